@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/host"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// offlineChecks need no network.
+var offlineChecks = []check{
+	{"hooks", checkHooks},
+	{"certificate", checkCertificate},
+	{"reboot_cmd", checkRebootCmd},
+	{"files", checkFiles},
+	{"boot identity", checkBoot},
+}
+
+// renewBefore is how long before its end a certificate is worth a warning. Puppet's agents renew theirs 30 days
+// before (hostcert_renewal_interval), those of older Puppets not at all.
+const renewBefore = 14 * 24 * time.Hour
+
+func checkHooks(_ *Process, c *config.Config) (string, error) {
+	var counts []string
+	var unsafe []error
+	for _, stage := range hookStages {
+		found, err := hook.List(c.StageDirs[stage], hclog.NewNullLogger())
+		if err != nil {
+			unsafe = append(unsafe, err)
+		}
+		counts = append(counts, fmt.Sprintf("%s %d", stage, len(found)))
+	}
+	if err := errors.Join(unsafe...); err != nil {
+		return "", &configError{err}
+	}
+	return strings.Join(counts, ", "), nil
+}
+
+var hookStages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
+
+func checkCertificate(_ *Process, c *config.Config) (string, error) {
+	cert, _, err := credentials(c).Load()
+	if err != nil {
+		return "", err
+	}
+	leaf, now := cert.Leaf, time.Now()
+	what := fmt.Sprintf("CN %q, issued by %q, valid from %s to %s", leaf.Subject.CommonName, leaf.Issuer.CommonName,
+		clock(leaf.NotBefore), clock(leaf.NotAfter))
+	left := leaf.NotAfter.Sub(now)
+	days := int(left.Hours() / 24)
+	switch {
+	case left < 0:
+		return "", &configError{fmt.Errorf("client_crt %s has expired (%s)", c.ClientCert, what)}
+	case now.Before(leaf.NotBefore):
+		return "", &configError{fmt.Errorf("client_crt %s is not valid yet, or this host's clock is wrong (%s)", c.ClientCert, what)}
+	case left < renewBefore:
+		return "", &doubtError{fmt.Errorf("client_crt %s expires in %d days (%s)", c.ClientCert, days, what)}
+	}
+	return fmt.Sprintf("%s, %d days left, matches its key", what, days), nil
+}
+
+func checkRebootCmd(_ *Process, c *config.Config) (string, error) {
+	path, err := exec.LookPath(c.RebootCmd[0])
+	if err != nil {
+		return "", &configError{err}
+	}
+	return path, nil
+}
+
+// checkFiles sees whether the files that a run writes can be written, without writing them.
+func checkFiles(_ *Process, c *config.Config) (string, error) {
+	files := []string{c.State, c.Lock}
+	if c.Log != "" {
+		files = append(files, c.Log)
+	}
+	var all []error
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		if info, err := os.Stat(dir); err != nil {
+			all = append(all, err)
+		} else if !info.IsDir() {
+			all = append(all, fmt.Errorf("%s is not a directory", dir))
+		} else if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+			all = append(all, fmt.Errorf("directory %s can't be written to: %w", dir, err))
+		}
+	}
+	if err := errors.Join(all...); err != nil {
+		return "", &configError{err}
+	}
+	return strings.Join(files, ", "), nil
+}
+
+func checkBoot(p *Process, c *config.Config) (string, error) {
+	boot, err := host.ReadBoot(p.Context, c.BootIDFile)
+	if err != nil {
+		return "", &configError{err}
+	}
+	return boot.ID, nil
+}
+
+// checkForeman asks for the lock: that shows that the CA vouches for Foreman, and that Foreman knows this host.
+func checkForeman(p *Process, c *config.Config) (string, error) {
+	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, 0).Show(p.Context, c.LockName)
+	switch {
+	case errors.Is(err, dlm.ErrNoLock):
+		return "", &doubtError{fmt.Errorf("it knows this host, but has no lock %q yet: the first run makes one; create it beforehand, so that "+
+			"a mistyped name is noticed and two hosts can't create it at once", c.LockName)}
+	case err != nil:
+		return "", err
+	}
+	s := &standing{Lock: lockStanding{Name: c.LockName}}
+	s.setLock(lock, true)
+	return "it knows this host; " + s.lockNow(), nil
+}

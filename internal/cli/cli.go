@@ -1,0 +1,102 @@
+// Package cli is the command line: its grammar, one file for each command, and what a person reads. It builds the
+// workflow's world out of the other packages. Only this package prints; it never exits.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/alecthomas/kong"
+)
+
+// Process is what a command may use of the process that it runs in.
+type Process struct {
+	// Context ends with the first SIGTERM or SIGINT; Kill is closed by the second.
+	Context context.Context
+	Kill    <-chan struct{}
+	Stdout  io.Writer
+	Stderr  *os.File
+}
+
+// DefaultConfig is read if no other file is named.
+const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
+
+// grammar is the command line. The original's, `--cfg FILE --after_reboot`, is a part of it.
+type grammar struct {
+	Config string `short:"c" aliases:"cfg" placeholder:"FILE" default:"${config}" help:"Configuration file (default: ${config})."`
+
+	Run    runCmd    `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
+	Status statusCmd `cmd:"" help:"Say where this host stands, and why."`
+	Conf   struct {
+		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate and, unless --offline, Foreman. Changes nothing."`
+		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
+	} `cmd:"" name:"config" help:"Check or show the configuration."`
+	Lock struct {
+		Show    lockShowCmd    `cmd:"" help:"Say who holds the lock."`
+		Acquire lockAcquireCmd `cmd:"" help:"Take the lock by hand, for work that no other host of the cluster may disturb."`
+		Release lockReleaseCmd `cmd:"" help:"Give back the lock that this host holds."`
+	} `cmd:"" help:"Look at the lock, or take and release it by hand."`
+	State struct {
+		Show  stateShowCmd  `cmd:"" help:"Print the record of the run in progress."`
+		Set   stateSetCmd   `cmd:"" help:"Make a stage the next one to execute."`
+		Clear stateClearCmd `cmd:"" help:"Forget the run in progress. The lock is not touched."`
+	} `cmd:"" help:"Look at the record of the run in progress, or change it by hand."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+const description = `Updates this host while it holds its cluster's lock in Foreman.
+
+Exit codes: 0 done, nothing to do, or a reboot is under way; 1 a stage failed, or the state can't be read or written; ` +
+	`64 wrong command line; 75 not now, try later; 77 Foreman refuses this host or can't be trusted; ` +
+	`78 the configuration is wrong.`
+
+// Main runs the command line and returns the exit code.
+func Main(p Process, args []string) int {
+	var g grammar
+	asked := -1 // the code of an exit that kong asked for, after --help
+	parser, err := kong.New(&g,
+		kong.Name("foreman-dlm-updater"),
+		kong.Description(description),
+		kong.Vars{"config": DefaultConfig, "stages": stageNames()},
+		kong.Writers(p.Stdout, p.Stderr),
+		kong.Exit(func(code int) { asked = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: error: %v\n", err)
+		return exitFailed
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case asked >= 0:
+		return asked
+	case err != nil:
+		report(p.Stderr, err, "foreman-dlm-updater --help")
+		return exitUsage
+	}
+	err = command.Run(&p, configPath(g.Config))
+	if err == nil {
+		return 0
+	}
+	var told *toldError
+	if !isTold(err, &told) {
+		report(p.Stderr, err, hint(err))
+	}
+	return exitCode(err)
+}
+
+// configPath is the configuration file that a command is to read.
+type configPath string
+
+func stageNames() string {
+	names := make([]string, len(state.Stages))
+	for i, stage := range state.Stages {
+		names[i] = string(stage)
+	}
+	return strings.Join(names, ",")
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+// The exit codes, most of them from sysexits.h.
+const (
+	exitFailed  = 1
+	exitUsage   = 64
+	exitLater   = 75
+	exitRefused = 77
+	exitConfig  = 78
+)
+
+// configError says that the configuration can't be used.
+type configError struct{ error }
+
+func (e *configError) Unwrap() error { return e.error }
+
+// toldError is an error that the person has been told of; only its exit code is still wanted.
+type toldError struct{ error }
+
+func (e *toldError) Unwrap() error { return e.error }
+
+func isTold(err error, told **toldError) bool { return errors.As(err, told) }
+
+// exitCode is the one place that turns an error into an exit code.
+func exitCode(err error) int {
+	var (
+		running *host.RunningError
+		config  *configError
+	)
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, dlm.ErrCredentials),
+		errors.Is(err, dlm.ErrWrongURL):
+		return exitConfig
+	case errors.Is(err, dlm.ErrRefused), errors.Is(err, dlm.ErrUntrusted):
+		return exitRefused
+	case errors.Is(err, workflow.ErrTryLater), errors.Is(err, dlm.ErrUnavailable), errors.As(err, &running):
+		return exitLater
+	}
+	return exitFailed
+}
+
+// hint says what to do next; empty if the error says it.
+func hint(err error) string {
+	var (
+		unreadable *state.UnreadableError
+		running    *host.RunningError
+		unsafe     *hook.UnsafeError
+	)
+	switch {
+	case errors.As(err, &unreadable), errors.Is(err, workflow.ErrOtherMachine):
+		return "look at the file; then `foreman-dlm-updater state set STAGE` to go on with a stage, or `foreman-dlm-updater state " +
+			"clear` to forget the run; the lock was not touched, see `foreman-dlm-updater lock show`"
+	case errors.As(err, &running):
+		return "wait until it has ended, or see what it does with `foreman-dlm-updater status`"
+	case errors.As(err, &unsafe):
+		return "mend what is named above, then `foreman-dlm-updater config check`"
+	case errors.Is(err, dlm.ErrDuplicate):
+		return "an administrator must delete one of the duplicate locks in Foreman (Hosts > Distributed Locks, or the API); " +
+			"until then nobody can take it"
+	case exitCode(err) == exitConfig:
+		return "mend it, then `foreman-dlm-updater config check`"
+	}
+	return ""
+}
+
+// report prints an error and what to do about it.
+func report(w io.Writer, err error, hint string) {
+	fmt.Fprintf(w, "foreman-dlm-updater: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	if hint != "" {
+		fmt.Fprintf(w, "foreman-dlm-updater: hint: %s\n", hint)
+	}
+}

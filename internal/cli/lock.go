@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// lockName is the lock of the run in progress, or the configured one.
+func lockName(c *config.Config) (string, error) {
+	record, err := state.Store{Path: c.State}.Load()
+	if err != nil {
+		return "", err
+	}
+	if record != nil && record.Stage != state.NeedsUpdate && record.Lock != "" {
+		return record.Lock, nil
+	}
+	return c.LockName, nil
+}
+
+type lockShowCmd struct{}
+
+func (*lockShowCmd) Run(p *Process, path configPath) error {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return err
+	}
+	name, err := lockName(c)
+	if err != nil {
+		return err
+	}
+	s := &standing{Lock: lockStanding{Name: name}}
+	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
+	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
+		return err
+	}
+	s.setLock(lock, err == nil)
+	fmt.Fprintln(p.Stdout, s.lockNow())
+	return nil
+}
+
+type lockAcquireCmd struct {
+	Wait bool `help:"Wait until it is free, as a run does."`
+}
+
+func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return err
+	}
+	instance, err := host.Only(c.Lock)
+	if err != nil {
+		return err
+	}
+	defer instance.Close()
+	name, err := lockName(c)
+	if err != nil {
+		return err
+	}
+	if err := newWorkflow(p, c, p.consoleLog()).AcquireLock(p.Context, name, cmd.Wait); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stdout, "lock %s acquired; no other host of the cluster updates until `foreman-dlm-updater lock release`\n", name)
+	return nil
+}
+
+type lockReleaseCmd struct{}
+
+// manualReleaseTimeout is how long a person is kept waiting for a release.
+const manualReleaseTimeout = 30 * time.Second
+
+func (*lockReleaseCmd) Run(p *Process, path configPath) error {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return err
+	}
+	instance, err := host.Only(c.Lock)
+	if err != nil {
+		return err
+	}
+	defer instance.Close()
+	name, err := lockName(c)
+	if err != nil {
+		return err
+	}
+	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
+	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
+	switch {
+	case errors.Is(err, dlm.ErrNoLock) || err == nil && lock.Holder == "":
+		fmt.Fprintf(p.Stdout, "lock %s is free; nothing to release\n", name)
+		return nil
+	case err != nil:
+		return err
+	case !lock.Self:
+		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in Foreman, can release it",
+			name, lock.Holder)
+	}
+	c.ReleaseTimeout = manualReleaseTimeout
+	if err := newWorkflow(p, c, p.consoleLog()).ReleaseLock(p.Context, name); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stdout, "lock %s released\n", name)
+	if record, err := (state.Store{Path: c.State}).Load(); err == nil && record != nil && record.Stage != state.NeedsUpdate {
+		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; to forget it: "+
+			"foreman-dlm-updater state clear\n", record.Stage)
+	}
+	return nil
+}

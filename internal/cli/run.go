@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"errors"
+
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+type runCmd struct {
+	AfterReboot bool `aliases:"after_reboot" help:"The host has just booted: go on with a run in progress, and do nothing if there is none."`
+}
+
+func (cmd *runCmd) Run(p *Process, path configPath) error {
+	c, problems, err := load(path)
+	if err != nil {
+		return err
+	}
+	terminal, journal := logging.Detect(p.Stderr)
+	log, outputs, err := logging.New(logging.Options{
+		File: c.Log, Retention: c.LogRetention, Level: c.LogLevel, JSON: c.LogJSON,
+		Stderr: p.Stderr, Terminal: terminal, Journal: journal,
+	})
+	if err != nil {
+		return &configError{err}
+	}
+	defer outputs.Close()
+	for _, problem := range problems {
+		log.Warn("configuration", "problem", problem.String())
+	}
+	instance, err := host.Only(c.Lock)
+	if err != nil {
+		var running *host.RunningError
+		if errors.As(err, &running) {
+			log.Warn("not run", "why", err)
+			return &toldError{err}
+		}
+		log.Error("not run", "error", err)
+		return &toldError{err}
+	}
+	defer instance.Close()
+	log.Debug("program started", "version", version(), "config", c.Path)
+	if err := newWorkflow(p, c, log).Run(p.Context, cmd.AfterReboot); err != nil {
+		tell(log, err)
+		return &toldError{err}
+	}
+	return nil
+}
+
+// tell logs why the invocation ended, and last what to do next.
+func tell(log hclog.Logger, err error) {
+	level := hclog.Error
+	if errors.Is(err, workflow.ErrTryLater) {
+		level = hclog.Warn
+	}
+	var stage *workflow.StageError
+	if !errors.As(err, &stage) {
+		log.Log(level, "run not possible", "error", err)
+		if next := hint(err); next != "" {
+			log.Log(level, "what to do", "next", next)
+		}
+		return
+	}
+	host.Notify(stage.Error())
+	pairs := []any{"stage", string(stage.Stage)}
+	if stage.Hook != "" {
+		pairs = append(pairs, "hook", stage.Hook)
+	}
+	log.Log(level, "run stopped", append(pairs, "error", stage.Err)...)
+	next := hint(err)
+	if next == "" {
+		next = afterStop(stage)
+	}
+	switch stage.Held {
+	case workflow.Yes:
+		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished", "lock", stage.Lock, "next", next)
+	case workflow.Perhaps:
+		log.Log(level, "it is not certain that the lock is not this host's; the next invocation settles it", "lock", stage.Lock, "next", next)
+	default:
+		log.Log(level, "the lock is not held", "lock", stage.Lock, "next", next)
+	}
+}
+
+// afterStop says what to do about a stage that was not finished.
+func afterStop(stage *workflow.StageError) string {
+	if errors.Is(stage.Err, workflow.ErrTryLater) {
+		return "nothing to mend; the next `foreman-dlm-updater run` goes on"
+	}
+	return "mend the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/state"
+)
+
+type stateShowCmd struct{}
+
+func (*stateShowCmd) Run(p *Process, path configPath) error {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return err
+	}
+	record, err := state.Store{Path: c.State}.Load()
+	if err != nil {
+		return err
+	}
+	if record == nil {
+		fmt.Fprintf(p.Stdout, "no run in progress (there is no %s)\n", c.State)
+		return nil
+	}
+	fmt.Fprintln(p.Stdout, record.Stage)
+	if record.Format == 0 {
+		fmt.Fprintln(p.Stdout, "(written by the original: nothing but the stage is known)")
+		return nil
+	}
+	encoder := json.NewEncoder(p.Stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(record)
+}
+
+type stateSetCmd struct {
+	Stage string `arg:"" enum:"${stages}" help:"One of: ${stages}."`
+}
+
+func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
+	c, store, unlock, err := p.ownState(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// What can't be read, or is another machine's, is what this command mends.
+	record, err := store.Load()
+	if err != nil || record == nil || record.MachineID != host.MachineID() {
+		record = &state.Record{Began: time.Now()}
+	}
+	if record.Lock == "" {
+		record.Lock = c.LockName
+	}
+	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, Lock: record.Lock,
+		MachineID: host.MachineID(), Rebooted: record.Rebooted}
+	if err := store.Save(next); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n", next.Stage, next.Lock)
+	return nil
+}
+
+type stateClearCmd struct{}
+
+func (*stateClearCmd) Run(p *Process, path configPath) error {
+	c, store, unlock, err := p.ownState(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	name, err := lockName(c)
+	if err != nil {
+		name = c.LockName
+	}
+	if err := store.Clear(); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
+	return nil
+}
+
+// ownState keeps invocations away from the state until unlock is called.
+func (p *Process) ownState(path configPath) (*config.Config, state.Store, func() error, error) {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return nil, state.Store{}, nil, err
+	}
+	instance, err := host.Only(c.Lock)
+	if err != nil {
+		return nil, state.Store{}, nil, err
+	}
+	return c, state.Store{Path: c.State}, instance.Close, nil
+}

@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// release is set by the linker (-X foreman-dlm-updater/internal/cli.release=1.2.3).
+var release string
+
+// version is the release, or what is known of a build that is none.
+func version() string {
+	if release != "" {
+		return release
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(p *Process) error {
+	fmt.Fprintf(p.Stdout, "foreman-dlm-updater %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// load reads the configuration. Warnings are returned for the caller to show.
+func load(path configPath) (*config.Config, []config.Problem, error) {
+	c, problems, err := config.Load(string(path))
+	if err != nil {
+		return nil, nil, &configError{err}
+	}
+	if c != nil {
+		return c, problems, nil
+	}
+	var all []error
+	for _, p := range problems {
+		if !p.Warning {
+			all = append(all, errors.New(p.String()))
+		}
+	}
+	return nil, problems, &configError{errors.Join(all...)}
+}
+
+// loadFor reads the configuration for a command that prints to a person.
+func (p *Process) loadFor(path configPath) (*config.Config, error) {
+	c, problems, err := load(path)
+	for _, problem := range problems {
+		if problem.Warning {
+			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %s\n", problem)
+		}
+	}
+	return c, err
+}
+
+// consoleLog is the logger of a command that prints to a person: warnings and errors only.
+func (p *Process) consoleLog() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: io.Writer(p.Stderr), DisableTime: true})
+}
+
+// newWorkflow builds the workflow's world.
+func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workflow {
+	return &workflow.Workflow{
+		Settings: workflow.Settings{
+			LockName:       c.LockName,
+			RetryInterval:  c.LockRetryInterval,
+			RetryJitter:    c.LockRetryJitter,
+			LockTimeout:    c.LockTimeout,
+			Settle:         c.LockSettle,
+			Refresh:        c.LockRefresh,
+			ReleaseTimeout: c.ReleaseTimeout,
+			RebootTimeout:  c.RebootTimeout,
+			Retries:        c.HTTPRetries,
+			CannotTellExit: c.CannotTellExit,
+			MaxReboots:     c.MaxReboots,
+			ConfigPath:     c.Path,
+		},
+		Store:  state.Store{Path: c.State},
+		Server: lockServer{client(c, log, c.HTTPTimeout, c.HTTPRetries)},
+		Hooks:  hooks{c.StageDirs, &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
+		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}},
+		Notify: host.Notify,
+		Log:    log,
+	}
+}
+
+func client(c *config.Config, log hclog.Logger, timeout time.Duration, retries int) *dlm.Client {
+	return dlm.New(dlm.Options{
+		URL:     c.ForemanURL.String(),
+		TLS:     credentials(c),
+		Timeout: timeout,
+		Retries: retries,
+		Log:     log,
+	})
+}
+
+func credentials(c *config.Config) dlm.TLS {
+	return dlm.TLS{Cert: c.ClientCert, Key: c.ClientKey, CA: c.CA}
+}
+
+// lockServer is Foreman for the workflow.
+type lockServer struct{ *dlm.Client }
+
+func (s lockServer) Show(ctx context.Context, name string) (workflow.Lock, error) {
+	lock, err := s.Client.Show(ctx, name)
+	return workflow.Lock{Enabled: lock.Enabled, Holder: lock.Holder, Self: lock.Self, Updated: lock.Updated}, meaning(err)
+}
+
+func (s lockServer) Acquire(ctx context.Context, name string) error {
+	return meaning(s.Client.Acquire(ctx, name))
+}
+
+func (s lockServer) Release(ctx context.Context, name string) error {
+	return meaning(s.Client.Release(ctx, name))
+}
+
+// meaning says in the workflow's words what an error of the client's proves.
+func meaning(err error) error {
+	var answer *dlm.Error
+	if !errors.As(err, &answer) {
+		return err
+	}
+	switch answer.Kind {
+	case dlm.ErrUnavailable:
+		return &workflow.Unavailable{RetryAfter: answer.RetryAfter, Err: err}
+	case dlm.ErrNotNow:
+		return &meant{err, workflow.ErrNotNow}
+	case dlm.ErrNoLock:
+		return &meant{err, workflow.ErrNoLock}
+	}
+	return err
+}
+
+// meant is an error with one more meaning.
+type meant struct{ error, as error }
+
+func (e *meant) Error() string   { return e.error.Error() }
+func (e *meant) Unwrap() []error { return []error{e.error, e.as} }
+
+// hooks are the hooks in the configured directories.
+type hooks struct {
+	dirs   map[string]string
+	runner *hook.Runner
+	log    hclog.Logger
+}
+
+func (h hooks) List(stage state.Stage) ([]string, error) {
+	found, err := hook.List(h.dirs[string(stage)], h.log)
+	names := make([]string, len(found))
+	for i, one := range found {
+		names[i] = one.Name
+	}
+	return names, err
+}
+
+func (h hooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
+	result := h.runner.Run(string(stage), hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}, env)
+	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Stopped: result.Killed}
+}
+
+// toldNothing is an error if a process ended in a way that is no answer of its own.
+func toldNothing(r hook.Result) error {
+	if r.Err != nil || r.Signal != 0 || r.TimedOut {
+		return errors.New(r.String())
+	}
+	return nil
+}
+
+// thisHost is the host for the workflow.
+type thisHost struct {
+	config *config.Config
+	runner *hook.Runner
+}
+
+func (h thisHost) Boot(ctx context.Context) (state.Boot, error) {
+	boot, err := host.ReadBoot(ctx, h.config.BootIDFile)
+	return state.Boot(boot), err
+}
+
+func (h thisHost) Uptime() (time.Duration, error) { return host.Uptime() }
+func (h thisHost) MachineID() string              { return host.MachineID() }
+
+func (h thisHost) Reboot() error {
+	if result := h.runner.Command("reboot_cmd", h.config.RebootCmd, nil); !result.OK() {
+		return errors.New(result.String())
+	}
+	return nil
+}

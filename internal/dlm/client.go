@@ -1,0 +1,271 @@
+// Package dlm is the client of the lock API of Foreman's DLM plugin: it asks for one lock's state, claims it and
+// gives it back, as the host that its TLS certificate names. It tells what an answer is; what follows from it
+// (settling, waiting, giving up) is the workflow's business.
+package dlm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	maxAnswer     = 1 << 20         // bytes read of one answer
+	maxRetryAfter = 5 * time.Minute // the longest Retry-After that is honoured
+	firstBackoff  = time.Second     // between the first try and the second; doubled from try to try
+	maxBackoff    = 30 * time.Second
+)
+
+// Options configure a Client.
+type Options struct {
+	URL string // Foreman's address, with a path prefix if it has one
+	TLS TLS
+	// Timeout bounds one try as a whole: connecting, sending, and reading the whole answer.
+	Timeout time.Duration
+	// Retries is how often a request is repeated that met transient trouble and can't have changed anything.
+	Retries int
+	Log     hclog.Logger
+	// Transport replaces mutual TLS; for tests.
+	Transport http.RoundTripper
+}
+
+// Client talks to one Foreman. Its methods are safe for concurrent use.
+type Client struct {
+	base    string
+	tls     TLS
+	http    *http.Client
+	timeout time.Duration
+	retries int
+	log     hclog.Logger
+
+	mu      sync.Mutex
+	slowest time.Duration
+}
+
+// New makes a client. It reads no file and opens no connection.
+func New(o Options) *Client {
+	transport := o.Transport
+	if transport == nil {
+		transport = o.TLS.transport()
+	}
+	return &Client{
+		base: strings.TrimRight(o.URL, "/"),
+		tls:  o.TLS,
+		http: &http.Client{
+			Transport: transport,
+			// net/http would turn a PUT into a GET, and go wherever the server points.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		timeout: o.Timeout,
+		retries: o.Retries,
+		log:     o.Log,
+	}
+}
+
+// Lock is a lock as Foreman shows it.
+type Lock struct {
+	Name    string
+	Enabled bool
+	// Holder is the name of the host that has the lock, as Foreman calls it: it may differ from the
+	// certificate's name. Empty: the lock is free.
+	Holder string
+	// Self is whether this host is the holder. Only Show tells: the answers to PUT and DELETE don't say it.
+	Self bool
+	// Updated is when the lock last changed hands or was claimed again by its holder.
+	Updated time.Time
+}
+
+// Show asks for the lock's state. Transient trouble is retried. ErrNoLock: there is no such lock yet.
+func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
+	var err error
+	for try := 0; ; try++ {
+		var lock Lock
+		lock, err = c.lock(ctx, http.MethodGet, name)
+		if !errors.Is(err, ErrUnavailable) || try >= c.retries {
+			return lock, err
+		}
+		wait := backoff(try, err)
+		c.log.Debug("retrying", "lock", name, "wait", wait.Round(time.Millisecond), "error", err)
+		select {
+		case <-ctx.Done():
+			return Lock{}, err
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Acquire claims the lock, once: trouble on the way is not retried, since it proves nothing, and Show decides
+// (a 5xx can follow the change: foreman_dlm 4.0.0, dlmlock.rb:53 and :104 work after the commit). The answer is
+// a claim that another host's claim may still overwrite: "SELECT free, UPDATE holder" is not atomic
+// (dlmlock.rb:99). ErrNotNow: somebody else has it, it is disabled, or this host is barred. ErrDuplicate: Foreman has two locks of this name.
+func (c *Client) Acquire(ctx context.Context, name string) error {
+	lock, err := c.lock(ctx, http.MethodPut, name)
+	if err == nil && lock.Holder == "" {
+		return &Error{Kind: ErrDuplicate, Op: opNames[http.MethodPut], Lock: name, Status: http.StatusOK,
+			Detail: "Foreman said yes, but names no holder: it has two locks of this name"}
+	}
+	return err
+}
+
+// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled.
+func (c *Client) Release(ctx context.Context, name string) error {
+	_, err := c.lock(ctx, http.MethodDelete, name)
+	return err
+}
+
+// Slowest is the longest time that a single try has taken, answered or not.
+func (c *Client) Slowest() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.slowest
+}
+
+var opNames = map[string]string{
+	http.MethodGet:    "show lock",
+	http.MethodPut:    "acquire lock",
+	http.MethodDelete: "release lock",
+}
+
+// answer is what came back, before anything is made of it.
+type answer struct {
+	status     int
+	header     http.Header
+	body       []byte
+	retryAfter time.Duration
+}
+
+// lock sends one request and reads the lock from the answer.
+func (c *Client) lock(ctx context.Context, method, name string) (Lock, error) {
+	failure := &Error{Op: opNames[method], Lock: name}
+	began := time.Now()
+	a, err := c.try(ctx, method, name)
+	took := time.Since(began)
+	c.note(took)
+	if err != nil {
+		c.log.Debug("request failed", "method", method, "lock", name, "took", took.Round(time.Millisecond), "error", err)
+		return Lock{}, failure.transport(err, c.tls.describe)
+	}
+	c.log.Debug("request answered", "method", method, "lock", name, "status", a.status,
+		"took", took.Round(time.Millisecond), "request_id", a.header.Get("X-Request-Id"))
+	if a.status != http.StatusOK {
+		return Lock{}, failure.refusal(a, c.tls.describe)
+	}
+	lock, detail := parse(a.body, name)
+	if detail != "" {
+		failure.Kind, failure.Status, failure.Detail = ErrNotForeman, a.status, detail
+		return Lock{}, failure
+	}
+	return lock, nil
+}
+
+func (c *Client) note(took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slowest = max(c.slowest, took)
+}
+
+// try sends one request and reads the whole answer.
+func (c *Client) try(ctx context.Context, method, name string) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	// Foreman reads "+" in a path literally, and every id parameter in a query as one more condition: there
+	// is no query.
+	req, err := http.NewRequestWithContext(ctx, method, c.base+"/api/dlmlocks/"+url.PathEscape(name)+"/lock", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "foreman-dlm-updater")
+	if method == http.MethodPut {
+		req.Header.Set("Content-Type", "application/json") // else 415, even without a body
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	return &answer{resp.StatusCode, resp.Header, body, retryAfter(resp.Header)}, nil
+}
+
+// parse reads a lock from an answer with status 200; it returns what is wrong with it if it is none, or another's.
+func parse(body []byte, name string) (Lock, string) {
+	if len(body) > maxAnswer {
+		return Lock{}, fmt.Sprintf("the answer is longer than %d bytes", maxAnswer)
+	}
+	var wire struct {
+		Name      *string `json:"name"`
+		Enabled   *bool   `json:"enabled"`
+		UpdatedAt string  `json:"updated_at"`
+		Host      *struct {
+			Name string `json:"name"`
+			Self bool   `json:"self"`
+		} `json:"host"`
+	}
+	if err := json.Unmarshal(body, &wire); err != nil {
+		return Lock{}, fmt.Sprintf("the answer is not a lock: %s", abridged(body))
+	}
+	if wire.Name == nil {
+		return Lock{}, fmt.Sprintf("the answer names no lock: %s", abridged(body))
+	}
+	if *wire.Name != name {
+		return Lock{}, fmt.Sprintf("the answer is about another lock, %q", *wire.Name)
+	}
+	lock := Lock{Name: name, Enabled: wire.Enabled == nil || *wire.Enabled}
+	if wire.Host != nil {
+		lock.Holder, lock.Self = wire.Host.Name, wire.Host.Self
+		if lock.Holder == "" {
+			lock.Holder = "a host without a name"
+		}
+	}
+	// Rails' own way of writing a time; one that can't be read is only missing from messages.
+	lock.Updated, _ = time.Parse("2006-01-02 15:04:05 MST", wire.UpdatedAt)
+	return lock, ""
+}
+
+func abridged(body []byte) string {
+	const most = 120
+	body = bytes.TrimSpace(body)
+	if len(body) > most {
+		return fmt.Sprintf("%q...", body[:most])
+	}
+	return fmt.Sprintf("%q", body)
+}
+
+// retryAfter reads the header in seconds or as a date; 0 if there is none that can be read.
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return min(time.Duration(min(seconds, 1e6))*time.Second, maxRetryAfter)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(time.Until(at), 0), maxRetryAfter)
+	}
+	return 0
+}
+
+// backoff is how long to wait after the given try, counted from 0: as long as the server asked for, or doubled
+// from try to try, less a random part of up to a half, so that a fleet doesn't come back in step.
+func backoff(try int, err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	wait := min(firstBackoff<<min(try, 10), maxBackoff)
+	return wait - rand.N(wait/2)
+}

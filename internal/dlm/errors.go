@@ -1,0 +1,138 @@
+package dlm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// What an error of this package proves. Compare with errors.Is.
+var (
+	// ErrUnavailable: no answer, or an answer of trouble (429, 5xx). It proves nothing: a PUT or DELETE may
+	// have changed the lock all the same.
+	ErrUnavailable = errors.New("foreman is unavailable")
+	// ErrNotNow: 412. Somebody else has the lock, or it is disabled, or this host is barred; Foreman's text
+	// is the same for all three.
+	ErrNotNow = errors.New("not now")
+	// ErrNoLock: Foreman has no lock of this name yet.
+	ErrNoLock = errors.New("no such lock")
+	// ErrDuplicate: Foreman has two locks of this name, and nobody can take either.
+	ErrDuplicate = errors.New("duplicate lock")
+	// ErrRefused: Foreman doesn't accept this host or its certificate.
+	ErrRefused = errors.New("foreman refuses this host")
+	// ErrUntrusted: the server can't prove that it is Foreman.
+	ErrUntrusted = errors.New("server not trusted")
+	// ErrCredentials: the host's own key, certificate or CA file can't be used.
+	ErrCredentials = errors.New("unusable key or certificate file")
+	// ErrWrongURL: there is no lock API at foreman_url.
+	ErrWrongURL = errors.New("wrong foreman_url")
+	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question.
+	ErrNotForeman = errors.New("not Foreman's answer")
+	// ErrRejected: any other refusal (4xx), which will be the same next time.
+	ErrRejected = errors.New("request rejected")
+)
+
+// Error is an answer that is not a lock, or the lack of one. It wraps one of the sentinels above and, if there
+// is one, the cause.
+type Error struct {
+	Kind   error  // one of the sentinels above
+	Op     string // "show lock", "acquire lock", "release lock"
+	Lock   string
+	Status int    // the HTTP status; 0 if there was no answer
+	Detail string // what was wrong, and with what
+	// RetryAfter is how long the server asked to be left alone, at most 5 minutes; 0 if it didn't.
+	RetryAfter time.Duration
+	Err        error
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s %q: %s", e.Op, e.Lock, e.Detail)
+}
+
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// refusal classifies an answer whose status is not 200.
+func (e *Error) refusal(a *answer, certificate func() string) *Error {
+	e.Status = a.status
+	message := foremanMessage(a.body)
+	switch {
+	case a.status == http.StatusPreconditionFailed:
+		e.Kind, e.Detail = ErrNotNow, "Foreman says: not now (412)"
+	case a.status == http.StatusTooManyRequests || a.status >= 500:
+		e.Kind, e.RetryAfter = ErrUnavailable, a.retryAfter
+		e.Detail = fmt.Sprintf("Foreman answers %s%s", statusText(a.status), said(message))
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		e.Kind = ErrRefused
+		e.Detail = fmt.Sprintf("Foreman refuses this host with %s%s; presented was %s. Foreman knows a host by "+
+			"the CN of its certificate, in the same case, and has to trust the CA that issued it",
+			statusText(a.status), said(message), certificate())
+	case a.status == http.StatusNotFound && strings.HasPrefix(message, "Resource dlmlock not found"):
+		e.Kind, e.Detail = ErrNoLock, "Foreman has no lock of this name"
+	case a.status == http.StatusNotFound:
+		e.Kind = ErrWrongURL
+		e.Detail = fmt.Sprintf("there is no lock API at foreman_url (%s%s): either the address is wrong, or this "+
+			"Foreman lacks the DLM plugin", statusText(a.status), said(message))
+	case a.status >= 300 && a.status < 400:
+		e.Kind = ErrWrongURL
+		e.Detail = fmt.Sprintf("foreman_url answers %s and points to %q, which is not followed: put Foreman's own "+
+			"address into foreman_url", statusText(a.status), a.header.Get("Location"))
+	case a.status >= 400:
+		e.Kind = ErrRejected
+		e.Detail = fmt.Sprintf("Foreman rejects the request with %s%s", statusText(a.status), said(message))
+	default:
+		e.Kind = ErrNotForeman
+		e.Detail = fmt.Sprintf("the answer has status %s, which Foreman never gives here", statusText(a.status))
+	}
+	return e
+}
+
+func statusText(status int) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+}
+
+func said(message string) string {
+	if message == "" {
+		return ""
+	}
+	return fmt.Sprintf(", saying %q", message)
+}
+
+// foremanMessage finds the message in an error of Foreman's. Its controllers answer with error.message and
+// sometimes error.details; Rails itself with error as a string; Apache and proxies with HTML, which says nothing.
+func foremanMessage(body []byte) string {
+	var wire struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &wire) != nil || wire.Error == nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(wire.Error, &text) == nil {
+		return cut(text)
+	}
+	var object struct {
+		Message string `json:"message"`
+		Details string `json:"details"`
+	}
+	if json.Unmarshal(wire.Error, &object) != nil {
+		return ""
+	}
+	return cut(strings.TrimSpace(strings.TrimSpace(object.Message) + " " + object.Details))
+}
+
+// cut keeps a foreign text short enough for a message.
+func cut(text string) string {
+	const most = 300
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return text
+}

@@ -1,0 +1,106 @@
+// Package state keeps the record of a run on disk, so that a run survives reboots, crashes and power cuts.
+// It knows the file's format and its durability; what the stages mean is the workflow's business.
+package state
+
+import (
+	"slices"
+	"time"
+)
+
+// Stage is the name of a stage of the workflow, as it stands in the first line of the state file.
+type Stage string
+
+// The stages, in the order in which a run goes through them. The names are those of the original.
+const (
+	NeedsUpdate Stage = "needs_update"
+	LockGet     Stage = "lock_get"
+	PreUpdate   Stage = "pre_update"
+	Update      Stage = "update"
+	NeedsReboot Stage = "needs_reboot"
+	Reboot      Stage = "reboot"
+	PostUpdate  Stage = "post_update"
+	LockRelease Stage = "lock_release"
+)
+
+// Stages lists all stages in order.
+var Stages = []Stage{NeedsUpdate, LockGet, PreUpdate, Update, NeedsReboot, Reboot, PostUpdate, LockRelease}
+
+// Known reports whether s is the name of a stage.
+func (s Stage) Known() bool { return slices.Contains(Stages, s) }
+
+// Format is the version of the JSON line that this program writes. A file with a newer one is refused.
+const Format = 1
+
+// Record is what is known of the run in progress.
+type Record struct {
+	// Stage is the next stage to execute.
+	Stage Stage `json:"-"`
+
+	Format int `json:"format"`
+	// RunID names the run, from needs_update to the release of the lock.
+	RunID string `json:"run,omitempty"`
+	// Began and StageBegan are wall-clock times, for people; nothing is decided by them.
+	Began      time.Time `json:"began,omitzero"`
+	StageBegan time.Time `json:"stage_began,omitzero"`
+	// Lock is the name of the lock that this run asked for; it keeps it whatever the configuration says later.
+	Lock string `json:"lock,omitempty"`
+	// MachineID is /etc/machine-id of the host that wrote the record; empty where there is none.
+	MachineID string `json:"machine,omitempty"`
+	// Boot is the boot in which the stage was begun; nil while it has not begun.
+	Boot *Boot `json:"boot,omitempty"`
+	// Interrupted counts how often a reboot that nobody asked for cut this stage short.
+	Interrupted int `json:"interrupted,omitempty"`
+	// Asked is the reboot that was asked for last, until the host has gone through it.
+	Asked *Asked `json:"asked,omitempty"`
+	// Reboots counts the reboots that this run asked for.
+	Reboots int `json:"reboots,omitempty"`
+	// Rebooted is set once the host has been rebooted, asked for or not, after the run took the lock.
+	Rebooted bool `json:"rebooted,omitempty"`
+	// Error is why the stage was not finished; nil while it runs, and after a signal or a crash.
+	Error *Error `json:"error,omitempty"`
+}
+
+// Boot identifies one boot of the host. No part of it is a wall-clock time.
+type Boot struct {
+	// ID is the kernel's boot id.
+	ID string `json:"id"`
+	// Init is the start time of PID 1 in clock ticks after the kernel's boot: it tells the boots of a
+	// container apart, which shares the boot id of its host. Zero: not known.
+	Init uint64 `json:"init,omitempty"`
+	// SoftReboots is systemd's SoftRebootsCount; nil where systemd has none or could not be asked.
+	SoftReboots *uint64 `json:"soft_reboots,omitempty"`
+}
+
+// Same reports whether a and b are the same boot: no part that both know differs. A part that only one of
+// them knows (systemd could not be asked) proves nothing.
+func (a Boot) Same(b Boot) bool {
+	switch {
+	case a.ID != b.ID:
+		return false
+	case a.Init != 0 && b.Init != 0 && a.Init != b.Init:
+		return false
+	case a.SoftReboots != nil && b.SoftReboots != nil && *a.SoftReboots != *b.SoftReboots:
+		return false
+	}
+	return true
+}
+
+// Asked is a reboot that was asked for.
+type Asked struct {
+	// Time is the wall-clock time of the request, for people.
+	Time time.Time `json:"time"`
+	// Boot is the boot that is to end.
+	Boot Boot `json:"boot"`
+	// Uptime is how long the host had been up: within the same boot it measures how long ago the
+	// request was, whatever the wall clock does.
+	Uptime time.Duration `json:"uptime_ns"`
+}
+
+// Error tells why a stage was not finished.
+type Error struct {
+	Time  time.Time `json:"time"`
+	Stage Stage     `json:"stage"`
+	// Hook is the hook that failed; empty if it was something else.
+	Hook    string `json:"hook,omitempty"`
+	Message string `json:"message"`
+}

@@ -1,0 +1,158 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Workflow is a host's workflow: its settings, and the world that it acts on.
+type Workflow struct {
+	Settings
+	Store  Store
+	Server LockServer
+	Hooks  Hooks
+	Host   Host
+	// Notify shows a sentence to who looks at the running program.
+	Notify func(sentence string)
+	Log    hclog.Logger
+}
+
+// Settings are the configuration's values that decide what the workflow does. Durations of 0 mean "never" or "for
+// ever", as the configuration's documentation says.
+type Settings struct {
+	LockName       string
+	RetryInterval  time.Duration
+	RetryJitter    time.Duration
+	LockTimeout    time.Duration
+	Settle         time.Duration
+	Refresh        time.Duration
+	ReleaseTimeout time.Duration
+	RebootTimeout  time.Duration
+	Retries        int // of a claim that met trouble
+	CannotTellExit int // 0: unset
+	MaxReboots     int
+	ConfigPath     string // for hooks
+}
+
+// Store keeps the record of the run. Load returns nil if no run is in progress.
+type Store interface {
+	Load() (*state.Record, error)
+	Save(state.Record) error
+	Clear() error
+}
+
+// Lock is a lock as the server shows it.
+type Lock struct {
+	Enabled bool
+	Holder  string // empty: free
+	Self    bool   // this host is the holder
+	Updated time.Time
+}
+
+// LockServer is Foreman. Its errors wrap *Unavailable, ErrNotNow or ErrNoLock where they mean that; all others
+// are definite. Show tries again by itself; Acquire and Release never do.
+type LockServer interface {
+	Show(ctx context.Context, name string) (Lock, error)
+	Acquire(ctx context.Context, name string) error
+	Release(ctx context.Context, name string) error
+	// Slowest is the longest that the server has taken for an answer so far.
+	Slowest() time.Duration
+}
+
+// Unavailable: no answer, or one that proves nothing; the request may have had its effect.
+type Unavailable struct {
+	RetryAfter time.Duration // how long the server wants to be left alone; 0: it didn't say
+	Err        error
+}
+
+func (e *Unavailable) Error() string { return e.Err.Error() }
+func (e *Unavailable) Unwrap() error { return e.Err }
+
+var (
+	// ErrNotNow: the server refuses because of the lock's state.
+	ErrNotNow = errors.New("not now")
+	// ErrNoLock: the server has no lock of this name.
+	ErrNoLock = errors.New("no such lock")
+)
+
+// Hooks are the hooks of the stages.
+type Hooks interface {
+	// List returns the names of a stage's hooks in the order in which they run; an error if any is unsafe.
+	List(state.Stage) ([]string, error)
+	// Run runs one to its end. env are KEY=VALUE pairs for it.
+	Run(stage state.Stage, name string, env []string) HookResult
+}
+
+// HookResult is how a hook ended.
+type HookResult struct {
+	Exit int
+	// Err: the hook ended in a way that tells nothing (killed, timed out, can't be executed).
+	Err error
+	// Stopped: it was ended because we were told to stop for a second time.
+	Stopped bool
+}
+
+// Host is the host itself.
+type Host interface {
+	Boot(context.Context) (state.Boot, error)
+	// Uptime is a clock that runs on within a boot, whatever happens to the wall clock.
+	Uptime() (time.Duration, error)
+	// MachineID is empty where the host has none.
+	MachineID() string
+	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down.
+	Reboot() error
+}
+
+// ErrTryLater: nothing is wrong with this host or its update, but it could not be done now.
+var ErrTryLater = errors.New("try later")
+
+// ErrUnsafeHooks: a stage's hooks can't be trusted, found before the run took anything.
+var ErrUnsafeHooks = errors.New("hooks refused")
+
+// ErrOtherMachine: the state was written by another machine.
+var ErrOtherMachine = errors.New("the state is another machine's")
+
+// errStopped: a signal ended the invocation.
+var errStopped = fmt.Errorf("stopped by a signal: %w", ErrTryLater)
+
+// Held says whether a run that stopped holds the lock.
+type Held int
+
+// A run that was given up while getting the lock may hold it if the server's answer is missing.
+const (
+	No Held = iota
+	Perhaps
+	Yes
+)
+
+// StageError says which stage was not finished, why, and what became of the lock.
+type StageError struct {
+	Stage state.Stage
+	Hook  string // the hook that failed, if it was one
+	Lock  string
+	Held  Held
+	Err   error
+}
+
+func (e *StageError) Error() string { return fmt.Sprintf("stage %s: %v", e.Stage, e.Err) }
+func (e *StageError) Unwrap() error { return e.Err }
+
+// hookError is a hook that failed.
+type hookError struct {
+	name string
+	err  error
+}
+
+func (e *hookError) Error() string { return fmt.Sprintf("hook %s: %v", e.name, e.err) }
+func (e *hookError) Unwrap() error { return e.err }
+
+// saveError: the state could not be written, so nothing may be executed.
+type saveError struct{ error }
+
+func (e *saveError) Unwrap() error { return e.error }

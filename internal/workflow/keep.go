@@ -1,0 +1,199 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// getLock is the stage that gets the lock. If it is given up, and nothing of it is left in Foreman, the run is over.
+func (r *run) getLock(ctx context.Context) (outcome, error) {
+	a := r.acquisition(r.Lock)
+	err := a.get(ctx)
+	if err == nil {
+		r.took = true
+		return done, nil
+	}
+	if !a.abandon(ctx) {
+		return "", err
+	}
+	if clearErr := r.Store.Clear(); clearErr != nil {
+		return "", errors.Join(err, clearErr)
+	}
+	return "", &clearedError{err}
+}
+
+// clearedError: the run ended without the lock, and its state is removed.
+type clearedError struct{ error }
+
+func (e *clearedError) Unwrap() error { return e.error }
+
+// retakeLock takes the lock again for a guarded stage that is resumed: an administrator may have released it
+// meanwhile, and somebody else may have it.
+func (r *run) retakeLock(ctx context.Context) error {
+	a := r.acquisition(r.Lock)
+	a.ours = true
+	if err := a.get(ctx); err != nil {
+		return err
+	}
+	r.took = true
+	return nil
+}
+
+// lostError: the server says that the lock is not this host's any more.
+type lostError struct {
+	name string
+	why  string
+}
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("lock %q is not this host's any more: %s", e.name, e.why)
+}
+
+// guard is the last look at the lock before a guarded stage. Foreman being unreachable is no reason to stop halfway:
+// a lock doesn't expire.
+func (r *run) guard(ctx context.Context) error {
+	r.startRefresh()
+	if lost := r.refresher.lost.Load(); lost != nil {
+		return lost
+	}
+	err := r.look(ctx)
+	var trouble *Unavailable
+	switch {
+	case ctx.Err() != nil:
+		return errStopped
+	case errors.As(err, &trouble):
+		r.Log.Warn("Foreman can't be asked whether the lock is still this host's; going on, since locks don't expire",
+			"lock", r.Lock, "error", err)
+		return nil
+	}
+	return err
+}
+
+// lookBeforePostUpdate only warns: post_update brings the host back to service.
+func (r *run) lookBeforePostUpdate(ctx context.Context) {
+	err := r.look(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		r.Log.Warn("going on without being sure of the lock, to bring the host back to service", "lock", r.Lock, "error", err)
+		return
+	}
+	r.startRefresh()
+}
+
+// look returns nil if this host holds the lock.
+func (r *run) look(ctx context.Context) error {
+	lock, err := r.Server.Show(ctx, r.Lock)
+	if err == nil || errors.Is(err, ErrNoLock) {
+		return r.lost(lock, err)
+	}
+	return err
+}
+
+func (r *run) lost(lock Lock, err error) error {
+	switch {
+	case errors.Is(err, ErrNoLock):
+		return &lostError{r.Lock, "it was deleted in Foreman"}
+	case lock.Self:
+		return nil
+	case lock.Holder == "":
+		return &lostError{r.Lock, "it is free"}
+	}
+	return &lostError{r.Lock, describe(lock)}
+}
+
+// refresher repeats the holder's claim while the stages run, so that Foreman doesn't call the lock stale.
+type refresher struct {
+	stop, stopped chan struct{}
+	// lost is set when the lock turned out to be somebody else's, or nobody's.
+	lost atomic.Pointer[lostError]
+	// unanswered: the last claim got no answer; it may be written late.
+	unanswered atomic.Bool
+}
+
+func (r *run) startRefresh() {
+	if r.refresher != nil {
+		return
+	}
+	f := &refresher{stop: make(chan struct{}), stopped: make(chan struct{})}
+	r.refresher = f
+	if r.Refresh == 0 {
+		close(f.stopped)
+		return
+	}
+	go f.run(r)
+}
+
+// stopRefresh returns when no refresh is under way any more, which takes as long as one request may.
+func (r *run) stopRefresh() {
+	if r.refresher == nil {
+		return
+	}
+	select {
+	case <-r.refresher.stop:
+	default:
+		close(r.refresher.stop)
+	}
+	<-r.refresher.stopped
+}
+
+func (f *refresher) run(r *run) {
+	defer close(f.stopped)
+	ticker := time.NewTicker(r.Refresh)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-f.stop:
+			return
+		case <-ticker.C:
+		}
+		if !f.refresh(r) {
+			return
+		}
+	}
+}
+
+// refresh looks before it claims: the claim of a lock that is free by now would take it behind everybody's back. It
+// reports whether to go on.
+func (f *refresher) refresh(r *run) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // a look may be cut short; a claim, once sent, is waited for
+		select {
+		case <-f.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := r.look(ctx)
+	if err == nil {
+		if ctx.Err() != nil {
+			return false
+		}
+		err = r.Server.Acquire(context.WithoutCancel(ctx), r.Lock)
+		if errors.Is(err, ErrNotNow) { // lost in between, or ours and disabled
+			if lookErr := r.look(ctx); lookErr != nil {
+				err = lookErr
+			}
+		} else {
+			var trouble *Unavailable
+			f.unanswered.Store(errors.As(err, &trouble))
+		}
+	}
+	var lost *lostError
+	switch {
+	case err == nil:
+		r.Log.Debug("lock refreshed", "lock", r.Lock)
+	case errors.As(err, &lost):
+		f.lost.Store(lost)
+		r.Log.Error("lock lost; the run stops before the next guarded stage", "lock", r.Lock, "why", lost.why)
+		return false
+	case ctx.Err() == nil:
+		r.Log.Warn("the lock could not be refreshed", "lock", r.Lock, "error", err)
+	}
+	return true
+}

@@ -1,0 +1,154 @@
+package workflow
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+)
+
+// crashLoop is the number of unasked reboots in one stage after which it is not resumed at boot any more.
+const crashLoop = 2
+
+// open finds out where to begin. A nil run without an error: there is nothing to do.
+func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
+	record, err := w.Store.Load()
+	if err != nil {
+		return nil, err
+	}
+	machine := w.Host.MachineID()
+	if record != nil && record.MachineID != "" && machine != "" && record.MachineID != machine {
+		return nil, fmt.Errorf("%w (machine id %s, this one has %s): this disk was cloned in the middle of a run",
+			ErrOtherMachine, record.MachineID, machine)
+	}
+	inProgress := record != nil && record.Stage != state.NeedsUpdate
+	if atBoot && (!inProgress || record.Stage == state.LockGet) {
+		w.Log.Info("no run to go on with at boot")
+		return nil, nil
+	}
+	boot, err := w.Host.Boot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Workflow: w, boot: boot}
+	if !inProgress {
+		r.Record = state.Record{Stage: state.NeedsUpdate, RunID: runID(), Began: time.Now(), Lock: w.LockName, MachineID: machine}
+		return r, r.vetAll()
+	}
+	r.Record = *record
+	r.adopt(machine)
+	if proceed, err := r.resume(atBoot); !proceed || err != nil {
+		return nil, err
+	}
+	if r.Stage == state.LockGet {
+		return r, r.vetAll()
+	}
+	return r, nil
+}
+
+// runID names a run so that people can sort and quote it.
+func runID() string { return time.Now().UTC().Format("20060102-150405-") + rand.Text()[:4] }
+
+// adopt completes a record: one that the original wrote holds nothing but the stage.
+func (r *run) adopt(machine string) {
+	if r.RunID == "" {
+		r.RunID, r.Began = runID(), time.Now()
+		r.Log.Warn("going on with a run that the original began; whether the host was rebooted in it can't be told",
+			"stage", r.Stage, "run", r.RunID)
+	}
+	r.MachineID = machine
+	switch {
+	case r.Lock == "":
+		r.Lock = r.LockName
+	case r.Lock != r.LockName:
+		r.Log.Warn("lock_name was changed in the middle of a run, which keeps the lock that it took; the new name counts "+
+			"from the next run on", "lock", r.Lock, "lock_name", r.LockName)
+	}
+}
+
+// vetAll looks at all hooks before the lock is asked for: an unsafe one blocks nobody else then.
+func (r *run) vetAll() error {
+	var unsafe []error
+	for _, stage := range hookStages {
+		if _, err := r.Hooks.List(stage); err != nil {
+			unsafe = append(unsafe, err)
+		}
+	}
+	if len(unsafe) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrUnsafeHooks, errors.Join(unsafe...))
+}
+
+// resume decides how a run in progress goes on, by what the boot identity proves.
+func (r *run) resume(atBoot bool) (proceed bool, err error) {
+	asked := r.Asked != nil && (r.Stage == state.PostUpdate || r.Stage == state.Reboot)
+	interrupted := r.Boot != nil && !r.Boot.Same(r.boot)
+	switch {
+	case asked && !r.Asked.Boot.Same(r.boot):
+		// Also if the command seemed to fail, or the host was slow to go down: it was asked, and it was rebooted.
+		r.Log.Info("the host was rebooted as asked", "asked", r.Asked.Time)
+		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted = state.PostUpdate, nil, nil, true, 0
+		return true, nil
+	case asked && r.Stage == state.PostUpdate:
+		return r.rebootPending()
+	case interrupted:
+		return r.interrupted(atBoot)
+	case atBoot && r.crashLoops():
+		return false, r.crashLoopError()
+	}
+	r.Log.Info("going on with the run in progress", "stage", r.Stage, "run", r.RunID)
+	return true, nil
+}
+
+// rebootPending handles a reboot that was asked for and has not happened.
+func (r *run) rebootPending() (proceed bool, err error) {
+	uptime, err := r.Host.Uptime()
+	if err != nil {
+		return false, err
+	}
+	since := (uptime - r.Asked.Uptime).Round(time.Second)
+	if since < r.RebootTimeout {
+		r.Log.Info("reboot pending", "since", r.Asked.Time, "for", since)
+		r.Notify(fmt.Sprintf("reboot pending since %s", clock(r.Asked.Time)))
+		return false, nil
+	}
+	r.Log.Error("the host has not gone down since it was told to reboot; it is told again", "since", r.Asked.Time,
+		"for", since, "reboot_timeout", r.RebootTimeout)
+	r.Stage, r.Boot = state.Reboot, nil
+	return true, nil
+}
+
+// interrupted handles a stage in which the host was rebooted.
+func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
+	failedBefore := r.Error != nil
+	r.Boot, r.Rebooted = nil, r.Stage != state.LockGet
+	if !table[r.Stage].guarded || failedBefore { // it did not run when the host went down, or may simply run again
+		r.Log.Info("going on after a reboot", "stage", r.Stage, "run", r.RunID)
+		return true, nil
+	}
+	r.Interrupted++
+	r.Log.Error("the host went down in the middle of a stage, and nobody had asked for a reboot", "stage", r.Stage,
+		"run", r.RunID, "began", r.StageBegan, "times", r.Interrupted)
+	if err := r.Store.Save(r.Record); err != nil {
+		return false, err
+	}
+	if atBoot && r.crashLoops() {
+		return false, r.crashLoopError()
+	}
+	return true, nil
+}
+
+func (r *run) crashLoops() bool { return table[r.Stage].guarded && r.Interrupted >= crashLoop }
+
+// crashLoopError stops a host that goes down in the same stage again and again.
+func (r *run) crashLoopError() error {
+	return r.fail(fmt.Errorf("the host went down %d times in this stage, though nobody asked for a reboot; "+
+		"it is not tried again at boot", r.Interrupted))
+}
+
+// clock writes a time for a sentence.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

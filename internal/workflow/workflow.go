@@ -1,0 +1,149 @@
+// Package workflow takes a host through an update while it holds a lock in Foreman: which stage follows which, when
+// the lock is taken, looked at, refreshed and given back, and how a run goes on after a reboot, a crash or a
+// failure. It touches nothing by itself: hooks, lock server, state file and host are interfaces (effects.go).
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+)
+
+// outcome is what came of a stage that did not fail.
+type outcome string
+
+const (
+	done      outcome = "done"
+	yes       outcome = "yes"
+	no        outcome = "no"
+	rebooting outcome = "rebooting" // the invocation ends; the one after the boot goes on
+)
+
+// end is where a run ends: the state file is removed.
+const end state.Stage = ""
+
+// row is one line of the workflow: what a stage does and where its outcomes lead. A stage that fails stays the
+// next one to execute.
+type row struct {
+	do func(*run, context.Context) (outcome, error)
+	// guarded stages run only while this host holds the lock.
+	guarded bool
+	next    map[outcome]state.Stage
+}
+
+type to = map[outcome]state.Stage
+
+// table is the whole workflow.
+var table = map[state.Stage]row{
+	state.NeedsUpdate: {do: (*run).askAllHooks, next: to{yes: state.LockGet, no: end}},
+	state.LockGet:     {do: (*run).getLock, next: to{done: state.PreUpdate}},
+	state.PreUpdate:   {do: (*run).runHooks, guarded: true, next: to{done: state.Update}},
+	state.Update:      {do: (*run).runHooks, guarded: true, next: to{done: state.NeedsReboot}},
+	state.NeedsReboot: {do: (*run).askForReboot, guarded: true, next: to{yes: state.Reboot, no: state.PostUpdate}},
+	state.Reboot:      {do: (*run).reboot, guarded: true, next: to{rebooting: state.PostUpdate}},
+	state.PostUpdate:  {do: (*run).runHooks, next: to{done: state.LockRelease}},
+	state.LockRelease: {do: (*run).releaseLock, next: to{done: end}},
+}
+
+// hookStages are the stages that have a directory of hooks.
+var hookStages = []state.Stage{state.NeedsUpdate, state.PreUpdate, state.Update, state.NeedsReboot, state.PostUpdate}
+
+// run is one run as this invocation sees it.
+type run struct {
+	*Workflow
+	state.Record
+	boot state.Boot // of now
+	// took: this invocation got the lock and verified it.
+	took      bool
+	refresher *refresher
+}
+
+// Run begins a run, or goes on with the one in progress. atBoot: the host has just booted, so there is only
+// something to do if a run is in progress. Cancelling ctx is the first signal: a hook that runs may finish.
+//
+// nil: the run is finished, there was nothing to do, or a reboot is under way. Otherwise the error is, or wraps,
+// a *StageError where a stage was begun, and says whether to try again later (ErrTryLater).
+func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
+	r, err := w.open(ctx, atBoot)
+	if r == nil || err != nil {
+		return err
+	}
+	defer r.stopRefresh()
+	for r.Stage != end {
+		stage := table[r.Stage]
+		if err := r.enter(ctx, stage); err != nil {
+			return r.fail(err)
+		}
+		result, err := stage.do(r, ctx)
+		switch {
+		case err != nil:
+			return r.fail(err)
+		case result == rebooting:
+			return nil
+		}
+		r.Log.Debug("stage finished", "stage", r.Stage, "result", string(result))
+		r.Stage, r.Interrupted = stage.next[result], 0
+	}
+	if err := r.Store.Clear(); err != nil {
+		return &StageError{Stage: state.LockRelease, Err: err}
+	}
+	return nil
+}
+
+// enter gets everything in place for a stage to begin: the lock, the state on disk, and a last look at the lock.
+func (r *run) enter(ctx context.Context, stage row) error {
+	if ctx.Err() != nil {
+		return errStopped
+	}
+	if stage.guarded && !r.took { // resumed: the state names the stage already
+		if err := r.retakeLock(ctx); err != nil {
+			return err
+		}
+	}
+	r.Boot, r.Error, r.StageBegan = &r.boot, nil, time.Now()
+	if err := r.Store.Save(r.Record); err != nil {
+		return &saveError{err}
+	}
+	r.Log.Info("stage begins", "stage", r.Stage, "run", r.RunID)
+	r.Notify(fmt.Sprintf("stage %s", r.Stage))
+	switch {
+	case stage.guarded:
+		return r.guard(ctx)
+	case r.Stage == state.PostUpdate:
+		r.lookBeforePostUpdate(ctx)
+	case r.Stage == state.LockRelease:
+		r.stopRefresh()
+	}
+	return nil
+}
+
+// fail puts what stopped the stage on record, and says what it means for the lock.
+func (r *run) fail(err error) error {
+	failure := &StageError{Stage: r.Stage, Lock: r.Lock, Err: err}
+	var hook *hookError
+	if errors.As(err, &hook) {
+		failure.Hook = hook.name
+	}
+	var notSaved *saveError
+	var cleared *clearedError
+	switch {
+	case errors.As(err, &cleared):
+		return failure
+	case r.Stage == state.LockGet:
+		failure.Held = Perhaps
+	case r.Stage != state.NeedsUpdate:
+		failure.Held = Yes
+	}
+	// After a signal there is no error: a stage that is cut short by the host going down must show as such.
+	if errors.Is(err, errStopped) || errors.As(err, &notSaved) {
+		return failure
+	}
+	r.Error = &state.Error{Time: time.Now(), Stage: r.Stage, Hook: failure.Hook, Message: err.Error()}
+	if saveErr := r.Store.Save(r.Record); saveErr != nil {
+		r.Log.Warn("the reason of the failure could not be put on record", "error", saveErr)
+	}
+	return failure
+}
