@@ -1,0 +1,353 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+)
+
+// asSandbox in the environment makes the test binary the sandbox itself.
+const asSandbox = "BE_DLM_SANDBOX"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asSandbox) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+func sandbox(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asSandbox+"=1")
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// serving is a sandbox that runs.
+type serving struct {
+	cmd    *exec.Cmd
+	url    string
+	out    *bufio.Reader
+	stderr bytes.Buffer
+}
+
+// serve starts a sandbox on a free port and waits for the line that says
+// where it listens.
+func serve(t *testing.T, args ...string) *serving {
+	t.Helper()
+	s := &serving{cmd: sandbox(t, append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)}
+	s.cmd.Stderr = &s.stderr
+	pipe, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.out = bufio.NewReader(pipe)
+	line, err := s.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v; stderr: %s", err, s.stderr.String())
+	}
+	url, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "listening on ")
+	if !ok {
+		t.Fatalf("first line %q", line)
+	}
+	s.url = url
+	return s
+}
+
+// stop sends a signal and returns the lines since the first, and the exit code.
+func (s *serving) stop(t *testing.T, sig os.Signal) ([]string, int) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(s.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), s.cmd.ProcessState.ExitCode()
+}
+
+// client is a host with the certificate that the sandbox issued; none if
+// host is "".
+func client(t *testing.T, dir, host string) *http.Client {
+	t.Helper()
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := &tls.Config{RootCAs: x509.NewCertPool()}
+	if !conf.RootCAs.AppendCertsFromPEM(ca) {
+		t.Fatal("no CA in ca.pem")
+	}
+	if host != "" {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, host+".pem"), filepath.Join(dir, host+".key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	tr := &http.Transport{TLSClientConfig: conf}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
+}
+
+func ask(t *testing.T, c *http.Client, method, url string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	res, err := c.Do(r)
+	if err != nil {
+		return 0
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+// TestServe is a working day of a sandbox.
+func TestServe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "sandbox")
+	record := filepath.Join(t.TempDir(), "events")
+	if out, err := sandbox(t, "issue", "--dir", dir, "web1", "web2").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s := serve(t, "--dir", dir, "--record", record, "--race-window=1ms", "--name=foreman.example.com",
+		"--fault", "DELETE:drop-after:1", "--fault", "put:error-before:1:10ms")
+	web1, web2, nobody := client(t, dir, "web1"), client(t, dir, "web2"), client(t, dir, "")
+	lock := s.url + "/api/dlmlocks/web/lock"
+	got := []int{
+		ask(t, web1, "PUT", lock), ask(t, web1, "PUT", lock), ask(t, web2, "PUT", lock), ask(t, web2, "GET", lock),
+		ask(t, nobody, "GET", lock), ask(t, web1, "DELETE", lock), ask(t, web1, "PUT", s.url+"/api/dlmlocks/a%0Ab/lock"),
+		ask(t, web1, "GET", s.url+"/nosuch"),
+	}
+	if diff := cmp.Diff([]int{500, 200, 412, 200, 401, 0, 200, 404}, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+
+	lines, code := s.stop(t, syscall.SIGTERM)
+	if code != 0 || s.stderr.Len() > 0 {
+		t.Errorf("exit code %d, stderr %q", code, s.stderr.String())
+	}
+	for i, l := range lines {
+		lines[i] = regexp.MustCompile(`^\d\d:\d\d:\d\d `).ReplaceAllString(l, "TIME ")
+	}
+	want := []string{
+		"TIME web1 PUT web -> 500",
+		"TIME web1 PUT web -> 200, web1 holds web",
+		"TIME web2 PUT web -> 412, web1 holds web",
+		"TIME (no certificate) GET web -> 401, web1 holds web",
+		"TIME web1 DELETE web -> no answer, web is free",
+		`TIME web1 PUT "a\nb" -> 200, web1 holds "a\nb"`,
+		"TIME web1 GET /nosuch -> 404",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"acquire web web1 web1", "fail web web1 web2", "release web web1 web1", "acquire a\nb web1 web1"},
+		readEvents(t, record)); diff != "" {
+		t.Errorf("record (-want +got):\n%s", diff)
+	}
+}
+
+func readEvents(t *testing.T, path string) []string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []string
+	for dec := json.NewDecoder(f); dec.More(); {
+		var e dlmtest.Event
+		if err := dec.Decode(&e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Time.IsZero() {
+			t.Errorf("event without time: %+v", e)
+		}
+		out = append(out, strings.Join([]string{string(e.Kind), e.Lock, e.Host, e.By}, " "))
+	}
+	return out
+}
+
+// TestServeAgain: the CA outlives the sandbox, SIGINT ends it as well, the
+// admin may change locks, and refused handshakes are told.
+func TestServeAgain(t *testing.T) {
+	dir := t.TempDir()
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := serve(t, "--dir", dir).stop(t, syscall.SIGINT); code != 0 {
+		t.Errorf("exit code %d after SIGINT", code)
+	}
+	if out, err := sandbox(t, "issue", "--dir", dir, "web1").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s := serve(t, "--dir", dir, "--admin-password-file", password)
+	if got := ask(t, client(t, dir, "web1"), "PUT", s.url+"/api/dlmlocks/web/lock"); got != 200 {
+		t.Errorf("PUT: %d", got)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.url+"/api/dlmlocks/web", strings.NewReader(`{"dlmlock":{"enabled":false}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.SetBasicAuth("admin", "secret")
+	res, err := client(t, dir, "").Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Errorf("admin's PUT: %s", res.Status)
+	}
+	if got := ask(t, &http.Client{}, "GET", s.url); got != 0 {
+		t.Errorf("a client that trusts nobody here was answered %d", got)
+	}
+	lines, _ := s.stop(t, syscall.SIGTERM)
+	all := strings.Join(lines, "\n")
+	for _, want := range []string{"(no certificate) PUT web -> 200, web1 holds web (disabled)", "TLS handshake error"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not in:\n%s", want, all)
+		}
+	}
+}
+
+// TestServerName: the server's certificate is good for the names asked for.
+func TestServerName(t *testing.T) {
+	c := serveCmd{Listen: "192.0.2.1:8443", Name: []string{"foreman.example.com", "192.0.2.7"}}
+	ca, err := dlmtest.NewCA(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile, err := ca.Issue("localhost", c.certificate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"foreman.example.com", "localhost", "127.0.0.1", "::1", "192.0.2.1", "192.0.2.7"} {
+		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: ca.Pool(), DNSName: bracketed(name)}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// bracketed is an address as x509 wants it in place of a name.
+func bracketed(name string) string {
+	if strings.Contains(name, ":") {
+		return "[" + name + "]"
+	}
+	return name
+}
+
+// TestIssue: what is printed can be pasted into config.ini.
+func TestIssue(t *testing.T) {
+	dir := t.TempDir()
+	cmd := sandbox(t, "issue", "--dir", ".", "--foreman-url=https://foreman.example.com:9000", "web1")
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# web1\nforeman_url = https://foreman.example.com:9000\nclient_crt = " + dir + "/web1.pem\nclient_key = " +
+		dir + "/web1.key\nca = " + dir + "/ca.pem\n"
+	if diff := cmp.Diff(want, string(out)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestErrors: exit codes, and a last line for people.
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		args   []string
+		code   int
+		stderr string
+	}{
+		{[]string{"--help"}, 0, ""},
+		{[]string{"serve", "--help"}, 0, ""},
+		{nil, 64, "expected one of"},
+		{[]string{"serve"}, 64, "missing flags: --dir"},
+		{[]string{"issue", "--dir", dir}, 64, "expected \"<host> ...\""},
+		{[]string{"serve", "--dir", dir, "--nosuch"}, 64, "unknown flag --nosuch"},
+		{[]string{"serve", "--dir", dir, "--fault", "PUT"}, 64, "want METHOD:KIND"},
+		{[]string{"serve", "--dir", dir, "--fault", "POST:html"}, 64, "method must be"},
+		{[]string{"serve", "--dir", dir, "--fault", "PUT:wrong"}, 64, "must be one of"},
+		{[]string{"serve", "--dir", dir, "--fault", "PUT:html:-1"}, 64, "times must be"},
+		{[]string{"serve", "--dir", dir, "--fault", "PUT:delay:1:5"}, 64, "delay must be"},
+		{[]string{"issue", "--dir", dir, "../web1"}, 1, "not a name for a file"},
+		{[]string{"issue", "--dir", file, "web1"}, 1, "make CA directory"},
+		{[]string{"serve", "--dir", dir, "--admin-password-file", file}, 1, "is empty"},
+		{[]string{"serve", "--dir", dir, "--admin-password-file", file + "x"}, 1, "read admin password"},
+		{[]string{"serve", "--dir", dir, "--record", dir}, 1, "open record"},
+		{[]string{"serve", "--dir", dir, "--listen", "127.0.0.1:x"}, 1, "listen tcp"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			var stderr bytes.Buffer
+			cmd := sandbox(t, tt.args...)
+			cmd.Stderr = &stderr
+			err := cmd.Run()
+			if cmd.ProcessState.ExitCode() != tt.code || !strings.Contains(stderr.String(), tt.stderr) {
+				t.Errorf("exit code %d (%v), stderr %q; want %d, %q", cmd.ProcessState.ExitCode(), err, stderr.String(), tt.code, tt.stderr)
+			}
+		})
+	}
+}
+
+// TestRecordFails: a record that can't be written ends the sandbox, with an
+// error.
+func TestRecordFails(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full here")
+	}
+	dir := t.TempDir()
+	if out, err := sandbox(t, "issue", "--dir", dir, "web1").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s := serve(t, "--dir", dir, "--record", "/dev/full")
+	ask(t, client(t, dir, "web1"), "PUT", s.url+"/api/dlmlocks/web/lock")
+	if _, err := io.ReadAll(s.out); err != nil {
+		t.Fatal(err)
+	}
+	s.cmd.Wait() // its code is looked at
+	if code := s.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(s.stderr.String(), "write record") {
+		t.Errorf("exit code %d, stderr %q", code, s.stderr.String())
+	}
+}

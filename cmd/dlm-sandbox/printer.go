@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+)
+
+// printer writes whole lines, from any goroutine.
+type printer struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func newPrinter(out io.Writer) *printer { return &printer{out: out} }
+
+func (p *printer) line(s string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.out, s) // nobody reads it: no reason to stop serving
+}
+
+// Write takes the messages of the network server, such as handshakes that
+// TLS refused.
+func (p *printer) Write(b []byte) (int, error) {
+	p.line(time.Now().Format(time.TimeOnly) + " " + strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+// request tells of a request that may have changed something, or was
+// refused, and how the lock is now.
+func (p *printer) request(s *dlmtest.Server, r dlmtest.Request) {
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if reading && r.Status == http.StatusOK {
+		return
+	}
+	status := "no answer"
+	if r.Status != 0 {
+		status = strconv.Itoa(r.Status)
+	}
+	what := r.Name
+	if what == "" {
+		what = r.Path
+	}
+	line := fmt.Sprintf("%s %s %s %s -> %s",
+		r.Time.Add(r.Duration).Format(time.TimeOnly), who(r.CN), r.Method, printable(what), status)
+	if l, ok := s.Lock(r.Name); ok {
+		line += ", " + condition(l)
+	}
+	p.line(line)
+}
+
+func who(cn string) string {
+	if cn == "" {
+		return "(no certificate)"
+	}
+	return printable(cn)
+}
+
+func condition(l dlmtest.Row) string {
+	name := printable(l.Name)
+	text := name + " is free"
+	if l.Holder != "" {
+		text = printable(l.Holder) + " holds " + name
+	}
+	if !l.Enabled {
+		text += " (disabled)"
+	}
+	return text
+}
+
+// printable quotes a name that would not be one word on one line.
+func printable(s string) string {
+	bad := func(r rune) bool { return r == '"' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
+	if s == "" || strings.ContainsFunc(s, bad) {
+		return strconv.Quote(s)
+	}
+	return s
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+)
+
+// serveCmd listens.
+type serveCmd struct {
+	Dir               string        `required:"" placeholder:"DIR" help:"Directory of the throw-away CA; made if it is not there."`
+	Listen            string        `default:"127.0.0.1:8443" placeholder:"ADDR:PORT" help:"Where to listen; port 0 picks a free one (default ${default})."`
+	Name              []string      `placeholder:"NAME" help:"Further host name or address for the server's certificate; repeatable."`
+	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
+	AdminPasswordFile string        `placeholder:"FILE" help:"Let the user admin change locks, with the password in this file."`
+	Record            string        `placeholder:"FILE" help:"Append each event to this file, as a line of JSON."`
+	Fault             []fault       `sep:"none" placeholder:"METHOD:KIND[:TIMES[:DELAY]]" help:"Something that goes wrong; METHOD may be any, TIMES 0 is always; repeatable. Kinds: ${kinds}."`
+}
+
+// Run serves until ctx ends, which is no error.
+func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
+	broken, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	opts := dlmtest.Options{RaceWindow: c.RaceWindow}
+	var err error
+	if opts.AdminPassword, err = c.adminPassword(); err != nil {
+		return err
+	}
+	if c.Record != "" {
+		f, err := os.OpenFile(c.Record, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+		if err != nil {
+			return fmt.Errorf("open record: %w", err)
+		}
+		defer f.Close()
+		opts.Record = recordTo(f, fail)
+	}
+
+	var s *dlmtest.Server
+	out := newPrinter(stdout)
+	opts.Answered = func(r dlmtest.Request) { out.request(s, r) }
+	opts.ErrorLog = log.New(out, "", 0)
+	s = dlmtest.New(opts)
+	for _, f := range c.Fault {
+		s.Inject(dlmtest.Fault(f))
+	}
+	running, err := c.start(s)
+	if err != nil {
+		return err
+	}
+	out.line("listening on " + running.URL)
+	<-broken.Done()
+	if err := running.Close(); err != nil {
+		return err
+	}
+	if ctx.Err() == nil {
+		return context.Cause(broken)
+	}
+	return nil
+}
+
+// adminPassword reads the password, "" if there is to be none.
+func (c *serveCmd) adminPassword() (string, error) {
+	if c.AdminPasswordFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(c.AdminPasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("read admin password: %w", err)
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" {
+		return "", fmt.Errorf("read admin password: %s is empty", c.AdminPasswordFile)
+	}
+	return password, nil
+}
+
+// start makes what certificates are missing, and listens.
+func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
+	ca, err := dlmtest.NewCA(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	cert, key, err := ca.Issue("localhost", c.certificate())
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	return s.Serve(l, ca, cert, key)
+}
+
+// certificate names what clients may call this server: localhost, this
+// machine, the address to listen on, and what the command line adds.
+func (c *serveCmd) certificate() dlmtest.IssueOptions {
+	names := append([]string{"localhost", "127.0.0.1", "::1"}, c.Name...)
+	if host, err := os.Hostname(); err == nil {
+		names = append(names, host)
+	}
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" {
+		names = append(names, host)
+	}
+	o := dlmtest.IssueOptions{Server: true}
+	for _, n := range names {
+		if ip := net.ParseIP(n); ip != nil {
+			o.IPs = append(o.IPs, ip)
+		} else {
+			o.DNSNames = append(o.DNSNames, n)
+		}
+	}
+	return o
+}
+
+// recordTo writes events to w as lines of JSON; fail gets the first error.
+func recordTo(w io.Writer, fail context.CancelCauseFunc) func(dlmtest.Event) {
+	enc := json.NewEncoder(w)
+	return func(e dlmtest.Event) {
+		if err := enc.Encode(e); err != nil {
+			fail(fmt.Errorf("write record: %w", err))
+		}
+	}
+}

@@ -1,0 +1,207 @@
+// Package config turns config.ini into a validated [Config].
+//
+// It reads the file as Python's configparser did for the program that this one replaces, so that an existing
+// file keeps its meaning, and it reports every problem of the file together. It looks at no other file: whether
+// hooks, keys and certificates exist and fit together is not its business.
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"sort"
+	"time"
+)
+
+// Config is a configuration that [Load] found to be valid. Every path in it is absolute and clean.
+type Config struct {
+	// Path is the file that was read.
+	Path string
+
+	// LockName is the lock's name in Foreman, not percent-encoded.
+	LockName string
+	// ForemanURL is https, without user, query, fragment or trailing slash; it may have a path prefix.
+	ForemanURL *url.URL
+	// ClientCert and ClientKey name PEM files; CA too, "" means the system's trust store.
+	ClientCert, ClientKey, CA string
+
+	// StageDirs has the hook directory of each stage that has one: needs_update, pre_update, update, needs_reboot
+	// and post_update.
+	StageDirs map[string]string
+	// RebootCmd is the reboot command in words, at least one.
+	RebootCmd []string
+
+	// State and Lock are files. Log is one too, "" means that there is none.
+	State, Lock, Log string
+	// LogRetention is in days, 0 to 36500; 0 keeps every file, as Python's TimedRotatingFileHandler does.
+	LogRetention int
+	// LogLevel is trace, debug, info, warn or error.
+	LogLevel string
+	// LogJSON is whether log lines are JSON objects.
+	LogJSON bool
+
+	// LockRetryInterval (above 0) and LockRetryJitter (at most the interval) set the waits between two tries.
+	LockRetryInterval, LockRetryJitter time.Duration
+	// LockTimeout is how long to wait for the lock, 0 for ever.
+	LockTimeout time.Duration
+	// LockSettle is the time between claiming the lock and believing it, above 0.
+	LockSettle time.Duration
+	// LockRefresh is how often a held lock is refreshed, 0 never.
+	LockRefresh time.Duration
+	// ReleaseTimeout is how long to try to release the lock, 0 for ever.
+	ReleaseTimeout time.Duration
+	// HTTPTimeout bounds one HTTP try as a whole, above 0.
+	HTTPTimeout time.Duration
+	// HookTimeout bounds one hook, 0 not at all.
+	HookTimeout time.Duration
+	// RebootTimeout is how long a reboot may take to begin, above 0.
+	RebootTimeout time.Duration
+
+	// HTTPRetries is how often a request is tried again, 0 or more.
+	HTTPRetries int
+	// CannotTellExit is the exit code, 1 to 125, by which a needs_update hook says that it cannot tell; 0 is unset.
+	CannotTellExit int
+	// MaxReboots is how many reboots one run may ask for, 1 or more.
+	MaxReboots int
+	// BootIDFile is the file that the kernel's boot id is read from.
+	BootIDFile string
+
+	values []Value
+}
+
+// Value is one effective setting, as config show prints it.
+type Value struct {
+	Key    string
+	Value  string // in config.ini's syntax; "" where the key is unset
+	Origin string // "default" or "FILE:LINE"
+}
+
+// Values returns every key's effective value, in the order of the documentation.
+func (c *Config) Values() []Value { return append([]Value(nil), c.values...) }
+
+// key describes one key of section [main].
+type key struct {
+	name     string
+	fallback string // the value of an absent key
+	empty    empty
+	set      parser
+	doc      string // what a value looks like, for people
+}
+
+// empty says what a key without a value means.
+type empty int
+
+const (
+	refused  empty = iota // an error; the original failed on it too
+	unset                 // the same as no such key
+	required              // an error, and so is no such key
+)
+
+// keys is the one list of what may stand in [main], bound to the fields of c.
+func (c *Config) keys() []key {
+	const etc = "/etc/foreman_dlm_updater/"
+	dir := func(stage string) key {
+		return key{stage + ".d", etc + stage + ".d/", refused, c.stageDir(stage), "a directory"}
+	}
+	return []key{
+		{"lock_name", "", required, lockName(&c.LockName), "the lock's name in Foreman"},
+		{"foreman_url", "", required, foremanURL(&c.ForemanURL), "a URL such as https://foreman.example.com"},
+		{"client_crt", "", required, path(&c.ClientCert), "the host's Puppet certificate, a PEM file"},
+		{"client_key", "", required, path(&c.ClientKey), "the host's Puppet key, a PEM file"},
+		{"ca", "", unset, path(&c.CA), "a PEM file"},
+		dir("needs_update"), dir("pre_update"), dir("update"), dir("needs_reboot"), dir("post_update"),
+		{"reboot_cmd", "/usr/sbin/reboot", refused, words(&c.RebootCmd), "a command"},
+		{"state", "/var/lib/foreman_dlm_updater/state", refused, path(&c.State), "a file"},
+		{"lock", "/run/foreman_dlm_updater.lock", refused, path(&c.Lock), "a file"},
+		{"log", "", unset, path(&c.Log), "a file"},
+		{"logretention", "7", refused, number(&c.LogRetention, 0, 36500), "a number of days"},
+		{"loglevel", "INFO", refused, logLevel(&c.LogLevel), "a level such as INFO"},
+		{"log_format", "text", refused, logFormat(&c.LogJSON), "text or json"},
+		{"lock_retry_interval", "60s", refused, duration(&c.LockRetryInterval, 1), aTime},
+		{"lock_retry_jitter", "0", refused, duration(&c.LockRetryJitter, 0), aTime},
+		{"lock_timeout", "0", refused, duration(&c.LockTimeout, 0), aTime},
+		{"lock_settle", "2s", refused, duration(&c.LockSettle, 1), aTime},
+		{"lock_refresh", "1h", refused, duration(&c.LockRefresh, 0), aTime},
+		{"release_timeout", "0", refused, duration(&c.ReleaseTimeout, 0), aTime},
+		{"http_timeout", "30s", refused, duration(&c.HTTPTimeout, 1), aTime},
+		{"http_retries", "3", refused, number(&c.HTTPRetries, 0, math.MaxInt), "a number"},
+		{"hook_timeout", "0", refused, duration(&c.HookTimeout, 0), aTime},
+		{"cannot_tell_exit", "", unset, number(&c.CannotTellExit, 1, 125), "an exit code, 1 to 125"},
+		{"reboot_timeout", "15m", refused, duration(&c.RebootTimeout, 1), aTime},
+		{"max_reboots", "3", refused, number(&c.MaxReboots, 1, math.MaxInt), "a number"},
+		{"boot_id_file", "/proc/sys/kernel/random/boot_id", refused, path(&c.BootIDFile), "a file"},
+	}
+}
+
+// Load reads, interpolates and validates the file. It returns every problem that it finds, in the order of the
+// file; the Config is nil if one of them is an error and not a warning. The error is for a file that can't be read
+// at all, and wraps that of the file system.
+func Load(path string) (*Config, []Problem, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read config %s: %w", path, err)
+	}
+	r := &report{file: abs}
+	data, err := readFile(abs, r)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read config %s: %w", abs, err)
+	}
+	c := &Config{Path: abs, StageDirs: map[string]string{}}
+	if doc := readINI(data, r); doc != nil {
+		c.assign(doc, r)
+	}
+	sort.SliceStable(r.problems, func(i, j int) bool { return r.problems[i].Line < r.problems[j].Line })
+	if r.failed() {
+		return nil, r.problems, nil
+	}
+	return c, r.problems, nil
+}
+
+// assign sets every field of c from doc or its default, and reports what is wrong with the values.
+func (c *Config) assign(doc *document, r *report) {
+	lines, good := map[string]int{}, map[string]bool{}
+	for _, k := range c.keys() {
+		e, found := doc.lookup(k.name)
+		lines[k.name] = e.line
+		text := k.fallback
+		if found {
+			var ok bool
+			if text, ok = doc.value(e, k, r); !ok {
+				continue
+			}
+		}
+		shown := ""
+		switch {
+		case text != "":
+			if shown, good[k.name] = r.parse(k, e.line, text); !good[k.name] {
+				continue
+			}
+		case k.empty == required && !found:
+			r.errorf(0, k.name, "is missing; add %s = VALUE to [%s], where VALUE is %s", k.name, mainSection, k.doc)
+			continue
+		}
+		c.values = append(c.values, Value{k.name, shown, r.origin(e.line)})
+	}
+	c.checkTogether(lines, good, r)
+	doc.warnUnknown(c.keys(), r)
+}
+
+// checkTogether reports values that are right by themselves and wrong side by side.
+func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *report) {
+	if good["lock_retry_jitter"] && good["lock_retry_interval"] && c.LockRetryJitter > c.LockRetryInterval {
+		r.errorf(lines["lock_retry_jitter"], "lock_retry_jitter",
+			"%s is more than lock_retry_interval, %s; at most the interval would be right", c.LockRetryJitter, c.LockRetryInterval)
+	}
+	owner := map[string]string{c.Path: "the configuration"}
+	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"log", c.Log}} {
+		if f.path == "" {
+			continue
+		}
+		if other, taken := owner[f.path]; taken {
+			r.errorf(lines[f.key], f.key, "%q is also %s; give it a file of its own", f.path, other)
+			continue
+		}
+		owner[f.path] = f.key
+	}
+}

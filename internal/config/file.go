@@ -1,0 +1,66 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/kballard/go-shellquote"
+)
+
+// maxSize is the largest file that is read, in bytes.
+const maxSize = 1 << 20
+
+// readFile returns the content of the regular file at path, or where a symbolic link at path leads to, and reports
+// an owner or a mode that would let others write it.
+func readFile(path string, r *report) ([]byte, error) {
+	// O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, cause(err)
+	}
+	if info.IsDir() {
+		return nil, syscall.EISDIR
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("not a regular file (%s)", info.Mode().Type())
+	}
+	vet(r, info, os.Geteuid())
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, cause(err)
+	}
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("larger than %d bytes, so not a configuration", maxSize)
+	}
+	return data, nil
+}
+
+// cause drops the path, which the caller adds.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// vet reports an owner other than root and euid, and write permission for group and others. An access list that lets
+// a third party write shows up as group permission (acl(5): the group bits are the mask).
+func vet(r *report, info fs.FileInfo, euid int) {
+	const why = "can change it, and it names commands that run as root"
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != euid {
+		r.errorf(0, "", "its owner, uid %d, %s; run: %s", st.Uid, why, shellquote.Join("chown", "root:", r.file))
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		r.errorf(0, "", "its mode is %04o, so others %s; run: %s", mode, why, shellquote.Join("chmod", "go-w", r.file))
+	}
+}

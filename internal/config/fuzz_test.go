@@ -1,0 +1,83 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzLoad: nothing panics, loading twice gives the same, and a configuration without errors keeps every promise
+// that Config's comments make.
+func FuzzLoad(f *testing.F) {
+	original, err := os.ReadFile("testdata/original.ini")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(original)
+	for _, s := range []string{
+		"", minimal, "\ufeff" + minimal, "[Main]\n", "lock = x", minimal + "[main]\n",
+		"  [main]\r\n  state = /a\r\n    b\r\n\r\n  c\r",
+		minimal + "state = %(dir)s/%%\ndir = %(lock_name)s\n", minimal + "state = %(state)s\n", minimal + "state = %(",
+		minimal + "state = `a\n\"\"\" = x\n- = 1\n[\n[]\n", minimal + "lock_settle = 0\nlock_retry_jitter = 2m\n",
+		minimal + "loglevel = CRITICAL\nlog_format = json\ncannot_tell_exit = 75\nreboot_cmd = a 'b c' \\\n",
+	} {
+		f.Add([]byte(s))
+	}
+	file := filepath.Join(f.TempDir(), "config.ini")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, problems, err := Load(file)
+		again, problemsAgain, errAgain := Load(file)
+		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Config{})) + cmp.Diff(problems, problemsAgain); diff != "" || (err == nil) != (errAgain == nil) {
+			t.Fatal("differs the second time: ", diff, err, errAgain)
+		}
+		if err == nil && (c == nil) != (&report{problems: problems}).failed() {
+			t.Fatalf("config %v with problems %v", c, problems)
+		}
+		if c != nil {
+			checkPromises(t, c)
+		}
+	})
+}
+
+func checkPromises(t *testing.T, c *Config) {
+	t.Helper()
+	paths := []string{c.Path, c.ClientCert, c.ClientKey, c.State, c.Lock, c.BootIDFile}
+	for _, optional := range []string{c.CA, c.Log} {
+		if optional != "" {
+			paths = append(paths, optional)
+		}
+	}
+	for _, stage := range []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"} {
+		paths = append(paths, c.StageDirs[stage])
+	}
+	for _, p := range paths {
+		if !filepath.IsAbs(p) || filepath.Clean(p) != p {
+			t.Errorf("path %q is not absolute and clean", p)
+		}
+	}
+	for name, ok := range map[string]bool{
+		"lock_name":      c.LockName != "" && checkLockName(c.LockName) == nil,
+		"foreman_url":    checkURL(c.ForemanURL, c.ForemanURL.String()) == "" && c.ForemanURL.String()[len(c.ForemanURL.String())-1] != '/',
+		"stages":         len(c.StageDirs) == 5,
+		"reboot_cmd":     len(c.RebootCmd) > 0 && c.RebootCmd[0] != "",
+		"logretention":   0 <= c.LogRetention && c.LogRetention <= 36500,
+		"loglevel":       levels[c.LogLevel] == c.LogLevel,
+		"jitter":         0 <= c.LockRetryJitter && c.LockRetryJitter <= c.LockRetryInterval,
+		"above 0":        min(c.LockRetryInterval, c.LockSettle, c.HTTPTimeout, c.RebootTimeout) > 0,
+		"not below 0":    min(c.LockTimeout, c.LockRefresh, c.ReleaseTimeout, c.HookTimeout, time.Duration(c.HTTPRetries)) >= 0,
+		"cannot_tell":    0 <= c.CannotTellExit && c.CannotTellExit <= 125,
+		"max_reboots":    c.MaxReboots >= 1,
+		"values":         len(c.Values()) == len(c.keys()),
+		"distinct files": c.State != c.Lock && c.State != c.Log && c.Lock != c.Log,
+	} {
+		if !ok {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}

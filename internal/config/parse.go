@@ -1,0 +1,210 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/kballard/go-shellquote"
+)
+
+// parser sets a field from a value that is not empty, and returns the value as config show prints it. Its error says
+// what is wrong and what would be right; it is a warning if the field was set all the same.
+type parser func(text string) (shown string, err error)
+
+// warning is an error that need not stop anybody.
+type warning string
+
+func (w warning) Error() string { return string(w) }
+
+const aTime = "a time such as 90s, 15m, 4h, or a number of seconds"
+
+const ownLine = "a comment needs a line of its own"
+
+// maxName is how long a percent-encoded lock name may be, in bytes: Foreman's Apache takes request lines of up to
+// 8190 bytes (LimitRequestLine), and the rest of the line needs some.
+const maxName = 7000
+
+var (
+	numericName = regexp.MustCompile(`^[+-]?[0-9]`)
+	escapedName = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+)
+
+func lockName(field *string) parser {
+	return func(text string) (string, error) {
+		if err := checkLockName(text); err != nil {
+			return "", err
+		}
+		*field = text
+		return text, nil
+	}
+}
+
+func checkLockName(name string) error {
+	switch {
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%q has a control character, or is not UTF-8; use printable characters", name)
+	case strings.TrimFunc(name, isSpace) != name:
+		return fmt.Errorf("%q has white space at an end, which Foreman strips when it makes a lock but not when it looks for one; take it out", name)
+	case numericName.MatchString(name):
+		return fmt.Errorf("%q begins with a digit, and Foreman takes such a name for the numeric id of another lock; begin it with a letter", name)
+	case strings.Contains(name, "/"):
+		return fmt.Errorf("%q has a /, which Foreman's web server refuses; use another character", name)
+	case name == "." || name == "..":
+		return fmt.Errorf("%q means a directory in a URL; use a name with letters", name)
+	case len(url.PathEscape(name)) > maxName:
+		return fmt.Errorf("is %d bytes long when percent-encoded; at most %d would be right", len(url.PathEscape(name)), maxName)
+	case escapedName.MatchString(name):
+		// The original put the name into the URL as it was. Taking it literally now would mean another lock.
+		plain, _ := url.PathUnescape(name)
+		return fmt.Errorf("%q is percent-encoded; write the name as Foreman shows it, perhaps %q", name, plain)
+	}
+	return nil
+}
+
+func foremanURL(field **url.URL) parser {
+	return func(text string) (string, error) {
+		u, err := url.Parse(strings.TrimRight(text, "/"))
+		if err != nil {
+			return "", fmt.Errorf("%q is not a URL; https://HOST would be right", text)
+		}
+		if what := checkURL(u, text); what != "" {
+			return "", fmt.Errorf("%q %s; https://HOST, perhaps with a port and a path, would be right", text, what)
+		}
+		*field = u
+		return u.String(), nil
+	}
+}
+
+func checkURL(u *url.URL, text string) string {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
+	case u.Scheme != "https":
+		return "is not https, and Foreman knows the host by its certificate"
+	case u.Opaque != "" || u.Hostname() == "":
+		return "has no host"
+	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && (err != nil || port == 0):
+		return "has no valid port"
+	case u.User != nil:
+		return "has a user name"
+	case strings.ContainsAny(text, "?#"):
+		return "has a query or a fragment"
+	}
+	return ""
+}
+
+// path makes a relative path absolute, against the working directory as the original did, and warns.
+func path(field *string) parser {
+	return func(text string) (string, error) {
+		abs, err := filepath.Abs(text)
+		if err != nil {
+			return "", fmt.Errorf("%q is relative and there is no working directory; write it from / on", text)
+		}
+		*field = abs
+		if !filepath.IsAbs(text) {
+			return abs, warning(fmt.Sprintf("%q is relative, and is taken for %q; write it from / on", text, abs))
+		}
+		return abs, nil
+	}
+}
+
+func (c *Config) stageDir(stage string) parser {
+	return func(text string) (string, error) {
+		var dir string
+		shown, err := path(&dir)(text)
+		c.StageDirs[stage] = dir
+		return shown, err
+	}
+}
+
+func words(field *[]string) parser {
+	return func(text string) (string, error) {
+		split, err := shellquote.Split(text)
+		if err != nil {
+			return "", fmt.Errorf("%q has a quote that is not closed, or a backslash at its end; quote it as for a shell", text)
+		}
+		if len(split) == 0 || split[0] == "" {
+			return "", fmt.Errorf("%q names no command; /usr/sbin/reboot would be right", text)
+		}
+		*field = split
+		for _, w := range split[1:] {
+			if strings.HasPrefix(w, "#") || strings.HasPrefix(w, ";") {
+				return text, warning(fmt.Sprintf("%q is a word of the command; "+ownLine, w))
+			}
+		}
+		return text, nil
+	}
+}
+
+// number takes a decimal number from least to most.
+func number(field *int, least, most int) parser {
+	return func(text string) (string, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			if most == math.MaxInt {
+				return "", fmt.Errorf("%q won't do; a whole number of %d or more would be right", text, least)
+			}
+			return "", fmt.Errorf("%q won't do; a whole number from %d to %d would be right", text, least, most)
+		}
+		*field = n
+		return strconv.Itoa(n), nil
+	}
+}
+
+// duration takes what time.ParseDuration takes, without a sign, or a number of seconds.
+func duration(field *time.Duration, least time.Duration) parser {
+	return func(text string) (string, error) {
+		shown := text
+		if digits := strings.Trim(text, "0123456789") == ""; digits && strings.Trim(text, "0") != "" {
+			shown += "s"
+		} else if digits {
+			shown = "0"
+		}
+		d, err := time.ParseDuration(shown)
+		switch {
+		case err != nil || strings.ContainsAny(text, "+-"):
+			return "", fmt.Errorf("%q is not a time, or too long; 90s, 15m, 4h, or a number of seconds would be right", text)
+		case d < least:
+			return "", errors.New("0 is refused; a time above 0, such as 30s, would be right")
+		}
+		*field = d
+		return shown, nil
+	}
+}
+
+// levels maps the names of Python's logging (all that its setLevel takes) and hclog's to hclog's. CRITICAL is error, so
+// that no error is ever hidden; NOTSET left the original with the root logger's level.
+var levels = map[string]string{
+	"trace": "trace", "debug": "debug", "info": "info", "warning": "warn", "warn": "warn", "error": "error",
+	"critical": "error", "fatal": "error", "notset": "warn",
+}
+
+func logLevel(field *string) parser {
+	return func(text string) (string, error) {
+		level, ok := levels[strings.ToLower(text)]
+		if !ok {
+			return "", fmt.Errorf("%q is not a level; TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL would be right", text)
+		}
+		*field = level
+		return level, nil
+	}
+}
+
+func logFormat(field *bool) parser {
+	return func(text string) (string, error) {
+		format := strings.ToLower(text)
+		if format != "text" && format != "json" {
+			return "", fmt.Errorf("%q is not a format; text or json would be right", text)
+		}
+		*field = format == "json"
+		return format, nil
+	}
+}

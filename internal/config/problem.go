@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Problem is one thing in the file that a person should mend.
+type Problem struct {
+	File    string // absolute path
+	Line    int    // 0 where it is not about one line
+	Key     string // "" where it is not about one key
+	Text    string // what is wrong; what would be right
+	Warning bool   // whether the Config can be used all the same
+}
+
+// String returns "FILE:LINE: key: what is wrong; what would be right".
+func (p Problem) String() string {
+	s := p.File
+	if p.Line > 0 {
+		s += fmt.Sprintf(":%d", p.Line)
+	}
+	if p.Key != "" {
+		s += ": " + printable(p.Key)
+	}
+	return s + ": " + p.Text
+}
+
+// printable quotes a key that could upset a terminal.
+func printable(key string) string {
+	if strings.ContainsFunc(key, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return strconv.Quote(key)
+	}
+	return key
+}
+
+// report collects the problems of one file.
+type report struct {
+	file     string
+	problems []Problem
+}
+
+func (r *report) errorf(line int, key, format string, args ...any) {
+	r.problems = append(r.problems, Problem{r.file, line, key, fmt.Sprintf(format, args...), false})
+}
+
+func (r *report) warnf(line int, key, format string, args ...any) {
+	r.problems = append(r.problems, Problem{r.file, line, key, fmt.Sprintf(format, args...), true})
+}
+
+// failed reports whether one of the problems is an error.
+func (r *report) failed() bool {
+	for _, p := range r.problems {
+		if !p.Warning {
+			return true
+		}
+	}
+	return false
+}
+
+// origin returns where a value of that line came from; line 0 is a default.
+func (r *report) origin(line int) string {
+	if line == 0 {
+		return "default"
+	}
+	return fmt.Sprintf("%s:%d", r.file, line)
+}
+
+// parse gives text to k's parser, reports its complaint, and returns the value as config show prints it.
+func (r *report) parse(k key, line int, text string) (shown string, ok bool) {
+	shown, err := k.set(text)
+	var w warning
+	switch {
+	case errors.As(err, &w):
+		r.warnf(line, k.name, "%s", w)
+	case err != nil:
+		r.errorf(line, k.name, "%s", err)
+		return "", false
+	}
+	return shown, true
+}
+
+// nearest returns the name with the smallest edit distance to s, the first of several.
+func nearest(s string, names []string) string {
+	best, least := "", -1
+	for _, n := range names {
+		if d := distance(s, n); least < 0 || d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,64 @@
+package dlmtest
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestAdmin is what the transcripts don't have of an administrator's calls:
+// mostly that the server admits it.
+func TestAdmin(t *testing.T) {
+	s := New(Options{Hosts: []string{"a"}, AdminPassword: "secret"})
+	s.SetHolder("web", "a")
+	s.Duplicate("dup")
+	tests := []struct {
+		user, method, path, body string
+		status                   int
+	}{
+		{"admin", "GET", "", "", 501},
+		{"admin", "POST", "", `{"dlmlock":{"name":"new"}}`, 501},
+		{"admin", "PUT", "/web", `{"dlmlock":{"enabled":"perhaps"}}`, 501},
+		{"admin", "PUT", "/web", `{"dlmlock":{"host_id":7}}`, 501},
+		{"admin", "PUT", "/web", `{"dlmlock":{"host_id":"a"}}`, 501},
+		{"admin", "PUT", "/web", `[]`, 501},
+		{"admin", "PUT", "/dup", `{"dlmlock":{"enabled":false}}`, 501},
+		{"admin", "PUT", "/nosuch", `{}`, 404},
+		{"admin", "DELETE", "/nosuch", "", 404},
+		{"admin", "PUT", "/web", `{}`, 200},
+		{"viewer", "PUT", "/web/lock", "", 403},
+		{"nobody", "GET", "/web/lock", "", 401},
+	}
+	for _, tt := range tests {
+		r, err := http.NewRequestWithContext(t.Context(), tt.method, "https://foreman.example.com/api/dlmlocks"+tt.path, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.SetBasicAuth(tt.user, "secret")
+		res, err := s.Transport("").RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != tt.status {
+			t.Errorf("%s %s %s %s: %d, want %d", tt.user, tt.method, tt.path, tt.body, res.StatusCode, tt.status)
+		}
+	}
+	if l, _ := s.Lock("web"); l.Holder != "a" || !l.Enabled {
+		t.Errorf("changed: %+v", l)
+	}
+
+	closed := New(Options{})
+	r, err := http.NewRequestWithContext(t.Context(), "GET", "https://foreman.example.com/api/dlmlocks/web", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("admin", "")
+	res, err := closed.Transport("").RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != 401 {
+		t.Errorf("without AdminPassword: %d, want 401", res.StatusCode)
+	}
+}

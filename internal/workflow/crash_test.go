@@ -1,0 +1,123 @@
+package workflow
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+)
+
+// TestKilledAtEveryPoint kills a run between any two effects that others can see (state written, request sent, answer
+// received, hook started, hook ended, reboot asked for), once by SIGKILL and once by a power cut, and lets the
+// following invocations finish it.
+func TestKilledAtEveryPoint(t *testing.T) {
+	for _, needsReboot := range []bool{false, true} {
+		for _, powerCut := range []bool{false, true} {
+			last := 0
+			for at := 1; last == 0 || at <= last; at++ {
+				name := fmt.Sprintf("reboot=%v power_cut=%v step=%d", needsReboot, powerCut, at)
+				ok := t.Run(name, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						if steps := killAndFinish(t, at, needsReboot, powerCut); last == 0 {
+							last = steps
+						}
+					})
+				})
+				if !ok {
+					break
+				}
+			}
+			if last < 35 {
+				t.Errorf("a whole run had only %d steps", last)
+			}
+		}
+	}
+}
+
+// killAndFinish kills the first invocation at a step and finishes the run. It returns how many steps a run has that
+// is not killed.
+func killAndFinish(t *testing.T, at int, needsReboot, powerCut bool) int {
+	whole := newWorld(t)
+	w := newWorld(t)
+	asked := map[*world]bool{}
+	for _, one := range []*world{whole, w} {
+		if needsReboot {
+			one.needsReboot()
+		}
+		one.onReboot = func() error {
+			asked[one] = true
+			return nil
+		}
+		one.hooks[state.PostUpdate] = []fakeHook{{"start", func([]string) HookResult {
+			if needsReboot && (one.askedIn == "" || one.askedIn == one.bootID) {
+				t.Error("post_update before a reboot that was asked for")
+			}
+			return HookResult{}
+		}}}
+	}
+	if err := whole.invoke(false); err != nil {
+		t.Fatal(err)
+	}
+	if needsReboot {
+		whole.reboot()
+		if err := whole.invoke(true); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	w.dieAt = at
+	_ = w.invoke(false)
+	if needsReboot && asked[w] && !w.dead { // it dies in the invocation after the boot
+		asked[w] = false
+		w.reboot()
+		_ = w.invoke(true)
+	}
+	if !w.dead {
+		t.Fatalf("it was not killed: %d steps", w.steps)
+	}
+	w.dieAt = 0
+	if powerCut {
+		w.reboot()
+		asked[w] = false
+	}
+	for i := 0; i < 6; i++ {
+		atBoot := i == 0 && powerCut
+		if asked[w] {
+			asked[w], atBoot = false, true
+			w.reboot()
+		}
+		if err := w.invoke(atBoot); err != nil {
+			t.Fatalf("invocation %d afterwards: %v\n%q\n%s", i, err, w.trace, w.log)
+		}
+		if w.disk == nil && w.foreman.holder() == "" && len(w.effects("hook post_update/start ended")) > 0 {
+			break
+		}
+		pause(t.Context(), w.settings.RebootTimeout+time.Minute)
+	}
+	if w.disk != nil || w.foreman.holder() != "" {
+		t.Fatalf("not finished: state %+v, holder %q\n%q", w.disk, w.foreman.holder(), w.trace)
+	}
+	inOrder(t, w, "hook pre_update/20-stop ended", "hook update/30-upgrade ended", "hook post_update/start ended", "DELETE")
+	return whole.steps
+}
+
+// inOrder checks that each step came, and its last time after the one before had come.
+func inOrder(t *testing.T, w *world, steps ...string) {
+	t.Helper()
+	before := -1
+	for _, want := range steps {
+		last := -1
+		for i, got := range w.trace {
+			if got == want {
+				last = i
+			}
+		}
+		if last <= before {
+			t.Errorf("%q is missing or too early in %q", want, w.trace)
+			return
+		}
+		before = last
+	}
+}

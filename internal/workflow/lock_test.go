@@ -1,0 +1,500 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// nth calls f at the nth request of a method, counted from 1.
+func nth(method string, n int, f func() error) func(string) error {
+	seen := 0
+	return func(got string) error {
+		if got != method {
+			return nil
+		}
+		if seen++; seen != n {
+			return nil
+		}
+		return f()
+	}
+}
+
+// from calls f at the nth request of a method and all later ones.
+func from(method string, n int, f func() error) func(string) error {
+	seen := 0
+	return func(got string) error {
+		if got != method {
+			return nil
+		}
+		if seen++; seen < n {
+			return nil
+		}
+		return f()
+	}
+}
+
+// TestGettingTheLock is the section "Getting the lock", sentence by sentence. Each case begins with lock_get and a
+// pre_update that fails, so that the run stops right after the lock was had.
+func TestGettingTheLock(t *testing.T) {
+	definite := errors.New("401 Unauthorized")
+	tests := []struct {
+		name     string
+		setup    func(*world)
+		kind     string        // "failed": it got as far as pre_update
+		stage    state.Stage   // on disk afterwards
+		requests string        // in order: G P D
+		took     time.Duration // at least
+		logged   string
+	}{
+		{"free: GET, PUT, settle, verify, and a look before the stage", func(*world) {},
+			"failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},
+		{"ours already: the PUT confirms it", func(w *world) { w.foreman.hold("me") },
+			"failed", state.PreUpdate, "GPGG", 2 * time.Second, ""},
+		{"a slow Foreman needs three times its slowest answer to settle", func(w *world) { w.foreman.slowest = 4 * time.Second },
+			"failed", state.PreUpdate, "GPGG", 12 * time.Second, ""},
+		{"the race is lost: wait as for 412, poll with GET, PUT once it is free", func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
+		}, "failed", state.PreUpdate, "GPGGGPGG", 2*time.Minute + 4*time.Second, "held by other"},
+		{"held elsewhere: no PUT until it is free", func(w *world) {
+			w.foreman.since = time.Now()
+			w.foreman.hold("other")
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
+		}, "failed", state.PreUpdate, "GGGGPGG", 3*time.Minute + 2*time.Second, "held by other since"},
+		{"412: GET tells who was faster", func(w *world) {
+			w.foreman.before = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
+			w.settings.LockTimeout = time.Second
+		}, "later", "", "GPGG", time.Second, "held by other"},
+		{"disabled: no PUT at all", func(w *world) { w.foreman.enabled, w.settings.LockTimeout = false, 90*time.Second },
+			"later", "", "GGG", 90 * time.Second, "disabled in Foreman"},
+		{"barred: free, enabled, and still 412", func(w *world) { w.foreman.barred, w.settings.LockTimeout = true, time.Second },
+			"later", "", "GPGGPG", time.Second, "barred"},
+		{"no such lock: warn, wait, look again, PUT", func(w *world) { w.foreman.exists = false },
+			"failed", state.PreUpdate, "GGPGG", 2 * time.Second, "if the name is mistyped"},
+		{"no such lock, and another host makes it meanwhile", func(w *world) {
+			w.foreman.exists = false
+			w.foreman.before = nth("GET", 2, func() error { w.foreman.exists = true; w.foreman.hold("other"); return nil })
+			w.settings.LockTimeout = 30 * time.Second
+		}, "later", "", "GGG", time.Second, "held by other"},
+		{"a definite error on the first look: nothing is known, the state stays", func(w *world) {
+			w.foreman.before = nth("GET", 1, func() error { return definite })
+		}, "failed", state.LockGet, "G", 0, "401"},
+		{"a definite error on PUT, after a look at a free lock: certainly not ours", func(w *world) {
+			w.foreman.before = nth("PUT", 1, func() error { return definite })
+		}, "failed", "", "GP", 0, "401"},
+		{"unreachable before anything was asked: not now, the state stays", func(w *world) {
+			w.foreman.before = func(string) error { return unreachable() }
+		}, "later", state.LockGet, "G", 0, "refused"},
+		{"no answer to PUT, which took the lock: GET decides", func(w *world) {
+			w.foreman.after = nth("PUT", 1, unreachable)
+		}, "failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},
+		{"no answer to PUT, which did not take it: tried again", func(w *world) {
+			w.foreman.before = nth("PUT", 1, unreachable)
+		}, "failed", state.PreUpdate, "GPGPGG", 4 * time.Second, "lock acquired"},
+		{"PUT never answered: http_retries, then not now; certainly not ours", func(w *world) {
+			w.foreman.before = from("PUT", 1, unreachable)
+		}, "later", "", "GPGPGPGPG", 8 * time.Second, "refused"},
+		{"no answer to PUT, and somebody else has it", func(w *world) {
+			w.foreman.before = nth("PUT", 1, func() error { w.foreman.hold("other"); return unreachable() })
+			w.settings.LockTimeout = time.Second
+		}, "later", "", "GPG", 2 * time.Second, "held by other"},
+		{"Retry-After is honoured after a PUT", func(w *world) {
+			w.foreman.before = nth("PUT", 1, func() error {
+				return &Unavailable{RetryAfter: time.Minute, Err: errors.New("429")}
+			})
+		}, "failed", state.PreUpdate, "GPGPGG", time.Minute + 2*time.Second, ""},
+		{"waiting: an outage is waited out", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = func(method string) error {
+				switch n := len(w.effects("GET")) / 2; {
+				case n >= 2 && n < 5:
+					return unreachable()
+				case n >= 5:
+					w.foreman.hold(strings.Replace(w.foreman.holder(), "other", "", 1))
+				}
+				return nil
+			}
+		}, "failed", state.PreUpdate, "", 3 * time.Minute, "Foreman is unavailable"},
+		{"waiting: a definite error ends it, and the last word was that it is another's", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = nth("GET", 2, func() error { return definite })
+		}, "failed", "", "GG", time.Minute, "401"},
+		{"a claim whose verification is not answered is not abandoned", func(w *world) {
+			w.foreman.before = nth("GET", 2, unreachable)
+		}, "failed", state.PreUpdate, "GPGGPGG", time.Minute, "lock acquired"},
+		{"duplicate rows are an error for people", func(w *world) {
+			w.foreman.before = nth("PUT", 1, func() error { return errors.New("duplicate") })
+		}, "failed", "", "GP", 0, "duplicate"},
+		{"the verified lock is deleted meanwhile", func(w *world) {
+			w.foreman.before = nth("GET", 2, func() error { w.foreman.exists = false; w.foreman.hold(""); return nil })
+		}, "failed", state.PreUpdate, "", time.Minute, "let go again"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.LockGet}
+				w.hooks[state.PreUpdate] = []fakeHook{{"stop here", exits(1)}}
+				test.setup(w)
+				began := time.Now()
+				err := w.invoke(false)
+				if got := kind(err); got != test.kind {
+					t.Errorf("result %s (%v), want %s", got, err, test.kind)
+				}
+				if got := w.stage(); got != test.stage {
+					t.Errorf("stage on disk %q, want %q", got, test.stage)
+				}
+				if got := w.requests(); test.requests != "" && got != test.requests {
+					t.Errorf("requests %s, want %s", got, test.requests)
+				}
+				if took := time.Since(began); took < test.took {
+					t.Errorf("it took %s, want %s at least", took, test.took)
+				}
+				all := w.log.String() + err.Error()
+				if !strings.Contains(all, test.logged) {
+					t.Errorf("%q is not said in:\n%s", test.logged, all)
+				}
+				if n := strings.Count(all, "waiting for the lock: lock=web why=\"held by"); n > 1 {
+					t.Errorf("who holds it was logged %d times:\n%s", n, all)
+				}
+			})
+		})
+	}
+}
+
+// requests are the requests of the last invocation by their initials.
+func (w *world) requests() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out strings.Builder
+	for _, step := range w.trace {
+		switch step {
+		case "GET", "PUT", "DELETE":
+			out.WriteString(step[:1])
+		}
+	}
+	return out.String()
+}
+
+// TestLockNeverLeaks: a signal while the lock is being got.
+func TestLockNeverLeaks(t *testing.T) {
+	tests := []struct {
+		name   string
+		signal string // the step at whose time the signal comes
+		setup  func(*world)
+		stage  state.Stage
+		holder string
+	}{
+		{"while waiting for another", "GET", func(w *world) { w.foreman.hold("other") }, "", "other"},
+		{"while a claim settles: it is given back", "PUT", func(*world) {}, "", ""},
+		{"an unanswered claim may still come true: the state stays", "PUT", func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { w.foreman.hold(""); return unreachable() })
+		}, state.LockGet, ""},
+		{"an unanswered claim that came true is given back, and the state stays to be sure", "PUT", func(w *world) {
+			w.foreman.after = nth("PUT", 1, unreachable)
+		}, state.LockGet, ""},
+		{"the claim can't be given back", "PUT", func(w *world) {
+			w.foreman.before = from("DELETE", 1, unreachable)
+		}, state.LockGet, "me"},
+		{"the lock can't be looked at", "PUT", func(w *world) {
+			w.foreman.before = from("GET", 2, unreachable)
+		}, state.LockGet, "me"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.LockGet}
+				test.setup(w)
+				after := w.foreman.after
+				w.foreman.after = func(method string) error {
+					if method == test.signal {
+						w.stop()
+					}
+					if after != nil {
+						return after(method)
+					}
+					return nil
+				}
+				err := w.invoke(false)
+				if kind(err) != "later" {
+					t.Errorf("got %v", err)
+				}
+				if w.stage() != test.stage || w.foreman.holder() != test.holder {
+					t.Errorf("stage %q, holder %q; want %q, %q", w.stage(), w.foreman.holder(), test.stage, test.holder)
+				}
+				if len(w.effects("hook")) != 0 {
+					t.Error("a hook ran")
+				}
+			})
+		})
+	}
+}
+
+// TestJitter: waits differ, within the interval ± the jitter.
+func TestJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.RetryJitter = 15 * time.Second
+		w.disk = &state.Record{Stage: state.LockGet}
+		w.foreman.hold("other")
+		var times []time.Time
+		w.foreman.before = func(string) error {
+			if times = append(times, time.Now()); len(times) == 50 {
+				w.stop()
+			}
+			return nil
+		}
+		_ = w.invoke(false)
+		waits := map[time.Duration]bool{}
+		for i := 1; i < len(times); i++ {
+			wait := times[i].Sub(times[i-1])
+			if wait < 45*time.Second || wait > 75*time.Second {
+				t.Errorf("wait %d was %s", i, wait)
+			}
+			waits[wait] = true
+		}
+		if len(waits) < 40 {
+			t.Errorf("only %d different waits", len(waits))
+		}
+	})
+}
+
+// TestKeepingTheLock: what a guarded stage sees of the lock before it begins.
+func TestKeepingTheLock(t *testing.T) {
+	// Requests of the run so far when update begins: GPG (lock_get), G (pre_update); the 4th GET is update's.
+	tests := []struct {
+		name  string
+		setup func(*world)
+		kind  string
+		stage state.Stage
+		said  string
+	}{
+		{"still ours", func(*world) {}, "ok", "", ""},
+		{"unreachable in the invocation that got it: warn and go on", func(w *world) {
+			w.foreman.before = nth("GET", 4, unreachable)
+		}, "ok", "", "locks don't expire"},
+		{"released by an administrator", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
+		}, "failed", state.Update, "it is free"},
+		{"given to somebody else", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold("other"); return nil })
+		}, "failed", state.Update, "held by other"},
+		{"deleted", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.exists = false; return nil })
+		}, "failed", state.Update, "deleted"},
+		{"refused meanwhile", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { return errors.New("401") })
+		}, "failed", state.Update, "401"},
+		{"gone before post_update: warn and go on", func(w *world) {
+			w.foreman.before = nth("GET", 6, func() error { w.foreman.hold("other"); return nil })
+		}, "ok", "", "bring the host back to service"},
+		{"unreachable before post_update: warn and go on", func(w *world) {
+			w.foreman.before = nth("GET", 6, unreachable)
+		}, "ok", "", "bring the host back to service"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				test.setup(w)
+				err := w.invoke(false)
+				if kind(err) != test.kind || w.stage() != test.stage {
+					t.Errorf("%s (%v), stage %q; want %s, %q", kind(err), err, w.stage(), test.kind, test.stage)
+				}
+				all := w.log.String()
+				if err != nil {
+					all += err.Error()
+				}
+				if !strings.Contains(all, test.said) {
+					t.Errorf("%q is not said in %s", test.said, all)
+				}
+				if test.stage == state.Update && len(w.effects("hook update")) != 0 {
+					t.Error("update ran")
+				}
+			})
+		})
+	}
+}
+
+// TestResumeTakesTheLockAgain: an invocation that resumes in a guarded stage.
+func TestResumeTakesTheLockAgain(t *testing.T) {
+	tests := []struct {
+		name     string
+		setup    func(*world)
+		kind     string
+		requests string // until update's hooks
+	}{
+		{"still ours: PUT, settle, verify", func(*world) {}, "ok", "GPGG"},
+		{"released meanwhile, and free", func(w *world) { w.foreman.hold("") }, "ok", "GPGG"},
+		{"somebody else has it: wait, keeping the stage", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = nth("GET", 3, func() error {
+				if w.stage() != state.Update {
+					w.t.Errorf("waiting with stage %q", w.stage())
+				}
+				w.foreman.hold("")
+				return nil
+			})
+		}, "ok", "GGGPGG"},
+		{"unreachable: not now", func(w *world) { w.foreman.before = from("GET", 1, unreachable) }, "later", "G"},
+		{"ours but disabled: nobody else can have it, go on", func(w *world) {
+			w.foreman.enabled = false
+			w.foreman.before = from("DELETE", 1, func() error { w.foreman.enabled = true; return nil })
+		}, "ok", "GPGG"},
+		{"lock_timeout while somebody else has it: the stage stays", func(w *world) {
+			w.foreman.hold("other")
+			w.settings.LockTimeout = time.Minute
+		}, "later", "GG"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web"}
+				w.foreman.hold("me")
+				test.setup(w)
+				requests := ""
+				w.hooks[state.Update] = []fakeHook{{"x", func([]string) HookResult { requests = w.requests(); return HookResult{} }}}
+				err := w.invoke(false)
+				if requests == "" {
+					requests = w.requests()
+				}
+				if kind(err) != test.kind || requests != test.requests {
+					t.Errorf("%s (%v), requests %s; want %s, %s", kind(err), err, requests, test.kind, test.requests)
+				}
+				if test.kind == "later" && w.stage() != state.Update {
+					t.Errorf("stage on disk %q", w.stage())
+				}
+			})
+		})
+	}
+}
+
+// TestLockNameChanged: a run keeps the name that it took.
+func TestLockNameChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r", Lock: "old"}
+		w.foreman.hold("me")
+		var env []string
+		w.hooks[state.PostUpdate] = []fakeHook{{"x", func(e []string) HookResult { env = e; return HookResult{} }}}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.Join(env, " "), "DLM_LOCK_NAME=old") || !strings.Contains(w.log.String(), "keeps the lock that it took") {
+			t.Errorf("env %q, log %s", env, w.log)
+		}
+	})
+}
+
+// TestRefresh: the claim is repeated while a long stage runs, and stops with it.
+func TestRefresh(t *testing.T) {
+	long := func(w *world, d time.Duration) {
+		w.hooks[state.Update] = []fakeHook{{"long", func([]string) HookResult {
+			pause(context.Background(), d)
+			return HookResult{}
+		}}}
+	}
+	tests := []struct {
+		name  string
+		setup func(*world)
+		puts  int // in all
+		kind  string
+		said  string
+	}{
+		{"every hour", func(w *world) { long(w, 3*time.Hour+time.Minute) }, 1 + 3, "ok", "lock refreshed"},
+		{"never", func(w *world) { long(w, 3*time.Hour); w.settings.Refresh = 0 }, 1, "ok", ""},
+		{"lost: an error at once, and no further guarded stage", func(w *world) {
+			long(w, 3*time.Hour+time.Minute)
+			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
+			w.hooks[state.NeedsReboot] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("needs_reboot ran"); return HookResult{} }}}
+		}, 1, "failed", "lock lost"},
+		{"lost between the look and the claim", func(w *world) {
+			long(w, 2*time.Hour+time.Minute)
+			w.foreman.before = nth("PUT", 2, func() error { w.foreman.hold("other"); return nil })
+		}, 1 + 1, "failed", "lock lost"},
+		{"an outage is no loss", func(w *world) {
+			long(w, 3*time.Hour+time.Minute)
+			w.foreman.before = nth("GET", 5, unreachable)
+		}, 1 + 2, "ok", "could not be refreshed"},
+		{"disabled but ours is no loss", func(w *world) {
+			long(w, 2*time.Hour+time.Minute)
+			w.foreman.before = nth("PUT", 2, func() error { return ErrNotNow })
+		}, 1 + 2, "ok", "could not be refreshed"},
+		{"an unanswered refresh that is written late does not keep the lock", func(w *world) {
+			w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+				pause(context.Background(), time.Hour+time.Minute)
+				return HookResult{}
+			}}}
+			w.foreman.before = nth("PUT", 2, unreachable)
+			w.foreman.after = nth("DELETE", 1, func() error {
+				go func() {
+					pause(context.Background(), time.Second)
+					w.foreman.hold("me")
+				}()
+				return nil
+			})
+		}, 1 + 1, "ok", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				test.setup(w)
+				err := w.invoke(false)
+				if kind(err) != test.kind {
+					t.Errorf("got %v", err)
+				}
+				if puts := strings.Count(w.requests(), "P"); puts != test.puts {
+					t.Errorf("%d PUTs, want %d", puts, test.puts)
+				}
+				if !strings.Contains(w.log.String(), test.said) {
+					t.Errorf("%q is not said in %s", test.said, w.log)
+				}
+				if test.kind == "ok" && w.foreman.holder() != "" {
+					t.Errorf("held by %q at the end", w.foreman.holder())
+				}
+			})
+		})
+	}
+}
+
+// TestNoRefreshDuringRelease: the release does not begin before a refresh under way has ended.
+func TestNoRefreshDuringRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.Refresh = 10 * time.Second
+		w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+			pause(context.Background(), 25*time.Second)
+			return HookResult{}
+		}}}
+		var busy atomic.Bool
+		w.foreman.before = func(method string) error {
+			switch {
+			case method == "PUT" && strings.Count(w.requests(), "P") > 1:
+				busy.Store(true)
+				pause(context.Background(), 20*time.Second)
+				busy.Store(false)
+			case method == "DELETE" && busy.Load():
+				t.Error("released while a refresh was under way")
+			}
+			return nil
+		}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff("", w.foreman.holder()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -1,0 +1,132 @@
+package workflow
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+)
+
+// TestReleasing is the section "Releasing".
+func TestReleasing(t *testing.T) {
+	tests := []struct {
+		name     string
+		setup    func(*world)
+		kind     string
+		stage    state.Stage
+		holder   string
+		requests string
+		took     time.Duration
+		said     string
+	}{
+		{"200", func(*world) {}, "ok", "", "", "GDG", 0, "lock released"},
+		{"a late claim is written after the release: release again", func(w *world) {
+			w.foreman.before = nth("GET", 2, func() error { w.foreman.hold("me"); return nil })
+		}, "ok", "", "", "GDGDG", 0, "lock released"},
+		{"no answer to DELETE, which freed it: GET, and no second DELETE", func(w *world) {
+			w.foreman.after = nth("DELETE", 1, unreachable)
+		}, "ok", "", "", "GDG", time.Second, "lock released"},
+		{"no answer to DELETE, and the next host has it: no second DELETE", func(w *world) {
+			w.foreman.after = nth("DELETE", 1, func() error { w.foreman.hold("other"); return unreachable() })
+		}, "ok", "", "other", "GDG", time.Second, "lock released"},
+		{"no answer to DELETE, which did nothing: again", func(w *world) {
+			w.foreman.before = nth("DELETE", 1, unreachable)
+		}, "ok", "", "", "GDGDG", time.Second, "lock released"},
+		{"somebody else's: warn, finish", func(w *world) { w.foreman.hold("other") }, "ok", "", "other", "G", 0, "not this host's any more"},
+		{"free: warn, finish", func(w *world) { w.foreman.hold("") }, "ok", "", "", "G", 0, "not this host's any more"},
+		{"deleted: warn, finish", func(w *world) { w.foreman.exists = false }, "ok", "", "me", "G", 0, "deleted in Foreman"},
+		{"412, taken away in between", func(w *world) {
+			w.foreman.before = nth("DELETE", 1, func() error { w.foreman.hold("other"); return nil })
+		}, "ok", "", "other", "GDG", 0, ""},
+		{"ours but disabled: keep trying until it is enabled", func(w *world) {
+			w.foreman.enabled = false
+			w.foreman.before = nth("DELETE", 4, func() error { w.foreman.enabled = true; return nil })
+		}, "ok", "", "", "GDGDGDGDG", 10 * time.Second, "disabled in Foreman"},
+		{"an outage of a day", func(w *world) {
+			end := time.Now().Add(24 * time.Hour)
+			w.foreman.before = func(string) error {
+				if time.Now().Before(end) {
+					return unreachable()
+				}
+				return nil
+			}
+		}, "ok", "", "", "", 24 * time.Hour, "Foreman is unavailable"},
+		{"a certificate that expired and is renewed", func(w *world) {
+			w.foreman.before = func(string) error {
+				if strings.Count(w.requests(), "G") < 5 {
+					return errors.New("the certificate has expired")
+				}
+				return nil
+			}
+		}, "ok", "", "", "GGGGGDG", 10 * time.Second, "Foreman can't be used"},
+		{"release_timeout", func(w *world) {
+			w.settings.ReleaseTimeout = 10 * time.Minute
+			w.foreman.before = from("GET", 1, unreachable)
+		}, "later", state.LockRelease, "me", "", 10 * time.Minute, "release_timeout"},
+		{"a signal", func(w *world) {
+			w.foreman.before = func(string) error { w.stop(); return unreachable() }
+		}, "later", state.LockRelease, "me", "G", 0, "signal"},
+		{"a signal after DELETE was answered changes nothing", func(w *world) {
+			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
+		}, "ok", "", "", "GD", 0, "lock released"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.LockRelease, RunID: "r", Lock: "web"}
+				w.foreman.hold("me")
+				test.setup(w)
+				began := time.Now()
+				err := w.invoke(false)
+				if kind(err) != test.kind || w.stage() != test.stage || w.foreman.holder() != test.holder {
+					t.Errorf("%v, stage %q, holder %q; want %s, %q, %q", err, w.stage(), w.foreman.holder(), test.kind, test.stage, test.holder)
+				}
+				if got := w.requests(); test.requests != "" && got != test.requests {
+					t.Errorf("requests %s, want %s", got, test.requests)
+				}
+				if took := time.Since(began); took < test.took {
+					t.Errorf("it took %s, want %s at least", took, test.took)
+				}
+				all := w.log.String()
+				if err != nil {
+					all += err.Error()
+				}
+				if !strings.Contains(all, test.said) {
+					t.Errorf("%q is not said in %s", test.said, all)
+				}
+				if n := strings.Count(all, "can't be released"); n > 1 {
+					t.Errorf("the trouble was logged %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// TestReleaseBackoff: tries are at most 5 minutes apart.
+func TestReleaseBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.LockRelease, RunID: "r"}
+		var last time.Time
+		var longest time.Duration
+		tries := 0
+		w.foreman.before = func(string) error {
+			if !last.IsZero() {
+				longest = max(longest, time.Since(last))
+			}
+			last = time.Now()
+			if tries++; tries == 40 {
+				w.stop()
+			}
+			return unreachable()
+		}
+		_ = w.invoke(false)
+		if longest > 5*time.Minute || longest < 3*time.Minute {
+			t.Errorf("longest pause %s", longest)
+		}
+	})
+}

@@ -1,0 +1,294 @@
+package workflow
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// kind sorts an error the way exit codes do.
+func kind(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, ErrUnsafeHooks):
+		return "config"
+	case errors.Is(err, ErrTryLater):
+		return "later"
+	}
+	var trouble *Unavailable
+	if errors.As(err, &trouble) {
+		return "later"
+	}
+	return "failed"
+}
+
+func TestWholeRunWithoutReboot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"state needs_update", "hook needs_update/10-check",
+			"state lock_get", "GET", "PUT", "GET",
+			"state pre_update", "GET", "hook pre_update/20-stop",
+			"state update", "GET", "hook update/30-upgrade",
+			"state needs_reboot", "GET", "hook needs_reboot/40-flag",
+			"state post_update", "GET", "hook post_update/50-start",
+			"state lock_release", "GET", "DELETE", "GET",
+			"state cleared",
+		}
+		var got []string
+		for _, step := range w.trace {
+			if n := len(step); n > 9 && step[n-9:] == " answered" || n > 6 && step[n-6:] == " ended" {
+				continue
+			}
+			got = append(got, step)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if w.foreman.holder() != "" || w.disk != nil {
+			t.Errorf("left behind: holder %q, state %v", w.foreman.holder(), w.disk)
+		}
+	})
+}
+
+// TestStageOutcomes is the table "Stages" of the specification: every stage with every outcome.
+func TestStageOutcomes(t *testing.T) {
+	cannotBeRun := func([]string) HookResult { return HookResult{Exit: -1, Err: errors.New("exec format error")} }
+	tests := []struct {
+		name  string
+		begin state.Stage // "": no state file
+		setup func(*world)
+		kind  string
+		stage state.Stage // on disk afterwards
+		hooks []string
+		held  bool
+	}{
+		{"needs_update: one of two says yes, both are asked", "", func(w *world) {
+			w.hooks[state.NeedsUpdate] = []fakeHook{{"a", exits(1)}, {"b", exits(0)}}
+			w.hooks[state.PreUpdate] = []fakeHook{{"stop", exits(1)}}
+		}, "failed", state.PreUpdate, []string{"needs_update/a", "needs_update/b", "pre_update/stop"}, true},
+		{"needs_update: all say no", "", func(w *world) {
+			w.hooks[state.NeedsUpdate] = []fakeHook{{"a", exits(0)}, {"b", exits(0)}}
+		}, "ok", "", []string{"needs_update/a", "needs_update/b"}, false},
+		{"needs_update: no hooks", "", func(w *world) { w.hooks[state.NeedsUpdate] = nil }, "ok", "", nil, false},
+		{"needs_update: file of the original", state.NeedsUpdate, func(w *world) { w.hooks[state.NeedsUpdate] = nil }, "ok", "", nil, false},
+		{"needs_update: could not find out", "", func(w *world) {
+			w.settings.CannotTellExit = 75
+			w.hooks[state.NeedsUpdate] = []fakeHook{{"a", exits(75)}, {"b", exits(1)}}
+		}, "later", state.NeedsUpdate, []string{"needs_update/a"}, false},
+		{"needs_update: that exit means yes where it is not configured", "", func(w *world) {
+			w.hooks[state.NeedsUpdate] = []fakeHook{{"a", exits(75)}}
+			w.hooks[state.PreUpdate] = []fakeHook{{"stop", exits(1)}}
+		}, "failed", state.PreUpdate, []string{"needs_update/a", "pre_update/stop"}, true},
+		{"needs_update: killed or timed out is no yes", "", func(w *world) {
+			w.hooks[state.NeedsUpdate] = []fakeHook{{"a", cannotBeRun}, {"b", exits(1)}}
+		}, "failed", state.NeedsUpdate, []string{"needs_update/a"}, false},
+
+		{"lock_get: held elsewhere, lock_timeout", state.LockGet, func(w *world) {
+			w.foreman.hold("other")
+			w.settings.LockTimeout = 5 * w.settings.RetryInterval
+		}, "later", "", nil, false},
+		{"lock_get: error", state.LockGet, func(w *world) {
+			w.foreman.before = func(string) error { return errors.New("401") }
+		}, "failed", state.LockGet, nil, false},
+
+		{"pre_update: stops at the first failure", state.PreUpdate, func(w *world) {
+			w.hooks[state.PreUpdate] = []fakeHook{{"a", exits(0)}, {"b", exits(3)}, {"c", exits(0)}}
+		}, "failed", state.PreUpdate, []string{"pre_update/a", "pre_update/b"}, true},
+		{"pre_update: no hooks", state.PreUpdate, func(w *world) {
+			w.hooks[state.PreUpdate], w.hooks[state.Update] = nil, []fakeHook{{"a", exits(1)}}
+		}, "failed", state.Update, []string{"update/a"}, true},
+		{"update: fails", state.Update, func(w *world) {
+			w.hooks[state.Update] = []fakeHook{{"a", exits(100)}, {"b", exits(0)}}
+		}, "failed", state.Update, []string{"update/a"}, true},
+		{"update: a hook can't be executed", state.Update, func(w *world) {
+			w.hooks[state.Update] = []fakeHook{{"a", cannotBeRun}}
+		}, "failed", state.Update, []string{"update/a"}, true},
+		{"update: hooks became unsafe", state.Update, func(w *world) {
+			w.listErr[state.Update] = errors.New("writable by others")
+		}, "failed", state.Update, nil, true},
+
+		{"needs_reboot: asks until the first yes", state.NeedsReboot, func(w *world) {
+			w.hooks[state.NeedsReboot] = []fakeHook{{"a", exits(0)}, {"b", exits(1)}, {"c", exits(0)}}
+		}, "ok", state.PostUpdate, []string{"needs_reboot/a", "needs_reboot/b"}, true},
+		{"needs_reboot: no hooks means yes", state.NeedsReboot, func(w *world) {
+			w.hooks[state.NeedsReboot] = nil
+		}, "ok", state.PostUpdate, nil, true},
+		{"needs_reboot: all say no", state.NeedsReboot, func(w *world) {
+			w.hooks[state.PostUpdate] = []fakeHook{{"a", exits(1)}}
+		}, "failed", state.PostUpdate, []string{"needs_reboot/40-flag", "post_update/a"}, true},
+		{"needs_reboot: could not find out", state.NeedsReboot, func(w *world) {
+			w.settings.CannotTellExit = 75
+			w.hooks[state.NeedsReboot] = []fakeHook{{"a", exits(75)}}
+		}, "later", state.NeedsReboot, []string{"needs_reboot/a"}, true},
+		{"needs_reboot: killed is no yes", state.NeedsReboot, func(w *world) {
+			w.hooks[state.NeedsReboot] = []fakeHook{{"a", cannotBeRun}}
+		}, "failed", state.NeedsReboot, []string{"needs_reboot/a"}, true},
+
+		{"reboot: asked", state.Reboot, func(*world) {}, "ok", state.PostUpdate, nil, true},
+		{"reboot: the command fails", state.Reboot, func(w *world) {
+			w.onReboot = func() error { return errors.New("exit 1") }
+		}, "failed", state.Reboot, nil, true},
+
+		{"post_update: fails", state.PostUpdate, func(w *world) {
+			w.hooks[state.PostUpdate] = []fakeHook{{"a", exits(0)}, {"b", exits(2)}, {"c", exits(0)}}
+		}, "failed", state.PostUpdate, []string{"post_update/a", "post_update/b"}, true},
+		{"post_update: done", state.PostUpdate, func(*world) {}, "ok", "", []string{"post_update/50-start"}, false},
+		{"lock_release: done", state.LockRelease, func(*world) {}, "ok", "", nil, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if test.begin != "" {
+					w.disk = &state.Record{Stage: test.begin}
+					if test.begin != state.NeedsUpdate && test.begin != state.LockGet {
+						w.foreman.hold("me")
+					}
+				}
+				test.setup(w)
+				err := w.invoke(false)
+				if got := kind(err); got != test.kind {
+					t.Errorf("result %s (%v), want %s", got, err, test.kind)
+				}
+				if got := w.stage(); got != test.stage {
+					t.Errorf("stage on disk %q, want %q", got, test.stage)
+				}
+				var hooks []string
+				for _, step := range w.effects("hook ") {
+					if name := step[len("hook "):]; !hasSuffix(name, " ended") {
+						hooks = append(hooks, name)
+					}
+				}
+				if diff := cmp.Diff(test.hooks, hooks); diff != "" {
+					t.Errorf("hooks run:\n%s", diff)
+				}
+				if held := w.foreman.holder() == "me"; held != test.held {
+					t.Errorf("lock held: %v, want %v", held, test.held)
+				}
+				var stage *StageError
+				if test.kind == "failed" && errors.As(err, &stage) && (stage.Held == Yes) != test.held {
+					t.Errorf("the error says held %v, it is %v", stage.Held, test.held)
+				}
+			})
+		})
+	}
+}
+
+func hasSuffix(s, suffix string) bool {
+	return len(s) >= len(suffix) && s[len(s)-len(suffix):] == suffix
+}
+
+// TestFailedStageIsTriedAgain: the next invocation begins the stage anew, from its first hook.
+func TestFailedStageIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ok := false
+		w.hooks[state.Update] = []fakeHook{{"a", exits(0)}, {"b", func([]string) HookResult {
+			if ok {
+				return HookResult{}
+			}
+			return HookResult{Exit: 1}
+		}}}
+		if kind(w.invoke(false)) != "failed" || w.disk.Error == nil || w.disk.Error.Hook != "b" {
+			t.Fatalf("the failure is not on record: %+v", w.disk)
+		}
+		run := w.disk.RunID
+		ok, w.trace = true, nil
+		w.hooks[state.PostUpdate] = []fakeHook{{"start", func(env []string) HookResult {
+			if w.disk.RunID != run || w.disk.Error != nil {
+				t.Errorf("record in the second invocation: %+v", w.disk)
+			}
+			return HookResult{}
+		}}}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.effects("hook update")[0]; got != "hook update/a" {
+			t.Errorf("it began with %s", got)
+		}
+	})
+}
+
+// TestUnsafeHooksBlockNobody: all directories are vetted before the lock is asked for.
+func TestUnsafeHooksBlockNobody(t *testing.T) {
+	for _, stage := range hookStages {
+		for _, begin := range []state.Stage{"", state.LockGet} {
+			t.Run(string(stage)+" from "+string(begin), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					if begin != "" {
+						w.disk = &state.Record{Stage: begin}
+					}
+					w.listErr[stage] = errors.New("writable by others")
+					if err := w.invoke(false); kind(err) != "config" {
+						t.Errorf("got %v", err)
+					}
+					if len(w.effects("hook", "PUT")) != 0 || w.stage() != begin {
+						t.Errorf("it began: %q, stage %q", w.trace, w.stage())
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestNothingRunsUnlessTheStateIsWritten: a full or read-only disk stops the run before the stage.
+func TestNothingRunsUnlessTheStateIsWritten(t *testing.T) {
+	for _, begin := range append([]state.Stage{""}, state.Stages[1:]...) {
+		t.Run("from "+string(begin), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if begin != "" {
+					w.disk = &state.Record{Stage: begin}
+				}
+				w.foreman.hold("me")
+				w.saveErr = errors.New("write state /var/lib/x: no space left on device")
+				if err := w.invoke(false); kind(err) != "failed" || !errors.Is(err, w.saveErr) {
+					t.Errorf("got %v", err)
+				}
+				if done := w.effects("hook", "reboot", "DELETE"); len(done) != 0 {
+					t.Errorf("executed all the same: %q", done)
+				}
+			})
+		})
+	}
+}
+
+// TestHookEnvironment: what a hook learns, in and after a reboot.
+func TestHookEnvironment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.CannotTellExit = 75
+		seen := map[state.Stage][]string{}
+		for stage, exit := range map[state.Stage]int{state.NeedsUpdate: 1, state.Update: 0, state.NeedsReboot: 1, state.PostUpdate: 0} {
+			w.hooks[stage] = []fakeHook{{"x", func(env []string) HookResult {
+				seen[stage] = env
+				return HookResult{Exit: exit}
+			}}}
+		}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		run := w.disk.RunID
+		w.reboot()
+		if err := w.invoke(true); err != nil {
+			t.Fatal(err)
+		}
+		for stage, rebooted := range map[state.Stage]string{state.NeedsUpdate: "0", state.Update: "0", state.NeedsReboot: "0", state.PostUpdate: "1"} {
+			want := []string{"DLM_STAGE=" + string(stage), "DLM_RUN_ID=" + run, "DLM_LOCK_NAME=web",
+				"DLM_CONFIG=/etc/config.ini", "DLM_REBOOTED=" + rebooted, "DLM_CANNOT_TELL_EXIT=75"}
+			if diff := cmp.Diff(want, seen[stage]); diff != "" {
+				t.Errorf("%s: %s", stage, diff)
+			}
+		}
+	})
+}

@@ -1,0 +1,306 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// world is all that a workflow acts on, in memory. Every effect is a step, written down in trace; a test can let the
+// invocation die before or after any of them. It is meant for use inside a synctest bubble.
+type world struct {
+	t        *testing.T
+	settings Settings
+	foreman  *foreman
+	log      *strings.Builder // what the program logged
+
+	disk    *state.Record
+	saveErr error // from now on
+	machine string
+
+	hooks    map[state.Stage][]fakeHook
+	listErr  map[state.Stage]error
+	bootID   string
+	began    time.Time // of the boot
+	onReboot func() error
+	askedIn  string // the boot in which the state last said that a reboot was asked for
+
+	mu    sync.Mutex
+	trace []string
+	steps int
+	// dieAt kills the invocation at this step; afterwards nothing that it still does has an effect.
+	dieAt int
+	dead  bool
+	die   context.CancelFunc
+	// stop is the first signal of the invocation in progress.
+	stop context.CancelFunc
+}
+
+type fakeHook struct {
+	name string
+	run  func(env []string) HookResult
+}
+
+func exits(code int) func([]string) HookResult {
+	return func([]string) HookResult { return HookResult{Exit: code} }
+}
+
+// newWorld is a host "me" with one hook a stage: there is an update, and no reboot is needed.
+func newWorld(t *testing.T) *world {
+	w := &world{
+		t: t,
+		settings: Settings{
+			LockName: "web", RetryInterval: time.Minute, Settle: 2 * time.Second, Refresh: time.Hour,
+			RebootTimeout: 15 * time.Minute, MaxReboots: 3, Retries: 3, ConfigPath: "/etc/config.ini",
+		},
+		log:     &strings.Builder{},
+		machine: "machine-1",
+		hooks: map[state.Stage][]fakeHook{
+			state.NeedsUpdate: {{"10-check", exits(100)}},
+			state.PreUpdate:   {{"20-stop", exits(0)}},
+			state.Update:      {{"30-upgrade", exits(0)}},
+			state.NeedsReboot: {{"40-flag", exits(0)}},
+			state.PostUpdate:  {{"50-start", exits(0)}},
+		},
+		listErr: map[state.Stage]error{},
+		bootID:  "boot-1",
+		began:   time.Now(),
+	}
+	w.foreman = &foreman{world: w, enabled: true, exists: true}
+	w.onReboot = func() error { return nil }
+	return w
+}
+
+func (w *world) workflow() *Workflow {
+	out := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: w.log, DisableTime: true})
+	return &Workflow{
+		Settings: w.settings, Store: fakeStore{w}, Server: w.foreman, Hooks: fakeHooks{w}, Host: fakeHost{w},
+		Notify: func(string) {}, Log: out,
+	}
+}
+
+// errDead is what every effect of a killed invocation returns, without having any.
+var errDead = errors.New("killed")
+
+// step writes an effect down, and kills the invocation if its time has come.
+func (w *world) step(format string, args ...any) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead {
+		return errDead
+	}
+	w.steps++
+	if w.dieAt > 0 && w.steps == w.dieAt {
+		w.dead = true
+		if w.die != nil {
+			w.die()
+		}
+		return errDead
+	}
+	w.trace = append(w.trace, fmt.Sprintf(format, args...))
+	return nil
+}
+
+// invoke starts the program once.
+func (w *world) invoke(atBoot bool) error {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	w.dead, w.die, w.stop = false, cancel, cancel
+	return w.workflow().Run(ctx, atBoot)
+}
+
+// reboot gives the host a new boot.
+func (w *world) reboot() { w.bootID, w.began = w.bootID+"+", time.Now() }
+
+// effects is the trace without looks and state, which many tests don't care for.
+func (w *world) effects(prefixes ...string) []string {
+	var out []string
+	for _, step := range w.trace {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(step, p) }) {
+			out = append(out, step)
+		}
+	}
+	return out
+}
+
+// stage is the stage on disk; "" without a file.
+func (w *world) stage() state.Stage {
+	if w.disk == nil {
+		return ""
+	}
+	return w.disk.Stage
+}
+
+type fakeStore struct{ *world }
+
+func (s fakeStore) Load() (*state.Record, error) {
+	if s.disk == nil {
+		return nil, nil
+	}
+	record := *s.disk
+	return &record, nil
+}
+
+func (s fakeStore) Save(r state.Record) error {
+	if s.saveErr != nil {
+		return s.saveErr
+	}
+	if err := s.step("state %s", r.Stage); err != nil {
+		return err
+	}
+	r.Format = state.Format
+	s.disk = &r
+	if r.Asked != nil {
+		s.askedIn = s.bootID
+	}
+	return nil
+}
+
+func (s fakeStore) Clear() error {
+	if err := s.step("state cleared"); err != nil {
+		return err
+	}
+	s.disk = nil
+	return nil
+}
+
+type fakeHooks struct{ *world }
+
+func (h fakeHooks) List(stage state.Stage) ([]string, error) {
+	var names []string
+	for _, hook := range h.hooks[stage] {
+		names = append(names, hook.name)
+	}
+	return names, h.listErr[stage]
+}
+
+func (h fakeHooks) Run(stage state.Stage, name string, env []string) HookResult {
+	if err := h.step("hook %s/%s", stage, name); err != nil {
+		return HookResult{Err: err}
+	}
+	if table[stage].guarded && !h.dead && h.foreman.holder() != "me" {
+		h.t.Errorf("guarded stage %s runs, and the lock is held by %q", stage, h.foreman.holder())
+	}
+	i := slices.IndexFunc(h.hooks[stage], func(f fakeHook) bool { return f.name == name })
+	result := h.hooks[stage][i].run(env)
+	if err := h.step("hook %s/%s ended", stage, name); err != nil {
+		return HookResult{Err: err}
+	}
+	return result
+}
+
+type fakeHost struct{ *world }
+
+func (h fakeHost) Boot(context.Context) (state.Boot, error) { return state.Boot{ID: h.bootID}, nil }
+func (h fakeHost) Uptime() (time.Duration, error)           { return time.Since(h.began), nil }
+func (h fakeHost) MachineID() string                        { return h.machine }
+
+func (h fakeHost) Reboot() error {
+	if err := h.step("reboot"); err != nil {
+		return err
+	}
+	return h.onReboot()
+}
+
+// foreman has one lock. Before each request a test may interfere.
+type foreman struct {
+	*world
+	exists, enabled, barred bool
+	lockMu                  sync.Mutex
+	heldBy                  string // "me" is this host
+	since                   time.Time
+	slowest                 time.Duration
+	// before is called with "GET", "PUT" or "DELETE" before the request is handled; an error is the answer.
+	before func(method string) error
+	// after is called once the request has had its effect; an error replaces the answer.
+	after func(method string) error
+}
+
+// holder and hold may be used by any goroutine.
+func (f *foreman) holder() string {
+	f.lockMu.Lock()
+	defer f.lockMu.Unlock()
+	return f.heldBy
+}
+
+func (f *foreman) hold(host string) {
+	f.lockMu.Lock()
+	defer f.lockMu.Unlock()
+	f.heldBy = host
+}
+
+func (f *foreman) Slowest() time.Duration { return f.slowest }
+
+// request is one round trip: the process may die before it is sent, or before the answer is heard.
+func (f *foreman) request(ctx context.Context, method string, act func() error) error {
+	if ctx.Err() != nil {
+		return &Unavailable{Err: ctx.Err()}
+	}
+	if err := f.step("%s", method); err != nil {
+		return err
+	}
+	if f.before != nil {
+		if err := f.before(method); err != nil {
+			return err
+		}
+	}
+	err := act()
+	if f.after != nil {
+		if lost := f.after(method); lost != nil {
+			err = lost
+		}
+	}
+	if dead := f.step("%s answered", method); dead != nil {
+		return dead
+	}
+	return err
+}
+
+func (f *foreman) Show(ctx context.Context, _ string) (lock Lock, err error) {
+	err = f.request(ctx, "GET", func() error {
+		if !f.exists {
+			return ErrNoLock
+		}
+		lock = Lock{Enabled: f.enabled, Holder: f.holder(), Self: f.holder() == "me", Updated: f.since}
+		return nil
+	})
+	if err != nil {
+		lock = Lock{}
+	}
+	return lock, err
+}
+
+func (f *foreman) Acquire(ctx context.Context, _ string) error {
+	return f.request(ctx, "PUT", func() error {
+		f.exists = true
+		if f.barred || !f.enabled || f.holder() != "" && f.holder() != "me" {
+			return ErrNotNow
+		}
+		f.hold("me")
+		f.since = time.Now()
+		return nil
+	})
+}
+
+func (f *foreman) Release(ctx context.Context, _ string) error {
+	return f.request(ctx, "DELETE", func() error {
+		if !f.enabled || f.holder() != "" && f.holder() != "me" {
+			return ErrNotNow
+		}
+		f.exists = true
+		f.hold("")
+		return nil
+	})
+}
+
+// unreachable is what a client makes of a Foreman that is down.
+func unreachable() error { return &Unavailable{Err: errors.New("connection refused")} }
