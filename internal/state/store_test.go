@@ -1,0 +1,219 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func store(t *testing.T, content string) Store {
+	t.Helper()
+	s := Store{filepath.Join(t.TempDir(), "state")}
+	if content != "absent" {
+		if err := os.WriteFile(s.Path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func full() Record {
+	soft := uint64(2)
+	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.UTC)
+	boot := Boot{ID: "b", Init: 17, SoftReboots: &soft}
+	return Record{
+		Stage: PostUpdate, Format: Format, RunID: "20261122-021403-ABCD", Began: at, StageBegan: at, Lock: "web",
+		MachineID: "m", Boot: &boot, Interrupted: 1, Asked: &Asked{Time: at, Boot: boot, Uptime: time.Hour}, Reboots: 2,
+		Rebooted: true, Error: &Error{Time: at, Stage: Update, Hook: "50-apt", Message: "exit 100"},
+	}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	s := store(t, "absent")
+	want := full()
+	if err := s.Save(want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&want, got); diff != "" {
+		t.Error(diff)
+	}
+	content, err := os.ReadFile(s.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The original reads the first line only; ours is one JSON object in one more.
+	lines := strings.Split(string(content), "\n")
+	if len(lines) != 3 || lines[0] != "post_update" || lines[1][0] != '{' || lines[2] != "" {
+		t.Errorf("file:\n%s", content)
+	}
+	if info, err := os.Stat(s.Path); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := s.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Load(); got != nil || err != nil {
+		t.Errorf("after Clear: %v, %v", got, err)
+	}
+	if err := s.Clear(); err != nil {
+		t.Errorf("Clear without a file: %v", err)
+	}
+}
+
+// TestOriginal: a file that the original wrote is its stage alone.
+func TestOriginal(t *testing.T) {
+	for _, stage := range Stages {
+		for _, end := range []string{"", "\n", "\r\n", "\n\n"} {
+			got, err := store(t, string(stage)+end).Load()
+			if err != nil || !cmp.Equal(got, &Record{Stage: stage}) {
+				t.Errorf("%q: %+v, %v", string(stage)+end, got, err)
+			}
+		}
+	}
+}
+
+// TestUnreadable: what is no record is refused, said what it is, and left as it was.
+func TestUnreadable(t *testing.T) {
+	tests := []struct{ name, content, said string }{
+		{"empty", "", "is empty"},
+		{"blank", "\n\n", "is empty"},
+		{"unknown stage", "updating\n", `not a stage's name: "updating"`},
+		{"two words", "update now\n", `"update now"`},
+		{"upper case", "UPDATE\n", `"UPDATE"`},
+		{"binary", "\x00\x01\x1b[31m", `"\x00\x01\x1b[31m"`},
+		{"long garbage", strings.Repeat("x", 5000), "..."},
+		{"too large", "update\n" + strings.Repeat(" ", maxSize), "larger than"},
+		{"cut off JSON", "update\n{\"format\":1,", "no JSON object"},
+		{"not JSON", "update\nhello\n", "no JSON object"},
+		{"a JSON array", "update\n[1]\n", "no JSON object"},
+		{"two objects", "update\n{\"format\":1}\n{\"format\":1}\n", "no JSON object"},
+		{"no version", "update\n{\"run\":\"x\"}\n", "no format version"},
+		{"version 0", "update\n{\"format\":0}\n", "no format version"},
+		{"newer version", "update\n{\"format\":2,\"boot\":\"x\"}\n", "newer version of this program (format 2; this one knows 1)"},
+		{"wrong type", "update\n{\"format\":1,\"reboots\":\"many\"}\n", "not a record"},
+		{"negative counter", "update\n{\"format\":1,\"reboots\":-1}\n", "below zero"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := store(t, test.content)
+			_, err := s.Load()
+			var unreadable *UnreadableError
+			if !errors.As(err, &unreadable) || !strings.Contains(err.Error(), test.said) || !strings.Contains(err.Error(), s.Path) {
+				t.Errorf("got %v", err)
+			}
+			if after, _ := os.ReadFile(s.Path); string(after) != test.content {
+				t.Errorf("the file was changed to %q", after)
+			}
+		})
+	}
+}
+
+func TestNotAFile(t *testing.T) {
+	s := Store{t.TempDir()}
+	var unreadable *UnreadableError
+	if _, err := s.Load(); !errors.As(err, &unreadable) {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+// TestSaveFails: the old content stays, and the error names the path.
+func TestSaveFails(t *testing.T) {
+	s := Store{filepath.Join(t.TempDir(), "missing", "state")}
+	if err := s.Save(Record{Stage: Update}); err == nil || !strings.Contains(err.Error(), s.Path) {
+		t.Errorf("got %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Log("not root: a full disk is not tried")
+		return
+	}
+	full := mountSmall(t)
+	s = Store{filepath.Join(full, "state")}
+	if err := s.Save(Record{Stage: PreUpdate, RunID: "old"}); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, full)
+	if err := s.Save(Record{Stage: Update, RunID: strings.Repeat("n", 100_000)}); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("a full disk: %v", err)
+	}
+	if got, err := s.Load(); err != nil || got.Stage != PreUpdate || got.RunID != "old" {
+		t.Errorf("afterwards: %+v, %v", got, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(full, ".state*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestClearSweeps: what a power cut in the middle of Save left behind goes with the run.
+func TestClearSweeps(t *testing.T) {
+	s := store(t, "update")
+	dir := filepath.Dir(s.Path)
+	for _, name := range []string{".state123456", ".state-of-things", "state.bak"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		left = append(left, entry.Name())
+	}
+	if diff := cmp.Diff([]string{".state-of-things", "state.bak"}, left); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSameBoot(t *testing.T) {
+	n := func(v uint64) *uint64 { return &v }
+	tests := []struct {
+		name string
+		a, b Boot
+		same bool
+	}{
+		{"all alike", Boot{"x", 1, n(0)}, Boot{"x", 1, n(0)}, true},
+		{"another boot id", Boot{"x", 1, n(0)}, Boot{"y", 1, n(0)}, false},
+		{"another PID 1: a container was restarted", Boot{"x", 1, nil}, Boot{"x", 2, nil}, false},
+		{"a soft reboot", Boot{"x", 1, n(0)}, Boot{"x", 1, n(1)}, false},
+		{"systemd did not answer: that proves nothing", Boot{"x", 1, n(1)}, Boot{"x", 1, nil}, true},
+		{"PID 1 could not be looked at", Boot{"x", 1, nil}, Boot{"x", 0, nil}, true},
+	}
+	for _, test := range tests {
+		if got, back := test.a.Same(test.b), test.b.Same(test.a); got != test.same || back != test.same {
+			t.Errorf("%s: %v and %v", test.name, got, back)
+		}
+	}
+}
+
+// FuzzParse: any content is a record with a known stage, or an error; never a guess.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"", "update", "update\n{\"format\":1}", "post_update\n{\"format\":1,\"asked\":{\"boot\":{\"id\":\"x\"}}}\n",
+		"lock_get\n{\"format\":9}", "update\r\n", "\x00", "update\nnull"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		record, err := parse(content)
+		if err != nil {
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' }) {
+				t.Errorf("control characters in %q", err)
+			}
+			return
+		}
+		if !record.Stage.Known() || record.Format > Format || record.Reboots < 0 || record.Interrupted < 0 {
+			t.Errorf("%q gave %+v", content, record)
+		}
+	})
+}
