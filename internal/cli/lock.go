@@ -64,7 +64,11 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
-	if err := newWorkflow(p, c, p.consoleLog()).AcquireLock(p.Context, name, cmd.Wait); err != nil {
+	log, err := p.consoleLog()
+	if err != nil {
+		return err
+	}
+	if err := newWorkflow(p, c, log).AcquireLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s acquired; no other host of the cluster updates until `foreman-dlm-updater lock release`\n", name)
@@ -102,8 +106,12 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in Foreman, can release it",
 			name, lock.Holder)
 	}
+	log, err := p.consoleLog()
+	if err != nil {
+		return err
+	}
 	c.ReleaseTimeout = manualReleaseTimeout
-	if err := newWorkflow(p, c, p.consoleLog()).ReleaseLock(p.Context, name); err != nil {
+	if err := newWorkflow(p, c, log).ReleaseLock(p.Context, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -48,8 +48,10 @@ func (p *Process) loadFor(path configPath) (*config.Config, error) {
 }
 
 // consoleLog is the logger of a command that prints to a person: warnings and errors only.
-func (p *Process) consoleLog() hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: io.Writer(p.Stderr), DisableTime: true})
+func (p *Process) consoleLog() (hclog.Logger, error) {
+	terminal, _ := logging.Detect(p.Stderr)
+	log, _, err := logging.New(logging.Options{Level: "warn", Stderr: p.Stderr, Terminal: terminal})
+	return log, err
 }
 
 // newWorkflow builds the workflow's world.

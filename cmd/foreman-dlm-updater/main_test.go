@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"foreman-dlm-updater": main, "foreman_dlm_updater": main})
+}
+
+// TestScripts runs the program as a person would, one script a behaviour. Each has a host of its own in $WORK and a
+// Foreman on loopback; the commands that it has beyond testscript's are below.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"conf":    conf,
+			"exits":   exits,
+			"foreman": foremanCommand,
+			"reboot":  reboot,
+			"waitfor": waitFor,
+		},
+	})
+}
+
+type foremanKey struct{}
+
+// setUp makes a host: a configuration, five stage directories, a certificate, and a Foreman that knows it.
+func setUp(env *testscript.Env) error {
+	work := env.WorkDir
+	ca, err := dlmtest.NewCA(filepath.Join(work, "ca"))
+	if err != nil {
+		return err
+	}
+	cert, key, err := ca.Issue("host.example.com", dlmtest.IssueOptions{})
+	if err != nil {
+		return err
+	}
+	server := dlmtest.New(dlmtest.Options{Hosts: []string{"host.example.com", "other.example.com"}})
+	server.SetHolder("web", "") // so that it exists
+	running, err := server.Start(ca)
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { running.Close() })
+	env.Values[foremanKey{}] = server
+	config := fmt.Sprintf(`[main]
+lock_name = web
+foreman_url = %s
+client_crt = %s
+client_key = %s
+ca = %s
+`, running.URL, cert, key, ca.File())
+	for _, stage := range []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"} {
+		dir := filepath.Join(work, stage+".d")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		hooks, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			return err
+		}
+		for _, hook := range hooks {
+			if err := os.Chmod(hook, 0o755); err != nil {
+				return err
+			}
+		}
+		config += fmt.Sprintf("%s.d = %s\n", stage, dir)
+	}
+	for key, value := range map[string]string{
+		"state": filepath.Join(work, "state"), "lock": filepath.Join(work, "lock"), "boot_id_file": filepath.Join(work, "boot_id"),
+		"reboot_cmd":  "/bin/sh -c 'echo rebooting >>" + filepath.Join(work, "reboots") + "'",
+		"lock_settle": "50ms", "lock_retry_interval": "50ms", "http_retries": "0",
+	} {
+		config += fmt.Sprintf("%s = %s\n", key, value)
+	}
+	if err := os.WriteFile(filepath.Join(work, "boot_id"), []byte("boot-1\n"), 0o644); err != nil {
+		return err
+	}
+	env.Setenv("FOREMAN", running.URL)
+	return os.WriteFile(filepath.Join(work, "config.ini"), []byte(config), 0o644)
+}
+
+// conf KEY VALUE: replaces a line of config.ini, or adds one.
+func conf(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: conf KEY VALUE")
+	}
+	path := ts.MkAbs("config.ini")
+	var lines []string
+	for line := range strings.Lines(ts.ReadFile("config.ini")) {
+		if !strings.HasPrefix(line, args[0]+" =") {
+			lines = append(lines, line)
+		}
+	}
+	lines = append(lines, args[0]+" = "+args[1]+"\n")
+	ts.Check(os.WriteFile(path, []byte(strings.Join(lines, "")), 0o644))
+}
+
+// exits CODE COMMAND...: the command ends with just this code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() == want, err == nil && want == 0:
+	case err == nil || errors.As(err, &exit):
+		ts.Fatalf("it ended with %v, not with exit status %d", err, want)
+	default:
+		ts.Check(err)
+	}
+}
+
+// reboot: gives the host a new boot.
+func reboot(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs("boot_id"), fmt.Appendf(nil, "boot at %s\n", time.Now()), 0o644))
+}
+
+// waitfor FILE [TEXT]: until the file is there, and has the text in it.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: waitfor FILE [TEXT]")
+	}
+	text := strings.Join(args[1:], "")
+	patience := time.After(10 * time.Second)
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if content, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(content), text) {
+			return
+		}
+		select {
+		case <-patience:
+			ts.Fatalf("%s: no %q in it", args[0], text)
+		case <-ticker.C:
+		}
+	}
+}
+
+// foremanCommand lets the script be the administrator of Foreman:
+//
+//	foreman hold HOST | free | disable | enable | bar | unbar | duplicate | remove | fault KIND [METHOD] | mend
+//	foreman held-by [HOST]     fails unless that host (or nobody) holds the lock
+//	foreman granted N          fails unless the lock changed hands to the host N times
+func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
+	server := ts.Value(foremanKey{}).(*dlmtest.Server)
+	const lock, me = "web", "host.example.com"
+	arg := func(i int) string {
+		if i < len(args) {
+			return args[i]
+		}
+		return ""
+	}
+	switch arg(0) {
+	case "hold":
+		server.SetHolder(lock, arg(1))
+	case "free":
+		server.SetHolder(lock, "")
+	case "disable", "enable":
+		server.SetEnabled(lock, arg(0) == "enable")
+	case "bar", "unbar":
+		server.Bar(me, arg(0) == "bar")
+	case "duplicate":
+		server.Duplicate(lock)
+	case "remove":
+		server.Remove(lock)
+	case "fault":
+		kind, err := dlmtest.ParseFaultKind(arg(1))
+		ts.Check(err)
+		server.Inject(dlmtest.Fault{Method: arg(2), Kind: kind, Status: 500, Location: "https://elsewhere.example.com/"})
+	case "mend":
+		server.ClearFaults()
+	case "held-by":
+		if row, _ := server.Lock(lock); row.Holder != arg(1) {
+			ts.Fatalf("the lock is held by %q, not by %q", row.Holder, arg(1))
+		}
+	case "granted":
+		n := 0
+		for _, event := range server.Events() {
+			if event.Kind == "acquire" && event.By == me {
+				n++
+			}
+		}
+		if strconv.Itoa(n) != arg(1) {
+			ts.Fatalf("the lock was granted %d times", n)
+		}
+	default:
+		ts.Fatalf("foreman: unknown command %q", args)
+	}
+}

@@ -1,0 +1,105 @@
+// Package hook says which files of a stage directory are hooks, and runs one.
+//
+// It does not know the stages, nor what an exit code means to one of them.
+package hook
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Hook is an executable of a stage directory that was found safe to run.
+type Hook struct {
+	Name string // its name in the directory
+	Path string // the directory as configured, and the name
+}
+
+// leftovers are what editors and package managers leave beside a file: a suffix of the name.
+// .rpmsave, .rpmnew, .rpmorig: rpm(8); a trailing ~ is emacs's, .swp vim's, .rej and .orig patch's.
+var leftovers = []string{"~", ".bak", ".orig", ".rej", ".swp", ".rpmsave", ".rpmnew", ".rpmorig"}
+
+// leftover reports whether name is hidden, or one that an editor or a package manager left behind.
+func leftover(name string) bool {
+	if strings.HasPrefix(name, ".") || strings.Contains(name, ".dpkg-") || strings.Contains(name, ".ucf-") {
+		return true
+	}
+	for _, suffix := range leftovers {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a
+// warning if it is an executable with a leftover's name, else at debug. It opens none of the files.
+//
+// The error is an *UnsafeError that names every offender: hooks and directories that somebody else
+// could change, links that lead nowhere, and a dir that is missing or is no directory.
+func List(dir string, log hclog.Logger) ([]Hook, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, &UnsafeError{Dir: dir, Offenders: []Offender{{Path: dir, Why: err.Error()}}}
+	}
+	found := &UnsafeError{Dir: dir}
+	v := newVetter()
+	if !v.stageDir(dir, found) {
+		return nil, found
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		found.add(Offender{Path: dir, Why: reason(err)})
+		return nil, found
+	}
+
+	var hooks []Hook
+	for _, entry := range entries { // os.ReadDir sorts as Go compares strings: by bytes
+		h := Hook{Name: entry.Name(), Path: filepath.Join(dir, entry.Name())}
+		at := v.walk(h.Path)
+		switch why := skipped(h.Name, at); {
+		case why == "":
+			hooks = append(hooks, h)
+			found.add(at.offenders...)
+			if at.info == nil {
+				found.add(Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err), Fix: "rm " + quote(h.Path)})
+			}
+		case leftover(h.Name) && executable(at):
+			log.Warn("hook skipped", "path", h.Path, "why", why)
+		default:
+			log.Debug("hook skipped", "path", h.Path, "why", why)
+		}
+	}
+	if len(found.Offenders) > 0 {
+		return nil, found
+	}
+	return hooks, nil
+}
+
+// skipped says why an entry is not a hook; empty if it is one, safe or not.
+func skipped(name string, at place) string {
+	switch {
+	case errors.Is(at.err, fs.ErrNotExist) && !at.linked:
+		return "vanished meanwhile"
+	case leftover(name):
+		return "the name of a leftover or hidden file"
+	case at.info == nil:
+		return ""
+	case at.info.IsDir():
+		return "a directory"
+	case !at.info.Mode().IsRegular():
+		return "not a regular file"
+	case !executable(at):
+		return "not executable"
+	}
+	return ""
+}
+
+// executable reports whether the entry leads to a regular file that its owner may execute.
+func executable(at place) bool {
+	return at.info != nil && at.info.Mode().IsRegular() && at.info.Mode().Perm()&0o100 != 0
+}

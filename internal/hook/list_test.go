@@ -1,0 +1,360 @@
+package hook
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+const nobody = 65534
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// list gives the names of the hooks in dir, and what the log said about each of the others.
+func list(t *testing.T, dir string) (names []string, skipped map[string]string, err error) {
+	t.Helper()
+	rec, log := newRecord()
+	hooks, err := List(dir, log)
+	for _, h := range hooks {
+		if h.Path != filepath.Join(dir, h.Name) {
+			t.Errorf("hook %q has path %q", h.Name, h.Path)
+		}
+		names = append(names, h.Name)
+	}
+	skipped = map[string]string{}
+	for _, e := range rec.entries(t, "hook skipped") {
+		skipped[filepath.Base(e["path"].(string))] = fmt.Sprintf("%s: %s", e["@level"], e["why"])
+	}
+	return names, skipped, err
+}
+
+func TestListOrder(t *testing.T) {
+	dir := tempDir(t)
+	for _, name := range []string{"é", "b", "a b", "10", "9", "B", "a", "_", "a-b", "a.sh"} {
+		script(t, dir, name, "")
+	}
+	names, _, err := list(t, dir)
+	must(t, err)
+	if diff := cmp.Diff([]string{"10", "9", "B", "_", "a", "a b", "a-b", "a.sh", "b", "é"}, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestListSkips(t *testing.T) {
+	const odd = "the name of a leftover or hidden file"
+	tests := []struct {
+		name string
+		make func(path string) error
+		want string // level and reason; empty: it is a hook
+	}{
+		{"executable", file(0o755), ""},
+		{"only-owner", file(0o700), ""},
+		{"only-x", file(0o100), ""},
+		{"setuid", file(0o4755), ""},
+		{"not-executable", file(0o644), "debug: not executable"},
+		{"only-others-execute", file(0o655), "debug: not executable"},
+		{"directory", func(p string) error { return os.Mkdir(p, 0o755) }, "debug: a directory"},
+		{"fifo", func(p string) error { return unix.Mkfifo(p, 0o755) }, "debug: not a regular file"},
+		{"link", link("executable"), ""},
+		{"absolute-link", link("/bin/true"), ""},
+		{"link-through-dots", link("./directory/..//executable"), ""},
+		{"link-to-link", link("link"), ""},
+		{"link-to-directory", link("directory"), "debug: a directory"},
+		{"link-to-not-executable", link("not-executable"), "debug: not executable"},
+		{"link-to-fifo", link("fifo"), "debug: not a regular file"},
+		{"masked", link("/dev/null"), "debug: not a regular file"},
+		{".hidden", file(0o755), "warn: " + odd},
+		{".hidden-disabled", file(0o644), "debug: " + odd},
+		{".hidden-dir", func(p string) error { return os.Mkdir(p, 0o755) }, "debug: " + odd},
+		{".dangling", link("nowhere"), "debug: " + odd},
+		{"dangling~", link("nowhere"), "debug: " + odd},
+		{"link.bak", link("executable"), "warn: " + odd},
+		{"x~", file(0o755), "warn: " + odd},
+		{"x.bak", file(0o755), "warn: " + odd},
+		{"x.orig", file(0o755), "warn: " + odd},
+		{"x.rej", file(0o755), "warn: " + odd},
+		{"x.swp", file(0o755), "warn: " + odd},
+		{"x.rpmsave", file(0o755), "warn: " + odd},
+		{"x.rpmnew", file(0o755), "warn: " + odd},
+		{"x.rpmorig", file(0o755), "warn: " + odd},
+		{"x.dpkg-old", file(0o755), "warn: " + odd},
+		{"x.dpkg-new.y", file(0o755), "warn: " + odd},
+		{"x.ucf-dist", file(0o755), "warn: " + odd},
+		{"x.bak.sh", file(0o755), ""},
+		{"bak", file(0o755), ""},
+		{"dpkg-x", file(0o755), ""},
+	}
+	dir := tempDir(t)
+	var want []string
+	wantSkipped := map[string]string{}
+	for _, tt := range tests {
+		must(t, tt.make(filepath.Join(dir, tt.name)))
+		if tt.want != "" {
+			wantSkipped[tt.name] = tt.want
+		} else {
+			want = append(want, tt.name)
+		}
+	}
+	names, skipped, err := list(t, dir)
+	must(t, err)
+	if diff := cmp.Diff(wantSkipped, skipped); diff != "" {
+		t.Error(diff)
+	}
+	for _, name := range want {
+		if !strings.Contains(strings.Join(names, "\n")+"\n", name+"\n") {
+			t.Errorf("%s is no hook", name)
+		}
+	}
+	if len(names) != len(want) {
+		t.Errorf("%d hooks, want %d", len(names), len(want))
+	}
+}
+
+func file(mode uint32) func(string) error {
+	return func(path string) error {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			return err
+		}
+		return syscall.Chmod(path, mode)
+	}
+}
+
+func link(target string) func(string) error {
+	return func(path string) error { return os.Symlink(target, path) }
+}
+
+// TestListUnsafe makes a stage directory D in a base B, and says which offenders there must be, and what
+// a shell that runs the commands that the error names leaves.
+func TestListUnsafe(t *testing.T) {
+	tests := map[string]struct {
+		make func(t *testing.T, base, dir string)
+		want []string // path: why: fix
+	}{
+		"hook of another": {
+			func(t *testing.T, base, dir string) { must(t, os.Chown(filepath.Join(dir, "a"), nobody, 0)) },
+			[]string{"B/D/a: belongs to nobody (uid 65534): chown root:root B/D/a"},
+		},
+		"of nobody known": {
+			func(t *testing.T, base, dir string) { must(t, os.Chown(filepath.Join(dir, "a"), 3999999999, 0)) },
+			[]string{"B/D/a: belongs to uid 3999999999: chown root:root B/D/a"},
+		},
+		"all at once": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Chmod(filepath.Join(dir, "a"), 0o775))
+				must(t, os.Chmod(filepath.Join(dir, "b"), 0o757))
+				must(t, os.Chown(filepath.Join(dir, "b"), nobody, 0))
+			},
+			[]string{
+				"B/D/a: can be written by others (mode 0775): chmod go-w B/D/a",
+				"B/D/b: belongs to nobody (uid 65534) and can be written by others (mode 0757): chown root:root B/D/b && chmod go-w B/D/b",
+			},
+		},
+		"stage directory": {
+			func(t *testing.T, base, dir string) { must(t, os.Chmod(dir, 0o777)) },
+			[]string{"B/D: can be written by others (mode 0777): chmod go-w B/D"},
+		},
+		"sticky stage directory": {
+			func(t *testing.T, base, dir string) { must(t, os.Chmod(dir, 0o777|os.ModeSticky)) },
+			[]string{"B/D: can be written by others (mode 1777): chmod go-w B/D"},
+		},
+		"sticky ancestor of root": {
+			func(t *testing.T, base, dir string) { must(t, os.Chmod(base, 0o777|os.ModeSticky)) },
+			nil,
+		},
+		"sticky ancestor of another": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Chmod(base, 0o777|os.ModeSticky))
+				must(t, os.Chown(base, nobody, 0))
+			},
+			[]string{"B: belongs to nobody (uid 65534) and can be written by others (mode 1777): chown root:root B && chmod go-w B"},
+		},
+		"ancestor": {
+			func(t *testing.T, base, dir string) { must(t, os.Chmod(base, 0o775)) },
+			[]string{"B: can be written by others (mode 0775): chmod go-w B"},
+		},
+		"link of another": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Symlink("/bin/true", filepath.Join(dir, "c")))
+				must(t, os.Lchown(filepath.Join(dir, "c"), nobody, 0))
+			},
+			[]string{"B/D/c: belongs to nobody (uid 65534): chown -h root:root B/D/c"},
+		},
+		"link's target and its directory": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Mkdir(filepath.Join(base, "lib"), 0o755))
+				must(t, os.Chmod(filepath.Join(base, "lib"), 0o770))
+				must(t, file(0o757)(filepath.Join(base, "lib", "x")))
+				must(t, os.Symlink("../lib/x", filepath.Join(dir, "c")))
+			},
+			[]string{
+				"B/lib: can be written by others (mode 0770): chmod go-w B/lib",
+				"B/lib/x: can be written by others (mode 0757): chmod go-w B/lib/x",
+			},
+		},
+		"directory that only a link in between goes through": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Mkdir(filepath.Join(base, "lib"), 0o755))
+				must(t, os.Chmod(filepath.Join(base, "lib"), 0o777))
+				must(t, os.Symlink("/bin/true", filepath.Join(base, "lib", "x")))
+				must(t, os.Symlink(filepath.Join(base, "lib", "x"), filepath.Join(dir, "c")))
+			},
+			[]string{"B/lib: can be written by others (mode 0777): chmod go-w B/lib"},
+		},
+		"unsafe, but no hooks": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Chmod(filepath.Join(dir, "a"), 0o666))
+				must(t, os.Rename(filepath.Join(dir, "b"), filepath.Join(dir, "b~")))
+				must(t, os.Chmod(filepath.Join(dir, "b~"), 0o777))
+				must(t, os.Symlink("a", filepath.Join(dir, "c")))
+			},
+			nil,
+		},
+		"dangling": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Symlink("nowhere", filepath.Join(dir, "it's; c")))
+				must(t, os.Symlink("a/b", filepath.Join(dir, "d")))
+			},
+			[]string{
+				"B/D/d: leads nowhere: not a directory: rm B/D/d",
+				"B/D/it's; c: leads nowhere: no such file or directory: rm 'B/D/it'\\''s; c'",
+			},
+		},
+		"loop": {
+			func(t *testing.T, base, dir string) { must(t, os.Symlink("c", filepath.Join(dir, "c"))) },
+			[]string{"B/D/c: leads nowhere: too many levels of symbolic links: rm B/D/c"},
+		},
+		"missing": {
+			func(t *testing.T, base, dir string) { must(t, os.RemoveAll(dir)) },
+			[]string{"B/D: does not exist: install -d -m 0755 B/D"},
+		},
+		"leads nowhere": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.RemoveAll(dir))
+				must(t, os.Symlink("x", dir))
+			},
+			[]string{"B/D: leads to B/x, which does not exist: install -d -m 0755 B/x"},
+		},
+		"leads to itself": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.RemoveAll(dir))
+				must(t, os.Symlink(dir, dir))
+			},
+			[]string{"B/D: too many levels of symbolic links: rm B/D && install -d -m 0755 B/D"},
+		},
+		"a file": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.RemoveAll(dir))
+				must(t, file(0o644)(dir))
+			},
+			[]string{"B/D: is not a directory: mv B/D B/D.saved && install -d -m 0755 B/D"},
+		},
+		"below a file": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.RemoveAll(base))
+				must(t, file(0o644)(base))
+			},
+			[]string{"B: is not a directory: mv B B.saved && install -d -m 0755 B/D"},
+		},
+		"linked directory": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Rename(dir, filepath.Join(base, "real")))
+				must(t, os.Chmod(filepath.Join(base, "real"), 0o777|os.ModeSticky))
+				must(t, os.Symlink("real", dir))
+			},
+			[]string{"B/real: can be written by others (mode 1777): chmod go-w B/real"},
+		},
+		"odd name": {
+			func(t *testing.T, base, dir string) { must(t, file(0o777)(filepath.Join(dir, "a\x1b\n'b\xff"))) },
+			[]string{"B/D/a\x1b\n'b\xff: can be written by others (mode 0777): chmod go-w $'B/D/a\\x1b\\n\\'b\\xff'"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			needRoot(t)
+			base := filepath.Join(tempDir(t), "base")
+			dir := filepath.Join(base, "D")
+			must(t, os.MkdirAll(dir, 0o755))
+			must(t, os.Chmod(base, 0o755))
+			must(t, os.Chmod(dir, 0o755))
+			script(t, dir, "a", "")
+			script(t, dir, "b", "")
+			tt.make(t, base, dir)
+
+			_, err := List(dir, hclog.NewNullLogger())
+			var unsafe *UnsafeError
+			var got []string
+			if errors.As(err, &unsafe) {
+				for _, o := range unsafe.Offenders {
+					got = append(got, strings.ReplaceAll(o.Path+": "+o.Why+": "+o.Fix, base, "B"))
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Fatal(diff)
+			}
+			if unsafe == nil {
+				return
+			}
+			for _, o := range unsafe.Offenders {
+				if out, err := exec.Command("bash", "-c", o.Fix).CombinedOutput(); err != nil {
+					t.Errorf("%s: %v\n%s", o.Fix, err, out)
+				}
+			}
+			if _, err := List(dir, hclog.NewNullLogger()); err != nil {
+				t.Errorf("after the fixes: %v", err)
+			}
+		})
+	}
+}
+
+func TestListLinkDepth(t *testing.T) {
+	for depth, ok := range map[int]bool{40: true, 41: false} {
+		dir := tempDir(t)
+		lib := tempDir(t)
+		script(t, lib, "0", "#!/bin/sh\n")
+		for i := 1; i < depth; i++ {
+			must(t, os.Symlink(fmt.Sprint(i-1), filepath.Join(lib, fmt.Sprint(i))))
+		}
+		must(t, os.Symlink(filepath.Join(lib, fmt.Sprint(depth-1)), filepath.Join(dir, "a")))
+		_, err := List(dir, hclog.NewNullLogger())
+		if (err == nil) != ok {
+			t.Errorf("%d links: %v", depth, err)
+		}
+		if _, statErr := os.Stat(filepath.Join(dir, "a")); (statErr == nil) != ok {
+			t.Errorf("%d links: the kernel says %v", depth, statErr)
+		}
+	}
+}
+
+func TestUnsafeErrorText(t *testing.T) {
+	err := &UnsafeError{Dir: "/etc/x.d", Offenders: []Offender{
+		{Path: "/etc/x.d/a\x1b[31m", Why: "belongs to bob (uid 1000)", Fix: "chown root:root it"},
+		{Path: "/etc/x.d/b", Why: "is odd"},
+	}}
+	want := "refused stage directory /etc/x.d:\n" +
+		"$'/etc/x.d/a\\x1b[31m': belongs to bob (uid 1000); mend it with: chown root:root it\n" +
+		"/etc/x.d/b: is odd"
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Error(diff)
+	}
+}

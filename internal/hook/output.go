@@ -1,0 +1,280 @@
+package hook
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	maxLine    = 16 << 10 // bytes of one line that are logged
+	readBuffer = 16 << 10 // bytes read at once; more costs each hook more than it gains
+)
+
+// output logs what a process writes, line by line.
+//
+// It has its own epoll set since the kernel lists what is ready in the order in which it became
+// ready (fs/eventpoll.c, rdllist), so that lines are logged in the order in which they were written as
+// far as that can be known of two pipes. A goroutine for each pipe loses that: the Go scheduler
+// runs the two in any order. And its reader blocks in a thread instead of in Go's poller, because it
+// must be quick to see one line before the next is written.
+type output struct {
+	set     int // the epoll set
+	stop    int // an eventfd in it that ends the reader
+	streams []*stream
+	drained chan struct{} // closed once nothing is read any more
+}
+
+// stream is the reading end of one pipe, and the line that has begun on it.
+type stream struct {
+	fd     int
+	closed bool
+	log    func(line string)
+	line   []byte // at most maxLine+1 bytes, so that a \r in that place is seen
+	cut    int64  // bytes of the line that were not kept
+}
+
+// newOutput returns the reader, and the writing ends for the process's standard output and error. The
+// caller closes those once the process has them.
+func newOutput(log hclog.Logger, key, name string) (o *output, ends [2]*os.File, err error) {
+	o = &output{set: -1, stop: -1, drained: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			o.close()
+			closeAll(ends)
+		}
+	}()
+	if o.set, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, ends, fmt.Errorf("create an epoll set: %w", err)
+	}
+	if o.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+		return nil, ends, fmt.Errorf("create an eventfd: %w", err)
+	}
+	if err = o.watch(o.stop); err != nil {
+		return nil, ends, fmt.Errorf("watch an eventfd: %w", err)
+	}
+	for i, what := range []string{"stdout", "stderr"} {
+		ends[i], err = o.pipe(func(line string) { log.Info("output", key, name, "stream", what, "line", line) })
+		if err != nil {
+			return nil, ends, fmt.Errorf("create a pipe for %s: %w", what, err)
+		}
+	}
+	return o, ends, nil
+}
+
+// pipe adds a stream and returns its writing end.
+func (o *output) pipe(log func(string)) (*os.File, error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	writer := os.NewFile(uintptr(ends[1]), "pipe")
+	o.streams = append(o.streams, &stream{fd: ends[0], log: log})
+	// Only our end: the process must find a pipe that blocks.
+	if err := unix.SetNonblock(ends[0], true); err != nil {
+		return writer, err
+	}
+	return writer, o.watch(ends[0])
+}
+
+// watch adds a descriptor to the epoll set. Edge-triggered: else the kernel would list a stream that was read
+// already once more, and in that place.
+func (o *output) watch(fd int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(fd)}
+	return unix.EpollCtl(o.set, unix.EPOLL_CTL_ADD, fd, &event)
+}
+
+// close gives the descriptors back. A process that still writes gets SIGPIPE.
+func (o *output) close() {
+	for _, fd := range []int{o.set, o.stop} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	for _, s := range o.streams {
+		unix.Close(s.fd)
+	}
+}
+
+func closeAll(files [2]*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// finish waits until both streams have ended, at most for the linger, and closes them. It reports
+// whether they had ended.
+func (o *output) finish(linger time.Duration) (ended bool) {
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	select {
+	case <-o.drained:
+	case <-timer.C:
+		// Any number but 0 makes it readable (eventfd(2)).
+		_, _ = unix.Write(o.stop, []byte{1, 1, 1, 1, 1, 1, 1, 1})
+		<-o.drained
+	}
+	o.close()
+	return o.open() == 0
+}
+
+func (o *output) open() (n int) {
+	for _, s := range o.streams {
+		if !s.closed {
+			n++
+		}
+	}
+	return n
+}
+
+// read logs both streams until they have ended or it is stopped.
+func (o *output) read() {
+	defer close(o.drained)
+	buf := make([]byte, readBuffer)
+	var ready []unix.EpollEvent
+	for stopped := false; o.open() > 0 && !stopped; {
+		wait := -1
+		if len(ready) > 0 {
+			wait = 0
+		}
+		var fresh [3]unix.EpollEvent
+		n, _ := unix.EpollWait(o.set, fresh[:], wait) // -1: EINTR, as there is no other error
+		ready = append(ready, fresh[:max(n, 0)]...)
+		var again []unix.EpollEvent // those that may have more and give no further event
+		for _, event := range ready {
+			stopped = stopped || event.Fd == int32(o.stop)
+			for _, s := range o.streams {
+				if event.Fd == int32(s.fd) && s.read(buf, event.Events&unix.EPOLLHUP != 0) {
+					again = append(again, event)
+				}
+			}
+		}
+		ready = again
+	}
+	for _, s := range o.streams {
+		s.end()
+	}
+}
+
+// read takes what is there, at most a buffer full, and reports whether it must be called again without
+// another event. A short read has emptied the pipe, and what comes later has its own event, but for
+// the end, if that was announced with the data (hup).
+func (s *stream) read(buf []byte, hup bool) (more bool) {
+	if s.closed {
+		return false
+	}
+	n, err := unix.Read(s.fd, buf)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return true
+	case errors.Is(err, unix.EAGAIN):
+		return false
+	case err != nil || n == 0:
+		s.closed = true
+		return false
+	}
+	s.write(buf[:n])
+	return hup || n == len(buf)
+}
+
+// write logs the lines that end in p and keeps the rest.
+func (s *stream) write(p []byte) {
+	for {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			s.keep(p)
+			return
+		}
+		s.keep(p[:i])
+		s.flush()
+		p = p[i+1:]
+	}
+}
+
+// keep adds to the line as much as is wanted of it.
+func (s *stream) keep(p []byte) {
+	n := min(len(p), maxLine+1-len(s.line))
+	s.line = append(s.line, p[:n]...)
+	s.cut += int64(len(p) - n)
+}
+
+// end logs a last line that has no newline.
+func (s *stream) end() {
+	if len(s.line) > 0 {
+		s.flush()
+	}
+}
+
+// flush logs the line and begins the next.
+func (s *stream) flush() {
+	line, cut := s.line, s.cut
+	if cut == 0 {
+		line = bytes.TrimSuffix(line, []byte("\r"))
+	}
+	if len(line) > maxLine {
+		end := runeStart(line, maxLine)
+		cut += int64(len(line) - end)
+		line = line[:end]
+	}
+	text := escape(line)
+	if cut > 0 {
+		text += fmt.Sprintf(" [%d more bytes left out]", cut)
+	}
+	s.log(text)
+	s.line, s.cut = s.line[:0], 0
+}
+
+// runeStart is the last place up to i where b can be cut without cutting a character.
+func runeStart(b []byte, i int) int {
+	for back := i; back > i-utf8.UTFMax && back > 0; back-- {
+		if utf8.RuneStart(b[back]) {
+			return back
+		}
+	}
+	return i // no UTF-8
+}
+
+// escape makes text of bytes that can be logged and shown: bytes that are not UTF-8 become \xNN, and what
+// is no printable character its escape in Go (\t, \x1b, \u202e). Printable is what unicode.IsPrint says,
+// as in hclog's own quoting of text, which therefore finds nothing to escape a second time. A backslash
+// stays one: who reads a log wants to see what the hook said, and nobody turns the text back into bytes.
+func escape(b []byte) string {
+	if printable(b) {
+		return string(b)
+	}
+	out := make([]byte, 0, len(b)+len(b)/4)
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			out = fmt.Appendf(out, `\x%02x`, b[0])
+		case unicode.IsPrint(r):
+			out = append(out, b[:size]...)
+		default:
+			quoted := strconv.QuoteRune(r)
+			out = append(out, quoted[1:len(quoted)-1]...)
+		}
+		b = b[size:]
+	}
+	return string(out)
+}
+
+// printable reports whether b is nothing but printable ASCII.
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,299 @@
+package hook
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// defaultPath is what a hook searches for commands if the invocation has no PATH.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+const (
+	defaultGrace  = 10 * time.Second
+	defaultLinger = 5 * time.Second
+	killed        = time.Second           // how long a process may take to be gone after KILL
+	groupPoll     = 10 * time.Millisecond // how often a process group that is being ended is looked at
+)
+
+// Runner runs hooks and other commands. Its fields must not change while it runs one; it may run several
+// at once.
+type Runner struct {
+	Log     hclog.Logger
+	Timeout time.Duration   // after that the process group is ended; 0: never
+	Kill    <-chan struct{} // once it is closed the process group is ended; nil: never
+	Grace   time.Duration   // between TERM and KILL; 0: 10 s
+	Linger  time.Duration   // from the exit until output held open by others is closed; 0: 5 s
+}
+
+// Result is how a process ended.
+type Result struct {
+	Exit     int            // its exit code; -1 if it has none: ended by a signal, or never begun
+	Signal   syscall.Signal // what ended it; 0: no signal
+	TimedOut bool           // ended by us after Runner.Timeout, whatever its exit code
+	Killed   bool           // ended by us, or not begun, because of Runner.Kill
+	Err      error          // why it, or the command that it is a script of, could not be executed
+	Duration time.Duration  // until its exit; if it timed out, until it was told to end
+}
+
+// OK reports whether it was executed, ended by itself and said 0.
+func (r Result) OK() bool {
+	return r.Exit == 0 && r.Signal == 0 && !r.TimedOut && !r.Killed && r.Err == nil
+}
+
+// String is what happened, as the end of a sentence: "exit 100", "killed by SIGKILL".
+func (r Result) String() string {
+	switch {
+	case r.Err != nil && r.Exit >= 0:
+		return fmt.Sprintf("exit %d: %v", r.Exit, r.Err)
+	case r.Err != nil:
+		return "cannot be executed: " + r.Err.Error()
+	case r.TimedOut:
+		return "timed out after " + round(r.Duration).String()
+	case r.Killed:
+		return "ended on request"
+	case r.Signal != 0:
+		return "killed by " + unix.SignalName(r.Signal)
+	}
+	return fmt.Sprintf("exit %d", r.Exit)
+}
+
+// round shortens a duration for people.
+func round(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Second / 10)
+}
+
+// Run runs a hook of a stage and blocks until it has ended. The hook gets no arguments, and env (KEY=VALUE)
+// added to the environment of this process. What it writes is logged while it runs; a failing logger
+// doesn't trouble it.
+func (r *Runner) Run(stage string, h Hook, env []string) Result {
+	log := r.logger()
+	log.Debug("hook started", "hook", h.Name, "stage", stage, "path", h.Path)
+	res := r.run("hook", h.Name, h.Path, []string{h.Path}, env)
+	log.Info("hook ended", "hook", h.Name, "stage", stage,
+		"result", res.String(), "exit", res.Exit, "duration", round(res.Duration).String())
+	return res
+}
+
+// Command runs a command line that is no hook in the same way, and calls it by name in the log. A
+// command without a slash is looked for in the PATH that it will have itself.
+func (r *Runner) Command(name string, argv []string, env []string) Result {
+	log := r.logger()
+	log.Debug("command started", "command", name, "argv", argv)
+	res := r.command(name, argv, env)
+	log.Info("command ended", "command", name,
+		"result", res.String(), "exit", res.Exit, "duration", round(res.Duration).String())
+	return res
+}
+
+func (r *Runner) command(name string, argv []string, env []string) Result {
+	if len(argv) == 0 {
+		return Result{Exit: -1, Err: errors.New("empty command line")}
+	}
+	path, err := lookPath(argv[0], environment(os.Environ(), env))
+	if err != nil {
+		return Result{Exit: -1, Err: err}
+	}
+	return r.run("command", name, path, argv, env)
+}
+
+func (r *Runner) logger() hclog.Logger {
+	if r.Log == nil {
+		return hclog.NewNullLogger()
+	}
+	return r.Log
+}
+
+// run executes path and sees it through to its end. Its output is logged with name under key.
+func (r *Runner) run(key, name, path string, argv, env []string) Result {
+	select {
+	case <-r.Kill:
+		return Result{Exit: -1, Killed: true}
+	default:
+	}
+	out, ends, err := newOutput(r.logger(), key, name)
+	if err != nil {
+		return Result{Exit: -1, Err: err}
+	}
+	cmd := &exec.Cmd{
+		Path: path, Args: argv, Dir: "/", Env: environment(os.Environ(), env),
+		Stdout: ends[0], Stderr: ends[1], // files, so that exec copies nothing; no Stdin is /dev/null
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+	}
+	began := time.Now()
+	err = start(cmd)
+	closeAll(ends)
+	if err != nil {
+		out.close()
+		return Result{Exit: -1, Err: explain(path, err), Duration: time.Since(began)}
+	}
+	go out.read()
+
+	res := r.await(cmd, began, r.logger().With(key, name))
+	if linger := orDefault(r.Linger, defaultLinger); !out.finish(linger) {
+		r.logger().Warn("left a process behind that holds its output open; the output was closed", key, name,
+			"waited", linger.String())
+	}
+	return res
+}
+
+// await waits for the end of the process, which it brings about when the time has come.
+func (r *Runner) await(cmd *exec.Cmd, began time.Time, log hclog.Logger) Result {
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // ProcessState says all that the error would
+		close(exited)
+	}()
+	var timeout <-chan time.Time
+	if r.Timeout > 0 {
+		timer := time.NewTimer(r.Timeout)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+
+	var res Result
+	select {
+	case <-exited:
+	case <-timeout:
+		res.TimedOut = true
+	case <-r.Kill:
+		res.Killed = true
+	}
+	res.Duration = time.Since(began)
+	if res.TimedOut || res.Killed {
+		log.Warn("ending the process group", "pgid", cmd.Process.Pid,
+			"after", round(res.Duration).String(), "timeout", res.TimedOut)
+		if !r.end(cmd.Process.Pid, exited) {
+			log.Error("process does not end although it was killed", "pid", cmd.Process.Pid)
+			res.Exit, res.Signal = -1, syscall.SIGKILL
+			return res
+		}
+	}
+	return ended(res, cmd.ProcessState)
+}
+
+// end gives the process group TERM, and KILL to what is left of it after the grace. Nobody is told when a
+// group becomes empty, so it is looked at now and then: its leader may have gone long before the rest.
+// It reports whether the leader has exited; one that waits for a dead disk or file server can't.
+func (r *Runner) end(pgid int, exited <-chan struct{}) bool {
+	grace := orDefault(r.Grace, defaultGrace)
+	_ = syscall.Kill(-pgid, syscall.SIGTERM) // an error says that it is gone already
+	if !groupGone(pgid, grace) {
+		_ = syscall.Kill(-pgid, syscall.SIGKILL)
+		groupGone(pgid, min(grace, killed)) // so that nothing of it runs beside what comes next
+	}
+	select {
+	case <-exited:
+		return true
+	case <-time.After(grace):
+		return false
+	}
+}
+
+// groupGone waits until no process of the group is left, or for the limit, and reports which it was. A
+// zombie counts as left: whoever is its parent now should reap it soon.
+func groupGone(pgid int, limit time.Duration) bool {
+	poll := time.NewTicker(groupPoll)
+	defer poll.Stop()
+	over := time.NewTimer(limit)
+	defer over.Stop()
+	for {
+		if errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH) {
+			return true
+		}
+		select {
+		case <-poll.C:
+		case <-over.C:
+			return false
+		}
+	}
+}
+
+// ended adds to res how the process ended.
+func ended(res Result, state *os.ProcessState) Result {
+	status := state.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		res.Exit, res.Signal = -1, status.Signal()
+		return res
+	}
+	res.Exit = status.ExitStatus()
+	if !res.TimedOut && !res.Killed {
+		res.Err = exitError(res.Exit)
+	}
+	return res
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// start starts cmd with the umask 022, and with no descriptor of ours but the three that cmd names.
+//
+// The umask belongs to the whole process, and os/exec can't set the child's alone. To set it and to put it
+// back would race with whatever creates a file at that moment; so it is set for good, to what the
+// program's main sets it to as well. (A thread of its own, with unshare(2), is possible and costs more than
+// all else that is done here.)
+//
+// Go opens every file close-on-exec. What we inherited ourselves, like the lock that a flock(1) around us
+// holds, is not, and a daemon that a hook starts would keep it. Marking that is harmless at any time.
+func start(cmd *exec.Cmd) error {
+	unix.Umask(0o022)
+	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) // needs Linux 5.11
+	return cmd.Start()
+}
+
+// environment adds extra to base for a process in "/". It leaves out NOTIFY_SOCKET, so that no hook
+// speaks to systemd in our name (sd_notify(3)), and adds a PATH if there is none.
+func environment(base, extra []string) []string {
+	env := make([]string, 0, len(base)+len(extra)+2)
+	path := false
+	for _, entry := range append(base, extra...) {
+		key, value, _ := strings.Cut(entry, "=")
+		switch key {
+		case "NOTIFY_SOCKET", "PWD", "OLDPWD":
+			continue
+		case "PATH":
+			path = value != ""
+		}
+		env = append(env, entry)
+	}
+	if !path {
+		env = append(env, "PATH="+defaultPath)
+	}
+	return append(env, "PWD=/") // of an entry that comes twice exec.Cmd takes the last
+}
+
+// lookPath finds the file of a command in the absolute directories of env's PATH.
+func lookPath(name string, env []string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	var path string
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
+			path = value
+		}
+	}
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		info, err := os.Stat(file)
+		if filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("command %q not found in PATH %q", name, path)
+}

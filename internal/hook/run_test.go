@@ -1,0 +1,393 @@
+package hook
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
+)
+
+// plain compares results without what no test can know.
+var plain = cmp.Options{
+	cmpopts.IgnoreFields(Result{}, "Duration"),
+	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
+}
+
+func TestRunResult(t *testing.T) {
+	dir := tempDir(t)
+	exe := func(name, text string) Hook { return script(t, dir, name, text) }
+	noexec := exe("noexec", "#!"+dir+"/plain\n")
+	write(t, filepath.Join(dir, "plain"), "", 0o644)
+	tests := []struct {
+		name string
+		hook Hook
+		want Result
+		text string
+	}{
+		{"ok", sh(t, "exit 0"), Result{}, "exit 0"},
+		{"exit", sh(t, "exit 100"), Result{Exit: 100}, "exit 100"},
+		{"killed", sh(t, "kill -KILL $$"), Result{Exit: -1, Signal: syscall.SIGKILL}, "killed by SIGKILL"},
+		{"segv", sh(t, "kill -SEGV $$"), Result{Exit: -1, Signal: syscall.SIGSEGV}, "killed by SIGSEGV"},
+		{"125", sh(t, "exit 125"), Result{Exit: 125}, "exit 125"},
+		{"126", sh(t, "/etc/passwd"), Result{Exit: 126, Err: errors.New("a command that it calls is no program, or may not be executed")},
+			"exit 126: a command that it calls is no program, or may not be executed"},
+		{"127", sh(t, "no-such-command"), Result{Exit: 127, Err: errors.New("a command that it calls was not found, or lacks a library")},
+			"exit 127: a command that it calls was not found, or lacks a library"},
+		{"128", sh(t, "exit 128"), Result{Exit: 128}, "exit 128"},
+		{"no #!", exe("noshebang", "echo hello\n"),
+			Result{Exit: -1, Err: errors.New("exec format error (no #! line at its beginning, or a program for another machine)")},
+			"cannot be executed: exec format error (no #! line at its beginning, or a program for another machine)"},
+		{"empty", exe("empty", ""),
+			Result{Exit: -1, Err: errors.New("exec format error (no #! line at its beginning, or a program for another machine)")},
+			"cannot be executed: exec format error (no #! line at its beginning, or a program for another machine)"},
+		{"interpreter", exe("nointerp", "#! /no/such/python3 -u\n"),
+			Result{Exit: -1, Err: errors.New(`interpreter "/no/such/python3" does not exist`)},
+			`cannot be executed: interpreter "/no/such/python3" does not exist`},
+		{"DOS", exe("dos", "#!/bin/sh\r\n"),
+			Result{Exit: -1, Err: errors.New(`interpreter "/bin/sh" does not exist (the lines of the file end as in DOS)`)},
+			`cannot be executed: interpreter "/bin/sh" does not exist (the lines of the file end as in DOS)`},
+		{"gone", Hook{Name: "gone", Path: dir + "/gone"},
+			Result{Exit: -1, Err: errors.New("read " + dir + "/gone: no such file or directory")},
+			"cannot be executed: read " + dir + "/gone: no such file or directory"},
+		{"denied", noexec,
+			Result{Exit: -1, Err: errors.New("permission denied (it or its interpreter is not executable, or mounted noexec)")},
+			"cannot be executed: permission denied (it or its interpreter is not executable, or mounted noexec)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, log := newRecord()
+			got := (&Runner{Log: log}).Run("update", tt.hook, nil)
+			if diff := cmp.Diff(tt.want, got, plain); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(tt.text, got.String()); diff != "" {
+				t.Error(diff)
+			}
+			if got.OK() != (tt.name == "ok") {
+				t.Error("OK is", got.OK())
+			}
+		})
+	}
+}
+
+func TestResultOfOurs(t *testing.T) {
+	for _, tt := range []struct {
+		res  Result
+		text string
+	}{
+		{Result{TimedOut: true, Duration: 5*time.Minute + 9*time.Millisecond}, "timed out after 5m0s"},
+		{Result{TimedOut: true, Signal: syscall.SIGTERM, Duration: 12345 * time.Microsecond}, "timed out after 12ms"},
+		{Result{Killed: true}, "ended on request"},
+	} {
+		if diff := cmp.Diff(tt.text, tt.res.String()); diff != "" {
+			t.Error(diff)
+		}
+		if tt.res.OK() {
+			t.Errorf("%+v is OK", tt.res)
+		}
+	}
+}
+
+func TestRunLogs(t *testing.T) {
+	rec, log := newRecord()
+	h := sh(t, "exit 3")
+	(&Runner{Log: log}).Run("update", h, nil)
+	entries := rec.entries(t, "")
+	for _, e := range entries {
+		delete(e, "duration")
+	}
+	want := []map[string]any{
+		{"@level": "debug", "@message": "hook started", "hook": h.Name, "stage": "update", "path": h.Path},
+		{"@level": "info", "@message": "hook ended", "hook": h.Name, "stage": "update", "result": "exit 3", "exit": 3.0},
+	}
+	if diff := cmp.Diff(want, entries); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestRunSurroundings checks all that a hook finds when it begins.
+func TestRunSurroundings(t *testing.T) {
+	lock, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	must(t, err)
+	defer lock.Close()
+	must(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
+	// One that we inherited ourselves would not be close-on-exec.
+	inherited, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
+	must(t, err)
+	defer unix.Close(inherited)
+	t.Setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+	t.Setenv("DLM_TEST", "old")
+	t.Setenv("INVOCATION_ID", "kept")
+	t.Setenv("PATH", "")
+
+	rec, log := newRecord()
+	h := sh(t, `
+echo "args $#"
+echo "cwd $(pwd -P) $PWD"
+echo "umask $(umask)"
+echo "stdin $(readlink /proc/self/fd/0)"
+for fd in /proc/$$/fd/*; do readlink $fd && echo "fd ${fd##*/}"; done
+read -r _ _ _ _ pgrp _ </proc/$$/stat
+[ "$pgrp" = $$ ] && echo "own group"
+echo "notify ${NOTIFY_SOCKET-unset}"
+echo "env $DLM_TEST $DLM_STAGE $INVOCATION_ID"
+echo "path $PATH"
+echo "name $0"
+grep Sig[BI] /proc/$$/status`)
+	res := (&Runner{Log: log}).Run("update", h, []string{"DLM_STAGE=update", "DLM_TEST=new"})
+	if !res.OK() {
+		t.Fatal(res)
+	}
+	var got []string
+	for _, line := range rec.output(t) {
+		line = strings.TrimPrefix(line, "stdout: ")
+		got = append(got, regexp.MustCompile(`pipe:.*`).ReplaceAllString(line, "pipe"))
+	}
+	want := []string{
+		"args 0", "cwd / /", "umask 0022", "stdin /dev/null",
+		"/dev/null", "fd 0", "pipe", "fd 1", h.Path, "fd 10", "pipe", "fd 2", // 10 is dash's own
+		"own group", "notify unset",
+		"env new update kept", "path " + defaultPath, "name " + h.Path, "SigBlk:\\t0000000000000000", "SigIgn:\\t0000000000000000",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	for _, tt := range []struct{ base, extra, want []string }{
+		{nil, nil, []string{"PATH=" + defaultPath, "PWD=/"}},
+		{[]string{"PATH="}, nil, []string{"PATH=", "PATH=" + defaultPath, "PWD=/"}},
+		{[]string{"PATH=/x", "PWD=/root", "OLDPWD=/", "A=b=c"}, []string{"D="}, []string{"PATH=/x", "A=b=c", "D=", "PWD=/"}},
+		{[]string{"NOTIFY_SOCKET=@x", "PATHS=/x"}, []string{"PATH=/y"}, []string{"PATHS=/x", "PATH=/y", "PWD=/"}},
+	} {
+		if diff := cmp.Diff(tt.want, environment(tt.base, tt.extra)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestCommand(t *testing.T) {
+	bin := tempDir(t)
+	script(t, bin, "reboot-it", "#!/bin/sh\necho \"$0|$1|$2\"\n")
+	write(t, filepath.Join(bin, "disabled"), "", 0o644)
+	t.Setenv("PATH", "relative:"+bin)
+	for _, tt := range []struct {
+		argv []string
+		want Result
+		out  []string
+	}{
+		{[]string{"reboot-it", "+1", "a b"}, Result{}, []string{"stdout: " + bin + "/reboot-it|+1|a b"}},
+		{[]string{bin + "/reboot-it"}, Result{}, []string{"stdout: " + bin + "/reboot-it||"}},
+		{[]string{"/bin/sh", "-c", "exit 4"}, Result{Exit: 4}, nil},
+		{[]string{"disabled"}, Result{Exit: -1, Err: errors.New(`command "disabled" not found in PATH "relative:` + bin + `"`)}, nil},
+		{nil, Result{Exit: -1, Err: errors.New("empty command line")}, nil},
+	} {
+		rec, log := newRecord()
+		got := (&Runner{Log: log}).Command("reboot_cmd", tt.argv, nil)
+		if diff := cmp.Diff(tt.want, got, plain); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(tt.out, rec.output(t)); diff != "" {
+			t.Error(diff)
+		}
+		for _, e := range rec.entries(t, "") {
+			if e["command"] != "reboot_cmd" {
+				t.Errorf("no command name in %v", e)
+			}
+		}
+	}
+}
+
+// fifo makes a FIFO by which a hook says that it has come so far: reading it blocks until it does.
+func fifo(t *testing.T) (path string, wait func() string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "fifo")
+	must(t, unix.Mkfifo(path, 0o600))
+	return path, func() string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+		}
+		return strings.TrimSpace(string(text))
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	rec, log := newRecord()
+	r := &Runner{Log: log, Timeout: 50 * time.Millisecond, Grace: 5 * time.Second}
+	for _, tt := range []struct {
+		text string
+		want Result
+	}{
+		{"exec sleep 60", Result{Exit: -1, Signal: syscall.SIGTERM, TimedOut: true}},
+		{"trap 'exit 0' TERM; while :; do sleep 0.01; done", Result{Exit: 0, TimedOut: true}},
+	} {
+		res := r.Run("update", sh(t, tt.text), nil)
+		if diff := cmp.Diff(tt.want, res, plain); diff != "" {
+			t.Error(diff)
+		}
+		if res.OK() || !strings.HasPrefix(res.String(), "timed out after ") {
+			t.Error(res)
+		}
+	}
+	if n := len(rec.entries(t, "ending the process group")); n != 2 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+// TestTimeoutGroup has a leader that ends at TERM and a child that does not: the child gets its grace, and
+// then KILL.
+func TestTimeoutGroup(t *testing.T) {
+	_, log := newRecord()
+	path, wait := fifo(t)
+	h := sh(t, `
+(trap 'echo child heard TERM' TERM; echo $(exec sh -c 'echo $PPID') >`+path+`; while :; do sleep 0.01; done) &
+wait`)
+	kill := make(chan struct{})
+	r := &Runner{Log: log, Kill: kill, Grace: 200 * time.Millisecond}
+	child := make(chan int, 1)
+	go func() {
+		pid, _ := strconv.Atoi(wait())
+		child <- pid
+		close(kill)
+	}()
+	began := time.Now()
+	res := r.Run("update", h, nil)
+	if diff := cmp.Diff(Result{Exit: -1, Signal: syscall.SIGTERM, Killed: true}, res, plain); diff != "" {
+		t.Error(diff)
+	}
+	if took := time.Since(began); took < r.Grace {
+		t.Errorf("the grace was cut short: %v", took)
+	}
+	pid := <-child
+	if state, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && !strings.Contains(string(state), ") Z ") {
+		t.Errorf("child %d is still there: %s", pid, state)
+	}
+}
+
+func TestKillBeforehand(t *testing.T) {
+	rec, log := newRecord()
+	kill := make(chan struct{})
+	close(kill)
+	res := (&Runner{Log: log, Kill: kill}).Run("update", sh(t, "echo hello"), nil)
+	if diff := cmp.Diff(Result{Exit: -1, Killed: true}, res, plain); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string(nil), rec.output(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestLinger leaves a daemon behind that holds the output open.
+func TestLinger(t *testing.T) {
+	rec, log := newRecord()
+	path, _ := fifo(t)
+	h := sh(t, "setsid sh -c 'echo $$ >"+path+"; exec sleep 60' & read -r pid <"+path+"; echo $pid; exit 7")
+	began := time.Now()
+	res := (&Runner{Log: log, Linger: 100 * time.Millisecond}).Run("update", h, nil)
+	took := time.Since(began)
+	if diff := cmp.Diff(Result{Exit: 7}, res, plain); diff != "" {
+		t.Error(diff)
+	}
+	if took < 100*time.Millisecond || took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	killPrinted(t, rec)
+	warnings := rec.entries(t, "left a process behind that holds its output open; the output was closed")
+	if len(warnings) != 1 || warnings[0]["hook"] != h.Name || warnings[0]["@level"] != "warn" {
+		t.Error(warnings)
+	}
+}
+
+// TestLingerFlood leaves one behind that never stops writing.
+func TestLingerFlood(t *testing.T) {
+	h := sh(t, "yes >&2 & exit 0")
+	began := time.Now()
+	res := (&Runner{Log: discard(), Linger: 50 * time.Millisecond}).Run("update", h, nil)
+	if took := time.Since(began); !res.OK() || took > 5*time.Second {
+		t.Errorf("%v after %v", res, took)
+	}
+}
+
+// TestNoLinger leaves one behind that does not hold the output.
+func TestNoLinger(t *testing.T) {
+	h := sh(t, "sleep 60 >/dev/null 2>&1 & echo $!")
+	rec, log := newRecord()
+	began := time.Now()
+	res := (&Runner{Log: log}).Run("update", h, nil)
+	if took := time.Since(began); !res.OK() || took > 4*time.Second {
+		t.Errorf("%v after %v", res, took)
+	}
+	killPrinted(t, rec)
+}
+
+// killPrinted ends the process whose number the hook has printed, which must have survived the hook.
+func killPrinted(t *testing.T, rec *record) {
+	t.Helper()
+	lines := rec.output(t)
+	if len(lines) != 1 {
+		t.Fatal(lines)
+	}
+	pid, err := strconv.Atoi(strings.TrimPrefix(lines[0], "stdout: "))
+	must(t, err)
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+}
+
+// BenchmarkRun200 runs 200 trivial hooks, as a stage would.
+func BenchmarkRun200(b *testing.B) {
+	hooks := trivial(b)
+	r := &Runner{Log: discard()}
+	for b.Loop() {
+		for _, h := range hooks {
+			if res := r.Run("update", h, nil); !res.OK() {
+				b.Fatal(res)
+			}
+		}
+	}
+}
+
+// BenchmarkPlain200 is what BenchmarkRun200 is compared with: os/exec and nothing else.
+func BenchmarkPlain200(b *testing.B) {
+	hooks := trivial(b)
+	for b.Loop() {
+		for _, h := range hooks {
+			if err := exec.Command(h.Path).Run(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// BenchmarkRunParts200 has Debian's run-parts do it.
+func BenchmarkRunParts200(b *testing.B) {
+	runParts, err := exec.LookPath("run-parts")
+	if err != nil {
+		b.Skip(err)
+	}
+	dir := filepath.Dir(trivial(b)[0].Path)
+	for b.Loop() {
+		if err := exec.Command(runParts, "--report", dir).Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func trivial(b *testing.B) []Hook {
+	dir := tempDir(b)
+	var hooks []Hook
+	for i := range 200 {
+		hooks = append(hooks, script(b, dir, "hook-"+strconv.Itoa(1000+i), "#!/bin/sh\nexit 0\n"))
+	}
+	return hooks
+}

@@ -1,0 +1,210 @@
+package hook
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// maxLinks is how many symbolic links one path may lead through: MAXSYMLINKS of the kernel's
+// include/linux/namei.h.
+const maxLinks = 40
+
+// Offender is a file, link or directory because of which a stage is refused.
+type Offender struct {
+	Path string
+	Why  string
+	Fix  string // a shell command that mends it; empty if none is known
+}
+
+// UnsafeError refuses a stage directory. It names all that is wrong with it.
+type UnsafeError struct {
+	Dir       string
+	Offenders []Offender
+}
+
+// Error gives one line for the directory and one for each offender, with the command that mends it.
+// Names with odd characters are quoted: nothing of them reaches a terminal raw.
+func (e *UnsafeError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "refused stage directory %s:", quote(e.Dir))
+	for _, o := range e.Offenders {
+		fmt.Fprintf(&b, "\n%s: %s", quote(o.Path), o.Why)
+		if o.Fix != "" {
+			fmt.Fprintf(&b, "; mend it with: %s", o.Fix)
+		}
+	}
+	return b.String()
+}
+
+// add takes each offender once: hooks share the directories on their paths.
+func (e *UnsafeError) add(offenders ...Offender) {
+	for _, o := range offenders {
+		if !slices.Contains(e.Offenders, o) {
+			e.Offenders = append(e.Offenders, o)
+		}
+	}
+}
+
+// place is where a path leads.
+type place struct {
+	path      string      // without links; of what is missing if it leads nowhere
+	info      fs.FileInfo // nil if it leads nowhere
+	err       error       // why it leads nowhere
+	linked    bool        // through at least one symbolic link
+	offenders []Offender  // met on the way, its end included
+}
+
+// vetter walks paths and looks at every step.
+type vetter struct{ owners []uint32 } // the users that may own what it meets
+
+func newVetter() vetter { return vetter{owners: []uint32{0, uint32(os.Geteuid())}} }
+
+// stageDir vets the stage directory and all above it, and adds what is wrong to found. It reports
+// whether there is a directory to be read.
+func (v vetter) stageDir(dir string, found *UnsafeError) bool {
+	at := v.walk(dir)
+	found.add(at.offenders...)
+	install := "install -d -m 0755 "
+	switch {
+	case errors.Is(at.err, fs.ErrNotExist) && at.linked:
+		found.add(Offender{dir, "leads to " + quote(at.path) + ", which does not exist", install + quote(at.path)})
+	case errors.Is(at.err, fs.ErrNotExist):
+		found.add(Offender{dir, "does not exist", install + quote(dir)})
+	case errors.Is(at.err, syscall.ELOOP):
+		found.add(Offender{dir, reason(at.err), "rm " + quote(dir) + " && " + install + quote(dir)})
+	case errors.Is(at.err, syscall.ENOTDIR), at.err == nil && !at.info.IsDir():
+		move := fmt.Sprintf("mv %s %s && ", quote(at.path), quote(at.path+".saved"))
+		found.add(Offender{at.path, "is not a directory", move + install + quote(dir)})
+	case at.err != nil:
+		found.add(Offender{dir, reason(at.err), ""})
+	default:
+		return true
+	}
+	return false
+}
+
+// walk follows an absolute path as the kernel would, and looks at each directory, link and file that it
+// meets on the way: whoever may change one of them may change what is executed.
+//
+// An ancestor that is sticky and root's, like /tmp, is accepted although all may write to it: nobody
+// else can rename or remove what root or we own there (unlink(2), EPERM), and each entry that the path
+// goes through is looked at itself. The end of the path gets no such exception: in a stage directory
+// like that anybody could add a hook.
+func (v vetter) walk(path string) place {
+	at := place{path: "/"}
+	rest := split(path)
+	for links := 0; ; {
+		info, err := os.Lstat(at.path)
+		if err == nil && len(rest) > 0 && !info.IsDir() && info.Mode()&fs.ModeSymlink == 0 {
+			err = syscall.ENOTDIR
+		}
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			links++
+			if links > maxLinks {
+				err = syscall.ELOOP
+			}
+		}
+		if err != nil {
+			at.err = err
+			if errors.Is(err, fs.ErrNotExist) {
+				at.path = filepath.Join(append([]string{at.path}, rest...)...)
+			}
+			return at
+		}
+		if o, bad := v.check(at.path, info, len(rest) > 0); bad {
+			at.offenders = append(at.offenders, o)
+		}
+
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(at.path)
+			if err != nil {
+				at.err = err
+				return at
+			}
+			at.linked = true
+			at.path = filepath.Dir(at.path)
+			if filepath.IsAbs(target) {
+				at.path = "/"
+			}
+			rest = append(split(target), rest...)
+		case len(rest) == 0:
+			at.info = info
+			return at
+		case rest[0] == "..":
+			at.path, rest = filepath.Dir(at.path), rest[1:]
+		default:
+			at.path, rest = filepath.Join(at.path, rest[0]), rest[1:]
+		}
+	}
+}
+
+// split gives the names in a path that change where it leads.
+func split(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+}
+
+// check says what is wrong with the owner and the mode of one file. A link has no mode of its own.
+func (v vetter) check(path string, info fs.FileInfo, ancestor bool) (Offender, bool) {
+	uid := info.Sys().(*syscall.Stat_t).Uid
+	link := info.Mode()&fs.ModeSymlink != 0
+	sticky := ancestor && uid == 0 && info.Mode()&fs.ModeSticky != 0
+
+	var why, fix []string
+	if !slices.Contains(v.owners, uid) {
+		why = append(why, "belongs to "+username(uid))
+		chown := "chown root:root "
+		if link {
+			chown = "chown -h root:root "
+		}
+		fix = append(fix, chown+quote(path))
+	}
+	if info.Mode().Perm()&0o022 != 0 && !link && !sticky {
+		why = append(why, fmt.Sprintf("can be written by others (mode %04o)", info.Sys().(*syscall.Stat_t).Mode&0o7777))
+		fix = append(fix, "chmod go-w "+quote(path))
+	}
+	return Offender{Path: path, Why: strings.Join(why, " and "), Fix: strings.Join(fix, " && ")}, len(why) > 0
+}
+
+// username gives the name, where it has one, and the number of a user.
+func username(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return fmt.Sprintf("%s (uid %s)", u.Username, id)
+	}
+	return "uid " + id
+}
+
+// reason is an error without the operation and the path, which its reader has seen already.
+func reason(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// quote makes a path one word of the shell. With unprintable characters in it that is bash's and
+// POSIX 2024's $'…', so that the word can be shown as well.
+func quote(path string) string {
+	const plain = "+,-./:@_" // beside letters and digits
+	odd := func(r rune) bool {
+		return !strings.ContainsRune(plain, r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}
+	switch shown := escape([]byte(path)); {
+	case path != "" && strings.IndexFunc(path, odd) < 0:
+		return path
+	case shown == path:
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	default:
+		return "$'" + escape([]byte(strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(path))) + "'"
+	}
+}

@@ -1,0 +1,87 @@
+package logging
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// sink hands an output what can be shown. hclog itself quotes most values, but neither messages, names and keys,
+// nor bytes that are not UTF-8, nor, in JSON, anything beyond ASCII's control characters.
+type sink struct {
+	hclog.SinkAdapter
+	root hclog.Logger // whose level counts: hclog gives its sinks every entry
+}
+
+// Accept takes an entry of any level.
+func (s sink) Accept(name string, level hclog.Level, msg string, args ...interface{}) {
+	if level < s.root.GetLevel() {
+		return
+	}
+	args = slices.Clone(args)
+	for i := range args {
+		if i%2 == 0 && i+1 < len(args) {
+			args[i] = clean(fmt.Sprint(args[i]), false)
+		} else {
+			args[i] = cleanValue(args[i])
+		}
+	}
+	s.SinkAdapter.Accept(clean(name, false), level, clean(msg, false), args...)
+}
+
+// cleanValue leaves numbers as they are and makes text of the rest, in every format the same. The newlines of
+// text stay: hclog indents and marks the lines of such a value.
+func cleanValue(value interface{}) interface{} {
+	switch v := value.(type) {
+	case nil, bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64,
+		hclog.Hex, hclog.Octal, hclog.Binary, hclog.CapturedStacktrace:
+		return value
+	case string:
+		return clean(v, true)
+	case hclog.Quote:
+		return hclog.Quote(clean(string(v), true))
+	case []string:
+		list := make([]string, len(v))
+		for i, s := range v {
+			list[i] = clean(s, true)
+		}
+		return list
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	case hclog.Format:
+		if format, ok := v[0].(string); ok {
+			return clean(fmt.Sprintf(format, v[1:]...), true)
+		}
+	}
+	return clean(fmt.Sprint(value), true)
+}
+
+// clean escapes what is not printable: bytes that are not UTF-8 become \xNN, control characters, bidi
+// controls and the like their escape in Go. newlines says whether those are left as they are.
+func clean(s string, newlines bool) string {
+	harmless := func(r rune) bool { return unicode.IsPrint(r) || r == '\n' && newlines }
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !harmless(r) }) < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s)+len(s)/4)
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			out = fmt.Appendf(out, `\x%02x`, s[0])
+		case harmless(r):
+			out = append(out, s[:size]...)
+		default:
+			quoted := strconv.QuoteRune(r)
+			out = append(out, quoted[1:len(quoted)-1]...)
+		}
+		s = s[size:]
+	}
+	return string(out)
+}

@@ -1,0 +1,187 @@
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const day = "2006-01-02"
+
+// daily is a log file that is put aside at the end of a day: as LOG.YYYY-MM-DD, the day on which its last
+// line was written. These are the names of Python's TimedRotatingFileHandler(when="midnight"), so that
+// the files which the original left behind are counted and removed with ours.
+//
+// Days begin at midnight of the clock's zone. Several processes may write to one file.
+type daily struct {
+	path   string
+	keep   int // files of earlier days; 0: all
+	now    func() time.Time
+	report func(error) // called once at most
+
+	mu       sync.Mutex
+	file     *os.File // nil once closed
+	next     time.Time
+	reported bool
+	torn     bool // the last line is not whole
+}
+
+// openDaily opens the file for appending. What it holds of an earlier day is put aside first: a process that
+// runs once a day sees no midnight. report gets the first trouble that comes later; it must not
+// write to this file.
+func openDaily(path string, keep int, now func() time.Time, report func(error)) (*daily, error) {
+	d := &daily{path: path, keep: keep, now: now, report: report}
+	rotateErr := d.putAside()
+	if err := d.reopen(); err != nil {
+		return nil, err
+	}
+	d.complain(rotateErr)
+	d.complain(d.prune())
+	return d, nil
+}
+
+// Write appends p, which should be whole lines, with one write(2). It never fails: what can't be written is
+// lost, and the first time reported.
+func (d *daily) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.file == nil {
+		return len(p), nil
+	}
+	if !d.now().Before(d.next) {
+		d.rotate()
+	}
+	line := p
+	if d.torn {
+		line = append([]byte("\n"), p...)
+	}
+	n, err := d.file.Write(line)
+	if err != nil {
+		d.torn = d.torn && n == 0 || n > 0
+		d.complain(err)
+		return len(p), nil
+	}
+	d.torn = false
+	return len(p), nil
+}
+
+// Close closes the file. Later writes go nowhere.
+func (d *daily) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.file == nil {
+		return nil
+	}
+	err := d.file.Close()
+	d.file = nil
+	return err
+}
+
+// rotate begins a new day. Whatever goes wrong, there is a file to write to afterwards.
+func (d *daily) rotate() {
+	d.complain(d.putAside())
+	d.complain(d.reopen())
+	d.complain(d.prune())
+}
+
+// reopen opens what is now at the path, and only then closes what was open.
+func (d *daily) reopen() error {
+	now := d.now()
+	d.next = time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
+	// Without O_NONBLOCK a FIFO that nobody reads would block here for ever (open(2)).
+	file, err := os.OpenFile(d.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK, 0o640)
+	if err != nil {
+		return fmt.Errorf("open log file %s: %w", d.path, cause(err))
+	}
+	if d.file != nil {
+		d.file.Close()
+	}
+	d.file = file
+	return nil
+}
+
+// putAside renames a file whose last line is of an earlier day. Another process may be doing just that: then
+// the name of that day is taken, or the file at the path is today's. Links and devices are left alone.
+func (d *daily) putAside() error {
+	info, err := os.Lstat(d.path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil // what is wrong with the path, opening it will tell
+	}
+	now := d.now()
+	written := info.ModTime().In(now.Location()).Format(day)
+	if written >= now.Format(day) {
+		return nil
+	}
+	err = renameNew(d.path, d.path+"."+written)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("rename log file %s to %s.%s: %w", d.path, filepath.Base(d.path), written, err)
+	}
+	return nil
+}
+
+// renameNew renames a file, but never onto an existing one. Where the file system can't do that in one step
+// (NFS: EINVAL), a link is made and the old name removed.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+		return err
+	}
+	if err := os.Link(from, to); err != nil {
+		return err
+	}
+	return os.Remove(from)
+}
+
+// prune removes the oldest of the files of earlier days that are more than are kept.
+func (d *daily) prune() error {
+	if d.keep <= 0 {
+		return nil
+	}
+	dir := filepath.Dir(d.path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look for old log files: %w", err)
+	}
+	var old []string // as os.ReadDir sorts them, oldest first
+	for _, entry := range entries {
+		suffix, ok := strings.CutPrefix(entry.Name(), filepath.Base(d.path)+".")
+		if _, err := time.Parse(day, suffix); ok && err == nil && !entry.IsDir() {
+			old = append(old, entry.Name())
+		}
+	}
+	var errs []error
+	for len(old) > d.keep {
+		if err := os.Remove(filepath.Join(dir, old[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("remove old log file: %w", err))
+		}
+		old = old[1:]
+	}
+	return errors.Join(errs...)
+}
+
+// complain reports the first trouble only: a full disk would give one for every line.
+func (d *daily) complain(err error) {
+	if err != nil && !d.reported {
+		d.reported = true
+		d.report(err)
+	}
+}
+
+// cause is an error without the operation and the path, which the caller tells himself.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

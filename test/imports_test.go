@@ -1,0 +1,86 @@
+// Package test holds the tests that are about the whole tree, or need more than one package.
+package test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "foreman-dlm-updater"
+
+// allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
+// way: cmd, then cli, then the rest, which know nothing of each other; only workflow knows state.
+var allowed = map[string][]string{
+	"cmd/foreman-dlm-updater": {"internal/cli"},
+	"cmd/dlm-sandbox":         {"internal/dlm/dlmtest"},
+	"internal/cli": {"internal/config", "internal/dlm", "internal/hook", "internal/host", "internal/logging", "internal/state",
+		"internal/workflow"},
+	"internal/workflow":    {"internal/state"},
+	"internal/config":      nil,
+	"internal/dlm":         nil,
+	"internal/dlm/dlmtest": nil,
+	"internal/hook":        nil,
+	"internal/host":        nil,
+	"internal/logging":     nil,
+	"internal/state":       nil,
+	"test/bench":           {"internal/dlm/dlmtest"},
+	"test/demo":            nil,
+}
+
+// effects are packages that workflow must not use by itself: its effects come in through interfaces.
+var effects = []string{"os", "os/exec", "os/signal", "net", "net/http", "path/filepath", "syscall"}
+
+// imports returns what each package of the module imports directly.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	list := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		found[strings.TrimPrefix(fields[0], module+"/")] = fields[1:]
+	}
+	return found
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	for pkg, list := range imports(t) {
+		may, known := allowed[pkg]
+		if !known && pkg != "test" {
+			t.Errorf("package %s is new: say here what it may import", pkg)
+		}
+		for _, path := range list {
+			if own, ok := strings.CutPrefix(path, module+"/"); ok && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s", pkg, own)
+			}
+		}
+	}
+}
+
+func TestWorkflowTouchesNothing(t *testing.T) {
+	list := imports(t)["internal/workflow"]
+	if len(list) == 0 {
+		t.Fatal("nothing is known of internal/workflow")
+	}
+	for _, path := range list {
+		if slices.Contains(effects, path) {
+			t.Errorf("internal/workflow imports %s", path)
+		}
+	}
+}
+
+// TestOnlyCLIPrints: the program's other packages neither print nor exit.
+func TestOnlyCLIPrints(t *testing.T) {
+	grep := exec.Command("grep", "-rnE", `fmt\.Print|os\.Stdout|os\.Exit|log\.Fatal`, "--include=*.go", "--exclude=*_test.go", "internal")
+	grep.Dir = ".."
+	out, _ := grep.Output() // it fails where it finds nothing
+	for line := range strings.Lines(string(out)) {
+		t.Errorf("prints or exits: %s", strings.TrimSpace(line))
+	}
+}
