@@ -91,6 +91,7 @@ ca = %s
 		return err
 	}
 	env.Setenv("FOREMAN", running.URL)
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector sleeps for a second at exit
 	return os.WriteFile(filepath.Join(work, "config.ini"), []byte(config), 0o644)
 }
 

@@ -123,9 +123,10 @@ func (r *run) enter(ctx context.Context, stage row) error {
 // fail puts what stopped the stage on record, and says what it means for the lock.
 func (r *run) fail(err error) error {
 	failure := &StageError{Stage: r.Stage, Lock: r.Lock, Err: err}
+	message := err.Error()
 	var hook *hookError
 	if errors.As(err, &hook) {
-		failure.Hook = hook.name
+		failure.Hook, message = hook.name, hook.err.Error()
 	}
 	var notSaved *saveError
 	var cleared *clearedError
@@ -141,7 +142,7 @@ func (r *run) fail(err error) error {
 	if errors.Is(err, errStopped) || errors.As(err, &notSaved) {
 		return failure
 	}
-	r.Error = &state.Error{Time: time.Now(), Stage: r.Stage, Hook: failure.Hook, Message: err.Error()}
+	r.Error = &state.Error{Time: time.Now(), Stage: r.Stage, Hook: failure.Hook, Message: message}
 	if saveErr := r.Store.Save(r.Record); saveErr != nil {
 		r.Log.Warn("the reason of the failure could not be put on record", "error", saveErr)
 	}
