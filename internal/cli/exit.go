@@ -70,7 +70,7 @@ func hint(err error) string {
 	case errors.As(err, &unsafe):
 		return "mend what is named above, then `foreman-dlm-updater config check`"
 	case errors.Is(err, dlm.ErrDuplicate):
-		return "an administrator must delete one of the duplicate locks in Foreman (Hosts > Distributed Locks, or the API); " +
+		return "an administrator must delete one of the duplicate locks in Foreman (Monitor > Distributed Locks, or the API); " +
 			"until then nobody can take it"
 	case exitCode(err) == exitConfig:
 		return "mend it, then `foreman-dlm-updater config check`"
