@@ -43,9 +43,11 @@ type Options struct {
 
 // Client talks to one Foreman. Its methods are safe for concurrent use.
 type Client struct {
-	base    string
-	tls     TLS
-	http    *http.Client
+	base string
+	tls  TLS
+	// http is asked directly: an http.Client would follow redirects, turn a PUT into a GET, and take a Location
+	// that it can't parse for a lost answer.
+	http    http.RoundTripper
 	timeout time.Duration
 	retries int
 	log     hclog.Logger
@@ -58,16 +60,12 @@ type Client struct {
 func New(o Options) *Client {
 	transport := o.Transport
 	if transport == nil {
-		transport = o.TLS.transport()
+		transport = o.TLS.transport(o.Timeout)
 	}
 	return &Client{
-		base: strings.TrimRight(o.URL, "/"),
-		tls:  o.TLS,
-		http: &http.Client{
-			Transport: transport,
-			// net/http would turn a PUT into a GET, and go wherever the server points.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		base:    strings.TrimRight(o.URL, "/"),
+		tls:     o.TLS,
+		http:    transport,
 		timeout: o.Timeout,
 		retries: o.Retries,
 		log:     o.Log,
@@ -93,7 +91,7 @@ func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 	for try := 0; ; try++ {
 		var lock Lock
 		lock, err = c.lock(ctx, http.MethodGet, name)
-		if !errors.Is(err, ErrUnavailable) || try >= c.retries {
+		if !errors.Is(err, ErrUnavailable) || try >= c.retries || ctx.Err() != nil {
 			return lock, err
 		}
 		wait := backoff(try, err)
@@ -154,15 +152,16 @@ func (c *Client) lock(ctx context.Context, method, name string) (Lock, error) {
 	took := time.Since(began)
 	c.note(took)
 	if err != nil {
+		err := failure.transport(err, c.tls)
 		c.log.Debug("request failed", "method", method, "lock", name, "took", took.Round(time.Millisecond), "error", err)
-		return Lock{}, failure.transport(err, c.tls.describe)
+		return Lock{}, err
 	}
 	c.log.Debug("request answered", "method", method, "lock", name, "status", a.status,
-		"took", took.Round(time.Millisecond), "request_id", a.header.Get("X-Request-Id"))
+		"took", took.Round(time.Millisecond), "request_id", printable(cut(a.header.Get("X-Request-Id"))))
 	if a.status != http.StatusOK {
-		return Lock{}, failure.refusal(a, c.tls.describe)
+		return Lock{}, failure.refusal(a, c.tls)
 	}
-	lock, detail := parse(a.body, name)
+	lock, detail := parse(a.body, method, name)
 	if detail != "" {
 		failure.Kind, failure.Status, failure.Detail = ErrNotForeman, a.status, detail
 		return Lock{}, failure
@@ -178,24 +177,45 @@ func (c *Client) note(took time.Duration) {
 
 // try sends one request and reads the whole answer.
 func (c *Client) try(ctx context.Context, method, name string) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	doing := &progress{}
 	// Foreman reads "+" in a path literally, and every id parameter in a query as one more condition: there
 	// is no query.
-	req, err := http.NewRequestWithContext(ctx, method, c.base+"/api/dlmlocks/"+url.PathEscape(name)+"/lock", nil)
+	req, err := http.NewRequestWithContext(doing.watch(bounded), method, c.base+"/api/dlmlocks/"+url.PathEscape(name)+"/lock", nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
+	// Foreman translates its messages, and "no such lock" is told from "no such page" by its message
+	// (foreman 3.13, app/views/api/v2/errors/not_found.json.rabl).
+	req.Header.Set("Accept-Language", "en")
 	req.Header.Set("User-Agent", "foreman-dlm-updater")
 	if method == http.MethodPut {
 		req.Header.Set("Content-Type", "application/json") // else 415, even without a body
 	}
-	resp, err := c.http.Do(req)
+	a, err := c.exchange(req)
+	switch {
+	case err == nil:
+		return a, nil
+	case ctx.Err() != nil:
+		return nil, &interruption{fmt.Sprintf("given up while %s: %v", doing, context.Cause(ctx)), ctx.Err()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &interruption{fmt.Sprintf("no answer within http_timeout (%v): it ran out while %s", c.timeout, doing), err}
+	}
+	return nil, err
+}
+
+func (c *Client) exchange(req *http.Request) (*answer, error) {
+	resp, err := c.http.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// This body is the connection itself, which net/http no longer watches: no timeout would end a read.
+		return &answer{status: resp.StatusCode, header: resp.Header}, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
@@ -204,34 +224,47 @@ func (c *Client) try(ctx context.Context, method, name string) (*answer, error) 
 }
 
 // parse reads a lock from an answer with status 200; it returns what is wrong with it if it is none, or another's.
-func parse(body []byte, name string) (Lock, string) {
+func parse(body []byte, method, name string) (Lock, string) {
 	if len(body) > maxAnswer {
 		return Lock{}, fmt.Sprintf("the answer is longer than %d bytes", maxAnswer)
 	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return Lock{}, "the answer is empty"
+	}
 	var wire struct {
-		Name      *string `json:"name"`
-		Enabled   *bool   `json:"enabled"`
-		UpdatedAt string  `json:"updated_at"`
-		Host      *struct {
-			Name string `json:"name"`
-			Self bool   `json:"self"`
-		} `json:"host"`
+		Name      *string         `json:"name"`
+		Enabled   *bool           `json:"enabled"`
+		UpdatedAt string          `json:"updated_at"`
+		Host      json.RawMessage `json:"host"` // null: free
 	}
 	if err := json.Unmarshal(body, &wire); err != nil {
 		return Lock{}, fmt.Sprintf("the answer is not a lock: %s", abridged(body))
 	}
-	if wire.Name == nil {
-		return Lock{}, fmt.Sprintf("the answer names no lock: %s", abridged(body))
+	if wire.Name == nil || wire.Host == nil {
+		return Lock{}, fmt.Sprintf("the answer lacks a lock's name or holder: %s", abridged(body))
 	}
 	if *wire.Name != name {
-		return Lock{}, fmt.Sprintf("the answer is about another lock, %q", *wire.Name)
+		return Lock{}, fmt.Sprintf("the answer is about another lock, %q", cut(*wire.Name))
+	}
+	var host *struct {
+		Name string `json:"name"`
+		Self *bool  `json:"self"`
+	}
+	if err := json.Unmarshal(wire.Host, &host); err != nil {
+		return Lock{}, fmt.Sprintf("the answer is not a lock: %s", abridged(body))
 	}
 	lock := Lock{Name: name, Enabled: wire.Enabled == nil || *wire.Enabled}
-	if wire.Host != nil {
-		lock.Holder, lock.Self = wire.Host.Name, wire.Host.Self
+	if host != nil {
+		lock.Holder = printable(cut(host.Name))
 		if lock.Holder == "" {
 			lock.Holder = "a host without a name"
 		}
+		lock.Self = host.Self != nil && *host.Self
+	}
+	// To take this for "held by another" could leave a lock behind that is ours.
+	if method == http.MethodGet && host != nil && host.Self == nil {
+		return Lock{}, fmt.Sprintf("the answer doesn't say whether this host is the holder, %q: Foreman took the request "+
+			"for a user's, not for a host's with a certificate", lock.Holder)
 	}
 	// Rails' own way of writing a time; one that can't be read is only missing from messages.
 	lock.Updated, _ = time.Parse("2006-01-02 15:04:05 MST", wire.UpdatedAt)
@@ -250,8 +283,8 @@ func abridged(body []byte) string {
 // retryAfter reads the header in seconds or as a date; 0 if there is none that can be read.
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return min(time.Duration(min(seconds, 1e6))*time.Second, maxRetryAfter)
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return min(max(time.Until(at), 0), maxRetryAfter)

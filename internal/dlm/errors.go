@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -48,8 +49,9 @@ type Error struct {
 	Err        error
 }
 
+// Error is one line: printable characters only, whatever a server put into its answer or its certificate.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s %q: %s", e.Op, e.Lock, e.Detail)
+	return printable(fmt.Sprintf("%s %q: %s", e.Op, cut(e.Lock), e.Detail))
 }
 
 func (e *Error) Unwrap() []error {
@@ -60,7 +62,7 @@ func (e *Error) Unwrap() []error {
 }
 
 // refusal classifies an answer whose status is not 200.
-func (e *Error) refusal(a *answer, certificate func() string) *Error {
+func (e *Error) refusal(a *answer, files TLS) *Error {
 	e.Status = a.status
 	message := foremanMessage(a.body)
 	switch {
@@ -73,17 +75,17 @@ func (e *Error) refusal(a *answer, certificate func() string) *Error {
 		e.Kind = ErrRefused
 		e.Detail = fmt.Sprintf("Foreman refuses this host with %s%s; presented was %s. Foreman knows a host by "+
 			"the CN of its certificate, in the same case, and has to trust the CA that issued it",
-			statusText(a.status), said(message), certificate())
+			statusText(a.status), said(message), files.describe())
 	case a.status == http.StatusNotFound && strings.HasPrefix(message, "Resource dlmlock not found"):
 		e.Kind, e.Detail = ErrNoLock, "Foreman has no lock of this name"
 	case a.status == http.StatusNotFound:
 		e.Kind = ErrWrongURL
 		e.Detail = fmt.Sprintf("there is no lock API at foreman_url (%s%s): either the address is wrong, or this "+
 			"Foreman lacks the DLM plugin", statusText(a.status), said(message))
-	case a.status >= 300 && a.status < 400:
+	case redirects[a.status]:
 		e.Kind = ErrWrongURL
 		e.Detail = fmt.Sprintf("foreman_url answers %s and points to %q, which is not followed: put Foreman's own "+
-			"address into foreman_url", statusText(a.status), a.header.Get("Location"))
+			"address into foreman_url", statusText(a.status), cut(a.header.Get("Location")))
 	case a.status >= 400:
 		e.Kind = ErrRejected
 		e.Detail = fmt.Sprintf("Foreman rejects the request with %s%s", statusText(a.status), said(message))
@@ -92,6 +94,15 @@ func (e *Error) refusal(a *answer, certificate func() string) *Error {
 		e.Detail = fmt.Sprintf("the answer has status %s, which Foreman never gives here", statusText(a.status))
 	}
 	return e
+}
+
+// redirects are the answers that point elsewhere.
+var redirects = map[int]bool{
+	http.StatusMovedPermanently:  true,
+	http.StatusFound:             true,
+	http.StatusSeeOther:          true,
+	http.StatusTemporaryRedirect: true,
+	http.StatusPermanentRedirect: true,
 }
 
 func statusText(status int) string {
@@ -135,4 +146,20 @@ func cut(text string) string {
 		return string(runes[:most]) + "..."
 	}
 	return text
+}
+
+// printable escapes what a terminal or a log would not show as it is.
+func printable(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }

@@ -6,13 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"net/http/httptrace"
 	"os"
-	"reflect"
-	"syscall"
+	"strings"
 	"time"
 )
 
@@ -28,11 +26,19 @@ type TLS struct {
 }
 
 // transport connects with these files. It uses no proxy: the certificate is shown to nobody but Foreman.
-func (t TLS) transport() *http.Transport {
+func (t TLS) transport(timeout time.Duration) *http.Transport {
 	return &http.Transport{
-		DialTLSContext:  t.dial,
-		IdleConnTimeout: idleTimeout,
-		MaxIdleConns:    1,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			// http.Transport detaches dialling from the request's deadline: a server that accepts and then
+			// says nothing would keep a connection for ever, one more with every try.
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			return t.dial(ctx, network, address)
+		},
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConns:           1,
+		MaxResponseHeaderBytes: maxAnswer,
+		DisableCompression:     true,
 	}
 }
 
@@ -58,6 +64,9 @@ func (t TLS) dial(ctx context.Context, network, address string) (net.Conn, error
 		// and a wrong CA would show as a bare 401.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil },
 	})
+	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, &handshakeError{err}
@@ -88,106 +97,43 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 
 // describe says which certificate the host presents, for a message.
 func (t TLS) describe() string {
-	cert, _, err := t.Load()
+	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 	if err != nil || cert.Leaf == nil {
 		return "client_crt " + t.Cert
 	}
-	return fmt.Sprintf("client_crt %s (CN %q, issued by %q, valid %s to %s)", t.Cert, cert.Leaf.Subject.CommonName,
-		cert.Leaf.Issuer.CommonName, day(cert.Leaf.NotBefore), day(cert.Leaf.NotAfter))
+	return fmt.Sprintf("client_crt %s (CN %q, issued by %q, %s)", t.Cert, cut(cert.Leaf.Subject.CommonName),
+		cut(cert.Leaf.Issuer.CommonName), validity(cert.Leaf))
+}
+
+// validity says when a certificate is valid, and whether it is now.
+func validity(cert *x509.Certificate) string {
+	text := fmt.Sprintf("valid %s to %s", day(cert.NotBefore), day(cert.NotAfter))
+	switch now := time.Now(); {
+	case now.After(cert.NotAfter):
+		return text + ": expired"
+	case now.Before(cert.NotBefore):
+		return text + ": not valid yet"
+	}
+	return text
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// handshakeError marks an error of the TLS handshake, many of which have no type of their own.
-type handshakeError struct{ error }
-
-func (e *handshakeError) Unwrap() error { return e.error }
-
-// transport classifies the lack of an answer. Whatever is not known to be definite proves nothing.
-func (e *Error) transport(err error, certificate func() string) *Error {
-	e.Err = err
-	var (
-		verification *tls.CertificateVerificationError
-		record       tls.RecordHeaderError
-		handshake    *handshakeError
-		netError     net.Error
-	)
-	switch alert, isAlert := remoteAlert(err); {
-	case errors.Is(err, ErrCredentials):
-		e.Kind, e.Detail = ErrCredentials, cause(err).Error()
-	case errors.As(err, &verification):
-		e.Kind, e.Detail = ErrUntrusted, untrusted(verification)
-	case isAlert && certificateAlerts[alert]:
-		e.Kind = ErrRefused
-		e.Detail = fmt.Sprintf("Foreman's web server refuses the certificate (%v); presented was %s", cause(err), certificate())
-	case isAlert && alert == alertInternalError:
-		e.Kind, e.Detail = ErrUnavailable, cause(err).Error()
-	case errors.As(err, &record):
-		e.Kind, e.Detail = ErrWrongURL, "the server at foreman_url doesn't speak TLS"
-	case isAlert:
-		e.Kind, e.Detail = ErrUntrusted, fmt.Sprintf("no common ground with the server for TLS: %v", cause(err))
-	case errors.As(err, &handshake) && !errors.As(err, &netError) && !disconnected(err):
-		e.Kind, e.Detail = ErrUntrusted, fmt.Sprintf("TLS with the server fails: %v", handshake.error)
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Kind, e.Detail = ErrUnavailable, "no answer within http_timeout"
-	default:
-		e.Kind, e.Detail = ErrUnavailable, cause(err).Error()
+// vouchers says which CAs vouch for the server, for a message.
+func (t TLS) vouchers() string {
+	if t.CA == "" {
+		return "in the system's trust store (the key ca is not set)"
 	}
-	return e
-}
-
-// cause strips the request's method and URL, which net/http puts in front.
-func cause(err error) error {
-	var request *url.Error
-	if errors.As(err, &request) {
-		return request.Err
-	}
-	return err
-}
-
-func disconnected(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
-}
-
-// TLS alerts, by their numbers in RFC 8446, section 6.2 (and RFC 5246, section 7.2).
-const alertInternalError = 80
-
-// certificateAlerts are those by which a server turns down the client's certificate.
-var certificateAlerts = map[uint64]bool{
-	42:  true, // bad_certificate
-	43:  true, // unsupported_certificate
-	44:  true, // certificate_revoked
-	45:  true, // certificate_expired
-	46:  true, // certificate_unknown
-	48:  true, // unknown_ca
-	49:  true, // access_denied
-	116: true, // certificate_required
-}
-
-// remoteAlert finds the TLS alert that the server sent. With TLS 1.3 a client's certificate is refused only after
-// the request was written, so the alert can come instead of an answer. crypto/tls has no exported type for it
-// on a TCP connection; its number is an unsigned integer in a *net.OpError "remote error".
-func remoteAlert(err error) (uint64, bool) {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
-		return 0, false
-	}
-	value := reflect.ValueOf(op.Err)
-	if value.Kind() != reflect.Uint8 {
-		return 0, false
-	}
-	return value.Uint(), true
+	return fmt.Sprintf("in ca %s", t.CA)
 }
 
 // untrusted tells the reasons for which the server's certificate is not accepted apart.
-func untrusted(v *tls.CertificateVerificationError) string {
+func (t TLS) untrusted(v *tls.CertificateVerificationError) string {
 	if len(v.UnverifiedCertificates) == 0 {
 		return v.Err.Error()
 	}
 	cert := v.UnverifiedCertificates[0]
-	which := fmt.Sprintf("the server's certificate (subject %q, issued by %q, valid %s to %s)",
-		cert.Subject, cert.Issuer, day(cert.NotBefore), day(cert.NotAfter))
+	which := "the server's certificate " + particulars(cert)
 	var (
 		authority x509.UnknownAuthorityError
 		hostname  x509.HostnameError
@@ -195,11 +141,37 @@ func untrusted(v *tls.CertificateVerificationError) string {
 	)
 	switch {
 	case errors.As(v.Err, &hostname):
-		return fmt.Sprintf("%s is for another name: it names %q, foreman_url says %q", which, cert.DNSNames, hostname.Host)
+		return fmt.Sprintf("%s is for another name: it is for %s, foreman_url says %q", which, names(cert), cut(hostname.Host))
 	case errors.As(v.Err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Sprintf("%s is not valid now: expired, not valid yet, or this host's clock is wrong", which)
+		if invalid.Cert != nil && !invalid.Cert.Equal(cert) {
+			which = "the server's certificate is signed by a CA whose certificate " + particulars(invalid.Cert)
+		}
+		return fmt.Sprintf("%s is not valid now, which is %s by this host's clock", which, day(time.Now()))
 	case errors.As(v.Err, &authority):
-		return fmt.Sprintf("%s is signed by a CA that is not in the file of the key ca", which)
+		return fmt.Sprintf("%s is not signed by a CA %s", which, t.vouchers())
 	}
-	return fmt.Sprintf("%s is not accepted: %v", which, v.Err)
+	return fmt.Sprintf("%s is not accepted: %s", which, cut(v.Err.Error()))
+}
+
+func particulars(cert *x509.Certificate) string {
+	return fmt.Sprintf("(subject %q, issued by %q, %s)", cut(cert.Subject.String()), cut(cert.Issuer.String()), validity(cert))
+}
+
+// names lists the names that a server's certificate is for. Its CN doesn't count.
+func names(cert *x509.Certificate) string {
+	const most = 5
+	var all []string
+	for _, name := range cert.DNSNames {
+		all = append(all, fmt.Sprintf("%q", cut(name)))
+	}
+	for _, ip := range cert.IPAddresses {
+		all = append(all, ip.String())
+	}
+	switch {
+	case len(all) == 0:
+		return "no name at all (it has no subjectAltName, and its CN doesn't count)"
+	case len(all) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+	}
+	return strings.Join(all, ", ")
 }

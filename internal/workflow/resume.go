@@ -90,7 +90,7 @@ func (r *run) resume(atBoot bool) (proceed bool, err error) {
 	switch {
 	case asked && !r.Asked.Boot.Same(r.boot):
 		// Also if the command seemed to fail, or the host was slow to go down: it was asked, and it was rebooted.
-		r.Log.Info("the host was rebooted as asked", "asked", r.Asked.Time)
+		r.Log.Info("the host was rebooted as asked", "asked", clock(r.Asked.Time))
 		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted = state.PostUpdate, nil, nil, true, 0
 		return true, nil
 	case asked && r.Stage == state.PostUpdate:
@@ -112,11 +112,11 @@ func (r *run) rebootPending() (proceed bool, err error) {
 	}
 	since := (uptime - r.Asked.Uptime).Round(time.Second)
 	if since < r.RebootTimeout {
-		r.Log.Info("reboot pending", "since", r.Asked.Time, "for", since)
+		r.Log.Info("reboot pending", "since", clock(r.Asked.Time), "for", since)
 		r.Notify(fmt.Sprintf("reboot pending since %s", clock(r.Asked.Time)))
 		return false, nil
 	}
-	r.Log.Error("the host has not gone down since it was told to reboot; it is told again", "since", r.Asked.Time,
+	r.Log.Error("the host has not gone down since it was told to reboot; it is told again", "since", clock(r.Asked.Time),
 		"for", since, "reboot_timeout", r.RebootTimeout)
 	r.Stage, r.Boot = state.Reboot, nil
 	return true, nil
@@ -132,7 +132,7 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	}
 	r.Interrupted++
 	r.Log.Error("the host went down in the middle of a stage, and nobody had asked for a reboot", "stage", r.Stage,
-		"run", r.RunID, "began", r.StageBegan, "times", r.Interrupted)
+		"run", r.RunID, "began", clock(r.StageBegan), "times", r.Interrupted)
 	if err := r.Store.Save(r.Record); err != nil {
 		return false, err
 	}
