@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+)
+
+// account tells what happens, line by line. That the lines can't be written any more is no trouble: the
+// program is told by SIGPIPE.
+type account struct {
+	out    io.Writer
+	colour bool
+	began  time.Time
+	// holder is who has the lock.
+	holder string
+}
+
+func newAccount(out io.Writer) *account {
+	file, ok := out.(*os.File)
+	wanted := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" // https://no-color.org
+	return &account{out: out, colour: wanted && ok && isatty.IsTerminal(file.Fd())}
+}
+
+// say writes a line that belongs to no host.
+func (a *account) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
+
+// introduce explains what is to be seen.
+func (a *account) introduce() {
+	a.say(`
+Three hosts of a cluster, %s, and only one may be out of service at
+a time: each asks the server for the lock %q before it touches anything. The
+server has the real one's flaw: it says yes to all who ask within the same %d ms,
+and the last one wins. So a host looks again, %s later, before it believes it.
+
+  time  lock  host  stage`, strings.Join(hostNames, ", "), lockName, raceWindow.Milliseconds(), settle)
+}
+
+// tell writes a line about a host and the stage that it is in, and who has the lock.
+func (a *account) tell(at time.Time, host, stage, text string) {
+	holder := a.holder
+	if holder == "" {
+		holder = "free"
+	}
+	a.say("%5.1fs  %s  %s", at.Sub(a.began).Seconds(), a.paint(holder, holder),
+		a.paint(host, fmt.Sprintf("%s  %-12s  %s", host, stage, text)))
+}
+
+// paint gives what belongs to a host its colour.
+func (a *account) paint(host, text string) string {
+	i := slices.Index(hostNames, host)
+	if !a.colour || i < 0 {
+		return text
+	}
+	colours := []int{36, 33, 35} // cyan, yellow, magenta: readable on dark and light
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colours[i%len(colours)], text)
+}
+
+// paintRows paints the rows of a timeline, each in its host's colour.
+func (a *account) paintRows(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			lines[i] = a.paint(fields[0], line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// raceWindow is how long the server dwells between "is it free?" and "it is yours": in that time it says yes to all.
+const raceWindow = 75 * time.Millisecond
+
+// lab is the temporary folder and all that runs in it.
+type lab struct {
+	dir     string
+	account *account
+	ledger  *ledger
+	url     string
+	server  *process
+	// serverLog is for the case that something fails.
+	serverLog transcript
+	hosts     []*host
+	// queue takes what happened to the main goroutine, which alone changes anything; closed ends that.
+	queue  chan func() error
+	closed chan struct{}
+}
+
+func newLab(a *account) (*lab, error) {
+	dir, err := os.MkdirTemp("", "foreman-dlm-updater-demo-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the demonstration: %w", err)
+	}
+	l := &lab{dir: dir, account: a, queue: make(chan func() error), closed: make(chan struct{})}
+	if l.ledger, err = openLedger(filepath.Join(dir, "ledger")); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return l, nil
+}
+
+// post hands the main goroutine something to do. Once the lab closes it is dropped.
+func (l *lab) post(do func() error) {
+	select {
+	case l.queue <- do:
+	case <-l.closed:
+	}
+}
+
+// build builds the two programs. It keeps its working files in the folder, where they are removed with the rest.
+func (l *lab) build(ctx context.Context) error {
+	began := time.Now()
+	l.account.say("Building foreman-dlm-updater and the stand-in for Foreman's lock server ...")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", l.dir+"/",
+		"foreman-dlm-updater/cmd/foreman-dlm-updater", "foreman-dlm-updater/cmd/dlm-sandbox")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOTMPDIR="+l.dir)
+	if text, err := run(cmd, ctx.Done()); err != nil {
+		return fmt.Errorf("build the programs: %w\n%s", err, text)
+	}
+	l.account.say("Built in %.1f s.", time.Since(began).Seconds())
+	return nil
+}
+
+// serve starts the lock server, which picks a free port and makes a throw-away CA.
+func (l *lab) serve(ctx context.Context) (err error) {
+	cmd := exec.Command(l.program("dlm-sandbox"), "serve", "--dir", l.ca(), "--listen", "127.0.0.1:0",
+		"--race-window", raceWindow.String(), "--record", l.ledger.path)
+	cmd.Env = environment()
+	listening := make(chan string, 1)
+	l.server, err = start(cmd,
+		func(line string) {
+			l.serverLog.add(line)
+			if url, ok := strings.CutPrefix(line, "listening on "); ok {
+				listening <- url
+			}
+		},
+		func(err error) {
+			close(listening)
+			l.post(func() error { return fmt.Errorf("the lock server has ended: %v\n%s", err, l.serverLog.String()) })
+		})
+	if err != nil {
+		return err
+	}
+	select {
+	case url, ok := <-listening:
+		if !ok {
+			return fmt.Errorf("start the lock server: %s", l.serverLog.String())
+		}
+		l.url = url
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// addHosts makes the hosts, and the lock, as an administrator should: two first claims that meet would break
+// its name in Foreman.
+func (l *lab) addHosts(ctx context.Context) error {
+	args := append([]string{"issue", "--dir", l.ca(), "--foreman-url", l.url}, hostNames...)
+	issue := exec.Command(l.program("dlm-sandbox"), args...)
+	issue.Env = environment()
+	text, err := run(issue, ctx.Done())
+	if err != nil {
+		return fmt.Errorf("issue certificates: %w\n%s", err, text)
+	}
+	for _, block := range strings.Split(strings.TrimPrefix(text, "# "), "\n# ") {
+		name, settings, _ := strings.Cut(block, "\n")
+		h := &host{name: name, dir: filepath.Join(l.dir, name), lab: l}
+		if err := h.create(settings); err != nil {
+			return err
+		}
+		l.hosts = append(l.hosts, h)
+	}
+	for _, verb := range []string{"acquire", "release"} {
+		if text, err := run(l.hosts[0].updater("lock", verb), ctx.Done()); err != nil {
+			return fmt.Errorf("make the lock: %w\n%s", err, text)
+		}
+	}
+	return nil
+}
+
+func (l *lab) program(name string) string { return filepath.Join(l.dir, name) }
+func (l *lab) ca() string                 { return filepath.Join(l.dir, "ca") }
+
+// environment is the environment of all programs: nothing of the caller's settings, proxies or systemd.
+func environment(extra ...string) []string {
+	return append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}, extra...)
+}
+
+// close ends the hosts' programs, then the server, which they need to let go of the lock, and removes the folder.
+func (l *lab) close() error {
+	close(l.closed)
+	for _, h := range l.hosts {
+		if h.process != nil {
+			h.process.end()
+		}
+	}
+	if l.server != nil {
+		l.server.end()
+	}
+	l.ledger.close()
+	if err := os.RemoveAll(l.dir); err != nil {
+		return fmt.Errorf("remove the demonstration's folder: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The kinds of entries: what hooks say about their stage, and what the server says about the lock (its events).
+const (
+	begin   = "begin"
+	step    = "step"
+	end     = "end"
+	acquire = "acquire"
+	release = "release"
+	refuse  = "fail"
+)
+
+// entry is a line of the ledger.
+type entry struct {
+	kind  string
+	host  string
+	stage string // of begin, step and end
+	text  string // a hook's words, if it has any
+	// read is when it was read. It is for drawing only: what came before what, the order of the lines says.
+	read time.Time
+}
+
+// ledger is the record on which the proof rests: one pipe into which the hooks of all hosts write a line before and
+// after their work, and the server one whenever the lock changes hands. The kernel keeps the lines whole and in the
+// order in which they were written (write(2) of less than PIPE_BUF bytes, pipe(7)), so that no clocks are compared.
+type ledger struct {
+	path string
+	file *os.File
+}
+
+// openLedger makes the pipe. It is open for reading and writing, so it never ends while nobody else has it open.
+func openLedger(path string) (*ledger, error) {
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		return nil, fmt.Errorf("make the pipe %s: %w", path, err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	return &ledger{path, file}, nil
+}
+
+// read hands over all entries, until the ledger is closed.
+func (l *ledger) read(got func(entry)) {
+	for lines := bufio.NewScanner(l.file); lines.Scan(); {
+		e := parseEntry(lines.Text())
+		e.read = time.Now()
+		got(e)
+	}
+}
+
+// mark adds an entry of this program's own, which comes after all that was written before.
+func (l *ledger) mark(kind string) error {
+	if _, err := fmt.Fprintf(l.file, "%s - %s\n", marker, kind); err != nil {
+		return fmt.Errorf("write ledger: %w", err)
+	}
+	return nil
+}
+
+// marker is the host of this program's own entries.
+const marker = "demo"
+
+func (l *ledger) close() { _ = l.file.Close() }
+
+// parseEntry reads a line: the server's are JSON, the hooks' are HOST STAGE KIND TEXT. A line that is neither gives an
+// entry of no known kind, which the proof does not accept.
+func parseEntry(line string) entry {
+	var event struct{ Kind, By string }
+	if json.Unmarshal([]byte(line), &event) == nil {
+		return entry{kind: event.Kind, host: event.By}
+	}
+	fields := append(strings.SplitN(line, " ", 4), "", "", "")
+	return entry{host: fields[0], stage: fields[1], kind: fields[2], text: fields[3]}
+}

@@ -1,0 +1,74 @@
+// Command demo shows the main job of foreman-dlm-updater: three hosts that are told to update at the same moment, and
+// do it one after the other. The hosts are folders with hooks, their reboots are simulated, and the lock server is
+// dlm-sandbox; the programs are the real ones, built for the occasion. At the end it proves that no two hosts were in
+// guarded stages together, or fails.
+//
+// It needs Go and /bin/sh, takes half a minute once the Go cache is warm, and leaves nothing behind: all it makes is
+// in one temporary folder. It is a show and not the test suite: nothing goes wrong in it but what the server does.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// timeLimit bounds the show, from the start of the hosts.
+const timeLimit = time.Minute
+
+func init() {
+	// Children get a signal when the thread that started them ends (PR_SET_PDEATHSIG, prctl(2)): main keeps the
+	// main thread for itself, which lives as long as the program.
+	runtime.LockOSThread()
+}
+
+func main() {
+	// With SIGPIPE caught, a reader that goes away (`| head`) is a write error and not the end on the spot.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	defer stop()
+	if err := demo(ctx, os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "demo: error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// demo sets up, shows and cleans up.
+func demo(ctx context.Context, out io.Writer) (err error) {
+	a := newAccount(out)
+	l, err := newLab(a)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if ctx.Err() != nil {
+			a.say("Interrupted: what runs is ended, which takes a moment.")
+			err = errors.New("interrupted")
+		}
+		err = errors.Join(err, l.close())
+	}()
+	if err := l.build(ctx); err != nil {
+		return err
+	}
+	if err := l.serve(ctx); err != nil {
+		return err
+	}
+	if err := l.addHosts(ctx); err != nil {
+		return err
+	}
+	a.introduce()
+	s := newShow(l)
+	err = s.play(ctx)
+	if err == nil {
+		err = s.conclude()
+	}
+	if err != nil && ctx.Err() == nil {
+		s.showLogs(err)
+	}
+	return err
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// waiting is the letter for a host that has not got the lock yet.
+const waiting = 'w'
+
+// lockRow is the row that shows who holds the lock.
+const lockRow = "lock"
+
+// letters are the stages that are drawn. needs_update is over in a blink.
+var letters = map[string]byte{"pre_update": 'P', "update": 'U', "needs_reboot": '?', "reboot": 'R', "post_update": 'S'}
+
+const legend = `  w waits for the lock, or makes sure of it
+  guarded stages: P pre_update (stops the service), U update, ? needs_reboot, R reboot
+  S post_update (starts the service)
+  lock: the number of the host that holds it`
+
+// span is a stretch of a row of the timeline.
+type span struct {
+	row      string
+	letter   byte
+	from, to time.Duration
+}
+
+// columnFor is how much time a column stands for, so that the timeline fits a terminal.
+func columnFor(spans []span) time.Duration {
+	const most, fine = 70, 50 * time.Millisecond
+	var last time.Duration
+	for _, s := range spans {
+		last = max(last, s.to)
+	}
+	return max(2*fine, (last/most + fine - 1).Truncate(fine))
+}
+
+// timeline draws a row for each host, a row for the lock, and what it all means.
+func timeline(spans []span) string {
+	column := columnFor(spans)
+	var b strings.Builder
+	b.WriteString(axis(spans, column))
+	for _, row := range append(slices.Clone(hostNames), lockRow) {
+		fmt.Fprintf(&b, "  %-5s %s\n", row, draw(spans, row, column))
+	}
+	return b.String() + "\n" + legend + "\n"
+}
+
+// axis is the line with the seconds, one in twenty columns.
+func axis(spans []span, column time.Duration) string {
+	const every = 20
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %-5s ", "")
+	for i := 0; i < columns(spans, column); i += every {
+		fmt.Fprintf(&b, "%-*s", every, fmt.Sprintf("|%gs", (time.Duration(i)*column).Seconds()))
+	}
+	return strings.TrimRight(b.String(), " ") + "\n"
+}
+
+// columns is how many columns there are.
+func columns(spans []span, column time.Duration) int {
+	n := 0
+	for _, s := range spans {
+		n = max(n, int((s.to+column-1)/column))
+	}
+	return n
+}
+
+// draw draws one row. A column shows what takes up most of it. What takes up most of none gets the column that its
+// middle is in, so that no stage is missing; of the lock, claims that were overwritten at once are left out.
+func draw(spans []span, row string, column time.Duration) string {
+	cells := []byte(strings.Repeat(".", columns(spans, column)))
+	shown := map[int]bool{}
+	for i := range cells {
+		if most, ok := fills(spans, row, time.Duration(i)*column, column); ok {
+			cells[i], shown[most] = spans[most].letter, true
+		}
+	}
+	for i, s := range spans {
+		if s.row == row && row != lockRow && !shown[i] {
+			cells[min(int((s.from+s.to)/2/column), len(cells)-1)] = s.letter
+		}
+	}
+	return string(cells)
+}
+
+// fills returns which span of a row takes up most of a column; none does if the row's spans leave half of it empty.
+func fills(spans []span, row string, from, column time.Duration) (most int, ok bool) {
+	var best, sum time.Duration
+	for i, s := range spans {
+		part := min(s.to, from+column) - max(s.from, from)
+		if s.row != row || part <= 0 {
+			continue
+		}
+		sum += part
+		if part > best {
+			most, best = i, part
+		}
+	}
+	return most, sum >= column/2
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTimeline(t *testing.T) {
+	at := func(row string, letter byte, from, to int) span {
+		return span{row, letter, time.Duration(from) * time.Millisecond, time.Duration(to) * time.Millisecond}
+	}
+	spans := []span{
+		at("web1", 'w', 10, 1000), at("web1", 'P', 1010, 1800), at("web1", 'U', 1810, 3000), at("web1", '?', 3005, 3040),
+		at("web1", 'R', 3050, 4540), at("web1", 'S', 4555, 5000),
+		at("web2", 'w', 10, 6100), at("web2", 'P', 6110, 6300),
+		at("lock", '2', 40, 45), at("lock", '1', 45, 5050), at("lock", '2', 5060, 6300),
+	}
+	want := `        |0s                 |2s                 |4s                 |6s
+  web1  wwwwwwwwwwPPPPPPPPUUUUUUUUUUUU?RRRRRRRRRRRRRRSSSSS.............
+  web2  wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwPP
+  web3  ...............................................................
+  lock  111111111111111111111111111111111111111111111111111222222222222
+
+  w waits for the lock, or makes sure of it
+  guarded stages: P pre_update (stops the service), U update, ? needs_reboot, R reboot
+  S post_update (starts the service)
+  lock: the number of the host that holds it
+`
+	if diff := cmp.Diff(want, timeline(spans)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestColumn(t *testing.T) {
+	for last, want := range map[time.Duration]time.Duration{
+		0:                       100 * time.Millisecond,
+		7 * time.Second:         100 * time.Millisecond,
+		7001 * time.Millisecond: 150 * time.Millisecond,
+		20 * time.Second:        300 * time.Millisecond,
+		time.Minute:             900 * time.Millisecond,
+	} {
+		spans := []span{{"web1", 'U', 0, last}}
+		got := columnFor(spans)
+		if got != want || columns(spans, got) > 70 {
+			t.Errorf("%s: a column is %s, want %s; %d columns", last, got, want, columns(spans, got))
+		}
+	}
+}
