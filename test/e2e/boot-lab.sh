@@ -1,0 +1,243 @@
+#!/bin/bash
+# boot-lab.sh - a small lab of hosts that each boot a REAL systemd as PID 1, for end-to-end tests.
+#
+# A host is a systemd-nspawn container: an overlay over one cached Debian rootfs, with its own PID, UTS, IPC,
+# cgroup, mount and network namespaces. `systemctl reboot` inside it is a whole shutdown and a whole boot:
+# every process dies, /run and /tmp are emptied, /proc/sys/kernel/random/boot_id is a new one, the disk stays.
+# What it is not: no kernel, initrd or bootloader of its own (the kernel is shared: uname, /proc/uptime, sysctls).
+# And nspawn's boot id is a mount, which a unit with ProtectKernelTunables=, ProtectControlGroups= or ProtectProc= does
+# not see: to such a unit the boot id is that of the machine, and the same after each reboot.
+# Runs as root with no systemd, D-Bus or terminal on the machine that runs it; reads no standard input.
+# The hosts' bridge is in a network namespace of its own with no way out. A server for the hosts is started there
+# (`boot-lab.sh net CMD`), on the address .1, which the hosts know as "server".
+#
+#   boot-lab.sh deps                     apt-get install what this needs
+#   boot-lab.sh rootfs                   build the rootfs, or take it from the cache; prints its path
+#   boot-lab.sh up NAME...               create (first time) and boot hosts; returns when all are booted
+#   boot-lab.sh exec NAME CMD [ARG...]   run a command inside as root; its exit status is the command's
+#   boot-lab.sh push NAME SRC DST        copy a file in (out: exec NAME cat SRC >DST, or the shared folder /lab)
+#   boot-lab.sh boots NAME               how many times this host has booted
+#   boot-lab.sh wait NAME BOOTS          until it has booted at least BOOTS times and is up
+#   boot-lab.sh reboot NAME              `systemctl reboot` inside, and wait for the next boot
+#   boot-lab.sh crash NAME...            power loss: SIGKILL to everything inside, disk kept (then: up)
+#   boot-lab.sh down NAME...             clean power-off, disk kept (then: up)
+#   boot-lab.sh rm NAME...               crash, and delete the disk
+#   boot-lab.sh net CMD [ARG...]         run a command in the network namespace of the bridge
+#   boot-lab.sh list                     hosts: name, address, boots, state
+#   boot-lab.sh destroy                  rm all hosts and the network (the cached rootfs stays)
+#
+# Settings (environment): BOOT_LAB_DIR (state), BOOT_LAB_CACHE (rootfs cache), BOOT_LAB_PKGS (more Debian packages
+# for the rootfs, with commas; each host keeps the rootfs it was made with), BOOT_LAB_NET (first three octets),
+# BOOT_LAB_TIMEOUT (seconds for one boot or stop), BOOT_LAB_NSPAWN (more systemd-nspawn options, such as
+# --bind-ro=/path/to/debs:/debs, read by `up`), BOOT_LAB_SUITE and BOOT_LAB_SOURCES
+# (another Debian, apt source files).
+set -euo pipefail; umask 022
+LAB=${BOOT_LAB_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/boot-lab}
+CACHE=${BOOT_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/boot-lab}
+NET=${BOOT_LAB_NET:-10.77.0}
+TIMEOUT=${BOOT_LAB_TIMEOUT:-60}
+# The hosts run the Debian that this machine runs, from the sources that its own apt uses.
+# shellcheck disable=SC1091
+SUITE=${BOOT_LAB_SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
+SOURCES=${BOOT_LAB_SOURCES:-$(find /etc/apt -name '*.sources' -o -name 'sources.list' -size +0 -o -path '*.d/*.list' -size +0)}
+PKGS=systemd,systemd-sysv,dbus,iproute2${BOOT_LAB_PKGS:+,$BOOT_LAB_PKGS}
+ID=bl-$(printf %s "$LAB" | sha256sum | cut -c1-6) # names namespaces and cgroups: one a lab folder
+SELF=$(readlink -f "${BASH_SOURCE[0]}")
+
+die() { echo "boot-lab: $*" >&2; exit 1; }
+host() { [[ $1 =~ ^[a-z0-9][a-z0-9-]{0,30}$ ]] || die "bad host name: $1"; echo "$LAB/hosts/$1"; } # its folder
+locked() { mkdir -p "$LAB"; exec 9>"$LAB/lock"; flock 9; } # until `exec 9>&-`
+until_true() { local end=$((SECONDS + $1)); shift; until "$@"; do ((SECONDS < end)) || return 1; sleep 0.1; done; }
+
+# --- processes: a pid is kept together with its start time, so a signal never goes to a stranger -----------
+start_time() { local s; s=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; s=${s##*) }; cut -d' ' -f20 <<<"$s"; }
+note_pid() { echo "$1 $(start_time "$1")" >"$2.tmp"; mv "$2.tmp" "$2"; } # PID FILE
+live_pid() { # FILE -> pid, if that very process still runs
+    local pid start; read -r pid start 2>/dev/null <"$1" || return 1
+    [[ $(start_time "$pid") == "$start" ]] && echo "$pid"
+}
+signal() { local pid; if pid=$(live_pid "$2"); then kill "-$1" "$pid"; fi; } # SIGNAL FILE
+leader() { # NAME -> the pid, seen from here, of the host's PID 1
+    local nspawn child=; nspawn=$(live_pid "$(host "$1")/nspawn.pid") || return 1
+    read -r child _ 2>/dev/null <"/proc/$nspawn/task/$nspawn/children" || [[ -n $child ]] || return 1
+    [[ $(awk '/^NSpid:/ {print $NF, NF}' "/proc/$child/status" 2>/dev/null) == "1 3" ]] && echo "$child"
+}
+inside() { # NAME CMD...: enter every namespace of the host's PID 1
+    local pid; pid=$(leader "$1") || die "$1 is not up"; shift
+    nsenter -t "$pid" -m -u -i -n -p -C -- env -i HOME=/root LANG=C.UTF-8 TERM=dumb \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+
+# --- rootfs ------------------------------------------------------------------------------------------------
+deps() {
+    local cmd missing=
+    for cmd in systemd-nspawn mmdebstrap ip dpkg-scanpackages; do command -v "$cmd" >/dev/null || missing+=" $cmd"; done
+    [[ -n $missing ]] || return 0
+    command -v apt-get >/dev/null || die "not installed, and there is no apt-get to install it with:$missing"
+    apt-get -q update >&2 </dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
+        systemd-container mmdebstrap iproute2 dpkg-dev >&2 </dev/null
+}
+rootfs() {
+    local key dir tmp
+    key=$(printf '%s\n' 3 "$SUITE" "$SOURCES" "$PKGS" | sha256sum | cut -c1-12)
+    dir=$CACHE/rootfs-$key tmp=$CACHE/tmp-$key
+    mkdir -p "$CACHE"; exec 8>"$CACHE/lock"; flock 8
+    if [[ ! -d $dir ]]; then
+        echo "boot-lab: building $dir" >&2
+        rm -rf --one-file-system "$tmp"
+        # No package source is left inside: apt in a host sees just the local repository that a test gives it.
+        # shellcheck disable=SC2086,SC2016 # SOURCES: file names, or "deb URL suite main" given as one; $1: mmdebstrap's
+        TMPDIR=$CACHE mmdebstrap --quiet --variant=minbase --include="$PKGS" \
+            --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+            --customize-hook='cd "$1"; : >etc/apt/sources.list; rm -f etc/apt/sources.list.d/*; mkdir -p var/log/journal' \
+            "$SUITE" "$tmp" $SOURCES >"$CACHE/build-$key.log" 2>&1 </dev/null ||
+            { tail -20 "$CACHE/build-$key.log" >&2; rm -rf --one-file-system "$tmp"; die "mmdebstrap failed"; }
+        mv "$tmp" "$dir"
+    fi
+    exec 8>&-; echo "$dir"
+}
+
+# --- network: a bridge in the namespace $ID, one namespace a host, no interface in the machine's own --------
+network() {
+    [[ -e /run/netns/$ID ]] && return
+    ip netns add "$ID"
+    printf '%s\n' "link set lo up" "link add br0 type bridge" "addr add $NET.1/24 dev br0" "link set br0 up" |
+        ip -n "$ID" -batch -
+}
+host_network() { # NAME OCTET
+    local ns=$ID-$1
+    [[ -e /run/netns/$ns ]] && return
+    ip netns add "$ns"
+    printf '%s\n' "link add v$2 type veth peer name host0 netns $ns" "link set v$2 master br0 up" | ip -n "$ID" -batch -
+    printf '%s\n' "link set lo up" "addr add $NET.$2/24 dev host0" "link set host0 up" | ip -n "$ns" -batch -
+}
+
+# --- hosts -------------------------------------------------------------------------------------------------
+start() { # NAME: create it if need be, and start its supervisor if none runs
+    local h octet=11; h=$(host "$1")
+    locked; network
+    if [[ ! -f $h/octet ]]; then
+        while grep -qsx "$octet" "$LAB"/hosts/*/octet; do octet=$((octet + 1)); done
+        mkdir -p "$h"/{upper/etc,work,root,share}
+        rootfs >"$h/rootfs"
+        echo 0 >"$h/boots"
+        echo "$1" >"$h/upper/etc/hostname"
+        tr -d - </proc/sys/kernel/random/uuid >"$h/upper/etc/machine-id" # set, so no first-boot presets
+        [[ -f $LAB/etc-hosts ]] || printf '%s\n' "127.0.0.1 localhost" "$NET.1 server" >"$LAB/etc-hosts"
+        echo "$NET.$octet $1" >>"$LAB/etc-hosts" # bound into every host as /etc/hosts: seen at once
+        echo "$octet" >"$h/octet"
+    fi
+    host_network "$1" "$(cat "$h/octet")"
+    if ! live_pid "$h/supervisor.pid" >/dev/null; then
+        echo "$(($(cat "$h/boots") + 1))" >"$h/awaited"
+        setsid unshare --mount --propagation private "$SELF" _supervise "$1" >>"$h/console.log" 2>&1 </dev/null 9>&- &
+        until_true 5 live_pid "$h/supervisor.pid" >/dev/null || die "$1: no supervisor"
+    fi
+    exec 9>&-
+}
+supervise() { # NAME; runs in a mount namespace of its own, so its mounts go when it ends
+    local h rc=133 cg=/sys/fs/cgroup/$ID/$1; h=$(host "$1")
+    note_pid $$ "$h/supervisor.pid"
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup # whatever the machine has there (v1, hybrid): unified for us
+    mkdir -p /run/systemd
+    mount -t tmpfs tmpfs /run/systemd # nspawn wants its own files on a tmpfs
+    mount -t overlay -o "lowerdir=$(cat "$h/rootfs"),upperdir=$h/upper,workdir=$h/work" overlay "$h/root"
+    # --keep-unit and --register=no: nspawn asks for no D-Bus, and exits 133 when the host reboots.
+    while ((rc == 133)); do
+        mkdir -p "$cg"
+        # shellcheck disable=SC2086
+        (
+            echo $BASHPID >"$cg/cgroup.procs" # --keep-unit takes the cgroup it finds itself in: one a host
+            note_pid $BASHPID "$h/nspawn.pid"
+            echo "$(($(cat "$h/boots") + 1))" >"$h/boots.tmp"; mv "$h/boots.tmp" "$h/boots"
+            exec systemd-nspawn --quiet --boot --keep-unit --register=no --link-journal=no --console=read-only \
+                --directory="$h/root" --machine="$1" --hostname="$1" --network-namespace-path="/run/netns/$ID-$1" \
+                --resolv-conf=off --timezone=off --bind-ro="$LAB/etc-hosts:/etc/hosts" --bind="$h/share:/lab" \
+                ${BOOT_LAB_NSPAWN:-}
+        ) && rc=0 || rc=$?
+        echo 1 >"$cg/cgroup.kill" 2>/dev/null || true
+        until_true 5 no_cgroup "$cg" || true
+    done
+    echo "$rc" >"$h/exit"
+}
+no_cgroup() { find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || [[ ! -d $1 ]]; }
+booted() { # NAME BOOTS
+    local state
+    (($(cat "$(host "$1")/boots") >= $2)) && leader "$1" >/dev/null || return 1
+    state=$(inside "$1" systemctl is-system-running 2>/dev/null) || true
+    [[ $state == running || $state == degraded ]] # degraded: some unit failed; for the test to judge
+}
+wait_up() { # NAME BOOTS
+    until_true "$TIMEOUT" booted "$1" "$2" && return
+    tail -20 "$(host "$1")/console.log" >&2
+    die "$1: not up after $TIMEOUT s (boots: $(cat "$(host "$1")/boots"), wanted $2)"
+}
+stopped() { ! live_pid "$(host "$1")/supervisor.pid" >/dev/null; }
+up() {
+    local n
+    for n in "$@"; do start "$n"; done
+    for n in "$@"; do wait_up "$n" "$(cat "$(host "$n")/awaited")"; done
+}
+reboot_host() {
+    local n; n=$(cat "$(host "$1")/boots")
+    inside "$1" systemctl reboot 2>/dev/null || true # the connection may die with the host
+    wait_up "$1" $((n + 1))
+}
+down() { # SIGTERM makes nspawn tell the host's systemd to power off
+    local n
+    for n in "$@"; do signal TERM "$(host "$n")/nspawn.pid"; done
+    for n in "$@"; do until_true "$TIMEOUT" stopped "$n" || { echo "boot-lab: $n: no clean power-off" >&2; crash "$n"; }; done
+}
+crash() {
+    local n pid
+    for n in "$@"; do
+        if pid=$(leader "$n"); then kill -KILL "$pid"; fi
+    done
+    for n in "$@"; do
+        until_true 5 stopped "$n" && continue
+        signal KILL "$(host "$n")/supervisor.pid"; signal KILL "$(host "$n")/nspawn.pid"
+        until_true 5 stopped "$n" || die "$n: still running"
+    done
+}
+remove() {
+    local n hosts
+    crash "$@"
+    locked
+    for n in "$@"; do
+        ip netns del "$ID-$n" 2>/dev/null || true
+        if hosts=$(grep -v " $n\$" "$LAB/etc-hosts" 2>/dev/null); then echo "$hosts" >"$LAB/etc-hosts"; fi # in place
+        rm -rf --one-file-system "$(host "$n")"
+    done
+    exec 9>&-
+}
+list() {
+    local h n
+    for h in "$LAB"/hosts/*/; do
+        n=$(basename "$h")
+        [[ ! -d $h ]] || echo "$n $NET.$(cat "$h/octet") boots=$(cat "$h/boots") $(stopped "$n" && echo down || echo up)"
+    done
+}
+destroy() {
+    local all
+    locked; exec 9>&- # a host that is just being created belongs to the list
+    mapfile -t all < <(list | cut -d' ' -f1)
+    remove "${all[@]}"
+    ip netns del "$ID" 2>/dev/null || true
+    find /sys/fs/cgroup -depth -path "*/$ID*" -type d -exec rmdir {} + 2>/dev/null || true
+    rm -rf --one-file-system "$LAB"
+}
+
+cmd=${1:-help}; shift || true
+case $cmd in
+deps | rootfs | list | destroy | up | down | crash) "$cmd" "$@" ;;
+rm) remove "$@" ;;
+exec) inside "$@" ;;
+push) inside "$1" tee "$3" <"$2" >/dev/null ;;
+boots) cat "$(host "$1")/boots" ;;
+wait) wait_up "$1" "$2" ;;
+reboot) reboot_host "$1" ;;
+net) locked; network; exec 9>&- nsenter --net="/run/netns/$ID" -- "$@" ;; # exec: the caller's $! is CMD
+_supervise) supervise "$1" ;;
+*) sed -n '2,/^set /s/^# \{0,1\}//p' "$SELF"; [[ $cmd == help ]] ;;
+esac

@@ -1,0 +1,217 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// lab is a network of hosts, and the stand-in Foreman in it, which the hosts know as https://server:8443.
+type lab struct {
+	t *testing.T
+	// dir is for all that is made: the lab itself, and in "given" what the hosts see as /e2e.
+	dir string
+}
+
+// newLab builds what the hosts need and starts the server. It skips the test where hosts can't be booted. In the end,
+// whatever that is, nothing is left but the cached root filesystem.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		unavailable(t, errors.New("only root may boot hosts"))
+	}
+	dir, err := os.MkdirTemp("", "foreman-dlm-updater-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{t, dir}
+	l.destroyInTheEnd()
+	for _, step := range [][]string{{"deps"}, {"net", "true"}} {
+		if _, err := output(l.script(step[0], step[1:]...)); err != nil {
+			unavailable(t, err)
+		}
+	}
+	must(t, l.script("rootfs"))
+	if err := os.CopyFS(l.path("given"), os.DirFS(".")); err != nil {
+		t.Fatal(err)
+	}
+	l.build()
+	l.publish("old", "1.0")
+	l.publish("new", "2.0")
+	l.serve()
+	return l
+}
+
+// unavailable skips the test, but in CI, where nobody would notice.
+func unavailable(t *testing.T, why error) {
+	t.Helper()
+	if ci := os.Getenv("CI"); ci != "" && ci != "false" {
+		t.Fatalf("no hosts can be booted here, and CI=%s: %v", ci, why)
+	}
+	t.Skipf("NOT TESTED: no hosts can be booted here: %v", why)
+}
+
+func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
+
+// read reads a file that was made; one that isn't there is empty.
+func (l *lab) read(name string) []byte {
+	content, err := os.ReadFile(l.path(name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		l.t.Fatal(err)
+	}
+	return content
+}
+
+// destroyInTheEnd leaves the cleaning up to a process that waits for the end of this one: also a panic, a timeout of
+// `go test` and SIGKILL are ends.
+func (l *lab) destroyInTheEnd() {
+	const wait = `cat >/dev/null
+		if trouble=$(./boot-lab.sh destroy 2>&1); then rm -rf --one-file-system "$1"; else echo "$trouble"; exit 1; fi`
+	cmd := exec.Command("sh", "-c", wait, "sh", l.dir)
+	cmd.Env = l.environment()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's ^C
+	var told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &told, &told
+	alive, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() {
+		alive.Close()
+		if err := cmd.Wait(); err != nil {
+			l.t.Errorf("destroy the lab in %s: %v: %s", l.dir, err, told.String())
+		}
+	})
+}
+
+// build builds the programs so that they run on any host.
+func (l *lab) build() {
+	l.t.Helper()
+	cmd := l.command("go", "build", "-C", "../..", "-o", l.path("given/bin")+"/", "./cmd/foreman-dlm-updater", "./cmd/dlm-sandbox")
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	must(l.t, cmd)
+}
+
+// publish makes a flat apt repository that offers the package ledger in one version.
+func (l *lab) publish(repository, version string) {
+	l.t.Helper()
+	tree, dir := l.path("package-"+version), l.path("given/apt/"+repository)
+	if err := errors.Join(os.CopyFS(tree, os.DirFS("package")), os.MkdirAll(dir, 0o755)); err != nil {
+		l.t.Fatal(err)
+	}
+	control := filepath.Join(tree, "DEBIAN/control")
+	text, err := os.ReadFile(control)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	text = bytes.ReplaceAll(text, []byte("@VERSION@"), []byte(version))
+	if err := os.WriteFile(control, text, 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+	must(l.t, l.command("dpkg-deb", "--root-owner-group", "--build", tree, dir))
+	scan := l.command("dpkg-scanpackages", "--multiversion", ".")
+	scan.Dir = dir
+	if err := os.WriteFile(filepath.Join(dir, "Packages"), []byte(must(l.t, scan)), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// serve starts the stand-in Foreman. It records what happens to locks in the file "record".
+func (l *lab) serve() {
+	l.t.Helper()
+	log, err := os.Create(l.path("server.log"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	cmd := l.script("net", l.path("given/bin/dlm-sandbox"), "serve", "--dir", l.path("given/ca"),
+		"--listen", ":8443", "--name", "server", "--record", l.path("record"))
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			l.t.Errorf("the server: %v\n%s", err, l.read("server.log"))
+		}
+		log.Close()
+	})
+	err = poll(func() error {
+		if log := l.read("server.log"); !bytes.Contains(log, []byte("listening on")) {
+			return fmt.Errorf("it says %q", log)
+		}
+		return nil
+	})
+	if err != nil {
+		l.t.Fatalf("the server does not listen: %v", err)
+	}
+}
+
+func (l *lab) environment() []string {
+	return append(os.Environ(), "BOOT_LAB_DIR="+l.path("lab"), "BOOT_LAB_NSPAWN=--bind-ro="+l.path("given")+":/e2e",
+		"BOOT_LAB_TIMEOUT="+fmt.Sprint(patience.Seconds()))
+}
+
+// script is a call of boot-lab.sh.
+func (l *lab) script(what string, args ...string) *exec.Cmd {
+	return l.command("./boot-lab.sh", append([]string{what}, args...)...)
+}
+
+// command is a command that does not outlive this process.
+func (l *lab) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Env = l.environment()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	return cmd
+}
+
+// output runs a command and returns its standard output. The error has its standard error.
+func output(cmd *exec.Cmd) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(cmd.Args, " "), err, stdout.String(), stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+func must(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	text, err := output(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// poll checks again and again until there is no error, and gives up with the last one.
+func poll(check func() error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
