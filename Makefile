@@ -22,7 +22,7 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags e2e ./test/e2e/
 	$(GO) mod tidy -diff
-	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS) && shellcheck $(SCRIPTS); \
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $(SCRIPTS); \
 	else test -z "$$CI" && echo "SKIPPED: shellcheck is not installed" >&2; fi
 
 unit: ## unit tests and testscript, with the race detector
