@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 const (
@@ -24,83 +26,111 @@ func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 	return done, nil
 }
 
-// release looks and releases in turn until the lock is seen not to be this host's. It never sends a DELETE without
-// having seen that: the server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock
-// under the next host. late: a claim of this host's may still be on its way, and be written after the release.
+// release looks and releases in turn until the lock is seen not to be this host's. late: a claim of this host's got
+// no answer, and may be written after the release.
 func (w *Workflow) release(ctx context.Context, name string, late bool) error {
-	log := w.Log.With("lock", name)
-	var deadline time.Time
+	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), late: late}
 	if w.ReleaseTimeout > 0 {
-		deadline = time.Now().Add(w.ReleaseTimeout)
+		r.deadline = time.Now().Add(w.ReleaseTimeout)
 	}
-	var told string
-	tried, released := false, false
 	for backoff := firstReleaseBackoff; ; backoff = min(2*backoff, maxReleaseBackoff) {
-		lock, err := w.Server.Show(ctx, name)
+		over, err := r.attempt(ctx)
 		switch {
-		case err != nil && !errors.Is(err, ErrNoLock) && released:
-			log.Info("lock released; Foreman could not be asked once more", "error", err)
+		case over:
 			return nil
-		case ctx.Err() != nil:
+		case ctx.Err() != nil && !r.released:
 			return errStopped
-		case errors.Is(err, ErrNoLock), err == nil && !lock.Self:
-			if tried {
-				log.Info("lock released")
-			} else {
-				log.Warn("the lock was not this host's any more", "now", stateOf(lock, err))
-			}
-			return nil
+		case err != nil:
+			r.explain(err)
+			err = r.wait(ctx, backoff, err)
+		case r.late || r.again:
+			err = r.wait(ctx, r.settle(), nil)
 		}
-		again := released
-		if err == nil {
-			tried = true
-			err = w.Server.Release(context.WithoutCancel(ctx), name)
-			released = err == nil
-		}
-		wait := backoff
-		var trouble *Unavailable
-		switch {
-		case released && late:
-			wait = w.settle()
-		case released && !again:
-			wait = 0 // look at once
-		case errors.As(err, &trouble):
-			wait = max(wait, trouble.RetryAfter)
-		}
-		if err != nil {
-			wait -= rand.N(wait / 4) // a cluster's hosts that wait for the same Foreman don't come back in step
-			if text := releaseTrouble(lock, err); text != told {
-				told = text
-				log.Error("the lock can't be released; trying again", "why", text, "error", err)
-				w.Notify(fmt.Sprintf("releasing lock %s: %s", name, text))
-			}
-		}
-		if err := w.waitToRelease(ctx, deadline, wait); err != nil && !released {
+		if err != nil && !r.released {
 			return err
 		}
 	}
 }
 
-func (w *Workflow) waitToRelease(ctx context.Context, deadline time.Time, wait time.Duration) error {
-	if !deadline.IsZero() {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return fmt.Errorf("%w: the lock could not be released within %s (release_timeout)", ErrTryLater, w.ReleaseTimeout)
+// releasing is a release in progress.
+type releasing struct {
+	*Workflow
+	name     string
+	log      hclog.Logger
+	late     bool
+	deadline time.Time
+	told     string // the trouble that was logged last
+	// tried: a DELETE was sent. released: the last one was answered with yes. again: so was the one before.
+	tried, released, again bool
+}
+
+// errDisabled: the holder itself can't release a disabled lock.
+var errDisabled = errors.New("this host holds the lock, but it is disabled in Foreman: enable it there")
+
+// attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
+// server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
+func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
+	lock, err := r.Server.Show(ctx, r.name)
+	switch {
+	case errors.Is(err, ErrNoLock), err == nil && !lock.Self:
+		if r.tried {
+			r.log.Info("lock released")
+		} else {
+			r.log.Warn("the lock was not this host's any more", "now", stateOf(lock, err))
 		}
-		wait = min(wait, left)
+		return true, nil
+	case err != nil && r.released:
+		r.log.Info("lock released; Foreman could not be asked once more", "error", err)
+		return true, nil
+	case err != nil:
+		return false, err
 	}
-	if !pause(ctx, wait) {
+	err = r.Server.Release(context.WithoutCancel(ctx), r.name)
+	r.tried, r.released, r.again = true, err == nil, r.released
+	if errors.Is(err, ErrNotNow) && !lock.Enabled {
+		err = errDisabled
+	}
+	return false, err
+}
+
+// wait lets time pass before the next attempt, less than asked for where the deadline is near.
+func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) error {
+	var trouble *Unavailable
+	if errors.As(reason, &trouble) {
+		d = max(d, trouble.RetryAfter)
+	}
+	d -= rand.N(d / 4) // hosts that wait for the same Foreman don't come back in step
+	if !r.deadline.IsZero() {
+		left := time.Until(r.deadline)
+		if left <= 0 {
+			return fmt.Errorf("%w: lock %q could not be released within %s (release_timeout): %w", ErrTryLater, r.name,
+				r.ReleaseTimeout, reason)
+		}
+		d = min(d, left)
+	}
+	if !pause(ctx, d) {
 		return errStopped
 	}
 	return nil
 }
 
+// explain logs the trouble, once per change.
+func (r *releasing) explain(err error) {
+	text := releaseTrouble(err)
+	if text == r.told {
+		return
+	}
+	r.told = text
+	r.log.Error("the lock can't be released; trying again", "why", text, "error", err)
+	r.Notify(fmt.Sprintf("releasing lock %s: %s", r.name, text))
+}
+
 // releaseTrouble says in a word why a release fails.
-func releaseTrouble(lock Lock, err error) string {
+func releaseTrouble(err error) string {
 	var trouble *Unavailable
 	switch {
-	case errors.Is(err, ErrNotNow) && !lock.Enabled:
-		return "this host holds it, but it is disabled in Foreman: enable it there"
+	case errors.Is(err, errDisabled):
+		return err.Error()
 	case errors.Is(err, ErrNotNow):
 		return "Foreman refuses the release"
 	case errors.As(err, &trouble):
