@@ -13,6 +13,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
@@ -34,8 +35,8 @@ const renewBefore = 14 * 24 * time.Hour
 func checkHooks(_ *Process, c *config.Config) (string, error) {
 	var counts []string
 	var unsafe []error
-	for _, stage := range hookStages {
-		found, err := hook.List(c.StageDirs[stage], hclog.NewNullLogger())
+	for _, stage := range workflow.HookStages {
+		found, err := hook.List(c.StageDirs[string(stage)], hclog.NewNullLogger())
 		if err != nil {
 			unsafe = append(unsafe, err)
 		}
@@ -46,8 +47,6 @@ func checkHooks(_ *Process, c *config.Config) (string, error) {
 	}
 	return strings.Join(counts, ", "), nil
 }
-
-var hookStages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
 
 func checkCertificate(_ *Process, c *config.Config) (string, error) {
 	cert, _, err := credentials(c).Load()

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,7 +85,7 @@ func Main(p Process, args []string) int {
 		return 0
 	}
 	var told *toldError
-	if !isTold(err, &told) {
+	if !errors.As(err, &told) {
 		report(p.Stderr, err, hint(err))
 	}
 	return exitCode(err)

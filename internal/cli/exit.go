@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"foreman-dlm-updater/internal/dlm"
@@ -31,8 +32,6 @@ func (e *configError) Unwrap() error { return e.error }
 type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
-
-func isTold(err error, told **toldError) bool { return errors.As(err, told) }
 
 // exitCode is the one place that turns an error into an exit code.
 func exitCode(err error) int {
@@ -65,6 +64,8 @@ func hint(err error) string {
 	case errors.As(err, &unreadable), errors.Is(err, workflow.ErrOtherMachine):
 		return "look at the file; then `foreman-dlm-updater state set STAGE` to go on with a stage, or `foreman-dlm-updater state " +
 			"clear` to forget the run; the lock was not touched, see `foreman-dlm-updater lock show`"
+	case errors.Is(err, fs.ErrNotExist) && exitCode(err) == exitFailed:
+		return "create the directory, such as with `install -d -m 0755 DIRECTORY`"
 	case errors.As(err, &running):
 		return "wait until it has ended, or see what it does with `foreman-dlm-updater status`"
 	case errors.As(err, &unsafe):

@@ -13,16 +13,17 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// lockName is the lock of the run in progress, or the configured one.
-func lockName(c *config.Config) (string, error) {
+// lockName is the lock of the run in progress, or the configured one. A state that can't be read is no reason not to
+// look at the lock.
+func (p *Process) lockName(c *config.Config) string {
 	record, err := state.Store{Path: c.State}.Load()
 	if err != nil {
-		return "", err
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v; taking the lock_name of %s\n", err, c.Path)
 	}
 	if record != nil && record.Stage != state.NeedsUpdate && record.Lock != "" {
-		return record.Lock, nil
+		return record.Lock
 	}
-	return c.LockName, nil
+	return c.LockName
 }
 
 type lockShowCmd struct{}
@@ -32,10 +33,7 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
-	name, err := lockName(c)
-	if err != nil {
-		return err
-	}
+	name := p.lockName(c)
 	s := &standing{Lock: lockStanding{Name: name}}
 	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
 	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
@@ -55,15 +53,12 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
-	instance, err := host.Only(c.Lock)
+	instance, err := host.Only(c.Lock, c.State)
 	if err != nil {
 		return err
 	}
 	defer instance.Close()
-	name, err := lockName(c)
-	if err != nil {
-		return err
-	}
+	name := p.lockName(c)
 	log, err := p.consoleLog()
 	if err != nil {
 		return err
@@ -71,7 +66,8 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err := newWorkflow(p, c, log).AcquireLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "lock %s acquired; no other host of the cluster updates until `foreman-dlm-updater lock release`\n", name)
+	fmt.Fprintf(p.Stdout, "lock %s acquired: no other host of the cluster updates until `foreman-dlm-updater lock release`; a run of this host "+
+		"would take it over and release it, so stop its timer meanwhile\n", name)
 	return nil
 }
 
@@ -85,15 +81,12 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
-	instance, err := host.Only(c.Lock)
+	instance, err := host.Only(c.Lock, c.State)
 	if err != nil {
 		return err
 	}
 	defer instance.Close()
-	name, err := lockName(c)
-	if err != nil {
-		return err
-	}
+	name := p.lockName(c)
 	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
 	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
 	switch {

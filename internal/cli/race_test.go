@@ -113,8 +113,8 @@ func TestNeverTwoCanFail(t *testing.T) {
 			}
 		})
 	}
-	if caught == 0 {
-		t.Error("no history let two hosts in")
-	}
 	t.Logf("%d of 100 histories let two hosts in", caught)
+	if caught < 50 {
+		t.Errorf("only %d of 100 histories let two hosts in", caught)
+	}
 }

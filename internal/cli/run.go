@@ -31,14 +31,9 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	for _, problem := range problems {
 		log.Warn("configuration", "problem", problem.String())
 	}
-	instance, err := host.Only(c.Lock)
+	instance, err := host.Only(c.Lock, c.State)
 	if err != nil {
-		var running *host.RunningError
-		if errors.As(err, &running) {
-			log.Warn("not run", "why", err)
-			return &toldError{err}
-		}
-		log.Error("not run", "error", err)
+		tell(log, err)
 		return &toldError{err}
 	}
 	defer instance.Close()
@@ -53,7 +48,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 // tell logs why the invocation ended, and last what to do next.
 func tell(log hclog.Logger, err error) {
 	level := hclog.Error
-	if errors.Is(err, workflow.ErrTryLater) {
+	if exitCode(err) == exitLater {
 		level = hclog.Warn
 	}
 	var stage *workflow.StageError
@@ -65,7 +60,7 @@ func tell(log hclog.Logger, err error) {
 		return
 	}
 	host.Notify(stage.Error())
-	pairs := []any{"stage", string(stage.Stage)}
+	pairs := []any{"run", stage.Run, "stage", string(stage.Stage)}
 	if stage.Hook != "" {
 		pairs = append(pairs, "hook", stage.Hook)
 	}
@@ -78,16 +73,16 @@ func tell(log hclog.Logger, err error) {
 	case workflow.Yes:
 		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished", "lock", stage.Lock, "next", next)
 	case workflow.Perhaps:
-		log.Log(level, "it is not certain that the lock is not this host's; the next invocation settles it", "lock", stage.Lock, "next", next)
+		log.Log(level, "whether the lock is this host's is not known; the next invocation looks", "lock", stage.Lock, "next", next)
 	default:
-		log.Log(level, "the lock is not held", "lock", stage.Lock, "next", next)
+		log.Log(level, "the lock is not held by this host", "lock", stage.Lock, "next", next)
 	}
 }
 
 // afterStop says what to do about a stage that was not finished.
 func afterStop(stage *workflow.StageError) string {
-	if errors.Is(stage.Err, workflow.ErrTryLater) {
-		return "nothing to mend; the next `foreman-dlm-updater run` goes on"
+	if exitCode(stage) == exitLater {
+		return "nothing to mend on this host; the next `foreman-dlm-updater run` goes on"
 	}
 	return "mend the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
 }

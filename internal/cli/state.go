@@ -47,7 +47,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	defer unlock()
 	// What can't be read, or is another machine's, is what this command mends.
 	record, err := store.Load()
-	if err != nil || record == nil || record.MachineID != host.MachineID() {
+	if err != nil || record == nil || !record.Of(host.MachineID()) {
 		record = &state.Record{Began: time.Now()}
 	}
 	if record.Lock == "" {
@@ -70,10 +70,7 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer unlock()
-	name, err := lockName(c)
-	if err != nil {
-		name = c.LockName
-	}
+	name := p.lockName(c)
 	if err := store.Clear(); err != nil {
 		return err
 	}
@@ -87,7 +84,7 @@ func (p *Process) ownState(path configPath) (*config.Config, state.Store, func()
 	if err != nil {
 		return nil, state.Store{}, nil, err
 	}
-	instance, err := host.Only(c.Lock)
+	instance, err := host.Only(c.Lock, c.State)
 	if err != nil {
 		return nil, state.Store{}, nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -25,20 +26,26 @@ const statusTimeout = 5 * time.Second
 
 // standing is where this host stands. Its JSON form is what `status --json` prints.
 type standing struct {
-	Sentence string       `json:"sentence"`
-	Stage    state.Stage  `json:"stage"` // empty: no run in progress
-	Run      string       `json:"run,omitempty"`
-	Began    *time.Time   `json:"began,omitempty"`
-	Running  bool         `json:"running"`
-	PID      int          `json:"pid,omitempty"`
-	Error    *state.Error `json:"error,omitempty"`
+	Sentence string      `json:"sentence"`
+	Stage    state.Stage `json:"stage"` // empty: no run in progress
+	Run      string      `json:"run,omitempty"`
+	Began    *time.Time  `json:"began,omitempty"`
+	// StageBegan is when the stage was begun last.
+	StageBegan *time.Time `json:"stage_began,omitempty"`
+	// Reboots is how many reboots this run asked for; Interrupted, how often another cut the stage short.
+	Reboots     int          `json:"reboots,omitempty"`
+	Interrupted int          `json:"interrupted,omitempty"`
+	Running     bool         `json:"running"`
+	PID         int          `json:"pid,omitempty"`
+	Error       *state.Error `json:"error,omitempty"`
 	// RebootPending is when the reboot was asked for that has not happened yet.
 	RebootPending *time.Time   `json:"reboot_pending_since,omitempty"`
 	Lock          lockStanding `json:"lock"`
 	// Unseen lists what could not be looked at.
 	Unseen []string `json:"unseen,omitempty"`
 
-	record *state.Record
+	record   *state.Record
+	rebooted bool // as asked
 }
 
 type lockStanding struct {
@@ -78,12 +85,19 @@ func examine(ctx context.Context, c *config.Config) (*standing, error) {
 	if err != nil {
 		return nil, err
 	}
+	if record != nil && !record.Of(host.MachineID()) {
+		return nil, workflow.ErrOtherMachine
+	}
 	s := &standing{record: record, Lock: lockStanding{Name: c.LockName}}
 	s.lookAtInstance(c)
 	if record != nil && (record.Stage != state.NeedsUpdate || s.Running || record.Error != nil) {
 		s.Stage, s.Run, s.Error = record.Stage, record.RunID, record.Error
+		s.Reboots, s.Interrupted = record.Reboots, record.Interrupted
 		if !record.Began.IsZero() {
 			s.Began = &record.Began
+		}
+		if !record.StageBegan.IsZero() {
+			s.StageBegan = &record.StageBegan
 		}
 		if record.Lock != "" {
 			s.Lock.Name = record.Lock
@@ -115,6 +129,8 @@ func (s *standing) lookAtReboot(ctx context.Context, c *config.Config) {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("whether the host was rebooted: %v", err))
 	case s.record.Asked.Boot.Same(state.Boot(boot)):
 		s.RebootPending = &s.record.Asked.Time
+	default:
+		s.rebooted = true
 	}
 }
 
@@ -153,13 +169,18 @@ func (s *standing) run() string {
 		return fmt.Sprintf("reboot pending since %s, the host has not gone down yet; %s", clock(*s.RebootPending), s.lockNow())
 	case s.Running && s.Stage == state.LockGet:
 		return fmt.Sprintf("waiting for lock %s (pid %d); %s", name, s.PID, s.lockNow())
+	case s.Running && s.Error != nil:
+		return fmt.Sprintf("an invocation is running (pid %d) after stage %s had failed at %s; %s", s.PID, s.Error.Stage,
+			clock(s.Error.Time), s.lockNow())
+	case s.Running && s.Lock.Seen && !s.Lock.Self && workflow.Guarded(s.Stage):
+		return fmt.Sprintf("waiting for lock %s to go on with stage %s (pid %d); %s", name, s.Stage, s.PID, s.lockNow())
 	case s.Running && s.Stage != "":
 		return fmt.Sprintf("stage %s is running since %s (pid %d); %s", s.Stage, clock(s.record.StageBegan), s.PID, s.lockNow())
 	case s.Running:
 		return fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.lockNow())
 	case s.Error != nil:
 		return s.failed()
-	case s.Stage != "" && s.record.Asked != nil:
+	case s.rebooted:
 		return fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with `foreman-dlm-updater run`", s.Stage, s.lockNow())
 	case s.Stage != "":
 		return fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with "+

@@ -42,12 +42,17 @@ func TestSentences(t *testing.T) {
 				"`foreman-dlm-updater run` try again"},
 		{standing{Stage: state.PostUpdate, RebootPending: &at, Lock: mine, record: record},
 			"reboot pending since 2026-11-22 02:14:03, the host has not gone down yet; lock web held by this host since 2026-11-22 02:14:03"},
-		{standing{Stage: state.PostUpdate, Lock: mine, record: &state.Record{Asked: &state.Asked{}}},
+		{standing{Stage: state.PostUpdate, Lock: mine, record: record, rebooted: true},
 			"the host was rebooted as asked, stage post_update is next; lock web held by this host since 2026-11-22 02:14:03; " +
 				"go on with `foreman-dlm-updater run`"},
 		{standing{Stage: state.Update, Lock: mine, record: record},
 			"stage update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since " +
 				"2026-11-22 02:14:03; go on with `foreman-dlm-updater run`"},
+		{standing{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, record: record},
+			"an invocation is running (pid 7) after stage update had failed at 2026-11-22 02:14:03; lock web held by this host since " +
+				"2026-11-22 02:14:03"},
+		{standing{Stage: state.Update, Running: true, PID: 7, Lock: other, record: record},
+			"waiting for lock web to go on with stage update (pid 7); lock web held by web3 since 2026-11-22 02:14:03"},
 		{standing{Running: true, PID: 7, Lock: free}, "an invocation is running (pid 7); lock web is free"},
 		{standing{Stage: state.LockRelease, Running: true, PID: 7, record: record,
 			Lock: lockStanding{Name: "web", Seen: true, Exists: true, Holder: "web1", Self: true}},

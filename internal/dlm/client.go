@@ -91,7 +91,7 @@ func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 	for try := 0; ; try++ {
 		var lock Lock
 		lock, err = c.lock(ctx, http.MethodGet, name)
-		if !errors.Is(err, ErrUnavailable) || try >= c.retries || ctx.Err() != nil {
+		if !errors.Is(err, ErrUnavailable) || try >= c.retries {
 			return lock, err
 		}
 		wait := backoff(try, err)
@@ -157,7 +157,7 @@ func (c *Client) lock(ctx context.Context, method, name string) (Lock, error) {
 		return Lock{}, err
 	}
 	c.log.Debug("request answered", "method", method, "lock", name, "status", a.status,
-		"took", took.Round(time.Millisecond), "request_id", printable(cut(a.header.Get("X-Request-Id"))))
+		"took", took.Round(time.Millisecond), "request_id", cut(a.header.Get("X-Request-Id")))
 	if a.status != http.StatusOK {
 		return Lock{}, failure.refusal(a, c.tls)
 	}
@@ -231,44 +231,50 @@ func parse(body []byte, method, name string) (Lock, string) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Lock{}, "the answer is empty"
 	}
-	var wire struct {
-		Name      *string         `json:"name"`
-		Enabled   *bool           `json:"enabled"`
-		UpdatedAt string          `json:"updated_at"`
-		Host      json.RawMessage `json:"host"` // null: free
+	// Maps, not structs, whose fields would take names in any case.
+	var wire, host map[string]json.RawMessage
+	if json.Unmarshal(body, &wire) != nil || !optional(wire, "host", &host) {
+		return Lock{}, notALock(body)
 	}
-	if err := json.Unmarshal(body, &wire); err != nil {
-		return Lock{}, fmt.Sprintf("the answer is not a lock: %s", abridged(body))
-	}
-	if wire.Name == nil || wire.Host == nil {
+	var (
+		named, holder, updated string
+		enabled                = true
+		self                   *bool
+	)
+	switch {
+	case !optional(wire, "name", &named) || !optional(wire, "enabled", &enabled) || !optional(wire, "updated_at", &updated) ||
+		!optional(host, "name", &holder) || !optional(host, "self", &self):
+		return Lock{}, notALock(body)
+	case wire["name"] == nil || wire["host"] == nil:
 		return Lock{}, fmt.Sprintf("the answer lacks a lock's name or holder: %s", abridged(body))
+	case named != name:
+		return Lock{}, fmt.Sprintf("the answer is about another lock, %q", cut(named))
 	}
-	if *wire.Name != name {
-		return Lock{}, fmt.Sprintf("the answer is about another lock, %q", cut(*wire.Name))
-	}
-	var host *struct {
-		Name string `json:"name"`
-		Self *bool  `json:"self"`
-	}
-	if err := json.Unmarshal(wire.Host, &host); err != nil {
-		return Lock{}, fmt.Sprintf("the answer is not a lock: %s", abridged(body))
-	}
-	lock := Lock{Name: name, Enabled: wire.Enabled == nil || *wire.Enabled}
+	lock := Lock{Name: name, Enabled: enabled, Self: self != nil && *self}
 	if host != nil {
-		lock.Holder = printable(cut(host.Name))
+		lock.Holder = printable(cut(holder))
 		if lock.Holder == "" {
 			lock.Holder = "a host without a name"
 		}
-		lock.Self = host.Self != nil && *host.Self
 	}
 	// To take this for "held by another" could leave a lock behind that is ours.
-	if method == http.MethodGet && host != nil && host.Self == nil {
+	if method == http.MethodGet && host != nil && self == nil {
 		return Lock{}, fmt.Sprintf("the answer doesn't say whether this host is the holder, %q: Foreman took the request "+
 			"for a user's, not for a host's with a certificate", lock.Holder)
 	}
 	// Rails' own way of writing a time; one that can't be read is only missing from messages.
-	lock.Updated, _ = time.Parse("2006-01-02 15:04:05 MST", wire.UpdatedAt)
+	lock.Updated, _ = time.Parse("2006-01-02 15:04:05 MST", updated)
 	return lock, ""
+}
+
+// optional reads a member of a JSON object; false if it is there and of another type.
+func optional(object map[string]json.RawMessage, key string, value any) bool {
+	text, ok := object[key]
+	return !ok || json.Unmarshal(text, value) == nil
+}
+
+func notALock(body []byte) string {
+	return fmt.Sprintf("the answer is not a lock (a proxy or another server may have answered): %s", abridged(body))
 }
 
 func abridged(body []byte) string {

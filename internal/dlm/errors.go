@@ -30,7 +30,8 @@ var (
 	ErrCredentials = errors.New("unusable key or certificate file")
 	// ErrWrongURL: there is no lock API at foreman_url.
 	ErrWrongURL = errors.New("wrong foreman_url")
-	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question.
+	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question, or a status that
+	// Foreman never gives here.
 	ErrNotForeman = errors.New("not Foreman's answer")
 	// ErrRejected: any other refusal (4xx), which will be the same next time.
 	ErrRejected = errors.New("request rejected")
@@ -150,13 +151,10 @@ func cut(text string) string {
 
 // printable escapes what a terminal or a log would not show as it is.
 func printable(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return text
-	}
 	var b strings.Builder
 	for _, r := range text {
 		if strconv.IsPrint(r) {
-			b.WriteRune(r)
+			b.WriteRune(r) // a byte that is no UTF-8 as U+FFFD
 		} else {
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}

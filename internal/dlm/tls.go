@@ -1,6 +1,7 @@
 package dlm
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,7 +73,30 @@ func (t TLS) dial(ctx context.Context, network, address string) (net.Conn, error
 		raw.Close()
 		return nil, &handshakeError{err}
 	}
-	return conn, nil
+	return &secured{Conn: conn}, nil
+}
+
+// secured remembers the alert by which the server ended a connection. net/http closes a connection whose read
+// failed, and may then report that its own write met a closed connection.
+type secured struct {
+	*tls.Conn
+	alert atomic.Pointer[error]
+}
+
+func (c *secured) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if _, text := remoteAlert(err); text != "" {
+		c.alert.Store(&err)
+	}
+	return n, err
+}
+
+func (c *secured) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if alert := c.alert.Load(); err != nil && alert != nil {
+		return n, *alert
+	}
+	return n, err
 }
 
 // Load reads the files. The pool is nil where the system's trust store is to be used. The error wraps
@@ -79,6 +104,9 @@ func (t TLS) dial(ctx context.Context, network, address string) (net.Conn, error
 func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 	if err != nil {
+		if key, _ := os.ReadFile(t.Key); bytes.Contains(key, []byte("ENCRYPTED")) {
+			err = errors.New("the key is encrypted, and there is nobody to ask for its passphrase")
+		}
 		return nil, nil, fmt.Errorf("%w: client_crt %s, client_key %s: %w", ErrCredentials, t.Cert, t.Key, err)
 	}
 	if t.CA == "" {
@@ -102,7 +130,7 @@ func (t TLS) describe() string {
 		return "client_crt " + t.Cert
 	}
 	return fmt.Sprintf("client_crt %s (CN %q, issued by %q, %s)", t.Cert, cut(cert.Leaf.Subject.CommonName),
-		cut(cert.Leaf.Issuer.CommonName), validity(cert.Leaf))
+		cut(cert.Leaf.Issuer.String()), validity(cert.Leaf))
 }
 
 // validity says when a certificate is valid, and whether it is now.
@@ -119,12 +147,12 @@ func validity(cert *x509.Certificate) string {
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// vouchers says which CAs vouch for the server, for a message.
+// vouchers says where the CAs are that vouch for the server, for a message.
 func (t TLS) vouchers() string {
 	if t.CA == "" {
 		return "in the system's trust store (the key ca is not set)"
 	}
-	return fmt.Sprintf("in ca %s", t.CA)
+	return fmt.Sprintf("in the file of the key ca, %s", t.CA)
 }
 
 // untrusted tells the reasons for which the server's certificate is not accepted apart.
@@ -148,7 +176,7 @@ func (t TLS) untrusted(v *tls.CertificateVerificationError) string {
 		}
 		return fmt.Sprintf("%s is not valid now, which is %s by this host's clock", which, day(time.Now()))
 	case errors.As(v.Err, &authority):
-		return fmt.Sprintf("%s is not signed by a CA %s", which, t.vouchers())
+		return fmt.Sprintf("%s is signed by a CA that is not %s", which, t.vouchers())
 	}
 	return fmt.Sprintf("%s is not accepted: %s", which, cut(v.Err.Error()))
 }

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 
 // holdLock is the other process of the tests: it holds the lock until its standard input ends.
 func holdLock(path string) {
-	if _, err := Only(path); err != nil {
+	if _, err := Only(path, path+"-state"); err != nil {
 		os.Stdout.WriteString(err.Error() + "\n")
 		return
 	}
@@ -69,7 +69,7 @@ func TestOneAtATime(t *testing.T) {
 	}
 	other := holder(t, path)
 	var running *RunningError
-	for _, err := range []error{Running(path), func() error { _, err := Only(path); return err }()} {
+	for _, err := range []error{Running(path), func() error { _, err := Only(path, path+"-state"); return err }()} {
 		if !errors.As(err, &running) || running.PID != other.Process.Pid {
 			t.Errorf("while pid %d holds it: %v", other.Process.Pid, err)
 		}
@@ -78,7 +78,7 @@ func TestOneAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.Wait()
-	instance, err := Only(path)
+	instance, err := Only(path, path+"-state")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestOneAtATime(t *testing.T) {
 // TestLockIsNotInherited: a child that outlives us must not keep others out.
 func TestLockIsNotInherited(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	instance, err := Only(path)
+	instance, err := Only(path, path+"-state")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestLockIsNotInherited(t *testing.T) {
 	if err := instance.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Only(path)
+	again, err := Only(path, path+"-state")
 	if err != nil {
 		t.Fatalf("a child has it still: %v", err)
 	}
@@ -116,7 +116,7 @@ func TestLockIsNotInherited(t *testing.T) {
 
 func TestLockFileThatCannotBe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "lock")
-	if _, err := Only(path); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := Only(path, path+"-state"); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v", err)
 	}
 }

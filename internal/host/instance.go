@@ -32,27 +32,50 @@ const patience = 300 * time.Millisecond
 
 // Instance is the right to be the only invocation on this host. The kernel takes it back however the process ends,
 // and no child inherits it: os.OpenFile opens with O_CLOEXEC.
-type Instance struct{ lock *flock.Flock }
+type Instance struct{ locks []*flock.Flock }
 
-// Only takes the lock file, and writes the pid into it, for people. If another invocation has it, the error is a
-// *RunningError.
-func Only(path string) (*Instance, error) {
-	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
+// Only takes the lock file, and writes the pid into it, for people. It takes a second one beside the state file, so
+// that two invocations whose configurations name different lock files can't work on one run. If another invocation
+// has either, the error is a *RunningError.
+func Only(path, statePath string) (*Instance, error) {
+	i := &Instance{}
+	for _, file := range []string{path, statePath + ".lock"} {
+		if err := i.take(file); err != nil {
+			i.Close()
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+func (i *Instance) take(path string) error {
+	// Nobody else may open it: whoever can read a file can lock it.
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	switch locked, err := lock.TryLockContext(ctx, patience/10); {
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, &RunningError{path, readPID(path)}
+		return &RunningError{path, readPID(path)}
 	case err != nil || !locked:
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return fmt.Errorf("lock %s: %w", path, err)
 	}
-	// For people only: a full /run is no reason not to run.
-	_ = os.WriteFile(path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644)
-	return &Instance{lock}, nil
+	i.locks = append(i.locks, lock)
+	if err := os.Chmod(path, 0o600); err != nil { // one that the original left
+		return fmt.Errorf("lock %s: %w", path, err)
+	}
+	// For people only: a full disk is no reason not to run.
+	_ = os.WriteFile(path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
+	return nil
 }
 
-// Close lets others run. The file stays: were it removed, two could lock two files of one name.
-func (i *Instance) Close() error { return i.lock.Close() }
+// Close lets others run. The files stay: were one removed, two could lock two files of one name.
+func (i *Instance) Close() error {
+	var all []error
+	for _, lock := range i.locks {
+		all = append(all, lock.Close())
+	}
+	return errors.Join(all...)
+}
 
 // Running returns a *RunningError if an invocation holds the lock file, and nil if none does. It changes nothing.
 func Running(path string) error {

@@ -60,6 +60,11 @@ type Record struct {
 	Error *Error `json:"error,omitempty"`
 }
 
+// Of reports whether the record may be this machine's. An id that is not known proves nothing.
+func (r Record) Of(machine string) bool {
+	return r.MachineID == "" || machine == "" || r.MachineID == machine
+}
+
 // Boot identifies one boot of the host. No part of it is a wall-clock time.
 type Boot struct {
 	// ID is the kernel's boot id.

@@ -24,15 +24,39 @@ type acquisition struct {
 
 	deadline time.Time
 	waiting  bool   // it has begun to wait, and transient trouble doesn't cost it its turn
-	reason   string // why it waits, as logged last
-	// claimed: a claim was sent, and the server has not told yet who has the lock.
+	told     string // why it waits, as logged last
+
+	// holder is what the server has proved; every claim that is sent makes it unknown again.
+	holder holder
+	// before is the first thing that it proved.
+	before holder
+	// claimed: a claim was sent, and nothing is proved since.
 	claimed bool
-	// settled is when a claim that got no answer must have been written, if it ever is.
+	// settled is when a claim that got no answer must have been written, if it ever is. A look before that proves
+	// nothing unless it shows this host.
 	settled time.Time
-	// self: when last seen, the lock was this host's.
-	self bool
-	// certain: the server's last word was that this host does not hold the lock, and no claim is on its way.
-	certain bool
+}
+
+// holder is who holds a lock.
+type holder int
+
+const (
+	unknown holder = iota
+	notUs
+	us
+)
+
+// obstacle is why a lock can't be had now; the zero value is none.
+type obstacle struct {
+	why   string
+	since time.Time // zero: not known
+}
+
+func (o obstacle) String() string {
+	if o.since.IsZero() {
+		return o.why
+	}
+	return o.why + " since " + clock(o.since)
 }
 
 func (w *Workflow) acquisition(name string) *acquisition {
@@ -51,20 +75,18 @@ func (a *acquisition) get(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return errStopped
-		case err == nil && busy == "":
+		case err == nil && busy.why == "":
 			a.log.Info("lock acquired")
 			return nil
 		case err == nil && a.once:
-			return fmt.Errorf("%w: lock %q: %s", ErrTryLater, a.name, busy)
+			return later("lock %q: %s", a.name, busy)
 		case errors.As(err, &trouble) && (a.waiting || a.claimed) && !a.once:
-			busy = "Foreman is unavailable"
-			a.explain(busy, err)
+			busy = obstacle{why: "Foreman is unavailable"}
 		case err != nil:
 			return err
-		default:
-			a.explain(busy, nil)
 		}
-		if err := a.wait(ctx); err != nil {
+		a.explain(busy, err)
+		if err := a.wait(ctx, trouble); err != nil {
 			return err
 		}
 	}
@@ -72,16 +94,16 @@ func (a *acquisition) get(ctx context.Context) error {
 
 // attempt looks at the lock and claims it if it is free. It returns why the lock can't be had now, and nothing if
 // this host holds it.
-func (a *acquisition) attempt(ctx context.Context) (busy string, err error) {
+func (a *acquisition) attempt(ctx context.Context) (obstacle, error) {
 	lock, err := a.show(ctx)
 	if errors.Is(err, ErrNoLock) {
 		lock, err = a.firstOfItsName(ctx)
 	}
 	if err != nil && !errors.Is(err, ErrNoLock) {
-		return "", err
+		return obstacle{}, err
 	}
-	if err == nil { // PUT only what is free: each refused one is a row in Foreman's database
-		if busy := describe(lock); busy != "" && !lock.Self {
+	if err == nil && !(lock.Self && a.ours) { // PUT only what is free: each refused one is a row in Foreman's database
+		if busy := inTheWay(lock); busy.why != "" {
 			return busy, nil
 		}
 	}
@@ -99,8 +121,9 @@ func (a *acquisition) firstOfItsName(ctx context.Context) (Lock, error) {
 }
 
 // claim asks for the lock, lets the claim settle, and looks who holds it.
-func (a *acquisition) claim(ctx context.Context) (busy string, err error) {
+func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 	for try := 0; ; try++ {
+		a.holder, a.claimed = unknown, true
 		// Never cut short: an answer that was not waited for may still come true.
 		claimErr := a.Server.Acquire(context.WithoutCancel(ctx), a.name)
 		var trouble *Unavailable
@@ -108,79 +131,76 @@ func (a *acquisition) claim(ctx context.Context) (busy string, err error) {
 		case errors.Is(claimErr, ErrNotNow):
 			return a.refused(ctx)
 		case claimErr != nil && !errors.As(claimErr, &trouble):
-			return "", claimErr
+			return obstacle{}, claimErr
 		}
 		settle := a.settle()
-		a.claimed, a.certain = true, false
 		if trouble != nil {
 			a.settled = time.Now().Add(settle)
 			settle = max(settle, trouble.RetryAfter)
 		}
 		if !pause(ctx, settle) {
-			return "", errStopped
+			return obstacle{}, errStopped
 		}
 		switch lock, err := a.show(ctx); {
 		case err != nil && !errors.Is(err, ErrNoLock):
-			return "", err
+			return obstacle{}, err
 		case lock.Self:
-			return "", nil
+			return obstacle{}, nil
 		case lock.Holder != "":
-			return describe(lock), nil
+			return inTheWay(lock), nil
 		case claimErr == nil:
-			return "another host was faster, and has let go again", nil
+			return obstacle{why: "another host was faster, and has let go again"}, nil
 		case try >= a.Retries:
-			return "", claimErr
+			return obstacle{}, claimErr
 		}
 	}
 }
 
 // refused finds out what a refusal means.
-func (a *acquisition) refused(ctx context.Context) (busy string, err error) {
+func (a *acquisition) refused(ctx context.Context) (obstacle, error) {
 	lock, err := a.show(ctx)
+	busy := inTheWay(lock)
 	switch {
 	case errors.Is(err, ErrNoLock):
-		return "the lock was refused, and is gone", nil
+		return obstacle{why: "the lock was refused, and is gone"}, nil
 	case err != nil:
-		return "", err
-	case lock.Self && a.ours:
-		a.log.Warn("Foreman does not confirm the lock, but this host holds it; going on", "why", refusal(lock))
-		return "", nil
+		return obstacle{}, err
+	case busy.why == "":
+		busy.why = "nobody else holds it, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)"
 	}
-	if busy := describe(lock); busy != "" && !lock.Self {
-		return busy, nil
+	if lock.Self && a.ours {
+		a.log.Warn("Foreman does not confirm the lock, but this host holds it; going on", "why", busy.why)
+		return obstacle{}, nil
 	}
-	return refusal(lock), nil
+	return busy, nil
 }
 
-// refusal explains why a lock that nobody else holds is refused.
-func refusal(lock Lock) string {
+// inTheWay says why a lock can't be had; nothing if it is enabled and free, or ours.
+func inTheWay(lock Lock) obstacle {
 	switch {
 	case !lock.Enabled:
-		return describe(lock)
-	case lock.Self:
-		return "this host holds it, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)"
-	}
-	return "it is free, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)"
-}
-
-// describe says why a lock can't be had; empty if it is free and enabled, or ours.
-func describe(lock Lock) string {
-	switch {
-	case !lock.Enabled:
-		return "the lock is disabled in Foreman"
-	case lock.Holder != "" && !lock.Self && lock.Updated.IsZero():
-		return "held by " + lock.Holder
+		return obstacle{why: "the lock is disabled in Foreman"}
 	case lock.Holder != "" && !lock.Self:
-		return fmt.Sprintf("held by %s since %s", lock.Holder, clock(lock.Updated))
+		return obstacle{"held by " + lock.Holder, lock.Updated}
 	}
-	return ""
+	return obstacle{}
 }
 
 // show looks at the lock and keeps what the answer proves.
 func (a *acquisition) show(ctx context.Context) (Lock, error) {
 	lock, err := a.Server.Show(ctx, a.name)
-	if err == nil || errors.Is(err, ErrNoLock) {
-		a.claimed, a.self, a.certain = false, lock.Self, !lock.Self && a.hasSettled()
+	switch {
+	case err != nil && !errors.Is(err, ErrNoLock):
+		return Lock{}, err
+	case lock.Self:
+		a.holder, a.claimed = us, false
+	case time.Now().Before(a.settled):
+		a.holder = unknown
+	default:
+		a.holder, a.claimed = notUs, false
+	}
+	if a.before == unknown {
+		a.before = a.holder
 	}
 	return lock, err
 }
@@ -188,33 +208,38 @@ func (a *acquisition) show(ctx context.Context) (Lock, error) {
 // settle is how long a claim needs before it can be trusted: a slow server has a wide race.
 func (w *Workflow) settle() time.Duration { return max(w.Settle, 3*w.Server.Slowest()) }
 
-func (a *acquisition) hasSettled() bool { return !time.Now().Before(a.settled) }
-
 // explain logs why the lock can't be had, once per change.
-func (a *acquisition) explain(busy string, err error) {
+func (a *acquisition) explain(busy obstacle, err error) {
 	a.waiting = true
-	if busy == a.reason {
+	if busy.why == a.told {
 		return
 	}
-	a.reason = busy
+	a.told = busy.why
+	pairs := []any{"why", busy.why}
+	if !busy.since.IsZero() {
+		pairs = append(pairs, "since", clock(busy.since))
+	}
 	if err != nil {
-		a.log.Warn("waiting for the lock", "why", busy, "error", err)
+		a.log.Warn("waiting for the lock", append(pairs, "error", err)...)
 	} else {
-		a.log.Info("waiting for the lock", "why", busy)
+		a.log.Info("waiting for the lock", pairs...)
 	}
 	a.Notify(fmt.Sprintf("waiting for lock %s: %s", a.name, busy))
 }
 
 // wait lets an interval pass, changed by a random part of the jitter so that a fleet doesn't poll in step.
-func (a *acquisition) wait(ctx context.Context) error {
+func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 	interval := a.RetryInterval
 	if a.RetryJitter > 0 {
 		interval += rand.N(2*a.RetryJitter) - a.RetryJitter
 	}
+	if trouble != nil {
+		interval = max(interval, trouble.RetryAfter)
+	}
 	if !a.deadline.IsZero() {
 		left := time.Until(a.deadline)
 		if left <= 0 {
-			return fmt.Errorf("%w: lock %q not had within %s (lock_timeout): %s", ErrTryLater, a.name, a.LockTimeout, a.reason)
+			return later("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told)
 		}
 		interval = min(interval, left)
 	}
@@ -227,20 +252,23 @@ func (a *acquisition) wait(ctx context.Context) error {
 // abandon makes sure, as far as it can, that nothing is left behind of an attempt that is given up. It reports
 // whether it is certain that this host does not hold the lock.
 func (a *acquisition) abandon(ctx context.Context) bool {
-	if a.certain || !a.claimed && !a.self { // in the second case nothing is known, and asking again won't help
-		return a.certain
+	if a.holder == unknown && !a.claimed { // nothing was sent that could be undone, and asking again won't help
+		return false
+	}
+	if a.holder == notUs {
+		return true
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	lock, err := a.show(ctx)
-	if err == nil && lock.Self {
-		err = a.Server.Release(ctx, a.name)
-		if err == nil {
+	if lock, err := a.show(ctx); err == nil && lock.Self {
+		if a.Server.Release(ctx, a.name) == nil {
 			a.log.Info("lock given back")
+			if !time.Now().Before(a.settled) {
+				a.holder = notUs
+			}
 		}
-		a.certain = err == nil && a.hasSettled()
 	}
-	return a.certain
+	return a.holder == notUs
 }
 
 // abandonTimeout bounds the cleaning up after an attempt, which may run while systemd waits for us to stop.

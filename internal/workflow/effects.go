@@ -118,10 +118,18 @@ var ErrUnsafeHooks = errors.New("hooks refused")
 // ErrOtherMachine: the state was written by another machine.
 var ErrOtherMachine = errors.New("the state is another machine's")
 
-// errStopped: a signal ended the invocation.
-var errStopped = fmt.Errorf("stopped by a signal: %w", ErrTryLater)
+// laterError is an error that wraps ErrTryLater without saying so.
+type laterError struct{ text string }
 
-// Held says whether a run that stopped holds the lock.
+func (e *laterError) Error() string { return e.text }
+func (e *laterError) Unwrap() error { return ErrTryLater }
+
+func later(format string, args ...any) error { return &laterError{fmt.Sprintf(format, args...)} }
+
+// errStopped: a signal ended the invocation.
+var errStopped = later("stopped by a signal")
+
+// Held says whether a run that stopped holds the lock, by what Foreman said last.
 type Held int
 
 // A run that was given up while getting the lock may hold it if the server's answer is missing.
@@ -134,6 +142,7 @@ const (
 // StageError says which stage was not finished, why, and what became of the lock.
 type StageError struct {
 	Stage state.Stage
+	Run   string
 	Hook  string // the hook that failed, if it was one
 	Lock  string
 	Held  Held

@@ -73,7 +73,7 @@ func (r *run) ask(ctx context.Context, name string) (outcome, error) {
 	case exit == 0:
 		return no, nil
 	case exit == r.CannotTellExit:
-		return "", &hookError{name, fmt.Errorf("it could not find out (exit %d, cannot_tell_exit): %w", exit, ErrTryLater)}
+		return "", &hookError{name, later("it could not find out (exit %d, cannot_tell_exit)", exit)}
 	}
 	return yes, nil
 }

@@ -13,15 +13,17 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 	a := r.acquisition(r.Lock)
 	err := a.get(ctx)
 	if err == nil {
-		r.took = true
+		r.took, r.held = true, Yes
 		return done, nil
 	}
+	r.held = Perhaps
 	if !a.abandon(ctx) {
 		return "", err
 	}
 	if clearErr := r.Store.Clear(); clearErr != nil {
 		return "", errors.Join(err, clearErr)
 	}
+	r.held = No
 	return "", &clearedError{err}
 }
 
@@ -35,10 +37,14 @@ func (e *clearedError) Unwrap() error { return e.error }
 func (r *run) retakeLock(ctx context.Context) error {
 	a := r.acquisition(r.Lock)
 	a.ours = true
-	if err := a.get(ctx); err != nil {
+	err := a.get(ctx)
+	if a.holder == notUs {
+		r.held = No
+	}
+	if err != nil {
 		return err
 	}
-	r.took = true
+	r.took, r.held = true, Yes
 	return nil
 }
 
@@ -56,14 +62,18 @@ func (e *lostError) Error() string {
 // a lock doesn't expire.
 func (r *run) guard(ctx context.Context) error {
 	r.startRefresh()
-	if lost := r.refresher.lost.Load(); lost != nil {
+	if lost := r.refresher.lost.Load(); lost != nil { // even if it is ours again: somebody may have had it in between
+		r.held = No
 		return lost
 	}
 	err := r.look(ctx)
 	var trouble *Unavailable
+	var lost *lostError
 	switch {
 	case ctx.Err() != nil:
 		return errStopped
+	case errors.As(err, &lost):
+		r.held = No
 	case errors.As(err, &trouble):
 		r.Log.Warn("Foreman can't be asked whether the lock is still this host's; going on, since locks don't expire",
 			"lock", r.Lock, "error", err)
@@ -75,11 +85,15 @@ func (r *run) guard(ctx context.Context) error {
 // lookBeforePostUpdate only warns: post_update brings the host back to service.
 func (r *run) lookBeforePostUpdate(ctx context.Context) {
 	err := r.look(ctx)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return
-	case err != nil:
+	}
+	if err != nil {
 		r.Log.Warn("going on without being sure of the lock, to bring the host back to service", "lock", r.Lock, "error", err)
+	}
+	var lost *lostError
+	if errors.As(err, &lost) {
+		r.held = No
 		return
 	}
 	r.startRefresh()
@@ -103,7 +117,7 @@ func (r *run) lost(lock Lock, err error) error {
 	case lock.Holder == "":
 		return &lostError{r.Lock, "it is free"}
 	}
-	return &lostError{r.Lock, describe(lock)}
+	return &lostError{r.Lock, obstacle{"held by " + lock.Holder, lock.Updated}.String()}
 }
 
 // refresher repeats the holder's claim while the stages run, so that Foreman doesn't call the lock stale.

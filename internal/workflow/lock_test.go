@@ -69,7 +69,7 @@ func TestGettingTheLock(t *testing.T) {
 			w.foreman.since = time.Now()
 			w.foreman.hold("other")
 			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
-		}, "failed", state.PreUpdate, "GGGGPGG", 3*time.Minute + 2*time.Second, "held by other since"},
+		}, "failed", state.PreUpdate, "GGGGPGG", 3*time.Minute + 2*time.Second, "why=\"held by other\" since="},
 		{"412: GET tells who was faster", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
 			w.settings.LockTimeout = time.Second
@@ -88,9 +88,31 @@ func TestGettingTheLock(t *testing.T) {
 		{"a definite error on the first look: nothing is known, the state stays", func(w *world) {
 			w.foreman.before = nth("GET", 1, func() error { return definite })
 		}, "failed", state.LockGet, "G", 0, "401"},
-		{"a definite error on PUT, after a look at a free lock: certainly not ours", func(w *world) {
+		{"a definite error on PUT: another look shows that it is not ours", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { return definite })
-		}, "failed", "", "GP", 0, "401"},
+		}, "failed", "", "GPG", 0, "401"},
+		{"an answer to PUT that is not Foreman's, and the lock was taken: it is given back", func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { return errors.New("not Foreman's answer") })
+		}, "failed", "", "GPGD", 0, "not Foreman's answer"},
+		{"the same, and nobody can look afterwards: the state stays", func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { return errors.New("not Foreman's answer") })
+			w.foreman.before = from("GET", 2, func() error { return definite })
+		}, "failed", state.LockGet, "GPG", 0, "not Foreman's answer"},
+		{"ours, but disabled: a new run does not begin under it", func(w *world) {
+			w.foreman.enabled, w.settings.LockTimeout = false, time.Second
+			w.foreman.hold("me")
+		}, "later", state.LockGet, "GGGD", time.Second, "disabled in Foreman"},
+		{"ours, but barred: neither", func(w *world) {
+			w.foreman.barred, w.settings.LockTimeout = true, time.Second
+			w.foreman.hold("me")
+		}, "later", "", "GPGGPGGD", time.Second, "barred"},
+		{"waiting: Retry-After is honoured", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = nth("GET", 2, func() error {
+				w.foreman.hold("")
+				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("429")}
+			})
+		}, "failed", state.PreUpdate, "GGGPGG", 6*time.Minute + 2*time.Second, ""},
 		{"unreachable before anything was asked: not now, the state stays", func(w *world) {
 			w.foreman.before = func(string) error { return unreachable() }
 		}, "later", state.LockGet, "G", 0, "refused"},
@@ -133,7 +155,7 @@ func TestGettingTheLock(t *testing.T) {
 		}, "failed", state.PreUpdate, "GPGGPGG", time.Minute, "lock acquired"},
 		{"duplicate rows are an error for people", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { return errors.New("duplicate") })
-		}, "failed", "", "GP", 0, "duplicate"},
+		}, "failed", "", "GPG", 0, "duplicate"},
 		{"the verified lock is deleted meanwhile", func(w *world) {
 			w.foreman.before = nth("GET", 2, func() error { w.foreman.exists = false; w.foreman.hold(""); return nil })
 		}, "failed", state.PreUpdate, "", time.Minute, "let go again"},
@@ -156,8 +178,9 @@ func TestGettingTheLock(t *testing.T) {
 				if got := w.requests(); test.requests != "" && got != test.requests {
 					t.Errorf("requests %s, want %s", got, test.requests)
 				}
-				if took := time.Since(began); took < test.took {
-					t.Errorf("it took %s, want %s at least", took, test.took)
+				took := time.Since(began)
+				if took < test.took || w.settings.LockTimeout == time.Second && took > 4*time.Second {
+					t.Errorf("it took %s, want %s at least, and no longer than lock_timeout", took, test.took)
 				}
 				all := w.log.String() + err.Error()
 				if !strings.Contains(all, test.logged) {
@@ -292,6 +315,13 @@ func TestKeepingTheLock(t *testing.T) {
 		{"deleted", func(w *world) {
 			w.foreman.before = nth("GET", 4, func() error { w.foreman.exists = false; return nil })
 		}, "failed", state.Update, "deleted"},
+		{"a signal at that moment", func(w *world) {
+			w.foreman.after = nth("GET", 4, func() error { w.stop(); return unreachable() })
+		}, "later", state.Update, ""},
+		{"a signal while post_update looks", func(w *world) {
+			w.foreman.after = nth("GET", 6, func() error { w.stop(); return nil })
+			w.hooks[state.PostUpdate] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("post_update ran"); return HookResult{} }}}
+		}, "later", state.PostUpdate, ""},
 		{"refused meanwhile", func(w *world) {
 			w.foreman.before = nth("GET", 4, func() error { return errors.New("401") })
 		}, "failed", state.Update, "401"},
@@ -423,6 +453,26 @@ func TestRefresh(t *testing.T) {
 			long(w, 2*time.Hour+time.Minute)
 			w.foreman.before = nth("PUT", 2, func() error { w.foreman.hold("other"); return nil })
 		}, 1 + 1, "failed", "lock lost"},
+		{"lost, and ours again: somebody may have had it in between", func(w *world) {
+			w.hooks[state.Update] = []fakeHook{{"long", func([]string) HookResult {
+				pause(context.Background(), 90*time.Minute)
+				w.foreman.hold("me")
+				return HookResult{}
+			}}}
+			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
+		}, 1, "failed", "lock lost"},
+		{"in a resumed post_update too", func(w *world) {
+			w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r"}
+			w.foreman.hold("me")
+			w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+				pause(context.Background(), 2*time.Hour+time.Minute)
+				return HookResult{}
+			}}}
+		}, 2, "ok", "lock refreshed"},
+		{"a look that hangs does not hold up the run", func(w *world) {
+			long(w, time.Hour+time.Minute)
+			w.foreman.hang = func(method string) bool { return method == "GET" && strings.Count(w.requests(), "G") == 5 }
+		}, 1, "ok", ""},
 		{"an outage is no loss", func(w *world) {
 			long(w, 3*time.Hour+time.Minute)
 			w.foreman.before = nth("GET", 5, unreachable)
@@ -451,9 +501,13 @@ func TestRefresh(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				test.setup(w)
+				began := time.Now()
 				err := w.invoke(false)
 				if kind(err) != test.kind {
 					t.Errorf("got %v", err)
+				}
+				if took := time.Since(began); took > 6*time.Hour {
+					t.Errorf("it took %s", took)
 				}
 				if puts := strings.Count(w.requests(), "P"); puts != test.puts {
 					t.Errorf("%d PUTs, want %d", puts, test.puts)
@@ -495,6 +549,104 @@ func TestNoRefreshDuringRelease(t *testing.T) {
 		}
 		if diff := cmp.Diff("", w.foreman.holder()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// TestWhatIsSaidOfTheLock: who reads why a run stopped must not be told that a lock is kept which is somebody else's.
+func TestWhatIsSaidOfTheLock(t *testing.T) {
+	tests := []struct {
+		name  string
+		setup func(*world)
+		held  Held
+	}{
+		{"a hook fails", func(w *world) { w.hooks[state.Update] = []fakeHook{{"x", exits(1)}} }, Yes},
+		{"a hook fails in needs_update", func(w *world) {
+			w.disk = nil
+			w.hooks[state.NeedsUpdate] = []fakeHook{{"x", func([]string) HookResult { return HookResult{Err: errDead} }}}
+		}, No},
+		{"released by an administrator before the next stage", func(w *world) {
+			w.hooks[state.Update] = []fakeHook{{"x", func([]string) HookResult { w.foreman.hold(""); return HookResult{} }}}
+		}, No},
+		{"resumed, and somebody else has it", func(w *world) {
+			w.foreman.hold("other")
+			w.settings.LockTimeout = time.Minute
+		}, No},
+		{"resumed, and nobody can be asked: it was ours, and locks don't expire", func(w *world) {
+			w.foreman.before = func(string) error { return unreachable() }
+		}, Yes},
+		{"a lock_get of which nothing is known", func(w *world) {
+			w.disk = &state.Record{Stage: state.LockGet}
+			w.foreman.before = func(string) error { return unreachable() }
+		}, Perhaps},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web"}
+				w.foreman.hold("me")
+				test.setup(w)
+				err := w.invoke(false)
+				var stage *StageError
+				if !errors.As(err, &stage) || stage.Held != test.held {
+					t.Errorf("%+v (%v), want %v", stage, err, test.held)
+				}
+			})
+		})
+	}
+}
+
+// TestAcquireByHand: what a person takes or has is not given away when the command is given up.
+func TestAcquireByHand(t *testing.T) {
+	tests := []struct {
+		name   string
+		setup  func(*world)
+		wait   bool
+		kind   string
+		holder string
+	}{
+		{"free", func(*world) {}, false, "ok", "me"},
+		{"held elsewhere: not now", func(w *world) { w.foreman.hold("other") }, false, "later", "other"},
+		{"held elsewhere: wait", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = nth("GET", 3, func() error { w.foreman.hold(""); return nil })
+		}, true, "ok", "me"},
+		{"given up while it settles: given back", func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { w.stop(); return nil })
+		}, false, "later", ""},
+		{"ours before, and given up while it settles: kept", func(w *world) {
+			w.foreman.hold("me")
+			w.foreman.after = nth("PUT", 1, func() error { w.stop(); return nil })
+		}, false, "later", "me"},
+		{"ours before, and barred: kept", func(w *world) { w.foreman.hold("me"); w.foreman.barred = true }, false, "later", "me"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				test.setup(w)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				w.stop = cancel
+				err := w.workflow().AcquireLock(ctx, "web", test.wait)
+				if kind(err) != test.kind || w.foreman.holder() != test.holder {
+					t.Errorf("%v, holder %q; want %s, %q", err, w.foreman.holder(), test.kind, test.holder)
+				}
+			})
+		})
+	}
+}
+
+// TestUnsafeHookAfterAClaim: a run that may hold the lock gives it back before it complains.
+func TestUnsafeHookAfterAClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
+		w.foreman.hold("me")
+		w.listErr[state.Update] = errors.New("writable by others")
+		if err := w.invoke(false); kind(err) != "config" || w.foreman.holder() != "" || w.disk != nil {
+			t.Errorf("%v, holder %q, %v", err, w.foreman.holder(), w.disk)
 		}
 	})
 }

@@ -3,13 +3,17 @@ package workflow
 import "context"
 
 // AcquireLock takes a lock for a person, settled and verified as for a run. wait: wait for it as a run does. If it
-// is given up, as far as possible nothing is left in Foreman.
+// is given up, as far as possible nothing is left in Foreman, but for a lock that this host had before.
 func (w *Workflow) AcquireLock(ctx context.Context, name string, wait bool) error {
 	a := w.acquisition(name)
 	a.once = !wait
 	err := a.get(ctx)
-	if err != nil && !a.abandon(ctx) {
-		w.Log.Warn("it is not certain that the lock is not this host's; look with `foreman-dlm-updater lock show`", "lock", name)
+	switch {
+	case err == nil:
+	case a.before == us:
+		w.Log.Warn("the lock was this host's before, and is left as it is", "lock", name)
+	case !a.abandon(ctx):
+		w.Log.Warn("whether the lock is this host's is not known; look with `foreman-dlm-updater lock show`", "lock", name)
 	}
 	return err
 }

@@ -12,13 +12,13 @@ import (
 // end: only an invocation that sees another boot goes on with post_update.
 func (r *run) reboot(ctx context.Context) (outcome, error) {
 	if r.Reboots >= r.MaxReboots {
-		return "", fmt.Errorf("this run has asked for %d reboots already (max_reboots) and has not come to its end", r.Reboots)
+		return "", fmt.Errorf("this run has asked for %d reboots (max_reboots) and the host has not gone through one: reboot it by hand, "+
+			"or `foreman-dlm-updater state set reboot` to let it ask again", r.Reboots)
 	}
 	uptime, err := r.Host.Uptime()
 	if err != nil {
 		return "", err
 	}
-	r.stopRefresh()
 	r.Stage, r.Boot = state.PostUpdate, nil
 	r.Asked = &state.Asked{Time: time.Now(), Boot: r.boot, Uptime: uptime}
 	r.Reboots++
@@ -37,6 +37,7 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 		r.Log.Warn("the reboot command was cut short by a signal to this program, which a shutdown sends", "error", err)
 	default:
 		r.Stage = state.Reboot // fail saves it
+		r.Reboots--
 		return "", fmt.Errorf("reboot command: %w", err)
 	}
 	return rebooting, nil

@@ -216,3 +216,77 @@ func TestCrashLoop(t *testing.T) {
 		}
 	})
 }
+
+// TestFailingRebootCommandIsNoReboot: attempts that failed don't count against max_reboots.
+func TestFailingRebootCommandIsNoReboot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.needsReboot()
+		w.onReboot = func() error { return errors.New("exit 1") }
+		for range 2 * w.settings.MaxReboots {
+			if err := w.invoke(false); kind(err) != "failed" || !strings.Contains(err.Error(), "exit 1") {
+				t.Fatal(err)
+			}
+		}
+		w.onReboot = func() error { return nil }
+		if err := w.invoke(false); err != nil || w.stage() != state.PostUpdate {
+			t.Errorf("mended: %v, stage %q", err, w.stage())
+		}
+	})
+}
+
+// TestInterruptionIsOnRecord: it is counted for the stage in which it happened, before anything else is tried.
+func TestInterruptionIsOnRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.PreUpdate, RunID: "r", Lock: "web", Boot: &state.Boot{ID: "an earlier one"}}
+		w.foreman.hold("me")
+		w.foreman.before = func(string) error { return unreachable() }
+		if err := w.invoke(true); kind(err) != "later" || w.disk.Interrupted != 1 {
+			t.Errorf("%v, %+v", err, w.disk)
+		}
+		w.foreman.before = nil
+		var inUpdate *state.Record
+		env := map[state.Stage]string{}
+		w.hooks[state.Update] = []fakeHook{{"x", func(e []string) HookResult {
+			inUpdate, env[state.Update] = w.disk, strings.Join(e, " ")
+			return HookResult{}
+		}}}
+		w.hooks[state.PostUpdate] = []fakeHook{{"x", func(e []string) HookResult {
+			env[state.PostUpdate] = strings.Join(e, " ")
+			return HookResult{Exit: 1}
+		}}}
+		_ = w.invoke(false)
+		if inUpdate == nil || inUpdate.Interrupted != 0 {
+			t.Errorf("in the next stage: %+v", inUpdate)
+		}
+		if !strings.Contains(env[state.Update], "DLM_REBOOTED=0") || !strings.Contains(env[state.PostUpdate], "DLM_REBOOTED=1") {
+			t.Errorf("%q", env)
+		}
+		w.disk.Error = nil // as if it had been cut short
+		w.reboot()
+		if _ = w.invoke(true); w.disk.Interrupted != 0 {
+			t.Errorf("post_update is no guarded stage: %+v", w.disk)
+		}
+	})
+}
+
+// TestRebootStateNotWritten: the command does not run, and the stage is named that could not go on.
+func TestRebootStateNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.needsReboot()
+		full := errors.New("no space left on device")
+		w.foreman.after = func(string) error {
+			if w.stage() == state.Reboot {
+				w.saveErr = full
+			}
+			return nil
+		}
+		err := w.invoke(false)
+		var stage *StageError
+		if !errors.As(err, &stage) || stage.Stage != state.Reboot || !errors.Is(err, full) || len(w.effects("reboot")) != 0 {
+			t.Errorf("%v, %q", err, w.effects("reboot"))
+		}
+	})
+}

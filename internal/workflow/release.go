@@ -38,15 +38,15 @@ func (w *Workflow) release(ctx context.Context, name string, late bool) error {
 		switch {
 		case over:
 			return nil
-		case ctx.Err() != nil && !r.released:
+		case ctx.Err() != nil && !r.proved():
 			return errStopped
 		case err != nil:
 			r.explain(err)
 			err = r.wait(ctx, backoff, err)
 		case r.late || r.again:
-			err = r.wait(ctx, r.settle(), nil)
+			err = r.wait(ctx, 2*r.settle(), nil)
 		}
-		if err != nil && !r.released {
+		if err != nil && !r.proved() {
 			return err
 		}
 	}
@@ -60,9 +60,13 @@ type releasing struct {
 	late     bool
 	deadline time.Time
 	told     string // the trouble that was logged last
-	// tried: a DELETE was sent. released: the last one was answered with yes. again: so was the one before.
+	// tried: a DELETE was sent that may have released it. released: the last one was answered with yes. again: so
+	// was the one before.
 	tried, released, again bool
 }
+
+// proved: the server said that the lock is released, and nothing can come after that.
+func (r *releasing) proved() bool { return r.released && !r.late }
 
 // errDisabled: the holder itself can't release a disabled lock.
 var errDisabled = errors.New("this host holds the lock, but it is disabled in Foreman: enable it there")
@@ -79,15 +83,18 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 			r.log.Warn("the lock was not this host's any more", "now", stateOf(lock, err))
 		}
 		return true, nil
-	case err != nil && r.released:
+	case err != nil && r.proved():
 		r.log.Info("lock released; Foreman could not be asked once more", "error", err)
 		return true, nil
 	case err != nil:
 		return false, err
 	}
 	err = r.Server.Release(context.WithoutCancel(ctx), r.name)
-	r.tried, r.released, r.again = true, err == nil, r.released
-	if errors.Is(err, ErrNotNow) && !lock.Enabled {
+	r.released, r.again = err == nil, r.released
+	switch refused := errors.Is(err, ErrNotNow); {
+	case !refused:
+		r.tried = true
+	case !lock.Enabled:
 		err = errDisabled
 	}
 	return false, err
@@ -95,16 +102,15 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 
 // wait lets time pass before the next attempt, less than asked for where the deadline is near.
 func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) error {
+	d -= rand.N(d / 4) // hosts that wait for the same Foreman don't come back in step
 	var trouble *Unavailable
 	if errors.As(reason, &trouble) {
 		d = max(d, trouble.RetryAfter)
 	}
-	d -= rand.N(d / 4) // hosts that wait for the same Foreman don't come back in step
 	if !r.deadline.IsZero() {
 		left := time.Until(r.deadline)
 		if left <= 0 {
-			return fmt.Errorf("%w: lock %q could not be released within %s (release_timeout): %w", ErrTryLater, r.name,
-				r.ReleaseTimeout, reason)
+			return later("lock %q could not be released within %s (release_timeout): %v", r.name, r.ReleaseTimeout, reason)
 		}
 		d = min(d, left)
 	}
@@ -147,5 +153,5 @@ func stateOf(lock Lock, err error) string {
 	case lock.Holder == "":
 		return "free"
 	}
-	return describe(lock)
+	return obstacle{"held by " + lock.Holder, lock.Updated}.String()
 }

@@ -40,7 +40,7 @@ func TestReleasing(t *testing.T) {
 		{"deleted: warn, finish", func(w *world) { w.foreman.exists = false }, "ok", "", "me", "G", 0, "deleted in Foreman"},
 		{"412, taken away in between", func(w *world) {
 			w.foreman.before = nth("DELETE", 1, func() error { w.foreman.hold("other"); return nil })
-		}, "ok", "", "other", "GDG", 0, ""},
+		}, "ok", "", "other", "GDG", 0, "not this host's any more"},
 		{"ours but disabled: keep trying until it is enabled", func(w *world) {
 			w.foreman.enabled = false
 			w.foreman.before = nth("DELETE", 4, func() error { w.foreman.enabled = true; return nil })
@@ -69,6 +69,17 @@ func TestReleasing(t *testing.T) {
 		{"a signal", func(w *world) {
 			w.foreman.before = func(string) error { w.stop(); return unreachable() }
 		}, "later", state.LockRelease, "me", "G", 0, "signal"},
+		{"an outage after DELETE was answered changes nothing", func(w *world) {
+			w.foreman.before = from("GET", 2, unreachable)
+		}, "ok", "", "", "GDG", 0, "lock released"},
+		{"412, ours and enabled: keep trying", func(w *world) {
+			w.foreman.before = nth("DELETE", 1, func() error { return ErrNotNow })
+		}, "ok", "", "", "GDGDG", time.Second, "Foreman refuses the release"},
+		{"Retry-After is honoured", func(w *world) {
+			w.foreman.before = nth("GET", 1, func() error {
+				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("503")}
+			})
+		}, "ok", "", "", "GGDG", 5 * time.Minute, ""},
 		{"a signal after DELETE was answered changes nothing", func(w *world) {
 			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
 		}, "ok", "", "", "GD", 0, "lock released"},
@@ -129,4 +140,47 @@ func TestReleaseBackoff(t *testing.T) {
 			t.Errorf("longest pause %s", longest)
 		}
 	})
+}
+
+// TestReleaseAfterAnUnansweredClaim: until such a claim can't come any more, an answer to DELETE is not the end.
+func TestReleaseAfterAnUnansweredClaim(t *testing.T) {
+	tests := []struct {
+		name  string
+		setup func(*world)
+		kind  string
+		stage state.Stage
+	}{
+		{"a signal in between: the state stays", func(w *world) {
+			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
+		}, "later", state.LockRelease},
+		{"an outage in between is waited out", func(w *world) {
+			w.foreman.before = nth("GET", 8, unreachable)
+		}, "ok", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+					pause(t.Context(), time.Hour+time.Minute)
+					return HookResult{}
+				}}}
+				test.setup(w)
+				before := w.foreman.before
+				unanswered := nth("PUT", 2, unreachable)
+				w.foreman.before = func(method string) error {
+					if err := unanswered(method); err != nil {
+						return err
+					}
+					if before != nil {
+						return before(method)
+					}
+					return nil
+				}
+				if err := w.invoke(false); kind(err) != test.kind || w.stage() != test.stage {
+					t.Errorf("%v, stage %q; want %s, %q\n%q", err, w.stage(), test.kind, test.stage, w.trace)
+				}
+			})
+		})
+	}
 }

@@ -20,7 +20,7 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 		return nil, err
 	}
 	machine := w.Host.MachineID()
-	if record != nil && record.MachineID != "" && machine != "" && record.MachineID != machine {
+	if record != nil && !record.Of(machine) {
 		return nil, fmt.Errorf("%w (machine id %s, this one has %s): this disk was cloned in the middle of a run",
 			ErrOtherMachine, record.MachineID, machine)
 	}
@@ -29,11 +29,10 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 		w.Log.Info("no run to go on with at boot")
 		return nil, nil
 	}
-	boot, err := w.Host.Boot(ctx)
-	if err != nil {
+	r := &run{Workflow: w}
+	if r.boot, err = w.Host.Boot(ctx); err != nil {
 		return nil, err
 	}
-	r := &run{Workflow: w, boot: boot}
 	if !inProgress {
 		r.Record = state.Record{Stage: state.NeedsUpdate, RunID: runID(), Began: time.Now(), Lock: w.LockName, MachineID: machine}
 		return r, r.vetAll()
@@ -44,9 +43,24 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 		return nil, err
 	}
 	if r.Stage == state.LockGet {
-		return r, r.vetAll()
+		return r, r.vetBeforeLock(ctx)
 	}
+	r.held = Yes
 	return r, nil
+}
+
+// vetBeforeLock looks at all hooks once more; if one is unsafe by now, an earlier claim must not block the cluster.
+func (r *run) vetBeforeLock(ctx context.Context) error {
+	err := r.vetAll()
+	if err == nil {
+		return nil
+	}
+	a := r.acquisition(r.Lock)
+	a.claimed = true
+	if a.abandon(ctx) {
+		err = errors.Join(err, r.Store.Clear())
+	}
+	return err
 }
 
 // runID names a run so that people can sort and quote it.
@@ -72,7 +86,7 @@ func (r *run) adopt(machine string) {
 // vetAll looks at all hooks before the lock is asked for: an unsafe one blocks nobody else then.
 func (r *run) vetAll() error {
 	var unsafe []error
-	for _, stage := range hookStages {
+	for _, stage := range HookStages {
 		if _, err := r.Hooks.List(stage); err != nil {
 			unsafe = append(unsafe, err)
 		}
@@ -131,7 +145,7 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 		return true, nil
 	}
 	r.Interrupted++
-	r.Log.Error("the host went down in the middle of a stage, and nobody had asked for a reboot", "stage", r.Stage,
+	r.Log.Error("the host went down in the middle of a stage, and not because this run had asked for a reboot", "stage", r.Stage,
 		"run", r.RunID, "began", clock(r.StageBegan), "times", r.Interrupted)
 	if err := r.Store.Save(r.Record); err != nil {
 		return false, err
@@ -146,7 +160,8 @@ func (r *run) crashLoops() bool { return table[r.Stage].guarded && r.Interrupted
 
 // crashLoopError stops a host that goes down in the same stage again and again.
 func (r *run) crashLoopError() error {
-	return r.fail(fmt.Errorf("the host went down %d times in this stage, though nobody asked for a reboot; "+
+	r.held = Yes
+	return r.fail(fmt.Errorf("the host went down %d times in this stage, and not because this run had asked for a reboot; "+
 		"it is not tried again at boot", r.Interrupted))
 }
 

@@ -48,8 +48,11 @@ var table = map[state.Stage]row{
 	state.LockRelease: {do: (*run).releaseLock, next: to{done: end}},
 }
 
-// hookStages are the stages that have a directory of hooks.
-var hookStages = []state.Stage{state.NeedsUpdate, state.PreUpdate, state.Update, state.NeedsReboot, state.PostUpdate}
+// Guarded reports whether a stage runs only while this host holds the lock.
+func Guarded(stage state.Stage) bool { return table[stage].guarded }
+
+// HookStages are the stages that have a directory of hooks.
+var HookStages = []state.Stage{state.NeedsUpdate, state.PreUpdate, state.Update, state.NeedsReboot, state.PostUpdate}
 
 // run is one run as this invocation sees it.
 type run struct {
@@ -59,6 +62,8 @@ type run struct {
 	// took: this invocation got the lock and verified it.
 	took      bool
 	refresher *refresher
+	// held is what is known of the lock, for who reads why the run stopped.
+	held Held
 }
 
 // Run begins a run, or goes on with the one in progress. atBoot: the host has just booted, so there is only
@@ -85,10 +90,12 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 			return nil
 		}
 		r.Log.Debug("stage finished", "stage", r.Stage, "result", string(result))
+		if stage.next[result] == end {
+			if err := r.Store.Clear(); err != nil {
+				return r.fail(err)
+			}
+		}
 		r.Stage, r.Interrupted = stage.next[result], 0
-	}
-	if err := r.Store.Clear(); err != nil {
-		return &StageError{Stage: state.LockRelease, Err: err}
 	}
 	return nil
 }
@@ -122,7 +129,7 @@ func (r *run) enter(ctx context.Context, stage row) error {
 
 // fail puts what stopped the stage on record, and says what it means for the lock.
 func (r *run) fail(err error) error {
-	failure := &StageError{Stage: r.Stage, Lock: r.Lock, Err: err}
+	failure := &StageError{Stage: r.Stage, Run: r.RunID, Lock: r.Lock, Held: r.held, Err: err}
 	message := err.Error()
 	var hook *hookError
 	if errors.As(err, &hook) {
@@ -130,16 +137,8 @@ func (r *run) fail(err error) error {
 	}
 	var notSaved *saveError
 	var cleared *clearedError
-	switch {
-	case errors.As(err, &cleared):
-		return failure
-	case r.Stage == state.LockGet:
-		failure.Held = Perhaps
-	case r.Stage != state.NeedsUpdate:
-		failure.Held = Yes
-	}
 	// After a signal there is no error: a stage that is cut short by the host going down must show as such.
-	if errors.Is(err, errStopped) || errors.As(err, &notSaved) {
+	if errors.As(err, &cleared) || errors.Is(err, errStopped) || errors.As(err, &notSaved) {
 		return failure
 	}
 	r.Error = &state.Error{Time: time.Now(), Stage: r.Stage, Hook: failure.Hook, Message: message}

@@ -223,6 +223,8 @@ type foreman struct {
 	before func(method string) error
 	// after is called once the request has had its effect; an error replaces the answer.
 	after func(method string) error
+	// hang reports whether a request gets no answer.
+	hang func(method string) bool
 }
 
 // holder and hold may be used by any goroutine.
@@ -253,7 +255,14 @@ func (f *foreman) request(ctx context.Context, method string, act func() error) 
 			return err
 		}
 	}
+	if f.hang != nil && f.hang(method) { // no answer, until the caller gives up
+		<-ctx.Done()
+		return &Unavailable{Err: ctx.Err()}
+	}
 	err := act()
+	if method != "GET" && ctx.Err() != nil && !f.dead {
+		f.t.Errorf("%s was cut short", method)
+	}
 	if f.after != nil {
 		if lost := f.after(method); lost != nil {
 			err = lost

@@ -1,0 +1,288 @@
+package dlm
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	temporary = regexp.MustCompile(`/\S*/TestHandshake\S*?/\d+/`)
+	instant   = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
+	authority = regexp.MustCompile(`throw-away CA [0-9a-f]+`)
+	endpoint  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+)
+
+// plain replaces what differs from run to run.
+func plain(text string) string {
+	text = temporary.ReplaceAllString(text, "DIR/")
+	text = instant.ReplaceAllString(text, "DATE")
+	text = authority.ReplaceAllString(text, "CA")
+	return endpoint.ReplaceAllString(text, "ADDRESS")
+}
+
+const (
+	presented = `; presented was client_crt DIR/node1.pem (CN "node1", issued by "CN=CA", valid DATE to DATE)`
+	theServer = `show lock "web": the server's certificate (subject "CN=server", issued by "CN=CA", valid DATE to DATE`
+)
+
+// scene is a server and a client that are about to meet.
+type scene struct {
+	ca, stranger *dlmtest.CA // Foreman's, and one that nobody there knows
+	url          string
+	files        TLS
+	version      uint16 // of TLS, at most; 0: the latest
+}
+
+func newScene(t *testing.T) *scene {
+	s := &scene{ca: newCA(t), stranger: newCA(t)}
+	s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{}, s.ca)
+	return s
+}
+
+// serve starts the server with a certificate from issuer.
+func (s *scene) serve(t *testing.T, issuer *dlmtest.CA, name string, o dlmtest.IssueOptions) {
+	server := httptest.NewUnstartedServer(dlmtest.New(dlmtest.Options{Hosts: []string{"node1"}}))
+	server.TLS = serverConfig(t, issuer, name, o)
+	server.TLS.ClientCAs = s.ca.Pool()
+	server.TLS.MinVersion, server.TLS.MaxVersion = tls.VersionTLS10, s.version
+	server.Config.ErrorLog = quiet
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	s.url = server.URL
+}
+
+func (s *scene) foreman(t *testing.T) { s.serve(t, s.ca, "127.0.0.1", dlmtest.IssueOptions{}) }
+
+// raw starts a server that does with each connection what serve does.
+func (s *scene) raw(t *testing.T, serve func(net.Conn)) { s.url = "https://" + serveRaw(t, serve) }
+
+// alert answers the client's first words with a TLS alert.
+func (s *scene) alert(t *testing.T, number byte) {
+	s.raw(t, func(conn net.Conn) {
+		conn.Read(make([]byte, 4096))
+		conn.Write([]byte{21, 3, 3, 0, 2, 2, number})
+		io.Copy(io.Discard, conn)
+	})
+}
+
+// TestHandshake: all that goes wrong before there is an answer, over real connections, told apart.
+func TestHandshake(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(*testing.T, *scene)
+		want    error
+		says    string
+	}{
+		{"nothing is wrong", func(t *testing.T, s *scene) { s.foreman(t) }, ErrNoLock, `show lock "web": Foreman has no lock of this name`},
+
+		// The server's certificate.
+		{"the server's CA is another", func(t *testing.T, s *scene) { s.serve(t, s.stranger, "127.0.0.1", dlmtest.IssueOptions{}) },
+			ErrUntrusted, theServer + `) is signed by a CA that is not in the file of the key ca, DIR/ca.pem`},
+		{"the server's CA is not in the system's store", func(t *testing.T, s *scene) { s.foreman(t); s.files.CA = "" },
+			ErrUntrusted, theServer + `) is signed by a CA that is not in the system's trust store (the key ca is not set)`},
+		{"the server's name is another", func(t *testing.T, s *scene) { s.serve(t, s.ca, "foreman.example.com", dlmtest.IssueOptions{}) },
+			ErrUntrusted, theServer + `) is for another name: it is for "foreman.example.com", foreman_url says "127.0.0.1"`},
+		{"the server's certificate has many names", func(t *testing.T, s *scene) {
+			s.serve(t, s.ca, "f.example.com", dlmtest.IssueOptions{IPs: []net.IP{{10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 3}, {10, 0, 0, 4}, {10, 0, 0, 5}}})
+		}, ErrUntrusted, theServer + `) is for another name: it is for "f.example.com", 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4 and 1 more, foreman_url says "127.0.0.1"`},
+		{"the server's certificate has expired", func(t *testing.T, s *scene) { s.serve(t, s.ca, "127.0.0.1", dlmtest.IssueOptions{Expired: true}) },
+			ErrUntrusted, theServer + `: expired) is not valid now, which is DATE by this host's clock`},
+		{"the server's certificate is of tomorrow", func(t *testing.T, s *scene) { s.serve(t, s.ca, "127.0.0.1", dlmtest.IssueOptions{NotYet: true}) },
+			ErrUntrusted, theServer + `: not valid yet) is not valid now, which is DATE by this host's clock`},
+		{"the server's CA has expired", func(t *testing.T, s *scene) {
+			server := httptest.NewUnstartedServer(http.NotFoundHandler())
+			server.TLS, s.files.CA = expiredAuthority(t)
+			server.Config.ErrorLog = quiet
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			s.url = server.URL
+		}, ErrUntrusted, `show lock "web": the server's certificate is signed by a CA whose certificate (subject "CN=Old CA", ` +
+			`issued by "CN=Old CA", valid DATE to DATE: expired) is not valid now, which is DATE by this host's clock`},
+
+		// Not TLS, or none that we speak.
+		{"a plain HTTP server", func(t *testing.T, s *scene) {
+			server := httptest.NewServer(http.NotFoundHandler())
+			t.Cleanup(server.Close)
+			s.url = strings.Replace(server.URL, "http:", "https:", 1)
+		}, ErrWrongURL, `show lock "web": the server at foreman_url doesn't speak TLS: it began with "HTTP/"`},
+		{"an SSH server", func(t *testing.T, s *scene) {
+			s.raw(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n"); io.Copy(io.Discard, c) })
+		}, ErrWrongURL, `show lock "web": the server at foreman_url doesn't speak TLS: it began with "SSH-2"`},
+		{"a server with TLS 1.1", func(t *testing.T, s *scene) { s.version = tls.VersionTLS11; s.foreman(t) },
+			ErrUntrusted, `show lock "web": the server breaks off the TLS handshake (alert: protocol version not supported): ` +
+				`perhaps it and this host share no TLS version or cipher`},
+		{"no cipher in common", func(t *testing.T, s *scene) { s.alert(t, 40) },
+			ErrUntrusted, `show lock "web": the server breaks off the TLS handshake (alert: handshake failure): ` +
+				`perhaps it and this host share no TLS version or cipher`},
+		{"the server fails in the handshake", func(t *testing.T, s *scene) { s.alert(t, alertInternalError) },
+			ErrUnavailable, `show lock "web": the server breaks off TLS (alert: internal error)`},
+
+		// The client's certificate.
+		{"our CA is another", func(t *testing.T, s *scene) {
+			s.foreman(t)
+			s.files = issue(t, s.stranger, "node1", dlmtest.IssueOptions{}, s.ca)
+		},
+			ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: unknown certificate authority)` + presented},
+		{"our CA is another, TLS 1.2", func(t *testing.T, s *scene) {
+			s.version = tls.VersionTLS12
+			s.foreman(t)
+			s.files = issue(t, s.stranger, "node1", dlmtest.IssueOptions{}, s.ca)
+		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: unknown certificate authority)` + presented},
+		{"our certificate has expired", func(t *testing.T, s *scene) {
+			s.foreman(t)
+			s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{Expired: true}, s.ca)
+		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: expired certificate)` +
+			strings.Replace(presented, "to DATE", "to DATE: expired", 1)},
+		{"our certificate has expired, TLS 1.2", func(t *testing.T, s *scene) {
+			s.version = tls.VersionTLS12
+			s.foreman(t)
+			s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{Expired: true}, s.ca)
+		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: expired certificate)` +
+			strings.Replace(presented, "to DATE", "to DATE: expired", 1)},
+		{"our certificate is of tomorrow", func(t *testing.T, s *scene) {
+			s.foreman(t)
+			s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{NotYet: true}, s.ca)
+		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: expired certificate)` +
+			strings.Replace(presented, "to DATE", "to DATE: not valid yet", 1)},
+		{"our CN is unknown", func(t *testing.T, s *scene) {
+			s.foreman(t)
+			s.files = issue(t, s.ca, "NODE1", dlmtest.IssueOptions{}, s.ca)
+		}, ErrRefused, `show lock "web": Foreman refuses this host with 401 Unauthorized, saying "Unable to authenticate user"` +
+			strings.ReplaceAll(presented, "node1", "NODE1") +
+			`. Foreman knows a host by the CN of its certificate, in the same case, and has to trust the CA that issued it`},
+
+		// The network.
+		{"the server hangs up in the handshake", func(t *testing.T, s *scene) { s.raw(t, func(c net.Conn) { c.Read(make([]byte, 4096)) }) },
+			ErrUnavailable, `show lock "web": the server closed the connection in the TLS handshake (EOF)`},
+		{"the server hangs up in the middle of a record", func(t *testing.T, s *scene) {
+			s.raw(t, func(c net.Conn) { c.Read(make([]byte, 4096)); c.Write([]byte{22, 3, 3, 0, 50, 1}) })
+		}, ErrUnavailable, `show lock "web": the server closed the connection in the TLS handshake (unexpected EOF)`},
+		{"the connection is reset in the handshake", func(t *testing.T, s *scene) {
+			s.raw(t, func(c net.Conn) { c.Read(make([]byte, 4096)); c.(*net.TCPConn).SetLinger(0) })
+		}, ErrUnavailable, `show lock "web": the server closed the connection in the TLS handshake (read tcp ADDRESS->ADDRESS: read: connection reset by peer)`},
+		{"connection refused", func(t *testing.T, s *scene) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.url = "https://" + l.Addr().String()
+			l.Close()
+		}, ErrUnavailable, `show lock "web": no connection to Foreman: dial tcp ADDRESS: connect: connection refused`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			tt.prepare(t, s)
+			got := heard(t, do(t.Context(), networked(t, s.url, s.files), "GET"))
+			if diff := cmp.Diff(tt.says, plain(got.text)); diff != "" || got.kind != tt.want {
+				t.Errorf("%v, want %v (-want +got):\n%s", got.kind, tt.want, diff)
+			}
+		})
+	}
+}
+
+// TestHandshakeAlerts: which alerts of a server are about the client's certificate.
+func TestHandshakeAlerts(t *testing.T) {
+	for alert, want := range map[byte]error{
+		10: ErrUntrusted, 40: ErrUntrusted, 47: ErrUntrusted, 70: ErrUntrusted, 71: ErrUntrusted, 112: ErrUntrusted,
+		42: ErrRefused, 43: ErrRefused, 44: ErrRefused, 45: ErrRefused, 46: ErrRefused, 48: ErrRefused, 49: ErrRefused, 51: ErrRefused, 116: ErrRefused,
+		80: ErrUnavailable,
+	} {
+		s := newScene(t)
+		s.alert(t, alert)
+		for _, method := range []string{"GET", "PUT", "DELETE"} {
+			if err := do(t.Context(), networked(t, s.url, s.files), method); kind(t, err) != want {
+				t.Errorf("alert %d to %s: %v, want %v", alert, method, err, want)
+			}
+		}
+	}
+}
+
+// TestHandshakeFiles: files that can't be used are told apart, and nothing is asked of anybody.
+func TestHandshakeFiles(t *testing.T) {
+	const begins = `acquire lock "web": unusable key or certificate file: `
+	s := newScene(t)
+	address, connections := counting(t)
+	another := issue(t, s.ca, "node2", dlmtest.IssueOptions{}, s.ca)
+	good, text := s.files, write(t, "text.pem", "no certificate\n")
+	encrypted := write(t, "encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
+	tests := []struct {
+		name  string
+		files TLS
+		says  string
+	}{
+		{"no certificate", TLS{good.Cert + "x", good.Key, good.CA},
+			"client_crt DIR/node1.pemx, client_key DIR/node1.key: open DIR/node1.pemx: no such file or directory"},
+		{"no key", TLS{good.Cert, good.Key + "x", good.CA},
+			"client_crt DIR/node1.pem, client_key DIR/node1.keyx: open DIR/node1.keyx: no such file or directory"},
+		{"no CA", TLS{good.Cert, good.Key, good.CA + "x"}, "ca: open DIR/ca.pemx: no such file or directory"},
+		{"another's key", TLS{good.Cert, another.Key, good.CA},
+			"client_crt DIR/node1.pem, client_key DIR/node2.key: tls: private key does not match public key"},
+		{"an encrypted key", TLS{good.Cert, encrypted, good.CA},
+			"client_crt DIR/node1.pem, client_key DIR/encrypted.key: the key is encrypted, and there is nobody to ask for its passphrase"},
+		{"key and certificate changed round", TLS{good.Key, good.Cert, good.CA},
+			"client_crt DIR/node1.key, client_key DIR/node1.pem: tls: failed to find certificate PEM data in certificate input, " +
+				"but did find a private key; PEM inputs may have been switched"},
+		{"a certificate without PEM", TLS{text, good.Key, good.CA},
+			"client_crt DIR/text.pem, client_key DIR/node1.key: tls: failed to find any PEM data in certificate input"},
+		{"a CA without PEM", TLS{good.Cert, good.Key, text}, "ca DIR/text.pem: there is no PEM certificate in it"},
+		{"a CA that is a key", TLS{good.Cert, good.Key, good.Key}, "ca DIR/node1.key: there is no PEM certificate in it"},
+		{"a directory", TLS{good.Cert, good.Key, t.TempDir() + "/."}, "ca: read DIR/.: is a directory"},
+		{"a path with a line end", TLS{good.Cert, good.Key, "/no\nsuch"}, `ca: open /no\nsuch: no such file or directory`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := do(t.Context(), networked(t, "https://"+address, tt.files), "PUT")
+			expect(t, err, ErrCredentials)
+			want := begins + tt.says
+			if diff := cmp.Diff(want, plain(err.Error())); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if _, _, err := tt.files.Load(); !errors.Is(err, ErrCredentials) {
+				t.Errorf("Load: %v", err)
+			}
+		})
+	}
+	if n := connections.Load(); n != 0 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestLateTrouble: what ends a handshake for good may be chance on a connection that has served before.
+func TestLateTrouble(t *testing.T) {
+	alert := func(number uint8) error { return &net.OpError{Op: "remote error", Err: tls.AlertError(number)} }
+	for _, tt := range []struct {
+		err  error
+		want error
+		says string
+	}{
+		{alert(20), ErrUnavailable, "the server breaks off TLS (alert: bad record MAC)"},
+		{alert(40), ErrUnavailable, "the server breaks off TLS (alert: handshake failure)"},
+		{alert(48), ErrRefused, "unknown certificate authority"}, // TLS 1.3 tells no sooner
+		{&handshakeError{alert(20)}, ErrUntrusted, "breaks off the TLS handshake"},
+		{tls.RecordHeaderError{Msg: "oversized record"}, ErrUnavailable, "oversized record"},
+		{&handshakeError{tls.RecordHeaderError{}}, ErrWrongURL, "doesn't speak TLS"},
+		{&handshakeError{context.Canceled}, ErrUnavailable, "closed the connection in the TLS handshake"},
+		{&handshakeError{os.ErrDeadlineExceeded}, ErrUnavailable, "closed the connection in the TLS handshake"},
+		{&handshakeError{errors.New("tls: no")}, ErrUntrusted, "TLS with the server fails: tls: no"},
+		{&net.OpError{Op: "remote error", Err: errors.New("odd")}, ErrUnavailable, "odd"},
+		{fmt.Errorf("read answer: %w", io.ErrUnexpectedEOF), ErrUnavailable, "read answer: unexpected EOF"},
+	} {
+		expect(t, new(Error).transport(tt.err, TLS{}), tt.want, tt.says)
+	}
+}

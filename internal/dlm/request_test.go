@@ -1,0 +1,202 @@
+package dlm
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+)
+
+// seen is a request as it arrived.
+type seen struct {
+	Proto, Method, URI, Host string
+	Header                   http.Header
+	Length                   int64
+	Body                     string
+}
+
+// recorder keeps every request, and offers what would make a careless client say more the next time.
+func recorder(into *[]seen) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		*into = append(*into, seen{r.Proto, r.Method, r.RequestURI, r.Host, r.Header, r.ContentLength, string(body)})
+		w.Header().Set("ETag", `W/"1"`)
+		w.Header().Set("Set-Cookie", "session=1")
+		io.WriteString(w, `{"name":"a b?host_id=2","enabled":true,"host":{"name":"a","self":true}}`)
+	})
+}
+
+// TestRequests: all of what is sent, over a real connection to a server that would speak HTTP/2.
+func TestRequests(t *testing.T) {
+	var got []seen
+	ca := newCA(t)
+	server := httptest.NewUnstartedServer(recorder(&got))
+	server.EnableHTTP2 = true
+	url := startTLS(t, server, ca)
+	c := networked(t, url+"/foreman/", issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	for _, method := range []string{"GET", "GET", "PUT", "DELETE"} {
+		if _, err := operations[method](c, t.Context(), "a b?host_id=2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent := func(method string, more ...string) seen {
+		h := http.Header{"Accept": {"application/json"}, "Accept-Language": {"en"}, "User-Agent": {"foreman-dlm-updater"}}
+		for i := 0; i < len(more); i += 2 {
+			h.Set(more[i], more[i+1])
+		}
+		return seen{"HTTP/1.1", method, "/foreman/api/dlmlocks/a%20b%3Fhost_id=2/lock", strings.TrimPrefix(url, "https://"), h, 0, ""}
+	}
+	want := []seen{sent("GET"), sent("GET"), sent("PUT", "Content-Type", "application/json", "Content-Length", "0"), sent("DELETE")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+// startTLS gives the server a certificate from ca, and asks for the client's.
+func startTLS(t *testing.T, server *httptest.Server, ca *dlmtest.CA) string {
+	t.Helper()
+	server.TLS = serverConfig(t, ca, "127.0.0.1", dlmtest.IssueOptions{})
+	server.Config.ErrorLog = quiet
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestNoRedirects: none is followed, none turns a PUT into a GET, and the error says where it pointed.
+func TestNoRedirects(t *testing.T) {
+	locations := map[string]string{
+		"https://other.example.com/api/dlmlocks/web/lock": `points to "https://other.example.com/api/dlmlocks/web/lock", which is not followed`,
+		"/users/login":            `points to "/users/login", which is not followed`,
+		"https://[::1":            `points to "https://[::1", which is not followed`, // net/http can't parse it
+		"%zz":                     `points to "%zz"`,
+		"":                        `points to ""`,
+		"\x1b[2J\"":               `points to "\x1b[2J\""`,
+		strings.Repeat("x", 9999): strings.Repeat("x", 300) + `..."`,
+	}
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for location, says := range locations {
+			for _, method := range []string{"GET", "PUT", "DELETE"} {
+				var got []string
+				answer := saying(status, map[string]string{"Location": location}, "<html>")
+				c := clientOf(roundTripper(func(r *http.Request) (*http.Response, error) {
+					got = append(got, r.Method+" "+r.URL.Host)
+					return answer.RoundTrip(r)
+				}))
+				expect(t, do(t.Context(), c, method), ErrWrongURL, fmt.Sprint(status), says, "put Foreman's own address into foreman_url")
+				if diff := cmp.Diff([]string{method + " foreman.example.com"}, got); diff != "" {
+					t.Errorf("%d %.30q: requests (-want +got):\n%s", status, location, diff)
+				}
+			}
+		}
+	}
+}
+
+// TestRedirectShowsNoCertificate: the server that a real one points to is not even connected to.
+func TestRedirectShowsNoCertificate(t *testing.T) {
+	ca := newCA(t)
+	elsewhere, connections := counting(t)
+	s := dlmtest.New(dlmtest.Options{})
+	s.Inject(dlmtest.Fault{Kind: dlmtest.Redirect, Location: "https://" + elsewhere + "/"})
+	c := networked(t, listen(t, s, ca), issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	for _, method := range []string{"GET", "PUT", "DELETE"} {
+		expect(t, do(t.Context(), c, method), ErrWrongURL, elsewhere)
+	}
+	if n := connections.Load(); n != 0 {
+		t.Errorf("%d connections to where the redirect pointed", n)
+	}
+}
+
+// counting is an address where connections are counted and closed.
+func counting(t *testing.T) (address string, connections *atomic.Int32) {
+	t.Helper()
+	connections = new(atomic.Int32)
+	return serveRaw(t, func(net.Conn) { connections.Add(1) }), connections
+}
+
+// TestNoProxy: the environment's proxy is not used. The host doesn't exist, since net/http never uses one for
+// localhost.
+func TestNoProxy(t *testing.T) {
+	proxy, connections := counting(t)
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"} {
+		t.Setenv(name, "http://"+proxy)
+	}
+	t.Setenv("NO_PROXY", "")
+	ca := newCA(t)
+	c := networked(t, "https://"+nowhere, issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	expect(t, do(t.Context(), c, "GET"), ErrUnavailable, "no connection to Foreman", "lookup", nowhere)
+	if n := connections.Load(); n != 0 || c.http.(*http.Transport).Proxy != nil {
+		t.Errorf("%d connections to the proxy", n)
+	}
+}
+
+// nowhere is a name that no resolver has to be asked for: a label has 63 bytes at most.
+var nowhere = strings.Repeat("x", 64) + ".invalid"
+
+// endless is a body that never ends, and counts what is read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(b []byte) (int, error) {
+	e.read += len(b)
+	return copy(b, strings.Repeat("x", len(b))), nil
+}
+func (e *endless) Close() error { return nil }
+
+// TestAnswerLimit: of an answer 1 MiB is read, whatever its status.
+func TestAnswerLimit(t *testing.T) {
+	for status, want := range map[int]error{200: ErrNotForeman, 302: ErrWrongURL, 401: ErrRefused, 412: ErrNotNow, 500: ErrUnavailable} {
+		body := &endless{}
+		c := clientOf(roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: body, Header: http.Header{}}, nil
+		}))
+		c.retries = 0
+		expect(t, do(t.Context(), c, "GET"), want)
+		if body.read > maxAnswer+64<<10 {
+			t.Errorf("%d: %d bytes read", status, body.read)
+		}
+	}
+}
+
+// TestLongestAnswer: exactly 1 MiB is read, a byte more is not.
+func TestLongestAnswer(t *testing.T) {
+	lock := `{"name":"web","enabled":true,"host":null}`
+	longest := lock + strings.Repeat(" ", maxAnswer-len(lock))
+	_, err := clientOf(saying(200, nil, longest)).Show(t.Context(), "web")
+	expect(t, err, nil)
+	_, err = clientOf(saying(200, nil, longest+" ")).Show(t.Context(), "web")
+	expect(t, err, ErrNotForeman, "longer than 1048576 bytes")
+}
+
+// TestHeaderLimit: a header without end counts as trouble, and is not read to its end.
+func TestHeaderLimit(t *testing.T) {
+	ca := newCA(t)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X", strings.Repeat("x", 2<<20))
+	}))
+	c := networked(t, startTLS(t, server, ca), issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	expect(t, do(t.Context(), c, "PUT"), ErrUnavailable, "server response headers exceeded 1048576 bytes")
+}
+
+// TestLogShowsNoSecrets: the debug log has the request's id, as far as it is one, and neither headers nor bodies.
+func TestLogShowsNoSecrets(t *testing.T) {
+	var text strings.Builder
+	c := New(Options{
+		URL:       "https://foreman.example.com",
+		Transport: saying(200, map[string]string{"X-Request-Id": "abc\x1b[2J" + strings.Repeat("x", 9999), "X-Other": "header-text"}, `{"name":"web","host":null,"x":"body-text"}`),
+		Timeout:   time.Second,
+		Log:       hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &text}),
+	})
+	expect(t, do(t.Context(), c, "GET"), nil)
+	if got := text.String(); !strings.Contains(got, "abc") || strings.Contains(got, "-text") || strings.Contains(got, "\x1b") || len(got) > 1000 {
+		t.Errorf("log: %q", got)
+	}
+}

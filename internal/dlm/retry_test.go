@@ -1,0 +1,245 @@
+package dlm
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// trouble is every fault that may have gone by at the next try.
+var trouble = map[string]dlmtest.Fault{
+	"cut off before":  {Kind: dlmtest.DropBefore},
+	"cut off after":   {Kind: dlmtest.DropAfter},
+	"silent before":   {Kind: dlmtest.HangBefore},
+	"silent after":    {Kind: dlmtest.HangAfter},
+	"too slow":        {Kind: dlmtest.Delay, Delay: patience + time.Second},
+	"500":             {Kind: dlmtest.ErrorBefore},
+	"500 after":       {Kind: dlmtest.ErrorAfter},
+	"502":             {Kind: dlmtest.ErrorBefore, Status: 502},
+	"504":             {Kind: dlmtest.ErrorBefore, Status: 504},
+	"429":             {Kind: dlmtest.ErrorBefore, Status: 429},
+	"Foreman is down": {Kind: dlmtest.Unavailable},
+}
+
+// gaps are the times between the end of a try and the beginning of the next.
+func gaps(s *dlmtest.Server, try time.Duration) []time.Duration {
+	var all []time.Duration
+	requests := s.Requests()
+	for i := 1; i < len(requests); i++ {
+		all = append(all, requests[i].Time.Sub(requests[i-1].Time)-try)
+	}
+	return all
+}
+
+// lasting is how long a try takes that meets the fault.
+func lasting(f dlmtest.Fault) time.Duration {
+	if f.Kind == dlmtest.HangBefore || f.Kind == dlmtest.HangAfter || f.Delay > patience {
+		return patience
+	}
+	return 0
+}
+
+// TestShowRetries: http_retries more tries, with growing waits between them, and no more.
+func TestShowRetries(t *testing.T) {
+	for name, fault := range trouble {
+		for times, want := range map[int]error{1: nil, retries: nil, retries + 1: ErrUnavailable} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := dlmtest.New(dlmtest.Options{})
+					s.SetHolder("web", "a")
+					fault.Times = times
+					s.Inject(fault)
+					c := clientOf(s.Transport("a"))
+					_, err := c.Show(t.Context(), "web")
+					expect(t, err, want)
+					waits := gaps(s, lasting(fault))
+					if len(waits) != min(times, retries) {
+						t.Errorf("%d waits, want %d", len(waits), min(times, retries))
+					}
+					for i, wait := range waits {
+						if full := firstBackoff << i; wait < full/2 || wait > full {
+							t.Errorf("wait %d of %v, want between %v and %v", i, wait, full/2, full)
+						}
+					}
+					s.Wait()
+				})
+			})
+		}
+	}
+}
+
+// TestChangesAreNotRepeated: whatever happens to a PUT or a DELETE, it is sent once.
+func TestChangesAreNotRepeated(t *testing.T) {
+	for name, fault := range trouble {
+		for _, method := range []string{"PUT", "DELETE"} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := dlmtest.New(dlmtest.Options{})
+					s.SetHolder("web", "a")
+					s.Inject(fault)
+					expect(t, do(t.Context(), clientOf(s.Transport("a")), method), ErrUnavailable)
+					if diff := cmp.Diff([]string{method + " web"}, asked(s)); diff != "" {
+						t.Errorf("requests (-want +got):\n%s", diff)
+					}
+					s.Wait()
+				})
+			})
+		}
+	}
+}
+
+// TestDefiniteErrorsAreNotRetried: what will be the same next time.
+func TestDefiniteErrorsAreNotRetried(t *testing.T) {
+	for _, status := range []int{200, 204, 302, 304, 400, 401, 403, 404, 407, 408, 410, 412, 415, 422} {
+		synctest.Test(t, func(t *testing.T) {
+			tries := 0
+			answer := saying(status, nil, "")
+			c := clientOf(roundTripper(func(r *http.Request) (*http.Response, error) {
+				tries++
+				return answer.RoundTrip(r)
+			}))
+			_, err := c.Show(t.Context(), "web")
+			if kind(t, err) == ErrUnavailable || err == nil || tries != 1 {
+				t.Errorf("%d: %v after %d tries", status, err, tries)
+			}
+		})
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }
+
+// TestRetryAfter: the server's wish is met, up to 5 minutes; one that can't be read counts as none.
+func TestRetryAfter(t *testing.T) {
+	in := func(d time.Duration) func() string {
+		return func() string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	}
+	is := func(text string) func() string { return func() string { return text } }
+	tests := []struct {
+		name   string
+		header func() string
+		want   time.Duration // 0: the usual wait
+	}{
+		{"seconds", is("7"), 7 * time.Second},
+		{"the most that is honoured", is("300"), maxRetryAfter},
+		{"more", is("301"), maxRetryAfter},
+		{"far more", is("99999999999999999999999"), maxRetryAfter},
+		{"a date", in(90 * time.Second), 90 * time.Second},
+		{"a date far ahead", in(48 * time.Hour), maxRetryAfter},
+		{"a date in the past", in(-time.Hour), 0},
+		{"none", is(""), 0},
+		{"0", is("0"), 0},
+		{"negative", is("-5"), 0},
+		{"a fraction", is("1.5"), 0},
+		{"words", is("later"), 0},
+	}
+	for _, tt := range tests {
+		for _, kind := range []dlmtest.FaultKind{dlmtest.ErrorBefore, dlmtest.Unavailable} {
+			t.Run(tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := dlmtest.New(dlmtest.Options{})
+					s.SetHolder("web", "")
+					s.Inject(dlmtest.Fault{Kind: kind, Status: 429, RetryAfter: tt.header(), Times: 1})
+					_, err := clientOf(s.Transport("a")).Show(t.Context(), "web")
+					expect(t, err, nil)
+					wait := gaps(s, 0)[0]
+					if tt.want != 0 && wait != tt.want || tt.want == 0 && wait > firstBackoff {
+						t.Errorf("waited %v, want %v", wait, tt.want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRetryAfterOfChanges: the caller gets the wish that it has to meet itself.
+func TestRetryAfterOfChanges(t *testing.T) {
+	c := clientOf(saying(503, map[string]string{"Retry-After": "1000"}, ""))
+	err := c.Acquire(t.Context(), "web").(*Error)
+	if err.RetryAfter != maxRetryAfter || err.Status != 503 {
+		t.Errorf("%+v", err)
+	}
+}
+
+// TestBackoff: waits differ from host to host, and stay within their bounds.
+func TestBackoff(t *testing.T) {
+	for try := range 70 {
+		full := maxBackoff
+		if try < 5 {
+			full = firstBackoff << try
+		}
+		var seen []time.Duration
+		for range 50 {
+			wait := backoff(try, ErrUnavailable)
+			if wait < full/2 || wait > full {
+				t.Errorf("try %d: %v, want between %v and %v", try, wait, full/2, full)
+			}
+			seen = append(seen, wait)
+		}
+		if slices.Min(seen) == slices.Max(seen) {
+			t.Errorf("try %d: always %v", try, seen[0])
+		}
+	}
+}
+
+// TestCancelled: a request that its caller gives up ends at once, proves nothing, and is not tried again.
+func TestCancelled(t *testing.T) {
+	const at = 5 * time.Second
+	silent, failing := dlmtest.Fault{Kind: dlmtest.HangAfter}, dlmtest.Fault{Kind: dlmtest.Unavailable, RetryAfter: "60"}
+	tests := []struct {
+		name   string
+		method string
+		fault  dlmtest.Fault
+		says   string
+	}{
+		{"GET under way", "GET", silent, `show lock "web": given up while waiting for the answer: `},
+		{"PUT under way", "PUT", silent, `acquire lock "web": given up while waiting for the answer: `},
+		{"DELETE under way", "DELETE", silent, `release lock "web": given up while waiting for the answer: `},
+		{"GET between two tries", "GET", failing, `show lock "web": Foreman answers 503 Service Unavailable`},
+	}
+	for _, tt := range tests {
+		for _, why := range []error{context.Canceled, context.DeadlineExceeded} {
+			t.Run(tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := dlmtest.New(dlmtest.Options{})
+					s.SetHolder("web", "a")
+					s.Inject(tt.fault)
+					began := time.Now()
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					if why == context.DeadlineExceeded {
+						ctx, cancel = context.WithTimeout(t.Context(), at)
+						defer cancel()
+					} else {
+						time.AfterFunc(at, cancel)
+					}
+					expect(t, do(ctx, clientOf(s.Transport("a")), tt.method), ErrUnavailable, tt.says)
+					if took, n := time.Since(began), len(s.Requests()); took != at || n != 1 {
+						t.Errorf("%v, %d requests; want %v and 1", took, n, at)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestCancelledBefore: nothing is sent for a caller who has gone.
+func TestCancelledBefore(t *testing.T) {
+	s := dlmtest.New(dlmtest.Options{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(context.Canceled)
+	for _, method := range []string{"GET", "PUT", "DELETE"} {
+		expect(t, do(ctx, clientOf(s.Transport("a")), method), ErrUnavailable, "context canceled")
+	}
+	if n := len(s.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -1,0 +1,154 @@
+package dlm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	patience = 30 * time.Second // http_timeout of the clients in a bubble
+	retries  = 3
+)
+
+// clientOf is a client that asks through rt.
+func clientOf(rt http.RoundTripper) *Client {
+	return New(Options{URL: "https://foreman.example.com", Transport: rt, Timeout: patience, Retries: retries, Log: hclog.NewNullLogger()})
+}
+
+// handled asks a handler, without a network between.
+type handled struct{ http.Handler }
+
+func (h handled) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// saying answers every request with the same.
+func saying(status int, header map[string]string, body string) http.RoundTripper {
+	return handled{http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for k, v := range header {
+			w.Header().Set(k, v)
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	})}
+}
+
+// operations are what a client can be asked for, by the method that it uses.
+var operations = map[string]func(*Client, context.Context, string) (Lock, error){
+	"GET":    (*Client).Show,
+	"PUT":    func(c *Client, ctx context.Context, name string) (Lock, error) { return Lock{}, c.Acquire(ctx, name) },
+	"DELETE": func(c *Client, ctx context.Context, name string) (Lock, error) { return Lock{}, c.Release(ctx, name) },
+}
+
+// do performs the operation that uses the method, on the lock "web".
+func do(ctx context.Context, c *Client, method string) error {
+	_, err := operations[method](c, ctx, "web")
+	return err
+}
+
+// kind is the sentinel of an error; it is an error of the test if there is not exactly one.
+func kind(t *testing.T, err error) error {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	var found []error
+	for _, sentinel := range sentinels {
+		if errors.Is(err, sentinel) {
+			found = append(found, sentinel)
+		}
+	}
+	var e *Error
+	if !errors.As(err, &e) || len(found) != 1 || found[0] != e.Kind {
+		t.Fatalf("%v wraps %v; want an *Error with one of the sentinels", err, found)
+	}
+	return e.Kind
+}
+
+var sentinels = []error{
+	ErrUnavailable, ErrNotNow, ErrNoLock, ErrDuplicate, ErrRefused, ErrUntrusted, ErrCredentials, ErrWrongURL, ErrNotForeman, ErrRejected,
+}
+
+// expect checks an error's kind, and that each of the texts is in its message.
+func expect(t *testing.T, err, want error, texts ...string) {
+	t.Helper()
+	if got := kind(t, err); got != want {
+		t.Fatalf("error %v; want %v", err, want)
+	}
+	for _, text := range texts {
+		if err != nil && !strings.Contains(err.Error(), text) {
+			t.Errorf("error\n\t%v\nlacks\n\t%s", err, text)
+		}
+	}
+}
+
+func newCA(t testing.TB) *dlmtest.CA {
+	t.Helper()
+	ca, err := dlmtest.NewCA(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+// issue makes a certificate and returns the files as a client's that trusts trusted.
+func issue(t testing.TB, issuer *dlmtest.CA, cn string, o dlmtest.IssueOptions, trusted *dlmtest.CA) TLS {
+	t.Helper()
+	cert, key, err := issuer.Issue(cn, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return TLS{Cert: cert, Key: key, CA: trusted.File()}
+}
+
+// listen starts the server on a free port of 127.0.0.1.
+func listen(t testing.TB, s *dlmtest.Server, ca *dlmtest.CA) string {
+	t.Helper()
+	run, err := s.Start(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { run.Close() })
+	return run.URL
+}
+
+// networked is a client with real TLS.
+func networked(t testing.TB, url string, files TLS) *Client {
+	t.Helper()
+	c := New(Options{URL: url, TLS: files, Timeout: 10 * time.Second, Log: hclog.NewNullLogger()})
+	t.Cleanup(c.http.(*http.Transport).CloseIdleConnections)
+	return c
+}
+
+// asked are the methods and names of the requests that arrived at a server.
+func asked(s *dlmtest.Server) []string {
+	var all []string
+	for _, r := range s.Requests() {
+		all = append(all, r.Method+" "+r.Name)
+	}
+	return all
+}
+
+// write makes a file and returns its path.
+func write(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
