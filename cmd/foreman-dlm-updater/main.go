@@ -14,24 +14,24 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	syscall.Umask(0o022) // for the files that we and the hooks make
-	ctx, kill := signals()
-	return cli.Main(cli.Process{Context: ctx, Kill: kill, Stdout: os.Stdout, Stderr: os.Stderr}, os.Args[1:])
+	first, second := signals()
+	return cli.Main(cli.Process{Context: first, Kill: second, Stdout: os.Stdout, Stderr: os.Stderr}, os.Args[1:])
 }
 
-// signals turns the first SIGTERM or SIGINT into the end of the context, and the second into kill.
-func signals() (context.Context, <-chan struct{}) {
+// signals returns a context that ends with the first SIGTERM or SIGINT, and one that ends with the second.
+func signals() (first, second context.Context) {
 	// A terminal that is closed does not stop an update, and a pipe that nobody reads does not either. Caught
 	// and dropped, not ignored: hooks would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
-	ctx, cancel := context.WithCancel(context.Background())
-	kill := make(chan struct{})
+	first, cancelFirst := context.WithCancel(context.Background())
+	second, cancelSecond := context.WithCancel(context.Background())
 	go func() {
 		<-stop
-		cancel()
+		cancelFirst()
 		<-stop
-		close(kill)
+		cancelSecond()
 	}()
-	return ctx, kill
+	return first, second
 }

@@ -17,11 +17,10 @@ import (
 
 // Process is what a command may use of the process that it runs in.
 type Process struct {
-	// Context ends with the first SIGTERM or SIGINT; Kill is closed by the second.
-	Context context.Context
-	Kill    <-chan struct{}
-	Stdout  io.Writer
-	Stderr  *os.File
+	// Context ends with the first SIGTERM or SIGINT, Kill with the second.
+	Context, Kill context.Context
+	Stdout        io.Writer
+	Stderr        *os.File
 }
 
 // DefaultConfig is read if no other file is named.

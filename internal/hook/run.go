@@ -1,12 +1,14 @@
 package hook
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,7 +31,7 @@ const (
 type Runner struct {
 	Log     hclog.Logger
 	Timeout time.Duration   // after that the process group is ended; 0: never
-	Kill    <-chan struct{} // once it is closed the process group is ended; nil: never
+	Kill    context.Context // once it is done the process group is ended; nil: never
 	Grace   time.Duration   // between TERM and KILL; 0: 10 s
 	Linger  time.Duration   // from the exit until output held open by others is closed; 0: 5 s
 }
@@ -117,10 +119,8 @@ func (r *Runner) logger() hclog.Logger {
 
 // run executes path and sees it through to its end. Its output is logged with name under key.
 func (r *Runner) run(key, name, path string, argv, env []string) Result {
-	select {
-	case <-r.Kill:
+	if r.Kill != nil && r.Kill.Err() != nil {
 		return Result{Exit: -1, Killed: true}
-	default:
 	}
 	out, ends, err := newOutput(r.logger(), key, name)
 	if err != nil {
@@ -148,56 +148,38 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 	return res
 }
 
-// await waits for the end of the process, which it brings about when the time has come.
+// await waits for the end of the process, and brings it about when the time has come. It waits in this very goroutine:
+// handing the news over from another costs more than all else that is done here.
 func (r *Runner) await(cmd *exec.Cmd, began time.Time, log hclog.Logger) Result {
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // ProcessState says all that the error would
-		close(exited)
-	}()
-	var timeout <-chan time.Time
-	if r.Timeout > 0 {
-		timer := time.NewTimer(r.Timeout)
-		defer timer.Stop()
-		timeout = timer.C
-	}
-
 	var res Result
-	select {
-	case <-exited:
-	case <-timeout:
-		res.TimedOut = true
-	case <-r.Kill:
-		res.Killed = true
-	}
-	res.Duration = time.Since(began)
-	if res.TimedOut || res.Killed {
+	var once sync.Once
+	end := func() {
+		res.TimedOut = r.Kill == nil || r.Kill.Err() == nil
+		res.Killed = !res.TimedOut
+		res.Duration = time.Since(began)
 		log.Warn("ending the process group", "pgid", cmd.Process.Pid,
 			"after", round(res.Duration).String(), "timeout", res.TimedOut)
-		if !r.end(cmd.Process.Pid, exited) {
-			log.Error("process does not end although it was killed", "pid", cmd.Process.Pid)
-			res.Exit, res.Signal = -1, syscall.SIGKILL
-			return res
-		}
+		r.end(cmd.Process.Pid)
 	}
+	if r.Timeout > 0 {
+		defer time.AfterFunc(r.Timeout, func() { once.Do(end) }).Stop()
+	}
+	if r.Kill != nil {
+		defer context.AfterFunc(r.Kill, func() { once.Do(end) })()
+	}
+	_ = cmd.Wait()                                       // ProcessState says all that the error would
+	once.Do(func() { res.Duration = time.Since(began) }) // or until the rest of the group has ended
 	return ended(res, cmd.ProcessState)
 }
 
 // end gives the process group TERM, and KILL to what is left of it after the grace. Nobody is told when a
 // group becomes empty, so it is looked at now and then: its leader may have gone long before the rest.
-// It reports whether the leader has exited; one that waits for a dead disk or file server can't.
-func (r *Runner) end(pgid int, exited <-chan struct{}) bool {
+func (r *Runner) end(pgid int) {
 	grace := orDefault(r.Grace, defaultGrace)
 	_ = syscall.Kill(-pgid, syscall.SIGTERM) // an error says that it is gone already
 	if !groupGone(pgid, grace) {
 		_ = syscall.Kill(-pgid, syscall.SIGKILL)
 		groupGone(pgid, min(grace, killed)) // so that nothing of it runs beside what comes next
-	}
-	select {
-	case <-exited:
-		return true
-	case <-time.After(grace):
-		return false
 	}
 }
 

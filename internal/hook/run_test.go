@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -254,13 +255,13 @@ func TestTimeoutGroup(t *testing.T) {
 	h := sh(t, `
 (trap 'echo child heard TERM' TERM; echo $(exec sh -c 'echo $PPID') >`+path+`; while :; do sleep 0.01; done) &
 wait`)
-	kill := make(chan struct{})
+	kill, cancel := context.WithCancel(t.Context())
 	r := &Runner{Log: log, Kill: kill, Grace: 200 * time.Millisecond}
 	child := make(chan int, 1)
 	go func() {
 		pid, _ := strconv.Atoi(wait())
 		child <- pid
-		close(kill)
+		cancel()
 	}()
 	began := time.Now()
 	res := r.Run("update", h, nil)
@@ -278,8 +279,8 @@ wait`)
 
 func TestKillBeforehand(t *testing.T) {
 	rec, log := newRecord()
-	kill := make(chan struct{})
-	close(kill)
+	kill, cancel := context.WithCancel(t.Context())
+	cancel()
 	res := (&Runner{Log: log, Kill: kill}).Run("update", sh(t, "echo hello"), nil)
 	if diff := cmp.Diff(Result{Exit: -1, Killed: true}, res, plain); diff != "" {
 		t.Error(diff)
@@ -347,7 +348,9 @@ func killPrinted(t *testing.T, rec *record) {
 // BenchmarkRun200 runs 200 trivial hooks, as a stage would.
 func BenchmarkRun200(b *testing.B) {
 	hooks := trivial(b)
-	r := &Runner{Log: discard()}
+	kill, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	r := &Runner{Log: discard(), Kill: kill}
 	for b.Loop() {
 		for _, h := range hooks {
 			if res := r.Run("update", h, nil); !res.OK() {
