@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -25,12 +26,16 @@ const (
 // ready (fs/eventpoll.c, rdllist), so that lines are logged in the order in which they were written as
 // far as that can be known of two pipes. A goroutine for each pipe loses that: the Go scheduler
 // runs the two in any order. And its reader blocks in a thread instead of in Go's poller, because it
-// must be quick to see one line before the next is written.
+// must be quick to see one line before the next is written. The process's exit is in the same set: to be
+// told of it by another goroutine costs more than all else that is done for a hook.
 type output struct {
 	set     int // the epoll set
-	stop    int // an eventfd in it that ends the reader
+	wake    int // an eventfd in it, for news that no descriptor gives
+	pidfd   int // the process, in the set too; -1 where the kernel has no such thing
 	streams []*stream
-	drained chan struct{} // closed once nothing is read any more
+
+	mu     sync.Mutex // of nudge and close
+	closed bool
 }
 
 // stream is the reading end of one pipe, and the line that has begun on it.
@@ -45,7 +50,7 @@ type stream struct {
 // newOutput returns the reader, and the writing ends for the process's standard output and error. The
 // caller closes those once the process has them.
 func newOutput(log hclog.Logger, key, name string) (o *output, ends [2]*os.File, err error) {
-	o = &output{set: -1, stop: -1, drained: make(chan struct{})}
+	o = &output{set: -1, wake: -1, pidfd: -1}
 	defer func() {
 		if err != nil {
 			o.close()
@@ -55,10 +60,10 @@ func newOutput(log hclog.Logger, key, name string) (o *output, ends [2]*os.File,
 	if o.set, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, ends, fmt.Errorf("create an epoll set: %w", err)
 	}
-	if o.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+	if o.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
 		return nil, ends, fmt.Errorf("create an eventfd: %w", err)
 	}
-	if err = o.watch(o.stop); err != nil {
+	if err = o.watch(o.wake); err != nil {
 		return nil, ends, fmt.Errorf("watch an eventfd: %w", err)
 	}
 	for i, what := range []string{"stdout", "stderr"} {
@@ -94,7 +99,10 @@ func (o *output) watch(fd int) error {
 
 // close gives the descriptors back. A process that still writes gets SIGPIPE.
 func (o *output) close() {
-	for _, fd := range []int{o.set, o.stop} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	for _, fd := range []int{o.set, o.wake, o.pidfd} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
@@ -112,22 +120,6 @@ func closeAll(files [2]*os.File) {
 	}
 }
 
-// finish waits until both streams have ended, at most for the linger, and closes them. It reports
-// whether they had ended.
-func (o *output) finish(linger time.Duration) (ended bool) {
-	timer := time.NewTimer(linger)
-	defer timer.Stop()
-	select {
-	case <-o.drained:
-	case <-timer.C:
-		// Any number but 0 makes it readable (eventfd(2)).
-		_, _ = unix.Write(o.stop, []byte{1, 1, 1, 1, 1, 1, 1, 1})
-		<-o.drained
-	}
-	o.close()
-	return o.open() == 0
-}
-
 func (o *output) open() (n int) {
 	for _, s := range o.streams {
 		if !s.closed {
@@ -137,22 +129,38 @@ func (o *output) open() (n int) {
 	return n
 }
 
-// read logs both streams until they have ended or it is stopped.
-func (o *output) read() {
-	defer close(o.drained)
+// nudge makes follow look again. It may be called by any goroutine at any time.
+func (o *output) nudge() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed { // the number may be somebody else's descriptor by now
+		return
+	}
+	_, _ = unix.Write(o.wake, []byte{1, 1, 1, 1, 1, 1, 1, 1}) // any number but 0 (eventfd(2))
+}
+
+// follow logs both streams until the process is over and they have ended, at most for the linger after its
+// end, and closes them. It reports whether they had ended.
+func (o *output) follow(p *process, linger time.Duration) (ended bool) {
+	defer o.close()
 	buf := make([]byte, readBuffer)
 	var ready []unix.EpollEvent
-	for stopped := false; o.open() > 0 && !stopped; {
-		wait := -1
-		if len(ready) > 0 {
-			wait = 0
+	var deadline time.Time // once the process is over
+	for {
+		if deadline.IsZero() && p.over() {
+			deadline = time.Now().Add(linger)
 		}
-		var fresh [3]unix.EpollEvent
-		n, _ := unix.EpollWait(o.set, fresh[:], wait) // -1: EINTR, as there is no other error
+		if !deadline.IsZero() && (o.open() == 0 || !time.Now().Before(deadline)) {
+			break
+		}
+		var fresh [4]unix.EpollEvent
+		n, _ := unix.EpollWait(o.set, fresh[:], patience(deadline, len(ready) > 0)) // -1: EINTR, as there is no other error
 		ready = append(ready, fresh[:max(n, 0)]...)
 		var again []unix.EpollEvent // those that may have more and give no further event
 		for _, event := range ready {
-			stopped = stopped || event.Fd == int32(o.stop)
+			if event.Fd == int32(o.pidfd) {
+				p.reap()
+			}
 			for _, s := range o.streams {
 				if event.Fd == int32(s.fd) && s.read(buf, event.Events&unix.EPOLLHUP != 0) {
 					again = append(again, event)
@@ -164,6 +172,18 @@ func (o *output) read() {
 	for _, s := range o.streams {
 		s.end()
 	}
+	return o.open() == 0
+}
+
+// patience is how long to wait for events, in milliseconds: -1 for ever.
+func patience(deadline time.Time, busy bool) int {
+	switch {
+	case busy:
+		return 0
+	case deadline.IsZero():
+		return -1
+	}
+	return int(max(time.Until(deadline), 0)/time.Millisecond) + 1
 }
 
 // read takes what is there, at most a buffer full, and reports whether it must be called again without

@@ -8,7 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -131,6 +131,7 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 		Stdout: ends[0], Stderr: ends[1], // files, so that exec copies nothing; no Stdin is /dev/null
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
+	cmd.SysProcAttr.PidFD = &out.pidfd
 	began := time.Now()
 	err = start(cmd)
 	closeAll(ends)
@@ -138,38 +139,86 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 		out.close()
 		return Result{Exit: -1, Err: explain(path, err), Duration: time.Since(began)}
 	}
-	go out.read()
-
-	res := r.await(cmd, began, r.logger().With(key, name))
-	if linger := orDefault(r.Linger, defaultLinger); !out.finish(linger) {
-		r.logger().Warn("left a process behind that holds its output open; the output was closed", key, name,
-			"waited", linger.String())
+	p := &process{cmd: cmd, out: out, began: began, log: r.logger().With(key, name)}
+	p.await()
+	defer r.guard(p)()
+	if linger := orDefault(r.Linger, defaultLinger); !out.follow(p, linger) {
+		p.log.Warn("left a process behind that holds its output open; the output was closed", "waited", linger.String())
 	}
-	return res
+	return ended(p.res, cmd.ProcessState)
 }
 
-// await waits for the end of the process, and brings it about when the time has come. It waits in this very goroutine:
-// handing the news over from another costs more than all else that is done here.
-func (r *Runner) await(cmd *exec.Cmd, began time.Time, log hclog.Logger) Result {
-	var res Result
-	var once sync.Once
-	end := func() {
-		res.TimedOut = r.Kill == nil || r.Kill.Err() == nil
-		res.Killed = !res.TimedOut
-		res.Duration = time.Since(began)
-		log.Warn("ending the process group", "pgid", cmd.Process.Pid,
-			"after", round(res.Duration).String(), "timeout", res.TimedOut)
-		r.end(cmd.Process.Pid)
+// process is a process that runs, and what becomes of it.
+type process struct {
+	cmd   *exec.Cmd
+	out   *output
+	began time.Time
+	log   hclog.Logger
+
+	phase  atomic.Int32 // one of the constants below
+	reaped atomic.Bool
+	res    Result // written by who moves phase on from running
+}
+
+// The phases of a process. Only one of exit and guard moves it on from running.
+const (
+	running int32 = iota
+	ending        // the guard is ending its group
+	finished
+)
+
+// await sees to it that reap is called when the process has exited: by follow, or by a goroutine where the kernel
+// has no pidfd (before Linux 5.4).
+func (p *process) await() {
+	if p.out.pidfd >= 0 && p.out.watch(p.out.pidfd) == nil {
+		return
 	}
+	go func() {
+		p.reap()
+		p.out.nudge()
+	}()
+}
+
+// reap waits for the process; ProcessState says all that the error would.
+func (p *process) reap() {
+	_ = p.cmd.Wait()
+	p.reaped.Store(true)
+}
+
+// over reports whether the process has exited, and nobody is at work to end its group.
+func (p *process) over() bool {
+	if !p.reaped.Load() {
+		return false
+	}
+	if p.phase.CompareAndSwap(running, finished) {
+		p.res.Duration = time.Since(p.began)
+	}
+	return p.phase.Load() == finished
+}
+
+// guard ends the process when its time is over, or when the runner is told to. The returned function takes the guard
+// away.
+func (r *Runner) guard(p *process) (off func()) {
+	end := func(because Result) {
+		if !p.phase.CompareAndSwap(running, ending) {
+			return
+		}
+		because.Duration = time.Since(p.began)
+		p.res = because
+		p.log.Warn("ending the process group", "pgid", p.cmd.Process.Pid,
+			"after", round(because.Duration).String(), "timeout", because.TimedOut)
+		r.end(p.cmd.Process.Pid)
+		p.phase.Store(finished)
+		p.out.nudge()
+	}
+	stopTimer, stopKill := func() bool { return true }, func() bool { return true }
 	if r.Timeout > 0 {
-		defer time.AfterFunc(r.Timeout, func() { once.Do(end) }).Stop()
+		stopTimer = time.AfterFunc(r.Timeout, func() { end(Result{TimedOut: true}) }).Stop
 	}
 	if r.Kill != nil {
-		defer context.AfterFunc(r.Kill, func() { once.Do(end) })()
+		stopKill = context.AfterFunc(r.Kill, func() { end(Result{Killed: true}) })
 	}
-	_ = cmd.Wait()                                       // ProcessState says all that the error would
-	once.Do(func() { res.Duration = time.Since(began) }) // or until the rest of the group has ended
-	return ended(res, cmd.ProcessState)
+	return func() { stopTimer(); stopKill() }
 }
 
 // end gives the process group TERM, and KILL to what is left of it after the grace. Nobody is told when a
