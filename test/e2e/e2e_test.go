@@ -112,7 +112,7 @@ func checkHost(t *testing.T, h *host) {
 	if got := h.run("systemctl", "is-active", "ledger.service"); got != "active\n" {
 		t.Errorf("ledger.service: %s", got)
 	}
-	if got := h.run("ls", "-A", "/var/lib/foreman_dlm_updater"); got != "" {
+	if got := h.run("ls", "-A", "/var/lib/foreman_dlm_updater"); got != "state.lock\n" {
 		t.Errorf("left in the directory of the state: %s", got)
 	}
 	if got := h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend"); got != "" {
