@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"foreman-dlm-updater/internal/host"
@@ -37,6 +38,9 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 		return &toldError{err}
 	}
 	defer instance.Close()
+	defer context.AfterFunc(p.Context, func() {
+		log.Warn("told to stop: a hook that runs may finish, and no further one is started; a second signal ends it")
+	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	if err := newWorkflow(p, c, log).Run(p.Context, cmd.AfterReboot); err != nil {
 		tell(log, err)
