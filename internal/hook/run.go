@@ -34,6 +34,8 @@ type Runner struct {
 	Kill    context.Context // once it is done the process group is ended; nil: never
 	Grace   time.Duration   // between TERM and KILL; 0: 10 s
 	Linger  time.Duration   // from the exit until output held open by others is closed; 0: 5 s
+
+	noPidfd bool // as on a kernel without pidfds; for tests
 }
 
 // Result is how a process ended.
@@ -131,7 +133,9 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 		Stdout: ends[0], Stderr: ends[1], // files, so that exec copies nothing; no Stdin is /dev/null
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
-	cmd.SysProcAttr.PidFD = &out.pidfd
+	if !r.noPidfd {
+		cmd.SysProcAttr.PidFD = &out.pidfd
+	}
 	began := time.Now()
 	err = start(cmd)
 	closeAll(ends)

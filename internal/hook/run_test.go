@@ -399,3 +399,21 @@ func trivial(b *testing.B) []Hook {
 	}
 	return hooks
 }
+
+// TestOldKernel: without pidfds (before Linux 5.4) the exit is noticed in another way.
+func TestOldKernel(t *testing.T) {
+	rec, log := newRecord()
+	r := &Runner{Log: log, noPidfd: true, Timeout: time.Minute}
+	res := r.Run("update", sh(t, "echo one; exit 7"), nil)
+	if diff := cmp.Diff(Result{Exit: 7}, res, plain); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"stdout: one"}, rec.output(t)); diff != "" {
+		t.Error(diff)
+	}
+	r.Timeout, r.Grace = 20*time.Millisecond, 50*time.Millisecond
+	res = r.Run("update", sh(t, "exec sleep 60"), nil)
+	if diff := cmp.Diff(Result{Exit: -1, Signal: syscall.SIGTERM, TimedOut: true}, res, plain); diff != "" {
+		t.Error(diff)
+	}
+}

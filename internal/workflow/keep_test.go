@@ -1,0 +1,320 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestKeepingTheLock: what a guarded stage sees of the lock before it begins.
+func TestKeepingTheLock(t *testing.T) {
+	// Requests of the run so far when update begins: GPG (lock_get), G (pre_update); the 4th GET is update's.
+	tests := []struct {
+		name  string
+		setup func(*world)
+		kind  string
+		stage state.Stage
+		said  string
+	}{
+		{"still ours", func(*world) {}, "ok", "", ""},
+		{"unreachable in the invocation that got it: warn and go on", func(w *world) {
+			w.foreman.before = nth("GET", 4, unreachable)
+		}, "ok", "", "locks don't expire"},
+		{"released by an administrator", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
+		}, "failed", state.Update, "it is free"},
+		{"given to somebody else", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold("other"); return nil })
+		}, "failed", state.Update, "held by other"},
+		{"deleted", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { w.foreman.exists = false; return nil })
+		}, "failed", state.Update, "deleted"},
+		{"a signal at that moment", func(w *world) {
+			w.foreman.after = nth("GET", 4, func() error { w.stop(); return unreachable() })
+		}, "later", state.Update, ""},
+		{"a signal while post_update looks", func(w *world) {
+			w.foreman.after = nth("GET", 6, func() error { w.stop(); return nil })
+			w.hooks[state.PostUpdate] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("post_update ran"); return HookResult{} }}}
+		}, "later", state.PostUpdate, ""},
+		{"refused meanwhile", func(w *world) {
+			w.foreman.before = nth("GET", 4, func() error { return errors.New("401") })
+		}, "failed", state.Update, "401"},
+		{"gone before post_update: warn and go on", func(w *world) {
+			w.foreman.before = nth("GET", 6, func() error { w.foreman.hold("other"); return nil })
+		}, "ok", "", "bring the host back to service"},
+		{"unreachable before post_update: warn and go on", func(w *world) {
+			w.foreman.before = nth("GET", 6, unreachable)
+		}, "ok", "", "bring the host back to service"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				test.setup(w)
+				err := w.invoke(false)
+				if kind(err) != test.kind || w.stage() != test.stage {
+					t.Errorf("%s (%v), stage %q; want %s, %q", kind(err), err, w.stage(), test.kind, test.stage)
+				}
+				all := w.log.String()
+				if err != nil {
+					all += err.Error()
+				}
+				if !strings.Contains(all, test.said) {
+					t.Errorf("%q is not said in %s", test.said, all)
+				}
+				if test.stage == state.Update && len(w.effects("hook update")) != 0 {
+					t.Error("update ran")
+				}
+			})
+		})
+	}
+}
+
+// TestResumeTakesTheLockAgain: an invocation that resumes in a guarded stage.
+func TestResumeTakesTheLockAgain(t *testing.T) {
+	tests := []struct {
+		name     string
+		setup    func(*world)
+		kind     string
+		requests string // until update's hooks
+	}{
+		{"still ours: PUT, settle, verify", func(*world) {}, "ok", "GPGG"},
+		{"released meanwhile, and free", func(w *world) { w.foreman.hold("") }, "ok", "GPGG"},
+		{"somebody else has it: wait, keeping the stage", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = nth("GET", 3, func() error {
+				if w.stage() != state.Update {
+					w.t.Errorf("waiting with stage %q", w.stage())
+				}
+				w.foreman.hold("")
+				return nil
+			})
+		}, "ok", "GGGPGG"},
+		{"unreachable: not now", func(w *world) { w.foreman.before = from("GET", 1, unreachable) }, "later", "G"},
+		{"ours but disabled: nobody else can have it, go on", func(w *world) {
+			w.foreman.enabled = false
+			w.foreman.before = from("DELETE", 1, func() error { w.foreman.enabled = true; return nil })
+		}, "ok", "GPGG"},
+		{"lock_timeout while somebody else has it: the stage stays", func(w *world) {
+			w.foreman.hold("other")
+			w.settings.LockTimeout = time.Minute
+		}, "later", "GG"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web"}
+				w.foreman.hold("me")
+				test.setup(w)
+				requests := ""
+				w.hooks[state.Update] = []fakeHook{{"x", func([]string) HookResult { requests = w.requests(); return HookResult{} }}}
+				err := w.invoke(false)
+				if requests == "" {
+					requests = w.requests()
+				}
+				if kind(err) != test.kind || requests != test.requests {
+					t.Errorf("%s (%v), requests %s; want %s, %s", kind(err), err, requests, test.kind, test.requests)
+				}
+				if test.kind == "later" && w.stage() != state.Update {
+					t.Errorf("stage on disk %q", w.stage())
+				}
+			})
+		})
+	}
+}
+
+// TestLockNameChanged: a run keeps the name that it took.
+func TestLockNameChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r", Lock: "old"}
+		w.foreman.hold("me")
+		var env []string
+		w.hooks[state.PostUpdate] = []fakeHook{{"x", func(e []string) HookResult { env = e; return HookResult{} }}}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.Join(env, " "), "DLM_LOCK_NAME=old") || !strings.Contains(w.log.String(), "keeps the lock that it took") {
+			t.Errorf("env %q, log %s", env, w.log)
+		}
+	})
+}
+
+// TestRefresh: the claim is repeated while a long stage runs, and stops with it.
+func TestRefresh(t *testing.T) {
+	long := func(w *world, d time.Duration) {
+		w.hooks[state.Update] = []fakeHook{{"long", func([]string) HookResult {
+			pause(context.Background(), d)
+			return HookResult{}
+		}}}
+	}
+	tests := []struct {
+		name  string
+		setup func(*world)
+		puts  int // in all
+		kind  string
+		said  string
+	}{
+		{"every hour", func(w *world) { long(w, 3*time.Hour+time.Minute) }, 1 + 3, "ok", "lock refreshed"},
+		{"never", func(w *world) { long(w, 3*time.Hour); w.settings.Refresh = 0 }, 1, "ok", ""},
+		{"lost: an error at once, and no further guarded stage", func(w *world) {
+			long(w, 3*time.Hour+time.Minute)
+			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
+			w.hooks[state.NeedsReboot] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("needs_reboot ran"); return HookResult{} }}}
+		}, 1, "failed", "lock lost"},
+		{"lost between the look and the claim", func(w *world) {
+			long(w, 2*time.Hour+time.Minute)
+			w.foreman.before = nth("PUT", 2, func() error { w.foreman.hold("other"); return nil })
+		}, 1 + 1, "failed", "lock lost"},
+		{"lost, and ours again: somebody may have had it in between", func(w *world) {
+			w.hooks[state.Update] = []fakeHook{{"long", func([]string) HookResult {
+				pause(context.Background(), 90*time.Minute)
+				w.foreman.hold("me")
+				return HookResult{}
+			}}}
+			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
+		}, 1, "failed", "lock lost"},
+		{"in a resumed post_update too", func(w *world) {
+			w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r"}
+			w.foreman.hold("me")
+			w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+				pause(context.Background(), 2*time.Hour+time.Minute)
+				return HookResult{}
+			}}}
+		}, 2, "ok", "lock refreshed"},
+		{"a look that hangs does not hold up the run", func(w *world) {
+			long(w, time.Hour+time.Minute)
+			w.foreman.hang = func(method string) bool { return method == "GET" && strings.Count(w.requests(), "G") == 5 }
+		}, 1, "ok", ""},
+		{"an outage is no loss", func(w *world) {
+			long(w, 3*time.Hour+time.Minute)
+			w.foreman.before = nth("GET", 5, unreachable)
+		}, 1 + 2, "ok", "could not be refreshed"},
+		{"disabled but ours is no loss", func(w *world) {
+			long(w, 2*time.Hour+time.Minute)
+			w.foreman.before = nth("PUT", 2, func() error { return ErrNotNow })
+		}, 1 + 2, "ok", "could not be refreshed"},
+		{"an unanswered refresh that is written late does not keep the lock", func(w *world) {
+			w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+				pause(context.Background(), time.Hour+time.Minute)
+				return HookResult{}
+			}}}
+			w.foreman.before = nth("PUT", 2, unreachable)
+			w.foreman.after = nth("DELETE", 1, func() error {
+				go func() {
+					pause(context.Background(), time.Second)
+					w.foreman.hold("me")
+				}()
+				return nil
+			})
+		}, 1 + 1, "ok", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				test.setup(w)
+				began := time.Now()
+				err := w.invoke(false)
+				if kind(err) != test.kind {
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(began); took > 6*time.Hour {
+					t.Errorf("it took %s", took)
+				}
+				if puts := strings.Count(w.requests(), "P"); puts != test.puts {
+					t.Errorf("%d PUTs, want %d", puts, test.puts)
+				}
+				if !strings.Contains(w.log.String(), test.said) {
+					t.Errorf("%q is not said in %s", test.said, w.log)
+				}
+				if test.kind == "ok" && w.foreman.holder() != "" {
+					t.Errorf("held by %q at the end", w.foreman.holder())
+				}
+			})
+		})
+	}
+}
+
+// TestNoRefreshDuringRelease: the release does not begin before a refresh under way has ended.
+func TestNoRefreshDuringRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.Refresh = 10 * time.Second
+		w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+			pause(context.Background(), 25*time.Second)
+			return HookResult{}
+		}}}
+		var busy atomic.Bool
+		w.foreman.before = func(method string) error {
+			switch {
+			case method == "PUT" && strings.Count(w.requests(), "P") > 1:
+				busy.Store(true)
+				pause(context.Background(), 20*time.Second)
+				busy.Store(false)
+			case method == "DELETE" && busy.Load():
+				t.Error("released while a refresh was under way")
+			}
+			return nil
+		}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff("", w.foreman.holder()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestWhatIsSaidOfTheLock: who reads why a run stopped must not be told that a lock is kept which is somebody else's.
+func TestWhatIsSaidOfTheLock(t *testing.T) {
+	tests := []struct {
+		name  string
+		setup func(*world)
+		held  Held
+	}{
+		{"a hook fails", func(w *world) { w.hooks[state.Update] = []fakeHook{{"x", exits(1)}} }, Yes},
+		{"a hook fails in needs_update", func(w *world) {
+			w.disk = nil
+			w.hooks[state.NeedsUpdate] = []fakeHook{{"x", func([]string) HookResult { return HookResult{Err: errDead} }}}
+		}, No},
+		{"released by an administrator before the next stage", func(w *world) {
+			w.hooks[state.Update] = []fakeHook{{"x", func([]string) HookResult { w.foreman.hold(""); return HookResult{} }}}
+		}, No},
+		{"resumed, and somebody else has it", func(w *world) {
+			w.foreman.hold("other")
+			w.settings.LockTimeout = time.Minute
+		}, No},
+		{"resumed, and nobody can be asked: it was ours, and locks don't expire", func(w *world) {
+			w.foreman.before = func(string) error { return unreachable() }
+		}, Yes},
+		{"a lock_get of which nothing is known", func(w *world) {
+			w.disk = &state.Record{Stage: state.LockGet}
+			w.foreman.before = func(string) error { return unreachable() }
+		}, Perhaps},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web"}
+				w.foreman.hold("me")
+				test.setup(w)
+				err := w.invoke(false)
+				var stage *StageError
+				if !errors.As(err, &stage) || stage.Held != test.held {
+					t.Errorf("%+v (%v), want %v", stage, err, test.held)
+				}
+			})
+		})
+	}
+}
