@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -186,4 +187,23 @@ func TestUptimeGoesOn(t *testing.T) {
 	if second, err := Uptime(); err != nil || second < first {
 		t.Errorf("%s after %s, %v", second, first, err)
 	}
+}
+
+// TestNotify: what systemd would hear, and nothing where there is none.
+func TestNotify(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer systemd.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	Notify("waiting for lock web: held by web3")
+	heard := make([]byte, 200)
+	n, err := systemd.Read(heard)
+	if got := string(heard[:n]); err != nil || got != "STATUS=waiting for lock web: held by web3" {
+		t.Errorf("%q, %v", got, err)
+	}
+	t.Setenv("NOTIFY_SOCKET", "")
+	Notify("nobody hears this")
 }
