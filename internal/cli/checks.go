@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -32,15 +33,25 @@ var offlineChecks = []check{
 // before (hostcert_renewal_interval), those of older Puppets not at all.
 const renewBefore = 14 * 24 * time.Hour
 
-func checkHooks(_ *Process, c *config.Config) (string, error) {
+func checkHooks(p *Process, c *config.Config) (string, error) {
+	terminal, _ := logging.Detect(p.Stderr)
+	// What is skipped is worth seeing here: a forgotten chmod +x is a hook that never runs.
+	log, _, err := logging.New(logging.Options{Level: "debug", Stderr: p.Stderr, Terminal: terminal})
+	if err != nil {
+		return "", err
+	}
 	var counts []string
 	var unsafe []error
 	for _, stage := range workflow.HookStages {
-		found, err := hook.List(c.StageDirs[string(stage)], hclog.NewNullLogger())
+		found, err := hook.List(c.StageDirs[string(stage)], log)
 		if err != nil {
 			unsafe = append(unsafe, err)
 		}
-		counts = append(counts, fmt.Sprintf("%s %d", stage, len(found)))
+		count := fmt.Sprintf("%s %d", stage, len(found))
+		if len(found) == 0 && err == nil && stage == state.NeedsReboot {
+			count += " (so each update ends with a reboot)"
+		}
+		counts = append(counts, count)
 	}
 	if err := errors.Join(unsafe...); err != nil {
 		return "", &configError{err}
@@ -70,9 +81,12 @@ func checkCertificate(_ *Process, c *config.Config) (string, error) {
 }
 
 func checkRebootCmd(_ *Process, c *config.Config) (string, error) {
-	path, err := exec.LookPath(c.RebootCmd[0])
+	path, err := hook.LookPath(c.RebootCmd[0], os.Environ())
+	if err == nil {
+		err = unix.Access(path, unix.X_OK)
+	}
 	if err != nil {
-		return "", &configError{err}
+		return "", &configError{fmt.Errorf("%s: %w", c.RebootCmd[0], err)}
 	}
 	return path, nil
 }
@@ -90,6 +104,8 @@ func checkFiles(_ *Process, c *config.Config) (string, error) {
 			all = append(all, err)
 		} else if !info.IsDir() {
 			all = append(all, fmt.Errorf("%s is not a directory", dir))
+		} else if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+			all = append(all, fmt.Errorf("%s is not a regular file", file))
 		} else if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 			all = append(all, fmt.Errorf("directory %s can't be written to: %w", dir, err))
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"foreman-dlm-updater/internal/dlm"
@@ -59,13 +61,16 @@ func hint(err error) string {
 		unreadable *state.UnreadableError
 		running    *host.RunningError
 		unsafe     *hook.UnsafeError
+		missing    *fs.PathError
 	)
 	switch {
 	case errors.As(err, &unreadable), errors.Is(err, workflow.ErrOtherMachine):
 		return "look at the file; then `foreman-dlm-updater state set STAGE` to go on with a stage, or `foreman-dlm-updater state " +
 			"clear` to forget the run; the lock was not touched, see `foreman-dlm-updater lock show`"
-	case errors.Is(err, fs.ErrNotExist) && exitCode(err) == exitFailed:
-		return "create the directory, such as with `install -d -m 0755 DIRECTORY`"
+	case errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) && noDirectory(filepath.Dir(missing.Path)):
+		return fmt.Sprintf("`install -d -m 0755 %s` makes the directory that is missing", filepath.Dir(missing.Path))
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return "run it as root"
 	case errors.As(err, &running):
 		return "wait until it has ended, or see what it does with `foreman-dlm-updater status`"
 	case errors.As(err, &unsafe):
@@ -77,6 +82,11 @@ func hint(err error) string {
 		return "mend it, then `foreman-dlm-updater config check`"
 	}
 	return ""
+}
+
+func noDirectory(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // report prints an error and what to do about it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/workflow"
@@ -85,6 +86,9 @@ func tell(log hclog.Logger, err error) {
 
 // afterStop says what to do about a stage that was not finished.
 func afterStop(stage *workflow.StageError) string {
+	if errors.Is(stage.Err, dlm.ErrUnavailable) {
+		return "the next `foreman-dlm-updater run` goes on; if it lasts, look for the cause with `foreman-dlm-updater config check`"
+	}
 	if exitCode(stage) == exitLater {
 		return "nothing to mend on this host; the next `foreman-dlm-updater run` goes on"
 	}

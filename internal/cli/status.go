@@ -109,7 +109,7 @@ func examine(ctx context.Context, c *config.Config) (*standing, error) {
 }
 
 func (s *standing) lookAtInstance(c *config.Config) {
-	err := host.Running(c.Lock)
+	err := host.Running(c.Lock, c.State)
 	var running *host.RunningError
 	switch {
 	case errors.As(err, &running):

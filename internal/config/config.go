@@ -189,11 +189,23 @@ func (c *Config) assign(doc *document, r *report) {
 
 // checkTogether reports values that are right by themselves and wrong side by side.
 func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *report) {
+	if good["lock_retry_interval"] && c.LockRetryInterval < time.Second {
+		r.warnf(lines["lock_retry_interval"], "lock_retry_interval", "%s makes every waiting host ask Foreman all the time; 60s would be right",
+			c.LockRetryInterval)
+	}
 	if good["lock_retry_jitter"] && good["lock_retry_interval"] && c.LockRetryJitter > c.LockRetryInterval {
 		r.errorf(lines["lock_retry_jitter"], "lock_retry_jitter",
 			"%s is more than lock_retry_interval, %s; at most the interval would be right", c.LockRetryJitter, c.LockRetryInterval)
 	}
 	owner := map[string]string{c.Path: "the configuration"}
+	for _, f := range []struct{ key, path string }{{"client_crt", c.ClientCert}, {"client_key", c.ClientKey}, {"ca", c.CA}} {
+		if f.path != "" { // one PEM file may hold them all
+			owner[f.path] = f.key
+		}
+	}
+	if c.State != "" {
+		owner[c.State+".lock"] = "the lock that is kept beside state"
+	}
 	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"log", c.Log}} {
 		if f.path == "" {
 			continue

@@ -66,8 +66,16 @@ func List(dir string, log hclog.Logger) ([]Hook, error) {
 			hooks = append(hooks, h)
 			found.add(at.offenders...)
 			if at.info == nil {
-				found.add(Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err), Fix: "rm " + quote(h.Path)})
+				found.add(Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err) +
+					"; restore what it points to, or remove the link if this host does not need that hook"})
 			}
+		case at.linked && !leftover(h.Name): // who can change the way there can make it a hook, or none, at any time
+			for _, offender := range at.offenders {
+				if offender.Path != at.path {
+					found.add(offender)
+				}
+			}
+			log.Debug("hook skipped", "path", h.Path, "why", why)
 		case leftover(h.Name) && executable(at):
 			log.Warn("hook skipped", "path", h.Path, "why", why)
 		default:

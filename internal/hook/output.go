@@ -43,6 +43,7 @@ type stream struct {
 	fd     int
 	closed bool
 	log    func(line string)
+	last   string // the line that was logged last
 	line   []byte // at most maxLine+1 bytes, so that a \r in that place is seen
 	cut    int64  // bytes of the line that were not kept
 }
@@ -118,6 +119,16 @@ func closeAll(files [2]*os.File) {
 			f.Close()
 		}
 	}
+}
+
+// said is the last line of standard error, in short.
+func (o *output) said() string {
+	const most = 200
+	said := []rune(o.streams[1].last)
+	if len(said) > most {
+		return string(said[:most]) + "..."
+	}
+	return string(said)
 }
 
 func (o *output) open() (n int) {
@@ -251,6 +262,9 @@ func (s *stream) flush() {
 		text += fmt.Sprintf(" [%d more bytes left out]", cut)
 	}
 	s.log(text)
+	if text != "" {
+		s.last = text
+	}
 	s.line, s.cut = s.line[:0], 0
 }
 

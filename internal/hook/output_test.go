@@ -50,7 +50,8 @@ func TestLogged(t *testing.T) {
 	h := sh(t, `printf 'a "b" \\x \033[1m \377 \302\205\n'`)
 	var text, structured record
 	(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &text, DisableTime: true})}).Run("update", h, nil)
-	first, _, _ := strings.Cut(text.buf.String(), "\n")
+	_, rest, _ := strings.Cut(text.buf.String(), "\n") // "hook started"
+	first, _, _ := strings.Cut(rest, "\n")
 	if diff := cmp.Diff(`[INFO]  output: hook=10-test stream=stdout line="a \"b\" \x \x1b[1m \xff \u0085"`, first); diff != "" {
 		t.Error(diff)
 	}

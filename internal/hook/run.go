@@ -46,6 +46,7 @@ type Result struct {
 	Killed   bool           // ended by us, or not begun, because of Runner.Kill
 	Err      error          // why it, or the command that it is a script of, could not be executed
 	Duration time.Duration  // until its exit; if it timed out, until it was told to end
+	Said     string         // the last line of its standard error, as logged, cut to a sentence's length; empty if none
 }
 
 // OK reports whether it was executed, ended by itself and said 0.
@@ -83,7 +84,7 @@ func round(d time.Duration) time.Duration {
 // doesn't trouble it.
 func (r *Runner) Run(stage string, h Hook, env []string) Result {
 	log := r.logger()
-	log.Debug("hook started", "hook", h.Name, "stage", stage, "path", h.Path)
+	log.Info("hook started", "hook", h.Name, "stage", stage, "path", h.Path)
 	res := r.run("hook", h.Name, h.Path, []string{h.Path}, env)
 	log.Info("hook ended", "hook", h.Name, "stage", stage,
 		"result", res.String(), "exit", res.Exit, "duration", round(res.Duration).String())
@@ -105,7 +106,7 @@ func (r *Runner) command(name string, argv []string, env []string) Result {
 	if len(argv) == 0 {
 		return Result{Exit: -1, Err: errors.New("empty command line")}
 	}
-	path, err := lookPath(argv[0], environment(os.Environ(), env))
+	path, err := LookPath(argv[0], environment(os.Environ(), env))
 	if err != nil {
 		return Result{Exit: -1, Err: err}
 	}
@@ -149,7 +150,9 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 	if linger := orDefault(r.Linger, defaultLinger); !out.follow(p, linger) {
 		p.log.Warn("left a process behind that holds its output open; the output was closed", "waited", linger.String())
 	}
-	return ended(p.res, cmd.ProcessState)
+	res := ended(p.res, cmd.ProcessState)
+	res.Said = out.said()
+	return res
 }
 
 // process is a process that runs, and what becomes of it.
@@ -292,16 +295,17 @@ func start(cmd *exec.Cmd) error {
 }
 
 // environment adds extra to base for a process in "/". It leaves out NOTIFY_SOCKET, so that no hook
-// speaks to systemd in our name (sd_notify(3)), and adds a PATH if there is none.
+// speaks to systemd in our name (sd_notify(3)), and what is not ours to pass on as DLM_*, and adds a PATH if
+// there is none.
 func environment(base, extra []string) []string {
 	env := make([]string, 0, len(base)+len(extra)+2)
 	path := false
-	for _, entry := range append(base, extra...) {
+	for i, entry := range append(base, extra...) {
 		key, value, _ := strings.Cut(entry, "=")
-		switch key {
-		case "NOTIFY_SOCKET", "PWD", "OLDPWD":
+		switch {
+		case key == "NOTIFY_SOCKET", key == "PWD", key == "OLDPWD", strings.HasPrefix(key, "DLM_") && i < len(base):
 			continue
-		case "PATH":
+		case key == "PATH":
 			path = value != ""
 		}
 		env = append(env, entry)
@@ -312,8 +316,8 @@ func environment(base, extra []string) []string {
 	return append(env, "PWD=/") // of an entry that comes twice exec.Cmd takes the last
 }
 
-// lookPath finds the file of a command in the absolute directories of env's PATH.
-func lookPath(name string, env []string) (string, error) {
+// LookPath finds the file of a command in the absolute directories of env's PATH.
+func LookPath(name string, env []string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil
 	}

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// plain compares results without what no test can know.
+// plain compares results without what no test can know, and without what TestSaid is about.
 var plain = cmp.Options{
-	cmpopts.IgnoreFields(Result{}, "Duration"),
+	cmpopts.IgnoreFields(Result{}, "Duration", "Said"),
 	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
 }
 
@@ -108,7 +108,7 @@ func TestRunLogs(t *testing.T) {
 		delete(e, "duration")
 	}
 	want := []map[string]any{
-		{"@level": "debug", "@message": "hook started", "hook": h.Name, "stage": "update", "path": h.Path},
+		{"@level": "info", "@message": "hook started", "hook": h.Name, "stage": "update", "path": h.Path},
 		{"@level": "info", "@message": "hook ended", "hook": h.Name, "stage": "update", "result": "exit 3", "exit": 3.0},
 	}
 	if diff := cmp.Diff(want, entries); diff != "" {
@@ -414,6 +414,29 @@ func TestOldKernel(t *testing.T) {
 	r.Timeout, r.Grace = 20*time.Millisecond, 50*time.Millisecond
 	res = r.Run("update", sh(t, "exec sleep 60"), nil)
 	if diff := cmp.Diff(Result{Exit: -1, Signal: syscall.SIGTERM, TimedOut: true}, res, plain); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestSaid: the last line of standard error goes with the result.
+func TestSaid(t *testing.T) {
+	for script, want := range map[string]string{
+		"echo out; echo 'E: disk is full' >&2; echo out; exit 1":   "E: disk is full",
+		"echo first >&2; printf 'last \\033[1m\\n\\n' >&2; exit 1": `last \x1b[1m`,
+		"echo out; exit 1": "",
+		"head -c 5000 /dev/zero | tr '\\0' x >&2; exit 1": strings.Repeat("x", 200) + "...",
+	} {
+		_, log := newRecord()
+		if res := (&Runner{Log: log}).Run("update", sh(t, script), nil); res.Said != want {
+			t.Errorf("%s: %q", script, res.Said)
+		}
+	}
+}
+
+// TestForeignVariables: DLM_* of whoever started us say nothing about this run.
+func TestForeignVariables(t *testing.T) {
+	got := environment([]string{"DLM_CANNOT_TELL_EXIT=75", "PATH=/bin", "A=b"}, []string{"DLM_STAGE=update"})
+	if diff := cmp.Diff([]string{"PATH=/bin", "A=b", "DLM_STAGE=update", "PWD=/"}, got); diff != "" {
 		t.Error(diff)
 	}
 }

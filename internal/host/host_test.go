@@ -56,7 +56,7 @@ func holder(t *testing.T, path string) *exec.Cmd {
 
 func TestOneAtATime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	if err := Running(path); err != nil {
+	if err := Running(path, path+"-state"); err != nil {
 		t.Errorf("without a file: %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {
@@ -65,12 +65,12 @@ func TestOneAtATime(t *testing.T) {
 	if err := os.WriteFile(path, []byte("12345\n"), 0o644); err != nil { // what a process left that is gone
 		t.Fatal(err)
 	}
-	if err := Running(path); err != nil {
+	if err := Running(path, path+"-state"); err != nil {
 		t.Errorf("with a stale file: %v", err)
 	}
 	other := holder(t, path)
 	var running *RunningError
-	for _, err := range []error{Running(path), func() error { _, err := Only(path, path+"-state"); return err }()} {
+	for _, err := range []error{Running(path, path+"-state"), func() error { _, err := Only(path, path+"-state"); return err }()} {
 		if !errors.As(err, &running) || running.PID != other.Process.Pid {
 			t.Errorf("while pid %d holds it: %v", other.Process.Pid, err)
 		}
@@ -206,4 +206,44 @@ func TestNotify(t *testing.T) {
 	}
 	t.Setenv("NOTIFY_SOCKET", "")
 	Notify("nobody hears this")
+}
+
+// TestLockFileOfValue: a file that holds something else, or a link to one, is refused and left as it is.
+func TestLockFileOfValue(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key.pem")
+	if err := os.WriteFile(key, []byte("-----BEGIN KEY-----\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(key, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{key, link, dir} {
+		if instance, err := Only(path, filepath.Join(dir, "state")); err == nil {
+			instance.Close()
+			t.Errorf("%s was taken for a lock file", path)
+		}
+	}
+	content, err := os.ReadFile(key)
+	info, statErr := os.Stat(key)
+	if err != nil || statErr != nil || string(content) != "-----BEGIN KEY-----\n" || info.Mode().Perm() != 0o640 {
+		t.Errorf("the file is %q, %v now", content, info.Mode())
+	}
+}
+
+// TestLockFileIsPrivate: whoever can open it can hold it.
+func TestLockFileIsPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(path, []byte("1\n"), 0o644); err != nil { // as the original leaves it
+		t.Fatal(err)
+	}
+	instance, err := Only(path, path+"-state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer instance.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
 	"time"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 // RunningError says that another invocation runs.
@@ -50,7 +52,7 @@ func Only(path, statePath string) (*Instance, error) {
 
 func (i *Instance) take(path string) error {
 	// Nobody else may open it: whoever can read a file can lock it.
-	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	switch locked, err := lock.TryLockContext(ctx, patience/10); {
@@ -60,11 +62,49 @@ func (i *Instance) take(path string) error {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
 	i.locks = append(i.locks, lock)
-	if err := os.Chmod(path, 0o600); err != nil { // one that the original left
+	if err := writePID(path, lock); err != nil {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
+	return nil
+}
+
+// writePID puts the pid into the file that is locked, and into no other: a configuration may name a file that holds
+// something of value.
+func writePID(path string, lock *flock.Flock) error {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	locked, err := lock.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || !os.SameFile(info, locked) {
+		return errors.New("it is not the regular file that it was a moment ago")
+	}
+	content := make([]byte, 32)
+	n, err := f.Read(content)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if old := bytes.TrimSpace(content[:n]); len(old) > 0 {
+		if _, err := strconv.Atoi(string(old)); err != nil {
+			return errors.New("there is something else than a pid in it; name a file that is used for nothing else")
+		}
+	}
+	if err := f.Chmod(0o600); err != nil { // one that the original left
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
 	// For people only: a full disk is no reason not to run.
-	_ = os.WriteFile(path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
+	_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	return nil
 }
 
@@ -77,18 +117,20 @@ func (i *Instance) Close() error {
 	return errors.Join(all...)
 }
 
-// Running returns a *RunningError if an invocation holds the lock file, and nil if none does. It changes nothing.
-func Running(path string) error {
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
-	locked, err := lock.TryRLock()
-	defer lock.Close()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("look at lock %s: %w", path, err)
-	case !locked:
-		return &RunningError{path, readPID(path)}
+// Running returns a *RunningError if an invocation holds one of the lock files, and nil if none does. It changes
+// nothing.
+func Running(path, statePath string) error {
+	for _, file := range []string{path, statePath + ".lock"} {
+		lock := flock.New(file, flock.SetFlag(os.O_RDONLY))
+		locked, err := lock.TryRLock()
+		lock.Close()
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("look at lock %s: %w", file, err)
+		case !locked:
+			return &RunningError{file, readPID(file)}
+		}
 	}
 	return nil
 }

@@ -94,6 +94,8 @@ type HookResult struct {
 	Exit int
 	// Err: the hook ended in a way that tells nothing (killed, timed out, can't be executed).
 	Err error
+	// Said is the last that it wrote to standard error, in short; empty if nothing.
+	Said string
 	// Stopped: it was ended because we were told to stop for a second time.
 	Stopped bool
 }

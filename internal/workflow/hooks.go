@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"foreman-dlm-updater/internal/state"
@@ -14,9 +15,9 @@ func (r *run) runHooks(ctx context.Context) (outcome, error) {
 		return "", err
 	}
 	for _, name := range names {
-		exit, err := r.hook(ctx, name)
-		if err == nil && exit != 0 {
-			err = &hookError{name, fmt.Errorf("exit %d", exit)}
+		result, err := r.hook(ctx, name)
+		if err == nil && result.Exit != 0 {
+			err = &hookError{name, result.explain(fmt.Sprintf("exit %d", result.Exit))}
 		}
 		if err != nil {
 			return "", err
@@ -58,6 +59,7 @@ func (r *run) askForReboot(ctx context.Context) (outcome, error) {
 		}
 	}
 	if len(names) == 0 {
+		r.Log.Info("no hook says whether a reboot is needed: then it is")
 		return yes, nil
 	}
 	return no, nil
@@ -66,35 +68,44 @@ func (r *run) askForReboot(ctx context.Context) (outcome, error) {
 // ask runs a hook whose exit code is an answer: 0 is no, all others are yes, but for the one that means "I could not
 // find out".
 func (r *run) ask(ctx context.Context, name string) (outcome, error) {
-	exit, err := r.hook(ctx, name)
+	result, err := r.hook(ctx, name)
 	switch {
 	case err != nil:
 		return "", err
-	case exit == 0:
+	case result.Exit == 0:
 		return no, nil
-	case exit == r.CannotTellExit:
-		return "", &hookError{name, later("it could not find out (exit %d, cannot_tell_exit)", exit)}
+	case result.Exit == r.CannotTellExit:
+		why := result.explain(fmt.Sprintf("it could not find out (exit %d, cannot_tell_exit)", result.Exit))
+		return "", &hookError{name, later("%v", why)}
 	}
 	return yes, nil
 }
 
 // hook runs one hook to its end. A signal that came meanwhile, or before, is an error: no further hook is to run.
-func (r *run) hook(ctx context.Context, name string) (exit int, err error) {
+func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 	if ctx.Err() != nil {
-		return 0, errStopped
+		return HookResult{}, errStopped
 	}
 	r.Notify(fmt.Sprintf("stage %s: hook %s", r.Stage, name))
 	result := r.Hooks.Run(r.Stage, name, r.env())
 	asks := r.Stage == state.NeedsUpdate || r.Stage == state.NeedsReboot
 	switch {
 	case result.Stopped:
-		return 0, errStopped
+		return result, errStopped
 	case result.Err != nil:
-		return 0, &hookError{name, result.Err}
+		return result, &hookError{name, result.explain(result.Err.Error())}
 	case ctx.Err() != nil && (result.Exit == 0 || asks):
-		return 0, errStopped
+		return result, errStopped
 	}
-	return result.Exit, nil
+	return result, nil
+}
+
+// explain adds what the hook said last: whoever reads the state or the journal at a high level sees nothing else.
+func (r HookResult) explain(what string) error {
+	if r.Said == "" {
+		return errors.New(what)
+	}
+	return fmt.Errorf("%s, having said %q", what, r.Said)
 }
 
 // env is what a hook learns about the run.

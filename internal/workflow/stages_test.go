@@ -292,3 +292,15 @@ func TestHookEnvironment(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatAHookSaid goes with the failure, on record and in the error.
+func TestWhatAHookSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.hooks[state.Update] = []fakeHook{{"apt", func([]string) HookResult { return HookResult{Exit: 100, Said: "E: no space left"} }}}
+		err := w.invoke(false)
+		if want := `exit 100, having said "E: no space left"`; w.disk.Error.Message != want || err.Error() != "stage update: hook apt: "+want {
+			t.Errorf("%v, %q", err, w.disk.Error.Message)
+		}
+	})
+}
