@@ -59,13 +59,13 @@ func nothingToDo(updater, dir string) error {
 	if err != nil {
 		return err
 	}
-	us, them, rss, err := sideBySide(60, []string{updater, "-c", config, "run"},
+	p, err := sideBySide(60, []string{updater, "-c", config, "run"},
 		[]string{"run-parts", filepath.Join(filepath.Dir(config), "needs_update.d")})
 	if err != nil {
 		return err
 	}
-	line("nothing to do, one hook", us, them, "+"+short(us-them), "at most +10ms", us-them <= mostExtra)
-	memory("  peak memory", rss, mostIdleRSS)
+	line("nothing to do, one hook", p, "+"+short(p.extra()), "at most +10ms", p.extra() <= mostExtra)
+	memory("  peak memory", p.rss, mostIdleRSS)
 	return nil
 }
 
@@ -74,13 +74,12 @@ func manyHooks(updater, dir string) error {
 	if err != nil {
 		return err
 	}
-	us, them, _, err := sideBySide(20, []string{updater, "-c", config, "run"},
+	p, err := sideBySide(40, []string{updater, "-c", config, "run"},
 		[]string{"run-parts", filepath.Join(filepath.Dir(config), "needs_update.d")})
 	if err != nil {
 		return err
 	}
-	ratio := float64(us) / float64(them)
-	line("200 hooks in a stage", us, them, fmt.Sprintf("x%.2f", ratio), "at most x1.25", ratio <= mostRatio)
+	line("200 hooks in a stage", p, fmt.Sprintf("x%.2f", p.ratio()), "at most x1.25", p.ratio() <= mostRatio)
 	return nil
 }
 
@@ -114,13 +113,13 @@ func wholeCycle(updater, dir string) error {
 			return err
 		}
 	}
-	us, them, rss, err := sideBySide(30, []string{updater, "-c", config, "run"}, []string{"run-parts", all})
+	p, err := sideBySide(60, []string{updater, "-c", config, "run"}, []string{"run-parts", all})
 	if err != nil {
 		return err
 	}
-	extra := us - them - settle
-	line(fmt.Sprintf("a whole cycle (less %s to settle)", settle), us, them, "+"+short(extra), "at most +25ms", extra <= mostCycle)
-	memory("  peak memory", rss, mostHookRSS)
+	extra := p.extra() - settle
+	line(fmt.Sprintf("a whole cycle (less %s to settle)", settle), p, "+"+short(extra), "at most +25ms", extra <= mostCycle)
+	memory("  peak memory", p.rss, mostHookRSS)
 	return nil
 }
 
@@ -134,16 +133,16 @@ func hugeLine(updater, dir string) error {
 	if err := os.WriteFile(hook, []byte(script), 0o755); err != nil {
 		return err
 	}
-	us, them, rss, err := sideBySide(3, []string{updater, "-c", config, "run"},
+	p, err := sideBySide(3, []string{updater, "-c", config, "run"},
 		[]string{"run-parts", filepath.Dir(hook)})
 	if err != nil {
 		return err
 	}
-	line("a hook that writes 300 MB on one line", us, them, fmt.Sprintf("x%.2f", float64(us)/float64(them)), "none", true)
-	memory("  peak memory", rss, mostHookRSS)
+	line("a hook that writes 300 MB on one line", p, fmt.Sprintf("x%.2f", p.ratio()), "none", true)
+	memory("  peak memory", p.rss, mostHookRSS)
 	return nil
 }
 
 func memory(what string, kib, most int64) {
-	line(what, 0, 0, fmt.Sprintf("%.1f MiB", float64(kib)/1024), fmt.Sprintf("at most %d MiB", most>>10), kib <= most)
+	line(what, pairs{}, fmt.Sprintf("%.1f MiB", float64(kib)/1024), fmt.Sprintf("at most %d MiB", most>>10), kib <= most)
 }

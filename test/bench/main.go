@@ -47,7 +47,12 @@ func run() error {
 	return nil
 }
 
-func line(what string, ours, theirs time.Duration, figure, budget string, within bool) {
+// line prints the medians of both, and the figure that the budget is about.
+func line(what string, p pairs, figure, budget string, within bool) {
+	var ours, theirs time.Duration
+	if len(p.ours) > 0 {
+		ours, theirs = median(p.ours), median(p.theirs)
+	}
 	verdict := ""
 	if !within {
 		verdict = "  OVER BUDGET"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -50,24 +51,47 @@ func measure(argv ...string) (m measurement, err error) {
 	return m, json.Unmarshal(out, &m)
 }
 
-// sideBySide runs two commands in turn, and returns the medians of their times and the first one's peak memory in KiB.
-func sideBySide(rounds int, ours, theirs []string) (us, them time.Duration, rss int64, err error) {
-	var a, b []time.Duration
+// pairs are the times of two commands that ran in turn.
+type pairs struct {
+	ours, theirs []time.Duration
+	rss          int64 // the highest peak memory of ours, in KiB
+}
+
+// sideBySide runs two commands in turn, so that whatever else the machine does hits both.
+func sideBySide(rounds int, ours, theirs []string) (p pairs, err error) {
 	for range rounds {
 		first, err := measure(ours...)
 		if err != nil {
-			return 0, 0, 0, err
+			return p, err
 		}
 		second, err := measure(theirs...)
 		if err != nil {
-			return 0, 0, 0, err
+			return p, err
 		}
-		a, b, rss = append(a, first.Wall), append(b, second.Wall), max(rss, first.MaxRSS)
+		p.ours, p.theirs, p.rss = append(p.ours, first.Wall), append(p.theirs, second.Wall), max(p.rss, first.MaxRSS)
 	}
-	return median(a), median(b), rss, nil
+	return p, nil
 }
 
-func median(d []time.Duration) time.Duration {
-	slices.Sort(d)
-	return d[len(d)/2]
+// extra is the median of what ours took more than theirs, round by round.
+func (p pairs) extra() time.Duration {
+	extra := make([]time.Duration, len(p.ours))
+	for i := range extra {
+		extra[i] = p.ours[i] - p.theirs[i]
+	}
+	return median(extra)
+}
+
+// ratio is the median of how many times as long ours took, round by round.
+func (p pairs) ratio() float64 {
+	ratios := make([]float64, len(p.ours))
+	for i := range ratios {
+		ratios[i] = float64(p.ours[i]) / float64(p.theirs[i])
+	}
+	return median(ratios)
+}
+
+func median[T cmp.Ordered](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }
