@@ -7,7 +7,6 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/hashicorp/go-hclog"
@@ -49,15 +48,11 @@ type lockAcquireCmd struct {
 }
 
 func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
-	c, err := p.loadFor(path)
+	c, unlock, err := p.loadAlone(path)
 	if err != nil {
 		return err
 	}
-	instance, err := host.Only(c.Lock, c.State)
-	if err != nil {
-		return err
-	}
-	defer instance.Close()
+	defer unlock()
 	name := p.lockName(c)
 	log, err := p.consoleLog()
 	if err != nil {
@@ -77,15 +72,11 @@ type lockReleaseCmd struct{}
 const manualReleaseTimeout = 30 * time.Second
 
 func (*lockReleaseCmd) Run(p *Process, path configPath) error {
-	c, err := p.loadFor(path)
+	c, unlock, err := p.loadAlone(path)
 	if err != nil {
 		return err
 	}
-	instance, err := host.Only(c.Lock, c.State)
-	if err != nil {
-		return err
-	}
-	defer instance.Close()
+	defer unlock()
 	name := p.lockName(c)
 	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
 	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/state"
 )
@@ -40,11 +39,12 @@ type stateSetCmd struct {
 }
 
 func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
-	c, store, unlock, err := p.ownState(path)
+	c, unlock, err := p.loadAlone(path)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	store := state.Store{Path: c.State}
 	// What can't be read, or is another machine's, is what this command mends.
 	record, err := store.Load()
 	if err != nil || record == nil || !record.Of(host.MachineID()) {
@@ -65,28 +65,16 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 type stateClearCmd struct{}
 
 func (*stateClearCmd) Run(p *Process, path configPath) error {
-	c, store, unlock, err := p.ownState(path)
+	c, unlock, err := p.loadAlone(path)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	store := state.Store{Path: c.State}
 	name := p.lockName(c)
 	if err := store.Clear(); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
 	return nil
-}
-
-// ownState keeps invocations away from the state until unlock is called.
-func (p *Process) ownState(path configPath) (*config.Config, state.Store, func() error, error) {
-	c, err := p.loadFor(path)
-	if err != nil {
-		return nil, state.Store{}, nil, err
-	}
-	instance, err := host.Only(c.Lock, c.State)
-	if err != nil {
-		return nil, state.Store{}, nil, err
-	}
-	return c, state.Store{Path: c.State}, instance.Close, nil
 }

@@ -47,6 +47,18 @@ func (p *Process) loadFor(path configPath) (*config.Config, error) {
 	return c, err
 }
 
+// loadAlone reads the configuration for a command that no invocation may run beside, until unlock is called.
+func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() error, err error) {
+	if c, err = p.loadFor(path); err != nil {
+		return nil, nil, err
+	}
+	instance, err := host.Only(c.Lock, c.State)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, instance.Close, nil
+}
+
 // consoleLog is the logger of a command that prints to a person: warnings and errors only.
 func (p *Process) consoleLog() (hclog.Logger, error) {
 	terminal, _ := logging.Detect(p.Stderr)

@@ -181,10 +181,12 @@ func inTheWay(lock Lock) obstacle {
 	case !lock.Enabled:
 		return obstacle{why: "the lock is disabled in Foreman"}
 	case lock.Holder != "" && !lock.Self:
-		return obstacle{"held by " + lock.Holder, lock.Updated}
+		return heldBy(lock)
 	}
 	return obstacle{}
 }
+
+func heldBy(lock Lock) obstacle { return obstacle{"held by " + lock.Holder, lock.Updated} }
 
 // show looks at the lock and keeps what the answer proves.
 func (a *acquisition) show(ctx context.Context) (Lock, error) {

@@ -134,10 +134,9 @@ var errStopped = later("stopped by a signal")
 // Held says whether a run that stopped holds the lock, by what Foreman said last.
 type Held int
 
-// A run that was given up while getting the lock may hold it if the server's answer is missing.
 const (
-	No Held = iota
-	Perhaps
+	No      Held = iota
+	Perhaps      // it was given up while getting the lock, and an answer is missing
 	Yes
 )
 

@@ -99,25 +99,27 @@ func (r *run) lookBeforePostUpdate(ctx context.Context) {
 	r.startRefresh()
 }
 
-// look returns nil if this host holds the lock.
+// look returns nil if this host holds the lock, and a *lostError if the server says that it does not.
 func (r *run) look(ctx context.Context) error {
 	lock, err := r.Server.Show(ctx, r.Lock)
-	if err == nil || errors.Is(err, ErrNoLock) {
-		return r.lost(lock, err)
-	}
-	return err
-}
-
-func (r *run) lost(lock Lock, err error) error {
 	switch {
-	case errors.Is(err, ErrNoLock):
-		return &lostError{r.Lock, "it was deleted in Foreman"}
+	case err != nil && !errors.Is(err, ErrNoLock):
+		return err
 	case lock.Self:
 		return nil
-	case lock.Holder == "":
-		return &lostError{r.Lock, "it is free"}
 	}
-	return &lostError{r.Lock, obstacle{"held by " + lock.Holder, lock.Updated}.String()}
+	return &lostError{r.Lock, whoseNow(lock, err)}
+}
+
+// whoseNow describes a lock that is not this host's: what Show answered, ErrNoLock included.
+func whoseNow(lock Lock, err error) string {
+	switch {
+	case errors.Is(err, ErrNoLock):
+		return "it was deleted in Foreman"
+	case lock.Holder == "":
+		return "it is free"
+	}
+	return heldBy(lock).String()
 }
 
 // refresher repeats the holder's claim while the stages run, so that Foreman doesn't call the lock stale.

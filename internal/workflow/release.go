@@ -80,7 +80,7 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 		if r.tried {
 			r.log.Info("lock released")
 		} else {
-			r.log.Warn("the lock was not this host's any more", "now", stateOf(lock, err))
+			r.log.Warn("the lock was not this host's any more", "now", whoseNow(lock, err))
 		}
 		return true, nil
 	case err != nil && r.proved():
@@ -143,15 +143,4 @@ func releaseTrouble(err error) string {
 		return "Foreman is unavailable"
 	}
 	return "Foreman can't be used"
-}
-
-// stateOf describes a lock that is not ours.
-func stateOf(lock Lock, err error) string {
-	switch {
-	case errors.Is(err, ErrNoLock):
-		return "deleted in Foreman"
-	case lock.Holder == "":
-		return "free"
-	}
-	return obstacle{"held by " + lock.Holder, lock.Updated}.String()
 }
