@@ -1,6 +1,6 @@
 //go:build e2e
 
-// Package e2e runs the program on Debian hosts that really boot and reboot (boot-lab.sh), under systemd, with hooks that
+// Package e2e runs the program on Debian hosts that really boot and reboot (../lab/boot-lab.sh), under systemd, with hooks that
 // use the real apt, against the stand-in Foreman over mutual TLS. It needs root and systemd-nspawn.
 //
 //	go test -tags e2e -count=1 -v ./test/e2e/

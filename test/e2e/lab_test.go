@@ -76,7 +76,7 @@ func (l *lab) read(name string) []byte {
 // `go test` and SIGKILL are ends.
 func (l *lab) destroyInTheEnd() {
 	const wait = `cat >/dev/null
-		if trouble=$(./boot-lab.sh destroy 2>&1); then rm -rf --one-file-system "$1"; else echo "$trouble"; exit 1; fi`
+		if trouble=$(../lab/boot-lab.sh destroy 2>&1); then rm -rf --one-file-system "$1"; else echo "$trouble"; exit 1; fi`
 	cmd := exec.Command("sh", "-c", wait, "sh", l.dir)
 	cmd.Env = l.environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's ^C
@@ -167,7 +167,7 @@ func (l *lab) environment() []string {
 
 // script is a call of boot-lab.sh.
 func (l *lab) script(what string, args ...string) *exec.Cmd {
-	return l.command("./boot-lab.sh", append([]string{what}, args...)...)
+	return l.command("../lab/boot-lab.sh", append([]string{what}, args...)...)
 }
 
 // command is a command that does not outlive this process.
