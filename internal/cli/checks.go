@@ -41,7 +41,7 @@ func checkHooks(p *Process, c *config.Config) (string, error) {
 		return "", err
 	}
 	var counts []string
-	var unsafe []error
+	unsafe := []error{hook.VetSettings(c.SettingsDir())}
 	for _, stage := range workflow.HookStages {
 		found, err := hook.List(c.StageDirs[string(stage)], log)
 		if err != nil {
@@ -135,6 +135,6 @@ func checkForeman(p *Process, c *config.Config) (string, error) {
 		return "", err
 	}
 	s := &standing{Lock: lockStanding{Name: c.LockName}}
-	s.setLock(lock, true)
+	s.setLock(seen(lock), true)
 	return "it knows this host; " + s.lockNow(), nil
 }

@@ -41,6 +41,7 @@ type grammar struct {
 		Acquire lockAcquireCmd `cmd:"" help:"Take the lock by hand, for work that no other host of the cluster may disturb."`
 		Release lockReleaseCmd `cmd:"" help:"Give back the lock that this host holds."`
 	} `cmd:"" help:"Look at the lock, or take and release it by hand."`
+	Hooks hooksCmd `cmd:"" help:"Look at the hooks, enable and disable the bundled ones, or run a stage's by hand."`
 	State struct {
 		Show  stateShowCmd  `cmd:"" help:"Print the record of the run in progress."`
 		Set   stateSetCmd   `cmd:"" help:"Make a stage the next one to execute."`
@@ -62,7 +63,7 @@ func Main(p Process, args []string) int {
 	parser, err := kong.New(&g,
 		kong.Name("foreman-dlm-updater"),
 		kong.Description(description),
-		kong.Vars{"config": DefaultConfig, "stages": stageNames()},
+		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "stages": joinStages(state.Stages, ","), "hookstages": hookStageNames()},
 		kong.Writers(p.Stdout, p.Stderr),
 		kong.Exit(func(code int) { asked = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -79,7 +80,7 @@ func Main(p Process, args []string) int {
 		report(p.Stderr, err, "foreman-dlm-updater --help")
 		return exitUsage
 	}
-	err = command.Run(&p, configPath(g.Config))
+	err = command.Run(&p, configPath(g.Config), &g.Hooks)
 	if err == nil {
 		return 0
 	}
@@ -93,10 +94,10 @@ func Main(p Process, args []string) int {
 // configPath is the configuration file that a command is to read.
 type configPath string
 
-func stageNames() string {
-	names := make([]string, len(state.Stages))
-	for i, stage := range state.Stages {
+func joinStages(stages []state.Stage, separator string) string {
+	names := make([]string, len(stages))
+	for i, stage := range stages {
 		names[i] = string(stage)
 	}
-	return strings.Join(names, ",")
+	return strings.Join(names, separator)
 }

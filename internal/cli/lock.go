@@ -38,7 +38,7 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
 		return err
 	}
-	s.setLock(lock, err == nil)
+	s.setLock(seen(lock), err == nil)
 	fmt.Fprintln(p.Stdout, s.lockNow())
 	return nil
 }

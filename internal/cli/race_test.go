@@ -49,6 +49,8 @@ func (h *clusterHost) Run(stage state.Stage, _ string, _ []string) workflow.Hook
 func (h *clusterHost) Boot(context.Context) (state.Boot, error) { return state.Boot{ID: "boot"}, nil }
 func (h *clusterHost) Uptime() (time.Duration, error)           { return 0, nil }
 func (h *clusterHost) MachineID() string                        { return h.name }
+func (h *clusterHost) VetSettings() error                       { return nil }
+func (h *clusterHost) InhibitShutdown(string) (allow func())    { return func() {} }
 func (h *clusterHost) Reboot() error                            { return nil }
 
 // hasty believes a claim at once: it has no settle time worth the name, and does not look at how slow Foreman is.
@@ -75,7 +77,7 @@ func cluster(t *testing.T, seed uint64, hosts int, careful bool) int32 {
 		}
 		w := &workflow.Workflow{
 			Settings: workflow.Settings{LockName: "web", RetryInterval: time.Second, Settle: settle, MaxReboots: 3},
-			Store:    host, Server: lock, Hooks: host, Host: host, Notify: func(string) {}, Log: hclog.NewNullLogger(),
+			Store:    host, Server: lock, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 		}
 		delay := time.Duration(random.IntN(30)) * time.Millisecond
 		go func() {

@@ -43,7 +43,11 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 		log.Warn("told to stop: a hook that runs may finish, and no further one is started; a second signal ends it")
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
-	if err := newWorkflow(p, c, log).Run(p.Context, cmd.AfterReboot); err != nil {
+	work := newWorkflow(p, c, log)
+	seen := watch(work, host.Notify)
+	err = work.Run(p.Context, cmd.AfterReboot)
+	seen.ended()
+	if err != nil {
 		tell(log, err)
 		return &toldError{err}
 	}
@@ -64,7 +68,6 @@ func tell(log hclog.Logger, err error) {
 		}
 		return
 	}
-	host.Notify(stage.Error())
 	pairs := []any{"run", stage.Run, "stage", string(stage.Stage)}
 	if stage.Hook != "" {
 		pairs = append(pairs, "hook", stage.Hook)

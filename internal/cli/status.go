@@ -45,7 +45,8 @@ type standing struct {
 	Unseen []string `json:"unseen,omitempty"`
 
 	record   *state.Record
-	rebooted bool // as asked
+	hook     string // that runs, as far as that is known
+	rebooted bool   // as asked
 }
 
 type lockStanding struct {
@@ -88,8 +89,17 @@ func examine(ctx context.Context, c *config.Config) (*standing, error) {
 	if record != nil && !record.Of(host.MachineID()) {
 		return nil, workflow.ErrOtherMachine
 	}
-	s := &standing{record: record, Lock: lockStanding{Name: c.LockName}}
+	s := &standing{Lock: lockStanding{Name: c.LockName}}
 	s.lookAtInstance(c)
+	s.setRecord(record)
+	s.lookAtReboot(ctx, c)
+	s.lookAtLock(ctx, c)
+	return s, nil
+}
+
+// setRecord takes over what is on record of the run in progress; nil: there is none.
+func (s *standing) setRecord(record *state.Record) {
+	s.record = record
 	if record != nil && (record.Stage != state.NeedsUpdate || s.Running || record.Error != nil) {
 		s.Stage, s.Run, s.Error = record.Stage, record.RunID, record.Error
 		s.Reboots, s.Interrupted = record.Reboots, record.Interrupted
@@ -103,9 +113,6 @@ func examine(ctx context.Context, c *config.Config) (*standing, error) {
 			s.Lock.Name = record.Lock
 		}
 	}
-	s.lookAtReboot(ctx, c)
-	s.lookAtLock(ctx, c)
-	return s, nil
 }
 
 func (s *standing) lookAtInstance(c *config.Config) {
@@ -127,9 +134,19 @@ func (s *standing) lookAtReboot(ctx context.Context, c *config.Config) {
 	switch {
 	case err != nil:
 		s.Unseen = append(s.Unseen, fmt.Sprintf("whether the host was rebooted: %v", err))
-	case s.record.Asked.Boot.Same(state.Boot(boot)):
-		s.RebootPending = &s.record.Asked.Time
 	default:
+		s.setBoot(state.Boot(boot))
+	}
+}
+
+// setBoot takes over which boot this is, which shows whether a reboot that was asked for has happened.
+func (s *standing) setBoot(boot state.Boot) {
+	if s.record == nil || s.record.Asked == nil || s.Stage != state.PostUpdate {
+		return
+	}
+	if s.record.Asked.Boot.Same(boot) {
+		s.RebootPending = &s.record.Asked.Time
+	} else {
 		s.rebooted = true
 	}
 }
@@ -141,11 +158,11 @@ func (s *standing) lookAtLock(ctx context.Context, c *config.Config) {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("the lock in Foreman: %v", err))
 		return
 	}
-	s.setLock(lock, err == nil)
+	s.setLock(seen(lock), err == nil)
 }
 
 // setLock takes over what Foreman answered.
-func (s *standing) setLock(lock dlm.Lock, exists bool) {
+func (s *standing) setLock(lock workflow.Lock, exists bool) {
 	s.Lock.Seen, s.Lock.Exists = true, exists
 	s.Lock.Enabled, s.Lock.Holder, s.Lock.Self = lock.Enabled, lock.Holder, lock.Self
 	if lock.Holder != "" && !lock.Updated.IsZero() {
@@ -175,7 +192,11 @@ func (s *standing) run() string {
 	case s.Running && s.Lock.Seen && !s.Lock.Self && workflow.Guarded(s.Stage):
 		return fmt.Sprintf("waiting for lock %s to go on with stage %s (pid %d); %s", name, s.Stage, s.PID, s.lockNow())
 	case s.Running && s.Stage != "":
-		return fmt.Sprintf("stage %s is running since %s (pid %d); %s", s.Stage, clock(s.record.StageBegan), s.PID, s.lockNow())
+		text := fmt.Sprintf("stage %s is running since %s", s.Stage, clock(s.record.StageBegan))
+		if s.hook != "" {
+			text += ", hook " + s.hook
+		}
+		return fmt.Sprintf("%s (pid %d); %s", text, s.PID, s.lockNow())
 	case s.Running:
 		return fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.lockNow())
 	case s.Error != nil:

@@ -85,9 +85,8 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 		},
 		Store:  state.Store{Path: c.State},
 		Server: lockServer{client(c, log, c.HTTPTimeout, c.HTTPRetries)},
-		Hooks:  hooks{c.StageDirs, &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
-		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}},
-		Notify: host.Notify,
+		Hooks:  hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
+		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
 		Log:    log,
 	}
 }
@@ -111,7 +110,12 @@ type lockServer struct{ *dlm.Client }
 
 func (s lockServer) Show(ctx context.Context, name string) (workflow.Lock, error) {
 	lock, err := s.Client.Show(ctx, name)
-	return workflow.Lock{Enabled: lock.Enabled, Holder: lock.Holder, Self: lock.Self, Updated: lock.Updated}, meaning(err)
+	return seen(lock), meaning(err)
+}
+
+// seen is a lock in the workflow's words.
+func seen(lock dlm.Lock) workflow.Lock {
+	return workflow.Lock{Enabled: lock.Enabled, Holder: lock.Holder, Self: lock.Self, Updated: lock.Updated}
 }
 
 func (s lockServer) Acquire(ctx context.Context, name string) error {
@@ -147,10 +151,13 @@ func (e *meant) Unwrap() []error { return []error{e.error, e.as} }
 
 // hooks are the hooks in the configured directories.
 type hooks struct {
-	dirs   map[string]string
-	runner *hook.Runner
-	log    hclog.Logger
+	dirs     map[string]string
+	settings string
+	runner   *hook.Runner
+	log      hclog.Logger
 }
+
+func (h hooks) VetSettings() error { return hook.VetSettings(h.settings) }
 
 func (h hooks) List(stage state.Stage) ([]string, error) {
 	found, err := hook.List(h.dirs[string(stage)], h.log)
@@ -178,6 +185,7 @@ func toldNothing(r hook.Result) error {
 type thisHost struct {
 	config *config.Config
 	runner *hook.Runner
+	log    hclog.Logger
 }
 
 func (h thisHost) Boot(ctx context.Context) (state.Boot, error) {
@@ -187,6 +195,15 @@ func (h thisHost) Boot(ctx context.Context) (state.Boot, error) {
 
 func (h thisHost) Uptime() (time.Duration, error) { return host.Uptime() }
 func (h thisHost) MachineID() string              { return host.MachineID() }
+
+func (h thisHost) InhibitShutdown(why string) (allow func()) {
+	inhibitor, err := host.InhibitShutdown(context.Background(), why)
+	if err != nil {
+		h.log.Debug("nothing keeps the host from being shut down meanwhile", "error", err)
+		return func() {}
+	}
+	return func() { inhibitor.Close() }
+}
 
 func (h thisHost) Reboot() error {
 	if result := h.runner.Command("reboot_cmd", h.config.RebootCmd, nil); !result.OK() {

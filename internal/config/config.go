@@ -77,6 +77,9 @@ type Value struct {
 	Origin string // "default" or "FILE:LINE"
 }
 
+// SettingsDir is the directory of the bundled hooks' settings, beside the configuration file.
+func (c *Config) SettingsDir() string { return filepath.Join(filepath.Dir(c.Path), "hooks.conf.d") }
+
 // Values returns every key's effective value, in the order of the documentation.
 func (c *Config) Values() []Value { return append([]Value(nil), c.values...) }
 

@@ -36,50 +36,84 @@ func leftover(name string) bool {
 	return false
 }
 
+// Entry is what there is to say of one entry of a stage directory.
+type Entry struct {
+	Hook
+	// Skipped is why it is no hook; empty if it is one.
+	Skipped string
+	// Offenders are what somebody else could change; none if it is safe.
+	Offenders []Offender
+
+	forgotten bool // an executable with the name of a leftover
+}
+
+// Entries looks at everything in dir, in byte order of the names, and opens none of the files. The error, an *UnsafeError, is about dir
+// itself.
+func Entries(dir string) ([]Entry, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, &UnsafeError{Kind: "stage", Dir: dir, Offenders: []Offender{{Path: dir, Why: err.Error()}}}
+	}
+	found := &UnsafeError{Kind: "stage", Dir: dir}
+	v := newVetter()
+	readable := v.stageDir(dir, found)
+	var entries []Entry
+	if readable {
+		names, err := os.ReadDir(dir)
+		if err != nil {
+			found.add(Offender{Path: dir, Why: reason(err)})
+		}
+		for _, name := range names { // os.ReadDir sorts as Go compares strings: by bytes
+			entries = append(entries, v.entry(Hook{Name: name.Name(), Path: filepath.Join(dir, name.Name())}))
+		}
+	}
+	if len(found.Offenders) > 0 {
+		return entries, found
+	}
+	return entries, nil
+}
+
+// entry looks at one entry.
+func (v vetter) entry(h Hook) Entry {
+	at := v.walk(h.Path)
+	e := Entry{Hook: h, Skipped: skipped(h.Name, at)}
+	switch {
+	case e.Skipped == "":
+		e.Offenders = at.offenders
+		if at.info == nil {
+			e.Offenders = append(e.Offenders, Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err) +
+				"; restore what it points to, or remove the link if this host does not need that hook"})
+		}
+	case at.linked && !leftover(h.Name): // who can change the way there can make it a hook, or none, at any time
+		for _, offender := range at.offenders {
+			if offender.Path != at.path {
+				e.Offenders = append(e.Offenders, offender)
+			}
+		}
+	}
+	e.forgotten = leftover(h.Name) && executable(at)
+	return e
+}
+
 // List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a
 // warning if it is an executable with a leftover's name, else at debug. It opens none of the files.
 //
 // The error is an *UnsafeError that names every offender: hooks and directories that somebody else
 // could change, links that lead nowhere, and a dir that is missing or is no directory.
 func List(dir string, log hclog.Logger) ([]Hook, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, &UnsafeError{Dir: dir, Offenders: []Offender{{Path: dir, Why: err.Error()}}}
-	}
-	found := &UnsafeError{Dir: dir}
-	v := newVetter()
-	if !v.stageDir(dir, found) {
-		return nil, found
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		found.add(Offender{Path: dir, Why: reason(err)})
-		return nil, found
-	}
-
+	entries, err := Entries(dir)
+	found := &UnsafeError{Kind: "stage", Dir: dir}
+	errors.As(err, &found)
 	var hooks []Hook
-	for _, entry := range entries { // os.ReadDir sorts as Go compares strings: by bytes
-		h := Hook{Name: entry.Name(), Path: filepath.Join(dir, entry.Name())}
-		at := v.walk(h.Path)
-		switch why := skipped(h.Name, at); {
-		case why == "":
-			hooks = append(hooks, h)
-			found.add(at.offenders...)
-			if at.info == nil {
-				found.add(Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err) +
-					"; restore what it points to, or remove the link if this host does not need that hook"})
-			}
-		case at.linked && !leftover(h.Name): // who can change the way there can make it a hook, or none, at any time
-			for _, offender := range at.offenders {
-				if offender.Path != at.path {
-					found.add(offender)
-				}
-			}
-			log.Debug("hook skipped", "path", h.Path, "why", why)
-		case leftover(h.Name) && executable(at):
-			log.Warn("hook skipped", "path", h.Path, "why", why)
+	for _, e := range entries {
+		found.add(e.Offenders...)
+		switch {
+		case e.Skipped == "":
+			hooks = append(hooks, e.Hook)
+		case e.forgotten:
+			log.Warn("hook skipped", "path", e.Path, "why", e.Skipped)
 		default:
-			log.Debug("hook skipped", "path", h.Path, "why", why)
+			log.Debug("hook skipped", "path", e.Path, "why", e.Skipped)
 		}
 	}
 	if len(found.Offenders) > 0 {

@@ -24,8 +24,9 @@ type Offender struct {
 	Fix  string // a shell command that mends it; empty if none is known
 }
 
-// UnsafeError refuses a stage directory. It names all that is wrong with it.
+// UnsafeError refuses a directory. It names all that is wrong with it.
 type UnsafeError struct {
+	Kind      string // of directory: "stage", "settings", "hook library"
 	Dir       string
 	Offenders []Offender
 }
@@ -34,7 +35,7 @@ type UnsafeError struct {
 // Names with odd characters are quoted: nothing of them reaches a terminal raw.
 func (e *UnsafeError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "refused stage directory %s:", quote(e.Dir))
+	fmt.Fprintf(&b, "refused %s directory %s:", e.Kind, quote(e.Dir))
 	for _, o := range e.Offenders {
 		fmt.Fprintf(&b, "\n%s: %s", quote(o.Path), o.Why)
 		if o.Fix != "" {

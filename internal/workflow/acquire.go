@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -226,7 +225,6 @@ func (a *acquisition) explain(busy obstacle, err error) {
 	} else {
 		a.log.Info("waiting for the lock", pairs...)
 	}
-	a.Notify(fmt.Sprintf("waiting for lock %s: %s", a.name, busy))
 }
 
 // wait lets an interval pass, changed by a random part of the jitter so that a fleet doesn't poll in step.

@@ -18,8 +18,6 @@ type Workflow struct {
 	Server LockServer
 	Hooks  Hooks
 	Host   Host
-	// Notify shows a sentence to who looks at the running program.
-	Notify func(sentence string)
 	Log    hclog.Logger
 }
 
@@ -83,6 +81,8 @@ var (
 
 // Hooks are the hooks of the stages.
 type Hooks interface {
+	// VetSettings returns an error if somebody else could change the settings that hooks read.
+	VetSettings() error
 	// List returns the names of a stage's hooks in the order in which they run; an error if any is unsafe.
 	List(state.Stage) ([]string, error)
 	// Run runs one to its end. env are KEY=VALUE pairs for it.
@@ -107,6 +107,8 @@ type Host interface {
 	Uptime() (time.Duration, error)
 	// MachineID is empty where the host has none.
 	MachineID() string
+	// InhibitShutdown keeps the host from being shut down, as far as it can be, until allow is called.
+	InhibitShutdown(why string) (allow func())
 	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down.
 	Reboot() error
 }

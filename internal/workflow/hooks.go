@@ -10,7 +10,7 @@ import (
 
 // runHooks runs the stage's hooks in order and stops at the first that fails.
 func (r *run) runHooks(ctx context.Context) (outcome, error) {
-	names, err := r.Hooks.List(r.Stage)
+	names, err := r.hooks()
 	if err != nil {
 		return "", err
 	}
@@ -28,7 +28,7 @@ func (r *run) runHooks(ctx context.Context) (outcome, error) {
 
 // askAllHooks asks every hook, even after one has said yes.
 func (r *run) askAllHooks(ctx context.Context) (outcome, error) {
-	names, err := r.Hooks.List(r.Stage)
+	names, err := r.hooks()
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +49,7 @@ func (r *run) askAllHooks(ctx context.Context) (outcome, error) {
 
 // askForReboot asks the hooks until one says yes. Without hooks the answer is yes.
 func (r *run) askForReboot(ctx context.Context) (outcome, error) {
-	names, err := r.Hooks.List(r.Stage)
+	names, err := r.hooks()
 	if err != nil {
 		return "", err
 	}
@@ -81,12 +81,17 @@ func (r *run) ask(ctx context.Context, name string) (outcome, error) {
 	return yes, nil
 }
 
+// hooks lists the stage's hooks, all of which may be trusted, and so may their settings.
+func (r *run) hooks() ([]string, error) {
+	names, err := r.Hooks.List(r.Stage)
+	return names, errors.Join(err, r.Hooks.VetSettings())
+}
+
 // hook runs one hook to its end. A signal that came meanwhile, or before, is an error: no further hook is to run.
 func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 	if ctx.Err() != nil {
 		return HookResult{}, errStopped
 	}
-	r.Notify(fmt.Sprintf("stage %s: hook %s", r.Stage, name))
 	result := r.Hooks.Run(r.Stage, name, r.env())
 	asks := r.Stage == state.NeedsUpdate || r.Stage == state.NeedsReboot
 	switch {

@@ -1,6 +1,10 @@
 package workflow
 
-import "context"
+import (
+	"context"
+
+	"foreman-dlm-updater/internal/state"
+)
 
 // AcquireLock takes a lock for a person, settled and verified as for a run. wait: wait for it as a run does. If it
 // is given up, as far as possible nothing is left in Foreman, but for a lock that this host had before.
@@ -21,4 +25,23 @@ func (w *Workflow) AcquireLock(ctx context.Context, name string, wait bool) erro
 // ReleaseLock gives back the lock that this host holds.
 func (w *Workflow) ReleaseLock(ctx context.Context, name string) error {
 	return w.release(ctx, name, false)
+}
+
+// RunHooks runs the hooks of a stage for a person, as a run would, and touches neither state nor lock. It returns what a
+// stage that asks was told.
+func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes bool, err error) {
+	record, err := w.Store.Load()
+	if err != nil {
+		return false, err
+	}
+	r := &run{Workflow: w, Record: state.Record{RunID: "by-hand", Lock: w.LockName}}
+	if record != nil && record.Stage != state.NeedsUpdate && record.RunID != "" { // for hooks that have noted something for this run
+		r.RunID, r.Rebooted = record.RunID, record.Rebooted
+		if record.Lock != "" {
+			r.Lock = record.Lock
+		}
+	}
+	r.Stage = stage
+	result, err := table[stage].do(r, ctx)
+	return result == yes, err
 }

@@ -27,7 +27,6 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 		return "", &saveError{err}
 	}
 	r.Log.Info("rebooting", "run", r.RunID, "reboots", r.Reboots)
-	r.Notify("rebooting")
 	err = r.Host.Reboot()
 	switch {
 	case err == nil:

@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -17,7 +16,6 @@ const (
 
 // releaseLock gives the lock back, and doesn't give up easily: a lock that stays blocks the whole cluster.
 func (r *run) releaseLock(ctx context.Context) (outcome, error) {
-	r.Notify(fmt.Sprintf("releasing lock %s", r.Lock))
 	late := r.refresher != nil && r.refresher.unanswered.Load()
 	if err := r.release(ctx, r.Lock, late); err != nil {
 		return "", err
@@ -128,7 +126,6 @@ func (r *releasing) explain(err error) {
 	}
 	r.told = text
 	r.log.Error("the lock can't be released; trying again", "why", text, "error", err)
-	r.Notify(fmt.Sprintf("releasing lock %s: %s", r.name, text))
 }
 
 // releaseTrouble says in a word why a release fails.

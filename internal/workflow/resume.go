@@ -85,16 +85,16 @@ func (r *run) adopt(machine string) {
 
 // vetAll looks at all hooks before the lock is asked for: an unsafe one blocks nobody else then.
 func (r *run) vetAll() error {
-	var unsafe []error
+	unsafe := []error{r.Hooks.VetSettings()}
 	for _, stage := range HookStages {
 		if _, err := r.Hooks.List(stage); err != nil {
 			unsafe = append(unsafe, err)
 		}
 	}
-	if len(unsafe) == 0 {
-		return nil
+	if err := errors.Join(unsafe...); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsafeHooks, err)
 	}
-	return fmt.Errorf("%w: %w", ErrUnsafeHooks, errors.Join(unsafe...))
+	return nil
 }
 
 // resume decides how a run in progress goes on, by what the boot identity proves.
@@ -127,7 +127,6 @@ func (r *run) rebootPending() (proceed bool, err error) {
 	since := (uptime - r.Asked.Uptime).Round(time.Second)
 	if since < r.RebootTimeout {
 		r.Log.Info("reboot pending", "since", clock(r.Asked.Time), "for", since)
-		r.Notify(fmt.Sprintf("reboot pending since %s", clock(r.Asked.Time)))
 		return false, nil
 	}
 	r.Log.Error("the host has not gone down since it was told to reboot; it is told again", "since", clock(r.Asked.Time),

@@ -36,10 +36,10 @@ func TestWholeRunWithoutReboot(t *testing.T) {
 		want := []string{
 			"state needs_update", "hook needs_update/10-check",
 			"state lock_get", "GET", "PUT", "GET",
-			"state pre_update", "GET", "hook pre_update/20-stop",
+			"state pre_update", "GET", "inhibit shutdown", "hook pre_update/20-stop",
 			"state update", "GET", "hook update/30-upgrade",
 			"state needs_reboot", "GET", "hook needs_reboot/40-flag",
-			"state post_update", "GET", "hook post_update/50-start",
+			"state post_update", "allow shutdown", "GET", "hook post_update/50-start",
 			"state lock_release", "GET", "DELETE", "GET",
 			"state cleared",
 		}
@@ -301,6 +301,25 @@ func TestWhatAHookSaid(t *testing.T) {
 		err := w.invoke(false)
 		if want := `exit 100, having said "E: no space left"`; w.disk.Error.Message != want || err.Error() != "stage update: hook apt: "+want {
 			t.Errorf("%v, %q", err, w.disk.Error.Message)
+		}
+	})
+}
+
+// TestUnsafeSettings are refused when a run begins, before anything is taken, and when a stage begins.
+func TestUnsafeSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.unsafeSettings = errors.New("others can write it")
+		if err := w.invoke(false); !errors.Is(err, ErrUnsafeHooks) || len(w.trace) != 0 {
+			t.Errorf("%v, %q", err, w.trace)
+		}
+		w.disk = &state.Record{Stage: state.Update, RunID: "run", Lock: "web"}
+		var failed *StageError
+		if err := w.invoke(false); !errors.As(err, &failed) || failed.Held != Yes || errors.Is(err, ErrUnsafeHooks) {
+			t.Errorf("%v", err)
+		}
+		if hooks := w.effects("hook"); len(hooks) != 0 {
+			t.Errorf("ran: %q", hooks)
 		}
 	})
 }

@@ -31,7 +31,9 @@ type row struct {
 	do func(*run, context.Context) (outcome, error)
 	// guarded stages run only while this host holds the lock.
 	guarded bool
-	next    map[outcome]state.Stage
+	// inhibits: nobody shall shut the host down meanwhile.
+	inhibits bool
+	next     map[outcome]state.Stage
 }
 
 type to = map[outcome]state.Stage
@@ -40,9 +42,9 @@ type to = map[outcome]state.Stage
 var table = map[state.Stage]row{
 	state.NeedsUpdate: {do: (*run).askAllHooks, next: to{yes: state.LockGet, no: end}},
 	state.LockGet:     {do: (*run).getLock, next: to{done: state.PreUpdate}},
-	state.PreUpdate:   {do: (*run).runHooks, guarded: true, next: to{done: state.Update}},
-	state.Update:      {do: (*run).runHooks, guarded: true, next: to{done: state.NeedsReboot}},
-	state.NeedsReboot: {do: (*run).askForReboot, guarded: true, next: to{yes: state.Reboot, no: state.PostUpdate}},
+	state.PreUpdate:   {do: (*run).runHooks, guarded: true, inhibits: true, next: to{done: state.Update}},
+	state.Update:      {do: (*run).runHooks, guarded: true, inhibits: true, next: to{done: state.NeedsReboot}},
+	state.NeedsReboot: {do: (*run).askForReboot, guarded: true, inhibits: true, next: to{yes: state.Reboot, no: state.PostUpdate}},
 	state.Reboot:      {do: (*run).reboot, guarded: true, next: to{rebooting: state.PostUpdate}},
 	state.PostUpdate:  {do: (*run).runHooks, next: to{done: state.LockRelease}},
 	state.LockRelease: {do: (*run).releaseLock, next: to{done: end}},
@@ -64,6 +66,8 @@ type run struct {
 	refresher *refresher
 	// held is what is known of the lock, for who reads why the run stopped.
 	held Held
+	// allowShutdown ends the inhibitor; nil if there is none.
+	allowShutdown func()
 }
 
 // Run begins a run, or goes on with the one in progress. atBoot: the host has just booted, so there is only
@@ -77,6 +81,7 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 		return err
 	}
 	defer r.stopRefresh()
+	defer r.inhibit(false)
 	for r.Stage != end {
 		stage := table[r.Stage]
 		if err := r.enter(ctx, stage); err != nil {
@@ -115,16 +120,32 @@ func (r *run) enter(ctx context.Context, stage row) error {
 		return &saveError{err}
 	}
 	r.Log.Info("stage begins", "stage", r.Stage, "run", r.RunID)
-	r.Notify(fmt.Sprintf("stage %s", r.Stage))
+	if !stage.inhibits {
+		r.inhibit(false)
+	}
 	switch {
 	case stage.guarded:
-		return r.guard(ctx)
+		if err := r.guard(ctx); err != nil {
+			return err
+		}
+		r.inhibit(stage.inhibits)
 	case r.Stage == state.PostUpdate:
 		r.lookBeforePostUpdate(ctx)
 	case r.Stage == state.LockRelease:
 		r.stopRefresh()
 	}
 	return nil
+}
+
+// inhibit keeps the host from being shut down, or lets it again.
+func (r *run) inhibit(on bool) {
+	switch {
+	case on && r.allowShutdown == nil:
+		r.allowShutdown = r.Host.InhibitShutdown(fmt.Sprintf("an update is in progress (run %s)", r.RunID))
+	case !on && r.allowShutdown != nil:
+		r.allowShutdown()
+		r.allowShutdown = nil
+	}
 }
 
 // fail puts what stopped the stage on record, and says what it means for the lock.

@@ -27,12 +27,13 @@ type world struct {
 	saveErr error // from now on
 	machine string
 
-	hooks    map[state.Stage][]fakeHook
-	listErr  map[state.Stage]error
-	bootID   string
-	began    time.Time // of the boot
-	onReboot func() error
-	askedIn  string // the boot in which the state last said that a reboot was asked for
+	hooks          map[state.Stage][]fakeHook
+	listErr        map[state.Stage]error
+	unsafeSettings error
+	bootID         string
+	began          time.Time // of the boot
+	onReboot       func() error
+	askedIn        string // the boot in which the state last said that a reboot was asked for
 
 	mu    sync.Mutex
 	trace []string
@@ -84,7 +85,7 @@ func (w *world) workflow() *Workflow {
 	out := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: w.log, DisableTime: true})
 	return &Workflow{
 		Settings: w.settings, Store: fakeStore{w}, Server: w.foreman, Hooks: fakeHooks{w}, Host: fakeHost{w},
-		Notify: func(string) {}, Log: out,
+		Log: out,
 	}
 }
 
@@ -175,6 +176,8 @@ func (s fakeStore) Clear() error {
 
 type fakeHooks struct{ *world }
 
+func (h fakeHooks) VetSettings() error { return h.unsafeSettings }
+
 func (h fakeHooks) List(stage state.Stage) ([]string, error) {
 	var names []string
 	for _, hook := range h.hooks[stage] {
@@ -202,7 +205,11 @@ type fakeHost struct{ *world }
 
 func (h fakeHost) Boot(context.Context) (state.Boot, error) { return state.Boot{ID: h.bootID}, nil }
 func (h fakeHost) Uptime() (time.Duration, error)           { return time.Since(h.began), nil }
-func (h fakeHost) MachineID() string                        { return h.machine }
+func (h fakeHost) InhibitShutdown(string) (allow func()) {
+	_ = h.step("inhibit shutdown")
+	return func() { _ = h.step("allow shutdown") }
+}
+func (h fakeHost) MachineID() string { return h.machine }
 
 func (h fakeHost) Reboot() error {
 	if err := h.step("reboot"); err != nil {

@@ -102,14 +102,17 @@ rootfs() {
 network() {
     [[ -e /run/netns/$ID ]] && return
     ip netns add "$ID"
-    printf '%s\n' "link set lo up" "link add br0 type bridge" "addr add $NET.1/24 dev br0" "link set br0 up" |
+    # Without an address of its own a bridge has that of a port, and a new one whenever hosts come and go.
+    printf '%s\n' "link set lo up" "link add br0 address 02:b0:07:1a:b0:01 type bridge" "addr add $NET.1/24 dev br0" "link set br0 up" |
         ip -n "$ID" -batch -
 }
 host_network() { # NAME OCTET
     local ns=$ID-$1
     [[ -e /run/netns/$ns ]] && return
     ip netns add "$ns"
-    printf '%s\n' "link add v$2 type veth peer name host0 netns $ns" "link set v$2 master br0 up" | ip -n "$ID" -batch -
+    # The address says which host it is: others remember who had the octet before (ARP).
+    printf '%s\n' "link add v$2 type veth peer name host0 address $(printf 02:b0:07:1a:b0:%02x "$2") netns $ns" \
+        "link set v$2 master br0 up" | ip -n "$ID" -batch -
     printf '%s\n' "link set lo up" "addr add $NET.$2/24 dev host0" "link set host0 up" | ip -n "$ns" -batch -
 }
 

@@ -1,0 +1,232 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+// hooksCmd manages the links by which the bundled hooks are enabled, and runs hooks by hand.
+type hooksCmd struct {
+	Library string `placeholder:"DIR" default:"${library}" help:"Directory of the bundled hooks (default: ${library})."`
+
+	List    hooksListCmd    `cmd:"" help:"Show which hooks run in which order, and which bundled ones there are besides."`
+	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage: needs_update/apt makes the link 50-apt, needs_update/20-apt the link 20-apt."`
+	Disable hooksDisableCmd `cmd:"" help:"Remove the link to a bundled hook."`
+	Run     hooksRunCmd     `cmd:"" help:"Run a stage's hooks by hand, as a run would. Takes no lock and keeps no state."`
+}
+
+// DefaultLibrary is where the packages put the bundled hooks.
+const DefaultLibrary = "/usr/share/foreman-dlm-updater/hooks"
+
+// hookArg is the argument STAGE/NAME.
+type hookArg struct{ stage, name string }
+
+// UnmarshalText lets kong read it.
+func (a *hookArg) UnmarshalText(text []byte) error {
+	stage, name, _ := strings.Cut(string(text), "/")
+	a.stage, a.name = strings.TrimSuffix(stage, ".d"), name
+	if name == "" || strings.Contains(name, "/") || name == "." || name == ".." {
+		return fmt.Errorf("%q is not STAGE/NAME, as in needs_update/apt", text)
+	}
+	var known hookStage
+	return known.UnmarshalText([]byte(a.stage))
+}
+
+// hookStage is the argument STAGE, one that has hooks.
+type hookStage string
+
+// UnmarshalText lets kong read it.
+func (s *hookStage) UnmarshalText(text []byte) error {
+	if !slices.Contains(workflow.HookStages, state.Stage(text)) {
+		return fmt.Errorf("%q is no stage that has hooks; those are %s", text, hookStageNames())
+	}
+	*s = hookStage(text)
+	return nil
+}
+
+func hookStageNames() string { return joinStages(workflow.HookStages, ", ") }
+
+// bundled is the name of the bundled hook that a name stands for, which may have the number of a link before it.
+func bundled(name string) string { return strings.TrimLeft(strings.TrimLeft(name, "0123456789"), "-") }
+
+// stageDir is the absolute path of a stage's directory.
+func stageDir(c *config.Config, stage string) string { return filepath.Clean(c.StageDirs[stage]) }
+
+// warnOfRun warns who changes hooks under a run.
+func (p *Process) warnOfRun(c *config.Config) {
+	record, err := state.Store{Path: c.State}.Load()
+	if err == nil && record != nil && record.Stage != state.NeedsUpdate {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: a run is in progress, at stage %s: what was stopped by a hook that is disabled now may stay so\n",
+			record.Stage)
+	}
+}
+
+// refused is an error of vetting as one of the configuration.
+func refused(err error) error {
+	var unsafe *hook.UnsafeError
+	if errors.As(err, &unsafe) {
+		return &configError{err}
+	}
+	return err
+}
+
+type hooksListCmd struct {
+	Stage hookStage `arg:"" optional:"" help:"Only this stage: ${hookstages}."`
+}
+
+func (cmd *hooksListCmd) Run(p *Process, path configPath, all *hooksCmd) error {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return err
+	}
+	library := hook.Library{Dir: all.Library}
+	var unsafe []error
+	for _, stage := range workflow.HookStages {
+		if cmd.Stage != "" && cmd.Stage != hookStage(stage) {
+			continue
+		}
+		if err := p.listHooks(c, library, string(stage)); err != nil {
+			unsafe = append(unsafe, err)
+		}
+	}
+	return refused(errors.Join(unsafe...))
+}
+
+// listHooks prints what one stage has, and could have.
+func (p *Process) listHooks(c *config.Config, library hook.Library, stage string) error {
+	dir := stageDir(c, stage)
+	fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
+	entries, err := hook.Entries(dir)
+	unsafe := []error{err}
+	enabled := map[string]bool{}
+	for _, e := range entries {
+		what := "runs"
+		switch {
+		case len(e.Offenders) > 0:
+			what = "refused"
+			unsafe = append(unsafe, &hook.UnsafeError{Kind: "stage", Dir: dir, Offenders: e.Offenders})
+		case e.Skipped != "":
+			what = "skipped"
+		}
+		about := e.Skipped
+		if name := library.Leads(stage, e.Path); name != "" {
+			enabled[name] = true
+			about = library.Description(stage, name)
+		} else if target, err := os.Readlink(e.Path); err == nil {
+			about = "-> " + shown(target)
+		}
+		fmt.Fprintf(p.Stdout, "  %-10s %-28s %s\n", what, shown(e.Name), about)
+	}
+	names, err := library.Names(stage)
+	for _, name := range names {
+		if !enabled[name] {
+			fmt.Fprintf(p.Stdout, "  %-10s %-28s %s\n", "available", shown(name), library.Description(stage, name))
+		}
+	}
+	return errors.Join(append(unsafe, err)...)
+}
+
+// shown is a name, quoted if it has anything in it that could play tricks on a terminal.
+func shown(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
+}
+
+type hooksEnableCmd struct {
+	Hook hookArg `arg:"" name:"stage/name" help:"The hook, as in needs_update/apt or pre_update/20-services-stop."`
+}
+
+func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return err
+	}
+	library, stage, name := hook.Library{Dir: all.Library}, cmd.Hook.stage, bundled(cmd.Hook.name)
+	if err := cmd.known(library, name); err != nil {
+		return err
+	}
+	dir := stageDir(c, stage)
+	link := cmd.Hook.name
+	if link == name {
+		link = "50-" + name
+	}
+	entries, _ := hook.Entries(dir) // what is wrong with it Enable says
+	for _, e := range entries {
+		if library.Leads(stage, e.Path) == name {
+			if e.Name != link && cmd.Hook.name != name {
+				return fmt.Errorf("%s/%s is enabled already, as %s: `foreman-dlm-updater hooks disable %s/%s` first", stage, name, e.Name, stage, e.Name)
+			}
+			fmt.Fprintf(p.Stdout, "enabled already: %s\n", e.Path)
+			return nil
+		}
+	}
+	if err := library.Enable(stage, name, dir, link); err != nil {
+		return refused(err)
+	}
+	p.warnOfRun(c)
+	fmt.Fprintf(p.Stdout, "enabled: %s -> %s\nits settings, if it needs any: %s; what they are: the comment at its beginning\n",
+		filepath.Join(dir, link), library.Path(stage, name), filepath.Join(c.SettingsDir(), name+".conf"))
+	return nil
+}
+
+// known says whether the library has the hook, and what it has if it doesn't.
+func (cmd *hooksEnableCmd) known(library hook.Library, name string) error {
+	names, err := library.Names(cmd.Hook.stage)
+	if err != nil || slices.Contains(names, name) {
+		return err
+	}
+	for _, stage := range workflow.HookStages {
+		if others, err := library.Names(string(stage)); err == nil && slices.Contains(others, name) {
+			return fmt.Errorf("stage %s has no bundled hook %q, but %s has", cmd.Hook.stage, name, stage)
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("there are no bundled hooks for stage %s in %s", cmd.Hook.stage, library.Dir)
+	}
+	return fmt.Errorf("stage %s has no bundled hook %q; it has %s", cmd.Hook.stage, name, strings.Join(names, ", "))
+}
+
+type hooksDisableCmd struct {
+	Hook hookArg `arg:"" name:"stage/name" help:"The hook or its link, as in needs_update/apt or needs_update/50-apt."`
+}
+
+func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) error {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return err
+	}
+	library, stage, name := hook.Library{Dir: all.Library}, cmd.Hook.stage, cmd.Hook.name
+	dir := stageDir(c, stage)
+	entries, err := hook.Entries(dir)
+	if entries == nil && err != nil {
+		return refused(err)
+	}
+	for _, e := range entries {
+		leads := library.Leads(stage, e.Path)
+		switch {
+		case leads != "" && (e.Name == name || leads == name):
+			if err := os.Remove(e.Path); err != nil {
+				return fmt.Errorf("disable hook: %w", err)
+			}
+			p.warnOfRun(c)
+			fmt.Fprintf(p.Stdout, "disabled: removed the link %s\n", e.Path)
+			return nil
+		case e.Name == name:
+			return fmt.Errorf("%s is no link to a bundled hook, and is left alone: `chmod -x` disables a hook of your own", e.Path)
+		}
+	}
+	fmt.Fprintf(p.Stdout, "not enabled: %s has no link to %s\n", dir, name)
+	return nil
+}

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+type hooksRunCmd struct {
+	Stage hookStage `arg:"" help:"The stage: ${hookstages}."`
+	Name  string    `arg:"" optional:"" help:"Only the hook of this name, as hooks list shows it, or as the bundled hook is called."`
+}
+
+func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
+	c, unlock, err := p.loadAlone(path) // a run's hooks and these would meet
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	terminal, journal := logging.Detect(p.Stderr)
+	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Stderr: p.Stderr, Terminal: terminal, Journal: journal})
+	if err != nil {
+		return &configError{err}
+	}
+	stage := state.Stage(cmd.Stage)
+	work := newWorkflow(p, c, log)
+	names, err := work.Hooks.List(stage)
+	if err != nil {
+		return refused(err)
+	}
+	if cmd.Name != "" {
+		only := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name != cmd.Name && bundled(name) != cmd.Name })
+		if len(only) == 0 {
+			return fmt.Errorf("stage %s has no hook %q that would run; it has %s", stage, cmd.Name, orNone(names))
+		}
+		names = only
+	}
+	if workflow.Guarded(stage) {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: no lock is taken: make sure that no other host of the cluster is down (`foreman-dlm-updater lock acquire`)\n")
+	}
+	work.Hooks = chosenHooks{work.Hooks, names}
+	yes, err := work.RunHooks(p.Context, stage)
+	if err != nil {
+		return refused(err)
+	}
+	fmt.Fprintln(p.Stdout, conclusion(stage, yes, names))
+	return nil
+}
+
+// conclusion is what a run would make of the hooks' answers.
+func conclusion(stage state.Stage, yes bool, names []string) string {
+	switch {
+	case stage == state.NeedsUpdate && yes:
+		return "there are updates: a run would ask for the lock now"
+	case stage == state.NeedsUpdate:
+		return "nothing to do: no hook knows of updates"
+	case stage == state.NeedsReboot && yes && len(names) == 0:
+		return "a reboot is needed: there is no hook that could say otherwise"
+	case stage == state.NeedsReboot && yes:
+		return "a reboot is needed"
+	case stage == state.NeedsReboot:
+		return "no reboot is needed"
+	}
+	return fmt.Sprintf("done: %s", orNone(names))
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "no hooks"
+	}
+	return strings.Join(names, ", ")
+}
+
+// chosenHooks are some hooks of the one stage that is run.
+type chosenHooks struct {
+	workflow.Hooks
+	names []string
+}
+
+func (h chosenHooks) List(state.Stage) ([]string, error) { return h.names, nil }

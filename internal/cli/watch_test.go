@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"errors"
+	"regexp"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+)
+
+// badHost fails in post_update.
+type badHost struct{ *clusterHost }
+
+func (h badHost) Run(stage state.Stage, name string, env []string) workflow.HookResult {
+	if stage == state.PostUpdate {
+		return workflow.HookResult{Exit: 3, Said: "no answer"}
+	}
+	return h.clusterHost.Run(stage, name, env)
+}
+
+var varies = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|pid \d+`)
+
+// TestWatchedRun is what `systemctl status` shows of a run that waits for the lock, and of one that fails.
+func TestWatchedRun(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			server := dlmtest.New(dlmtest.Options{})
+			server.SetHolder("web", "web3")
+			client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second,
+				Log: hclog.NewNullLogger(), Transport: server.Transport("web1")})
+			host := &clusterHost{name: "web1", inside: &atomic.Int32{}, most: &atomic.Int32{}}
+			w := &workflow.Workflow{
+				Settings: workflow.Settings{LockName: "web", RetryInterval: time.Minute, Settle: 2 * time.Second, MaxReboots: 3},
+				Store:    host, Server: lockServer{client}, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
+			}
+			if fails {
+				w.Hooks = badHost{host}
+			}
+			var got []string
+			seen := watch(w, func(sentence string) {
+				got = append(got, varies.ReplaceAllStringFunc(sentence, func(s string) string {
+					if s[0] == 'p' {
+						return "pid N"
+					}
+					return "T"
+				}))
+			})
+			time.AfterFunc(30*time.Second, func() { server.SetHolder("web", "") })
+			err := w.Run(t.Context(), false)
+			seen.ended()
+			server.Wait()
+			var failed *workflow.StageError
+			if errors.As(err, &failed) != fails {
+				t.Fatal(err)
+			}
+			const held = "; lock web held by this host since T"
+			want := []string{
+				"an invocation is running (pid N); the holder of lock web is not known",
+				"stage needs_update is running since T (pid N); the holder of lock web is not known",
+				"stage needs_update is running since T, hook hook (pid N); the holder of lock web is not known",
+				"stage needs_update is running since T (pid N); the holder of lock web is not known",
+				"waiting for lock web (pid N); the holder of lock web is not known",
+				"waiting for lock web (pid N); lock web held by web3 since T",
+				"waiting for lock web (pid N); lock web is free",
+				"waiting for lock web (pid N)" + held,
+			}
+			for _, stage := range []string{"pre_update", "update", "needs_reboot", "post_update"} {
+				want = append(want, "stage "+stage+" is running since T (pid N)"+held, "stage "+stage+" is running since T, hook hook (pid N)"+held,
+					"stage "+stage+" is running since T (pid N)"+held)
+			}
+			if fails {
+				want = append(want, "an invocation is running (pid N) after stage post_update had failed at T"+held,
+					"stage post_update failed at T in hook hook (exit 3, having said \"no answer\"); lock kept; mend it, then `foreman-dlm-updater run`")
+			} else {
+				want = append(want, "stage lock_release is running since T (pid N)"+held,
+					"stage lock_release is running since T (pid N); lock web is free",
+					"an invocation is running (pid N); lock web is free",
+					"nothing to do: no run in progress; lock web is free")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package hook
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Library is a directory of ready-made hooks, DIR/STAGE.d/NAME. A symbolic link to one in a stage directory enables it.
+type Library struct{ Dir string }
+
+// Names lists the hooks that the library has for a stage; none if there is no library.
+func (l Library) Names(stage string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(l.Dir, stage+".d"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read hook library: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if !entry.IsDir() && !leftover(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// Path is where the library has a hook, or would have it.
+func (l Library) Path(stage, name string) string { return filepath.Join(l.Dir, stage+".d", name) }
+
+// Description is the first sentence of the comment at a hook's beginning; empty if it has none.
+func (l Library) Description(stage, name string) string {
+	file, err := os.Open(l.Path(stage, name))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	var text strings.Builder
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		line, comment := strings.CutPrefix(lines.Text(), "# ")
+		switch {
+		case strings.HasPrefix(lines.Text(), "#!"):
+			continue
+		case !comment:
+			return text.String()
+		}
+		for word := range strings.FieldsSeq(line) {
+			if text.Len() > 0 {
+				text.WriteByte(' ')
+			}
+			text.WriteString(word)
+			if strings.HasSuffix(word, ".") || strings.HasSuffix(word, "?") {
+				return text.String()
+			}
+		}
+	}
+	return text.String()
+}
+
+// Leads returns the name of the library's hook that a link leads to, though it may be gone by now; empty if it leads elsewhere, or is no
+// link.
+func (l Library) Leads(stage, link string) string {
+	target, err := os.Readlink(link)
+	if err != nil {
+		return ""
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(link), target)
+	}
+	name, err := filepath.Rel(filepath.Join(l.Dir, stage+".d"), target)
+	if err != nil || strings.Contains(name, "/") || name == ".." || name == "." {
+		return ""
+	}
+	return name
+}
+
+// Enable makes a link in a stage directory that leads to a hook of the library. Nothing is made if it would be refused (*UnsafeError), or
+// if there is something of that name.
+func (l Library) Enable(stage, name, dir, link string) error {
+	h := Hook{Name: link, Path: filepath.Join(dir, link)}
+	v := newVetter()
+	found := &UnsafeError{Kind: "stage", Dir: dir}
+	if v.stageDir(dir, found) {
+		target := v.entry(Hook{Name: name, Path: l.Path(stage, name)})
+		found.add(target.Offenders...)
+		if target.Skipped != "" {
+			found.add(Offender{Path: target.Path, Why: target.Skipped})
+		}
+	}
+	switch {
+	case len(found.Offenders) > 0:
+		return found
+	case leftover(link):
+		return fmt.Errorf("%q is the name of a leftover or hidden file, which is no hook", link)
+	}
+	if err := os.Symlink(l.Path(stage, name), h.Path); err != nil {
+		return fmt.Errorf("enable hook: %w", err)
+	}
+	return nil
+}
