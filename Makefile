@@ -1,11 +1,11 @@
 # Everything a developer or CI needs: `make help`.
 GO        ?= go
-VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION   ?= $(shell packaging/version.sh)
 LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -v '\.txtar$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit lint e2e bench demo fuzz deps clean
+.PHONY: help build packages repo snapshot test unit lint test-hooks test-packages e2e bench demo fuzz deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -13,7 +13,13 @@ help: ## list the targets
 build: ## build the static binaries into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-test: deps lint unit e2e ## run everything that CI runs; does its own set-up
+packages: ## .deb and .rpm for amd64 and arm64 into dist/ (settings: packaging/build.sh)
+	packaging/build.sh
+
+repo: packages ## signed apt and dnf repositories of them in dist/repo/; SIGNING_KEY names the key
+	packaging/repo.sh
+
+test: deps lint unit test-packages test-hooks e2e snapshot ## run everything that CI runs; does its own set-up
 
 lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -d cmd internal test; exit 1; }
@@ -28,8 +34,25 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 unit: ## unit tests and testscript, with the race detector
 	$(GO) test -race ./...
 
-e2e: ## a whole update on a booted host (root, systemd-nspawn)
-	$(GO) test -tags e2e -count=1 -v -timeout 15m ./test/e2e/
+test-hooks: ## the bundled hooks: each branch, and with the real tools on booted hosts (root, systemd-nspawn)
+	bats test/hooks/stubbed
+	test/hooks/real.sh
+
+test-packages: ## contents, lintian, rpmlint, and their life on booted hosts (root, systemd-nspawn)
+	env -u VERSION -u DIST test/packages/run.sh
+
+e2e: ## whole updates on booted hosts (root, systemd-nspawn)
+	$(GO) test -tags e2e -count=1 -v -timeout 15m -parallel 6 ./test/e2e/
+
+snapshot: bin/goreleaser bin/cyclonedx-gomod ## what a release would publish, into dist/ (which is emptied before)
+	PATH="$(CURDIR)/bin:$$PATH" goreleaser check
+	PATH="$(CURDIR)/bin:$$PATH" VERSION="$(VERSION)" goreleaser release --snapshot --clean
+
+bin/goreleaser:
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/goreleaser/goreleaser/v2@v2.15.0
+
+bin/cyclonedx-gomod:
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 
 bench: build ## measure speed and memory, as ratios
 	$(GO) run ./test/bench
@@ -46,7 +69,8 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	done
 
 # As root on Debian what is missing is installed; elsewhere the tests say what they miss.
-DEPS := shellcheck:shellcheck systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc run-parts:debianutils
+DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:createrepo-c apt-ftparchive:apt-utils gpg:gpg gpg-agent:gpg-agent dbus-daemon:dbus-daemon \
+  zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc run-parts:debianutils
 deps: # installs what the tests need
 	@missing=; for dep in $(DEPS); do command -v "$${dep%%:*}" >/dev/null || missing="$$missing $${dep##*:}"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Prints the version of what is built, in a form that both dpkg and rpm sort rightly: VERSION if it is set, else from git:
+# 1.2.3 for the tag v1.2.3, 1.2.3~rc1 for v1.2.3-rc1, 1.2.3+5.gabcdef for the fifth commit after it, 0.1.0~dev.N.gabcdef without tags.
+set -eu
+cd "$(dirname "$0")/.."
+describe() {
+    git describe --tags --match 'v[0-9]*' --dirty=.dirty 2>/dev/null && return
+    count=$(git rev-list --count HEAD 2>/dev/null) || count=0
+    git describe --always --match='' --dirty=.dirty 2>/dev/null | sed "s/^/0.1.0~dev.$count.g/" | grep . || echo '0.1.0~dev'
+}
+version=$(echo "${VERSION:-$(describe)}" | sed 's/^v//; s/-\([0-9]*\)-g\([0-9a-f]*\)/+\1.g\2/; s/-/~/')
+case $version in
+[0-9]*) ;;
+*) bad=yes ;;
+esac
+case $version in
+*[!0-9A-Za-z.+~]*) bad=yes ;;
+esac
+if [ -n "${bad:-}" ]; then
+    echo "version.sh: VERSION=$VERSION is no version of a package: it has to begin with a digit, and may have letters, digits and . + ~ -" >&2
+    exit 1
+fi
+echo "$version"

@@ -1,0 +1,87 @@
+# For the tests of a package's life on a booted host: tests of one file follow on each other, on the same host.
+# shellcheck shell=bash
+
+timer=foreman-dlm-updater.timer service=foreman-dlm-updater.service resume=foreman-dlm-updater-resume.service
+etc=/etc/foreman_dlm_updater
+
+is() { [[ $1 == "$2" ]] || { printf 'got %q, want %q\n' "$1" "$2"; return 1; }; }
+property() { systemctl show --property="$2" --value "$1"; }
+version() { is "$(foreman-dlm-updater version | cut -d' ' -f2)" "$1"; }
+
+# timer_is ENABLED ACTIVE: of the timer; the resume unit is enabled with it.
+timer_is() {
+    is "$(systemctl is-enabled "$timer" "$resume" | xargs)" "$1 $1"
+    is "$(systemctl is-active "$timer")" "$2"
+}
+
+# written: the files and links in /etc. (Removing the package takes empty directories with it.)
+written() { (cd "$etc" && { find . -type f -exec grep -H '' {} +; find . -type l -printf '%p -> %l\n'; } | sort); }
+
+# What an administrator does: configuration, hooks, the timer. And a run that lasts: a hook of his own waits.
+administrator() {
+    cat >>"$etc/config.ini" <<'END'
+lock_name = web
+foreman_url = https://localhost:1
+client_crt = /etc/ssl/host.pem
+client_key = /etc/ssl/host.key
+END
+    ln -s /usr/share/foreman-dlm-updater/hooks/update.d/apt "$etc/update.d/50-apt"
+    ln -s ../../../usr/share/foreman-dlm-updater/hooks/needs_reboot.d/kernel-changed "$etc/needs_reboot.d/50-kernel-changed"
+    echo KEEP=1 >"$etc/hooks.conf.d/apt.conf"
+    printf '#!/bin/sh\ntouch /run/hook-runs\nuntil test -e /run/hook-may-end; do sleep 0.1; done\ntouch /run/hook-has-ended\n' >"$etc/needs_update.d/10-own"
+    chmod +x "$etc/needs_update.d/10-own"
+    written >/root/written
+    systemctl enable --now "$timer"
+    systemctl start --no-block "$service"
+    for _ in $(seq 100); do [[ ! -e /run/hook-runs ]] || break; sleep 0.1; done
+    [[ -e /run/hook-runs ]]
+    property "$service" MainPID >/run/main-pid
+    property "$service" InvocationID >/run/invocation
+}
+
+# The run goes on, in the same process; and what the administrator has done is still there.
+untouched() {
+    is "$(property "$service" MainPID)" "$(cat /run/main-pid)"
+    is "$(property "$service" InvocationID)" "$(cat /run/invocation)"
+    is "$(property "$service" ActiveState)" activating
+    [[ ! -e /run/hook-has-ended ]]
+    diff /root/written <(written)
+}
+
+# systemd knows the units that are installed now, and they are those of the version.
+reloaded() {
+    for unit in "$timer" "$service" "$resume"; do
+        is "$(property "$unit" NeedDaemonReload)" no
+    done
+}
+
+# The run ends well.
+ends() {
+    touch /run/hook-may-end
+    for _ in $(seq 100); do [[ $(property "$service" ActiveState) != inactive ]] || break; sleep 0.1; done
+    is "$(property "$service" ActiveState) $(property "$service" Result)" "inactive success"
+    [[ -e /run/hook-has-ended ]]
+}
+
+# nothing_enabled: after an installation.
+nothing_enabled() {
+    timer_is disabled inactive
+    is "$(systemctl is-active "$service" "$resume" | xargs)" "inactive inactive"
+    is "$(find /etc/systemd -name '*foreman*')" ""
+    is "$(find "$etc" -mindepth 1 ! -type d)" "$etc/config.ini"
+    is "$(systemd-analyze verify --man=no "$timer" "$service" "$resume" 2>&1)" ""
+    systemctl preset "$timer" "$resume" # as the first boot of an image may do to all units
+    timer_is disabled inactive
+    run foreman-dlm-updater config check --offline
+    is "$status" 78
+    for key in lock_name foreman_url client_crt client_key; do
+        [[ $output == *"$key: is missing"* ]]
+    done
+}
+
+# files: what is on the disk and might be the package's.
+files() {
+    find /etc /usr /var -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/lib/apt/*' -not -path '/var/cache/*' -not -path '/var/log/*.log' \
+        -not -path '/var/log/apt*' -not -path '/var/log/journal/*' -not -path '/var/lib/rpm/*' -not -path '/var/lib/dnf/*' \
+        -not -path '/var/tmp/*' | sort
+}

@@ -1,0 +1,50 @@
+#!/bin/bash
+# Tests the packages: how they are built (build.bats, here), and what they do on booted hosts (life/KIND.bats, in a fresh host).
+# Root only for the hosts; see ../lab/boot-lab.sh.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+not_tested() { # WHY: a failure in CI, where nobody would notice
+    echo "NOT TESTED: $*" >&2
+    [[ -z ${CI:-} || $CI == false ]] && [[ -z ${failed:-} ]]; exit
+}
+for tool in bats gpg apt-ftparchive createrepo_c rpmsign lintian rpmlint; do
+    command -v "$tool" >/dev/null || not_tested "the packages: $tool is not installed"
+done
+work=$(mktemp -d)
+: "${BOOT_LAB_NET:=10.91.0}" "${BOOT_LAB_DIR:=$work/lab}"
+export BOOT_LAB_NET BOOT_LAB_DIR GNUPGHOME=$work/gnupg PACKAGES=$work/packages
+lab=../lab/boot-lab.sh
+finish() { "$lab" destroy; gpgconf --kill all; rm -rf --one-file-system "$work"; }
+trap finish EXIT
+
+# Two versions, with another time for the files of the newer one, as it would be; and a key that has signed neither.
+mkdir -m 0700 "$GNUPGHOME"
+for who in packages somebody; do
+    gpg --batch --quiet --passphrase '' --quick-generate-key "$who@example.com" rsa3072 sign never
+done
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+for version in 1.0.0 1.1.0; do
+    VERSION=$version DIST=$PACKAGES/$version ../../packaging/build.sh
+    DIST=$PACKAGES/$version SIGNING_KEY=packages@example.com ../../packaging/repo.sh
+    SOURCE_DATE_EPOCH=$((SOURCE_DATE_EPOCH + 60))
+done
+gpg --armor --export somebody@example.com >"$PACKAGES/somebody.asc"
+
+failed=
+bats --tap --print-output-on-failure build.bats || failed+=" build.bats"
+
+if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
+    not_tested "the packages on booted hosts: none can be booted here (root and systemd-nspawn are needed)"
+fi
+export BOOT_LAB_NSPAWN="--bind-ro=$PACKAGES:/packages --bind-ro=$PWD:/test"
+for kind in apt dnf; do
+    case $kind in # as in ../hooks/real.sh, to share its root filesystems
+    apt) export BOOT_LAB_PKGS=bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
+    dnf) export BOOT_LAB_PKGS=bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
+    esac
+    "$lab" up "$kind"
+    timeout 180 "$lab" exec "$kind" bats --tap --print-output-on-failure "/test/life/$kind.bats" || failed+=" life/$kind.bats"
+    "$lab" rm "$kind"
+done
+[[ -z $failed ]] || { echo "FAILED:$failed" >&2; exit 1; }
