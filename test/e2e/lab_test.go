@@ -42,12 +42,13 @@ func newLab(t *testing.T) *lab {
 		}
 	}
 	must(t, l.script("rootfs"))
-	if err := os.CopyFS(l.path("given"), os.DirFS(".")); err != nil {
+	if err := os.CopyFS(l.path("given"), os.DirFS("given")); err != nil {
 		t.Fatal(err)
 	}
 	l.build()
-	l.publish("old", "1.0")
-	l.publish("new", "2.0")
+	l.publishLedger("old", "1.0")
+	l.publishLedger("new", "2.0")
+	l.publishProduct()
 	l.serve()
 	return l
 }
@@ -97,36 +98,12 @@ func (l *lab) destroyInTheEnd() {
 	})
 }
 
-// build builds the programs so that they run on any host.
+// build builds the programs that the test itself uses.
 func (l *lab) build() {
 	l.t.Helper()
-	cmd := l.command("go", "build", "-C", "../..", "-o", l.path("given/bin")+"/", "./cmd/foreman-dlm-updater", "./cmd/dlm-sandbox")
+	cmd := l.command("go", "build", "-C", "../..", "-o", l.path("given/bin")+"/", "./cmd/...")
 	cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
 	must(l.t, cmd)
-}
-
-// publish makes a flat apt repository that offers the package ledger in one version.
-func (l *lab) publish(repository, version string) {
-	l.t.Helper()
-	tree, dir := l.path("package-"+version), l.path("given/apt/"+repository)
-	if err := errors.Join(os.CopyFS(tree, os.DirFS("package")), os.MkdirAll(dir, 0o755)); err != nil {
-		l.t.Fatal(err)
-	}
-	control := filepath.Join(tree, "DEBIAN/control")
-	text, err := os.ReadFile(control)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	text = bytes.ReplaceAll(text, []byte("@VERSION@"), []byte(version))
-	if err := os.WriteFile(control, text, 0o644); err != nil {
-		l.t.Fatal(err)
-	}
-	must(l.t, l.command("dpkg-deb", "--root-owner-group", "--build", tree, dir))
-	scan := l.command("dpkg-scanpackages", "--multiversion", ".")
-	scan.Dir = dir
-	if err := os.WriteFile(filepath.Join(dir, "Packages"), []byte(must(l.t, scan)), 0o644); err != nil {
-		l.t.Fatal(err)
-	}
 }
 
 // serve starts the stand-in Foreman. It records what happens to locks in the file "record".
@@ -162,6 +139,7 @@ func (l *lab) serve() {
 
 func (l *lab) environment() []string {
 	return append(os.Environ(), "BOOT_LAB_DIR="+l.path("lab"), "BOOT_LAB_NSPAWN=--bind-ro="+l.path("given")+":/e2e",
+		"BOOT_LAB_PKGS=bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf", // as in ../hooks/real.sh, to share its root filesystem
 		"BOOT_LAB_TIMEOUT="+fmt.Sprint(patience.Seconds()))
 }
 

@@ -1,0 +1,28 @@
+# What the hooks for Galera share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/galera.sh"
+# shellcheck shell=sh
+: "${hook:?}" "${defaults_file=}" # the hook's name and setting
+
+fail() {
+    echo "$hook: $*" >&2
+    exit 1
+}
+
+# look: asks the server on this host; what it says, or the client's error, is in $answer. A server that hangs counts as one that is away.
+look() {
+    if command -v mariadb >/dev/null; then client=mariadb; else client=mysql; fi
+    answer=$(timeout 30 "$client" ${defaults_file:+"--defaults-file=$defaults_file"} --connect-timeout=10 -N -B -e "SHOW GLOBAL STATUS WHERE \
+Variable_name IN ('wsrep_cluster_status', 'wsrep_ready', 'wsrep_local_state_comment', 'wsrep_cluster_size');
+SHOW GLOBAL VARIABLES LIKE 'wsrep_cluster_address'" 2>&1)
+}
+
+# wsrep NAME: a variable of that answer.
+wsrep() { printf '%s\n' "$answer" | awk -F '\t' -v name="wsrep_$1" '$1 == name { print $2 }'; }
+
+# ill: prints in what way this node is no full member of the cluster; false if it is one.
+ill() {
+    for want in cluster_status=Primary ready=ON local_state_comment=Synced; do
+        is=$(wsrep "${want%=*}")
+        [ "$is" = "${want#*=}" ] || { echo "wsrep_${want%=*} is ${is:-unset} and not ${want#*=}" && return; }
+    done
+    return 1
+}

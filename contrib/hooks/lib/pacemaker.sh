@@ -1,0 +1,38 @@
+# What the hooks for Pacemaker share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/pacemaker.sh"
+# shellcheck shell=sh
+: "${hook:?}" # its name
+
+fail() {
+    echo "$hook: $*" >&2
+    exit 1
+}
+
+# look: the cluster's state as this node sees it, an XML element a line, in $state (or the error), this node's name in $node and its element
+# in $this. False if the cluster does not answer. Before 2.0.3 crm_mon knows -X and not --output-as.
+look() {
+    this=""
+    state=$(timeout 60 crm_node -n 2>&1) || return 1
+    node=$state
+    state=$(timeout 60 crm_mon -1 --output-as=xml 2>/dev/null || timeout 60 crm_mon -X 2>&1) || return 1
+    state=$(printf '%s\n' "$state" | tr '<' '\n' | grep -v '^/')
+    this=$(members | grep -F "name=\"$node\" ") || return 1
+}
+
+# members: the nodes of that state, without those that only run pacemaker_remote.
+members() { printf '%s\n' "$state" | grep '^node .* online=.* type="member"'; }
+
+# has ATTRIBUTE=VALUE...: this node has all of these.
+has() {
+    for pair in "$@"; do
+        case " $this" in *" ${pair%%=*}=\"${pair#*=}\""*) ;; *) return 1 ;; esac
+    done
+}
+
+# await SECONDS COMMAND: tries until it is true, at least once.
+await() {
+    end=$(($(date +%s) + $1))
+    until "$2"; do
+        [ "$(date +%s)" -lt "$end" ] || return 1
+        sleep 2
+    done
+}

@@ -1,0 +1,25 @@
+# What the update hooks for dnf and zypper share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/rpm.sh"
+# shellcheck shell=sh
+: "${name:?}" "${lock_timeout:=600}" # the hook's
+
+export LC_ALL=C # some of their words are looked for
+
+fail() {
+    echo "$name: $*" >&2
+    exit 1
+}
+
+# patient COMMAND...: runs it, and again for as long as another program has rpm's own lock: rpm, dnf and zypper don't wait for that.
+# Its errors come after it has ended. They go through a file, for a daemon that a package starts would keep a pipe open.
+patient() {
+    end=$(($(date +%s) + lock_timeout)) errors=$(mktemp)
+    while :; do
+        "$@" 2>"$errors" && code=0 || code=$?
+        cat "$errors" >&2
+        if [ "$code" = 0 ] || ! grep -q 'transaction lock' "$errors" || [ "$(date +%s)" -ge "$end" ]; then break; fi
+        echo "$name: another program has rpm's lock, waiting for it"
+        sleep 5
+    done
+    rm -f "$errors"
+    return "$code"
+}

@@ -1,0 +1,40 @@
+#!/bin/bash
+# Runs the hooks against the real tools: each test file in real/KIND/ inside a booted host of its own, with the Debian packages
+# that KIND needs. Root only; see ../lab/boot-lab.sh.
+# usage: real.sh [KIND | KIND/FILE.bats]...       (default: all)
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+: "${BOOT_LAB_NET:=10.90.0}" "${BOOT_LAB_DIR:=$(mktemp -d)/lab}"
+export BOOT_LAB_NET BOOT_LAB_DIR
+export BOOT_LAB_NSPAWN="--bind-ro=$(readlink -f ../../contrib/hooks):/usr/share/foreman-dlm-updater/hooks --bind-ro=$PWD:/test --capability=CAP_NET_ADMIN" # for keepalived
+lab=../lab/boot-lab.sh
+
+packages() { # KIND: what its hosts have, with commas
+    case $1 in
+    apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
+    dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
+    zypper) echo bats,rpm,zypper,createrepo-c ;;
+    services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,prometheus-alertmanager ;;
+    puppet) echo bats,puppet-agent ;;
+    cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
+    *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
+    esac
+}
+
+trap '"$lab" destroy' EXIT
+if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
+    echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here (root and systemd-nspawn are needed)" >&2
+    [[ -z ${CI:-} || $CI == false ]]; exit
+fi
+failed=
+for what in "${@:-}"; do
+    for file in $(find "real/$what" -name '*.bats' | sort); do
+        kind=$(basename "$(dirname "$file")") host=$(basename "$file" .bats)
+        echo "# $file"
+        export BOOT_LAB_PKGS; BOOT_LAB_PKGS=$(packages "$kind")
+        "$lab" up "$host"
+        "$lab" exec "$host" bats --tap --print-output-on-failure "/test/$file" || failed+=" $file"
+        "$lab" rm "$host"
+    done
+done
+[[ -z $failed ]] || { echo "FAILED:$failed" >&2; exit 1; }

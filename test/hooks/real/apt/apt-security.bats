@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# needs_update/apt-security and update/apt-security with Debian's apt and dpkg, against two repositories with the labels and suites of
+# Debian's.
+load ../../hook
+load repository
+bats_require_minimum_version 1.5.0
+
+prepare() {
+    fresh
+    setting apt-security lock_timeout=3
+    package /srv/main acme 1
+    package /srv/main unrelated 1
+    mkdir -p /srv/security
+    offered
+    sources "$(trusted /srv/main)" "$(trusted /srv/security)"
+    quietly apt-get -q update
+    quietly apt-get -q -y install acme=1 unrelated=1
+}
+teardown() { fresh; }
+
+offered() {
+    publish /srv/main Debian stable
+    publish /srv/security Debian-Security stable-security
+}
+asked() { hook needs_update/apt-security; }
+updated() { hook update/apt-security; }
+
+@test "none, then a security update, then none; other updates are left alone" {
+    package /srv/main unrelated 2
+    offered
+    asked
+    exits 0
+    says "no security updates"
+    updated
+    exits 0
+    installed unrelated 1
+
+    package /srv/security acme 1+deb12u1
+    offered
+    asked
+    exits 1
+    says "acme=1+deb12u1"
+    refute says unrelated=
+    updated
+    exits 0
+    installed acme 1+deb12u1
+    installed unrelated 1
+    asked
+    exits 0
+}
+
+@test "a newer version elsewhere is not taken, and hides nothing" {
+    package /srv/security acme 1+deb12u1
+    package /srv/main acme 2
+    offered
+    asked
+    exits 1
+    updated
+    exits 0
+    installed acme 1+deb12u1
+    asked
+    exits 0
+}
+
+@test "the administrator's default release and preferences do not hide a security update" {
+    package /srv/security acme 1+deb12u1
+    package /srv/main acme 2
+    offered
+    echo 'APT::Default-Release "o=Test";' >>/etc/apt/apt.conf.d/90test # both archives
+    printf 'Package: *\nPin: release a=stable\nPin-Priority: 995\n' >/etc/apt/preferences
+    asked
+    exits 1
+    updated
+    exits 0
+    installed acme 1+deb12u1
+}
+
+@test "a package that the administrator pinned: to its version, to another archive" {
+    package /srv/security acme 1+deb12u1
+    package /srv/main acme 2
+    offered
+    printf 'Package: acme\nPin: version 1\nPin-Priority: 1001\n' >/etc/apt/preferences
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+    printf 'Package: acme\nPin: release l=Debian\nPin-Priority: 999\n' >/etc/apt/preferences
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+}
+
+@test "held: no" {
+    package /srv/security acme 1+deb12u1
+    offered
+    apt-mark -qq hold acme
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+    apt-mark -qq unhold acme
+}
+
+@test "what it needs comes along, from whatever archive: a new package, a newer one" {
+    package /srv/main extra 1
+    package /srv/main unrelated 2
+    package /srv/security acme 1+deb12u1 "Depends: extra, unrelated (>= 2)"
+    offered
+    asked
+    exits 1
+    updated
+    exits 0
+    installed acme 1+deb12u1
+    installed extra 1
+    installed unrelated 2
+    asked
+    exits 0
+}
+
+@test "one whose dependency is nowhere is no update, in both hooks" {
+    package /srv/security acme 1+deb12u1 "Depends: nowhere"
+    offered
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+}
+
+@test "a package that was installed as a dependency stays so marked" {
+    package /srv/security acme 1+deb12u1
+    offered
+    apt-mark -qq auto acme
+    updated
+    exits 0
+    installed acme 1+deb12u1
+    [[ $(apt-mark showauto acme unrelated) == acme ]]
+}
+
+@test "a version that both archives have" {
+    package /srv/security acme 1+deb12u1
+    cp /srv/security/*.deb /srv/main/
+    offered
+    asked
+    exits 1
+    updated
+    exits 0
+    installed acme 1+deb12u1
+}
+
+@test "the security archives of Ubuntu, of another distribution, and as a setting says" {
+    package /srv/security acme 2
+    becomes() { publish /srv/security "$@"; rm -r /var/lib/apt/lists/*; } # apt refuses lists that change their label
+    becomes Ubuntu noble-security
+    asked
+    exits 1
+    becomes Ubuntu noble-updates
+    asked
+    exits 0
+    becomes Acme-Fixes stable
+    asked
+    exits 0
+    setting apt-security "archives='Debian-Security:* Acme-*:stable'"
+    asked
+    exits 1
+    updated
+    exits 0
+    installed acme 2
+}
+
+@test "could not find out: a broken mirror, a missing package, locked lists, locked dpkg, wrong settings" {
+    package /srv/security acme 2
+    offered
+    holding /var/lib/apt/lists/lock 60
+    asked
+    exits 75
+    says "could not find out"
+    kill "$HOLDER"
+    holding /var/lib/dpkg/lock-frontend 60
+    asked
+    exits 75
+    kill "$HOLDER"
+    rm /srv/security/acme_2_all.deb
+    asked
+    exits 75
+    says "could not find out"
+    updated
+    exits 1
+    says "nothing was installed"
+    rm /srv/security/Packages
+    asked
+    exits 75
+    unset DLM_CANNOT_TELL_EXIT
+    asked
+    exits 0
+    says "could not find out"
+    DLM_CANNOT_TELL_EXIT=75
+    export DLM_CANNOT_TELL_EXIT
+    setting apt-security 'archives=('
+    asked
+    exits 75
+}
+
+@test "the administrator's configuration file stays; an interrupted dpkg is finished first" {
+    echo mine >/etc/acme.conf
+    package /srv/security acme 2 "Depends: extra"
+    package /srv/main extra 1
+    offered
+    quietly dpkg --unpack /srv/security/acme_2_all.deb
+    updated
+    exits 0
+    installed acme 2
+    installed extra 1
+    [[ $(cat /etc/acme.conf) == mine ]]
+}

@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# haproxy-drain and haproxy-ready with Debian's HAProxy, by its UNIX socket and by TCP: two servers that answer, sessions that last.
+load ../../hook
+
+prepare() {
+    cat >/etc/haproxy/haproxy.cfg <<'EOF'
+global
+  stats socket /run/haproxy/admin.sock mode 660 level admin
+  stats socket ipv4@127.0.0.1:9999 level admin
+  stats socket /run/haproxy/user.sock level user
+defaults
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+listen web
+  bind 127.0.0.1:8000
+  server haproxy 127.0.0.1:8001 check inter 100ms
+  server other 127.0.0.1:8002 check inter 100ms
+backend api
+  server haproxy 127.0.0.1:8001
+  server other 127.0.0.1:8002
+EOF
+    local port
+    for port in 8001 8002; do server "$port"; done
+    systemctl reset-failed haproxy # it is started more often here than systemd likes
+    systemctl restart haproxy
+    until_state web/haproxy '2 0'
+    until_state web/other '2 0'
+}
+teardown() { systemctl stop server-8001 server-8002 session 2>/dev/null || :; }
+
+# Each connection lasts until the client ends it.
+server() { systemd-run -q --collect -u "server-$1" socat "TCP-LISTEN:$1,fork,reuseaddr,bind=127.0.0.1" PIPE; }
+session() { systemd-run -q --collect -u session socat -u TCP:127.0.0.1:"$1" EXEC:'cat'; }
+lb() { echo "$*" | socat -t5 - UNIX-CONNECT:/run/haproxy/admin.sock; }
+state() { lb show servers state | awk -v server="$1" '$2 "/" $4 == server { print $6, $7 }'; }
+sessions() { lb show stat -1 4 -1 | awk -F, -v server="$1" '$1 "/" $2 == server { print $5 }'; }
+until_state() { # SERVER "OP TOLD"
+    local n
+    for n in {1..100}; do
+        [[ $(state "$1") != "$2" ]] || return 0
+        sleep 0.1
+    done
+    echo "$1 is $(state "$1"), want $2 ($n looks)"
+    return 1
+}
+
+@test "all of this host's servers are drained, and come back, by default" {
+    [[ $(uname -n) == haproxy ]] # the host's name is the servers'
+    hook pre_update/haproxy-drain
+    exits 0
+    says "draining web/haproxy on /run/haproxy/admin.sock"
+    [[ "$(state web/haproxy) $(state api/haproxy) $(state web/other) $(state api/other)" == "2 8 2 8 2 0 2 0" ]]
+    hook pre_update/haproxy-drain # again, as after a failed hook
+    exits 0
+    hook post_update/haproxy-ready
+    exits 0
+    says "api/haproxy on /run/haproxy/admin.sock: up"
+    [[ "$(state web/haproxy) $(state api/haproxy)" == "2 0 2 0" ]]
+    hook post_update/haproxy-ready
+    exits 0
+}
+
+@test "no new session comes, and it waits for those that are there" {
+    setting haproxy-drain 'servers=web/haproxy' 'drain_timeout=2'
+    lb set server web/other state maint
+    session 8000
+    for _ in {1..50}; do [[ $(sessions web/haproxy) != 1 ]] || break; sleep 0.1; done
+    [[ $(sessions web/haproxy) == 1 ]]
+    lb set server web/other state ready
+    until_state web/other '2 0'
+    hook pre_update/haproxy-drain
+    exits 1
+    says "1 sessions are left after 2 s; the servers stay in drain"
+    [[ $(state web/haproxy) == "2 8" ]]
+    setting haproxy-drain 'servers=web/haproxy' 'drain_timeout=0' 'leftover=cut'
+    hook pre_update/haproxy-drain
+    exits 0
+    says "1 sessions are left"
+    setting haproxy-drain 'servers=web/haproxy' 'drain_timeout=60'
+    systemd-run -q --on-active=2 systemctl stop session
+    hook pre_update/haproxy-drain
+    exits 0
+    says "drained, 0 sessions are left"
+    [[ $SECONDS -ge 2 && $(sessions web/haproxy) == 0 ]]
+}
+
+@test "what was in drain or maintenance before stays there" {
+    lb set server web/haproxy state drain
+    lb set server api/haproxy state maint
+    hook pre_update/haproxy-drain
+    exits 0
+    hook post_update/haproxy-ready
+    exits 0
+    [[ "$(state web/haproxy) $(state api/haproxy)" == "2 8 0 1" ]]
+}
+
+@test "another server of the backend must be up" {
+    lb set server web/other state drain
+    hook pre_update/haproxy-drain
+    exits 1
+    says "too few other servers are up on the load balancer at /run/haproxy/admin.sock, nothing was drained"
+    says ": web. Bring"
+    [[ "$(state web/haproxy) $(state api/haproxy)" == "2 0 2 0" ]]
+    setting haproxy-drain 'min_left=0'
+    hook pre_update/haproxy-drain
+    exits 0
+    [[ $(state web/haproxy) == "2 8" ]]
+}
+
+@test "by TCP, and all load balancers are looked at before one is changed" {
+    setting haproxy-drain 'sockets="127.0.0.1:9999 127.0.0.1:9998"' 'servers="web/h* nothing/*"'
+    hook pre_update/haproxy-drain
+    exits 1
+    says "the load balancer at 127.0.0.1:9998 could not be asked, nothing was drained"
+    says "refused"
+    [[ $(state web/haproxy) == "2 0" ]]
+    setting haproxy-drain 'sockets="127.0.0.1:9999"' 'servers="web/h* nothing/*"'
+    hook pre_update/haproxy-drain
+    exits 0
+    [[ "$(state web/haproxy) $(state api/haproxy)" == "2 8 2 0" ]]
+    hook post_update/haproxy-ready
+    exits 0
+    [[ $(state web/haproxy) == "2 0" ]]
+}
+
+@test "refused: no such server, a socket without the rights" {
+    setting haproxy-drain 'servers=web/nobody'
+    hook pre_update/haproxy-drain
+    exits 1
+    says "has no server web/nobody, nothing was drained"
+    setting haproxy-drain 'sockets=/run/haproxy/user.sock'
+    hook pre_update/haproxy-drain
+    exits 1
+    says "Permission denied"
+    [[ $(state web/haproxy) == "2 0" ]]
+}
+
+@test "it waits until HAProxy sees the server up" {
+    hook pre_update/haproxy-drain
+    exits 0
+    systemctl stop server-8001 # as a host that reboots
+    until_state web/haproxy '0 8'
+    setting haproxy-ready 'ready_timeout=2'
+    hook post_update/haproxy-ready
+    exits 1
+    says "web/haproxy on /run/haproxy/admin.sock is not back after 2 s: its health check fails"
+    [[ $(state web/haproxy) == "0 0" ]]
+    server 8001
+    hook post_update/haproxy-ready
+    exits 0
+    [[ $(state web/haproxy) == "2 0" ]]
+}
+
+@test "ready: a load balancer that is away, a server that is gone, one that somebody has put into maintenance" {
+    hook pre_update/haproxy-drain
+    exits 0
+    systemctl stop haproxy
+    setting haproxy-ready 'ready_timeout=1'
+    hook post_update/haproxy-ready
+    exits 1
+    says "the load balancer at /run/haproxy/admin.sock could not be asked"
+    sed -i '/backend api/,$ s/server haproxy/server renamed/' /etc/haproxy/haproxy.cfg
+    systemctl start haproxy
+    lb set server web/haproxy state maint
+    hook post_update/haproxy-ready
+    exits 0
+    says "web/haproxy on /run/haproxy/admin.sock: somebody has put it into maintenance, it stays there"
+    says "api/haproxy on /run/haproxy/admin.sock: the load balancer has it no more"
+    [[ $(state web/haproxy) == "0 1" ]]
+}

@@ -1,0 +1,313 @@
+#!/usr/bin/env bats
+# needs_update/zypper and update/zypper with Debian's zypper 1.14, against repositories made on the spot.
+load ../../hook
+load ../rpm
+bats_require_minimum_version 1.5.0
+
+prepare() {
+    fresh
+    package /srv/main shell 1 "Provides: /bin/sh"
+    package /srv/main lib 1
+    package /srv/main acme 1
+    offered
+    repository main
+    quietly zypper -n install shell acme lib
+}
+teardown() { fresh; }
+# fresh: no test package, no repository, no lock, nothing cached; a host is shared by the tests of a file.
+fresh() {
+    echo '%_dbpath /var/lib/rpm' >/root/.rpmmacros # where zypper has it; Debian's rpm has another
+    [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true
+    local all; mapfile -t all < <(rpm -qa)
+    ((!${#all[@]})) || quietly rpm -e --nodeps --noscripts "${all[@]}"
+    rm -rf /srv/* /etc/zypp/repos.d/* /etc/zypp/locks /var/cache/zypp/* /etc/acme.conf* /run/cut /run/ran /run/reboot-needed
+    [[ ! -e /etc/acme.conf ]]
+}
+repository() { quietly zypper -n addrepo --no-gpgcheck "dir:///srv/$1" "$1"; }
+# offered [TYPE NAME VERSION]...: what was made is in the repository, with these patches.
+offered() { publish /srv/main "$@"; }
+asked() { hook needs_update/zypper; }
+updated() { hook update/zypper; }
+
+@test "none, then a newer version, then none; always with fresh metadata" {
+    asked
+    exits 0
+    says "Nothing to do."
+    updated
+    exits 0
+    installed acme 1
+
+    package /srv/main acme 2
+    offered
+    asked
+    exits 1
+    says acme
+    (
+        unset DLM_CANNOT_TELL_EXIT
+        asked
+        exits 1
+    )
+    installed acme 1
+    updated
+    exits 0
+    installed acme 2
+    asked
+    exits 0
+}
+
+@test "the only repository has gone; none is defined" {
+    package /srv/main acme 2
+    offered
+    asked
+    exits 1
+    mv /srv/main /srv/away
+    could_not_find_out "zypper refresh failed (4)" asked
+    rm /etc/zypp/repos.d/*
+    could_not_find_out "zypper refresh failed (6)" asked
+}
+
+@test "one of two repositories is broken, even if the other has an update" {
+    package /srv/main acme 2
+    offered
+    package /srv/second extra 1
+    publish /srv/second
+    repository second
+    asked
+    exits 1
+    rm -r /srv/second
+    could_not_find_out "second" asked
+    updated # what there is
+    exits 0
+    says "going on with what was fetched before"
+    installed acme 2
+}
+
+@test "a repository that never could be read: the update says so" {
+    package /srv/main acme 2
+    offered
+    repository bad
+    could_not_find_out "bad" asked
+    updated
+    exits 0
+    says "a repository could not be used"
+    installed acme 2
+}
+
+@test "a package is not at the mirror: noticed before anything is stopped; what was fetched is installed even if the mirror goes" {
+    package /srv/main acme 2
+    offered
+    mv /srv/main/acme-2-1.noarch.rpm /srv/
+    could_not_find_out "zypper update --download-only failed" asked
+    updated
+    exits 1
+    installed acme 1
+    setting zypper download=no
+    asked
+    exits 1
+
+    mv /srv/acme-2-1.noarch.rpm /srv/main/
+    setting zypper
+    asked
+    exits 1
+    mv /srv/main /srv/away
+    updated
+    exits 0
+    installed acme 2
+}
+
+@test "a locked package is no update" {
+    package /srv/main acme 2
+    offered security acme 2
+    quietly zypper -n addlock acme
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+    quietly zypper -n removelock acme
+    asked
+    exits 1
+}
+
+@test "an update that can't be installed is none; a version below it is one" {
+    package /srv/main acme 3 "Requires: nowhere"
+    offered
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+    package /srv/main acme 2
+    offered
+    asked
+    exits 1
+    updated
+    exits 0
+    installed acme 2
+    asked
+    exits 0
+}
+
+@test "mode=patch: only what a patch names, those too that need a reboot" {
+    setting zypper mode=patch
+    package /srv/main lib 2
+    offered
+    asked
+    exits 0
+    updated
+    exits 0
+    installed lib 1
+
+    package /srv/main acme 2
+    REBOOT=1 offered security acme 2
+    asked
+    exits 1
+    updated
+    exits 0
+    says reboot
+    installed acme 2
+    installed lib 1
+    asked
+    exits 0
+}
+
+@test "mode=patch: zypper that was updated is run once more for the rest" {
+    setting zypper mode=patch
+    package /srv/main acme 2
+    package /srv/main lib 2
+    RESTART=acme offered security acme 2 recommended lib 2
+    asked
+    exits 1
+    updated
+    exits 0
+    says "running it once more"
+    installed acme 2
+    installed lib 2
+    asked
+    exits 0
+}
+
+@test "mode=patch: a patch that a lock keeps out is no answer, unless it is locked as well" {
+    setting zypper mode=patch
+    package /srv/main acme 2
+    offered security acme 2
+    quietly zypper -n addlock acme
+    could_not_find_out "do not install patch:ADV-1" asked
+    updated
+    exits 1
+    installed acme 1
+    quietly zypper -n addlock -t patch ADV-1
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+}
+
+@test "options go to both" {
+    package /srv/second acme 2
+    publish /srv/second
+    repository second
+    setting zypper "options='--repo main'"
+    asked
+    exits 0
+    updated
+    exits 0
+    installed acme 1
+    setting zypper "options='--repo second'"
+    asked
+    exits 1
+    updated
+    installed acme 2
+}
+
+@test "the administrator's configuration file stays, and nobody is asked" {
+    echo mine >/etc/acme.conf
+    package /srv/main acme 2
+    offered
+    updated
+    exits 0
+    installed acme 2
+    [[ $(cat /etc/acme.conf) == mine && $(cat /etc/acme.conf.rpmnew) == version=2 ]]
+}
+
+@test "another zypper is waited for; too long: could not find out, and a failure" {
+    package /srv/main acme 2
+    offered
+    sleep 4 3>&- | zypper -n shell >/dev/null 2>&1 3>&- &
+    until grep -qs . /run/zypp.pid; do :; done
+    setting zypper lock_timeout=0
+    could_not_find_out "zypper refresh failed (7)" asked
+    updated
+    exits 1
+    says "(7)"
+    installed acme 1
+    setting zypper lock_timeout=20
+    asked
+    exits 1
+    sleep 4 3>&- | zypper -n shell >/dev/null 2>&1 3>&- &
+    until grep -qs . /run/zypp.pid; do :; done
+    updated
+    exits 0
+    installed acme 2
+}
+
+@test "rpm's own lock is waited for; too long: a failure" {
+    package /srv/main acme 2
+    offered
+    holding /var/lib/rpm/.rpm.lock 4
+    setting zypper lock_timeout=0
+    updated
+    exits 1
+    says "transaction lock"
+    installed acme 1
+    setting zypper lock_timeout=20
+    updated
+    exits 0
+    says "another program has rpm's lock"
+    installed acme 2
+}
+
+@test "a package's script fails: a failure" {
+    POST="exit 1" package /srv/main acme 2
+    offered
+    updated
+    exits 1
+    says "script failed"
+    PRE="exit 1" package /srv/main acme 3
+    offered
+    updated
+    exits 1
+    says "not all was installed (8)"
+    installed acme 2
+}
+
+@test "a power cut in the middle of the update: finished by the next run, with the package's scripts" {
+    POST=$(power_cut) package /srv/main acme 2
+    package /srv/main lib 2
+    offered
+    updated
+    [[ $status != 0 && ! -e /run/ran ]]
+    rpm -q acme-1 acme-2
+    updated
+    exits 0
+    says "installing once more: acme.noarch"
+    installed acme 2
+    installed lib 2
+    [[ $(cat /run/ran) == ran ]]
+    asked
+    exits 0
+}
+
+@test "a power cut, and the package is not to be had any more: said clearly" {
+    POST=$(power_cut) package /srv/main acme 2
+    offered
+    updated
+    rm /srv/main/acme-2*
+    offered
+    zypper clean --all
+    updated
+    exits 1
+    says "still installed in two versions, remove the older ones"
+    says "acme.noarch"
+}

@@ -1,0 +1,260 @@
+#!/usr/bin/env bats
+# The hooks for apt: what the real apt does not do on demand (older apt, a package of Ubuntu's that is phased in, apt-get away), and how
+# it is called. All else is in ../real/apt/ against the real one.
+load ../hook
+
+# apt-get as a script: each file NAME in $APT is the answer to that command: its output; NAME.exit its exit code.
+prepare() {
+    export APT=$BATS_TEST_TMPDIR/apt
+    mkdir "$APT"
+    # shellcheck disable=SC2016 # for the stub's shell
+    stub apt-get 'for act; do :; case $act in update | check | upgrade | dist-upgrade | install) break ;; esac; done
+case " $* " in *" -s "*) act=simulate ;; *" -d "*) act=download ;; *" --fix-broken "*) act=repair ;; esac
+[ ! -e "$APT/$act.once" ] || { mv "$APT/$act.once" "$APT/$act.now"; cat "$APT/$act.now" >&2; exit 100; }
+[ ! -e "$APT/$act" ] || cat "$APT/$act"
+[ ! -e "$APT/$act.exit" ] || exit "$(cat "$APT/$act.exit")"'
+    stub dpkg
+    stub apt-mark
+    stub sleep
+}
+# apt_get ACT EXIT [LINE...]: from now on `apt-get ACT` prints these and exits so.
+apt_get() {
+    echo "$2" >"$APT/$1.exit"
+    printf '%s\n' "${@:3}" >"$APT/$1"
+}
+offers() { apt_get simulate 0 "Calculating upgrade..." "$@"; }
+LOCKED='E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)
+E: Unable to lock directory /var/lib/apt/lists/'
+SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd64])'
+
+@test "needs_update: none, updates, could not find out, with and without an exit code for it" {
+    local name
+    for name in apt apt-security; do
+        offers
+        hook needs_update/$name
+        exits 0
+        refute says "could not"
+        called "-o APT::Update::Error-Mode=any update"
+        offers "$SECURE"
+        hook needs_update/$name
+        exits 1
+        local act
+        for act in update check simulate download; do
+            apt_get "$act" 100 "E: no $act"
+            [[ $act == simulate ]] || offers "$SECURE"
+            hook needs_update/$name
+            exits 75
+            says "could not find out"
+            says "no $act"
+            DLM_CANNOT_TELL_EXIT='' hook needs_update/$name
+            exits 0
+            says "could not find out"
+            rm "$APT/$act" "$APT/$act.exit"
+        done
+    done
+}
+
+@test "needs_update: a failed update that apt calls a warning, as before 2.1" {
+    local name
+    for name in apt apt-security; do
+        offers "$SECURE"
+        apt_get update 0 "W: Failed to fetch http://mirror/InRelease  Could not connect"
+        hook needs_update/$name
+        exits 75
+        apt_get update 0 "W: Some index files failed to download. They have been ignored, or old ones used instead."
+        hook needs_update/$name
+        exits 75
+        apt_get update 0 "W: Target Packages is configured multiple times"
+        hook needs_update/$name
+        exits 1
+    done
+}
+
+@test "needs_update: lists that are locked are waited for" {
+    local name
+    for name in apt apt-security; do
+        offers "$SECURE"
+        echo "$LOCKED" >"$APT/update.once"
+        hook needs_update/$name
+        exits 1
+        called "sleep 1"
+    done
+}
+
+@test "needs_update: lists that stay locked: could not find out, after lock_timeout" {
+    local name
+    for name in apt apt-security; do
+        setting $name lock_timeout=0
+        apt_get update 100 "$LOCKED"
+        hook needs_update/$name
+        exits 75
+        refute called "sleep"
+    done
+}
+
+@test "needs_update: what apt keeps back, holds or phases in later is no update, and is named" {
+    offers "The following upgrades have been deferred due to phasing:" "  tzdata" "The following packages have been kept back:" "  linux" \
+        "0 upgraded, 0 newly installed, 0 to remove and 2 not upgraded."
+    hook needs_update/apt
+    exits 0
+    says "  tzdata"
+    says "  linux"
+    refute says "0 upgraded"
+}
+
+@test "needs_update: download=no fetches nothing; an interrupted dpkg can't be fetched for" {
+    local name
+    for name in apt apt-security; do
+        offers "$SECURE"
+        setting $name download=no
+        hook needs_update/$name
+        exits 1
+        refute called " -d "
+        setting $name
+        apt_get check 100 "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem."
+        hook needs_update/$name
+        exits 1
+        says "dpkg was interrupted"
+        refute called " -d "
+        refute called "dpkg "
+        rm "$APT"/check*
+    done
+}
+
+@test "needs_update: no apt-get at all, or a mistake in the settings: could not find out" {
+    local name
+    for name in apt apt-security; do
+        stub apt-get 'exit 127'
+        hook needs_update/$name
+        exits 75
+        setting $name 'lock_timeout=('
+        hook needs_update/$name
+        exits 75
+        setting $name 'lock_timeout=ten'
+        hook needs_update/$name
+        exits 75
+    done
+}
+
+@test "needs_update and update: the modes" {
+    local mode how
+    offers "$SECURE"
+    while read -r mode how; do
+        : >"$CALLS"
+        setting apt "upgrade=$mode"
+        hook needs_update/apt
+        exits 1
+        called " -s $how"
+        called " -d $how"
+        hook update/apt
+        exits 0
+        called "--force-confold $how"
+    done <<'EOF'
+with-new-pkgs -o APT::Get::Upgrade-Allow-New=true upgrade
+no-new-pkgs -o APT::Get::Upgrade-Allow-New=false upgrade
+full dist-upgrade
+EOF
+    setting apt upgrade=maybe
+    hook needs_update/apt
+    exits 75
+    hook update/apt
+    exits 1
+    says "upgrade=maybe"
+}
+
+@test "update: never prompts, waits for dpkg, keeps changed configuration files; autoremove as set" {
+    hook update/apt
+    exits 0
+    called "apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0"
+    called "-o DPkg::Options::=--force-confdef -o DPkg::Options::=--force-confold"
+    refute called auto-remove
+    setting apt autoremove=yes lock_timeout=7
+    hook update/apt
+    exits 0
+    called "--force-confold --auto-remove"
+    called "DPkg::Lock::Timeout=7"
+}
+
+@test "update: lists that can't be renewed are a warning; a package that can't be fetched a failure" {
+    apt_get update 100 "E: no mirror"
+    hook update/apt
+    exits 0
+    says "could not be renewed"
+    apt_get download 100 "E: no package"
+    : >"$CALLS"
+    hook update/apt
+    exits 1
+    says "nothing was installed"
+    refute called "Use-Pty"
+}
+
+@test "update: an interrupted dpkg is finished first; other trouble is not guessed at" {
+    local name
+    for name in apt apt-security; do
+        : >"$CALLS"
+        offers "$SECURE"
+        echo "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem." >"$APT/check.once"
+        hook update/$name
+        exits 0
+        [[ $(<"$CALLS") == *"dpkg --force-confdef --force-confold --configure -a"*" --no-remove --fix-broken install"* ]]
+        : >"$CALLS"
+        apt_get repair 100 "E: Packages need to be removed but remove is disabled."
+        echo "E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution)." >"$APT/check.once"
+        hook update/$name
+        exits 1
+        says "could not be finished"
+        rm "$APT"/repair*
+        : >"$CALLS"
+        apt_get check 100 "E: The list of sources could not be read."
+        hook update/$name
+        exits 1
+        says "could not be read"
+        refute called "dpkg "
+        rm "$APT"/check*
+    done
+}
+
+@test "apt-security: what counts as a security update" {
+    offers 'Inst both [1] (2 Debian:12.1/stable, Debian-Security:12/stable-security [amd64])' \
+        'Inst main [1] (2 Debian:12.1/stable [amd64])' 'Inst new (2 Debian-Security:12/stable-security [amd64])' "$SECURE" \
+        'Inst foreign:i386 [1] (2 Debian-Security:12/stable-security [i386]) [libc6:i386 ]' \
+        'Inst ubuntu [1] (2 Ubuntu:22.04/jammy-updates, Ubuntu:22.04/jammy-security [amd64])' \
+        'Inst esm [1] (2 UbuntuESM:22.04/jammy-infra-security [amd64])' 'Inst local [1] (2 Acme:/fixes [all])' \
+        'Inst insecurity [1] (2 Acme:/insecurity [all])' \
+        'Inst updates [1] (2 Ubuntu:22.04/jammy-updates [amd64])'
+    hook needs_update/apt-security
+    exits 1
+    [[ $output == $'both=2\nssl=3.0-1+deb12u1\nforeign:i386=2\nubuntu=2\nesm=2' ]]
+    called "--only-upgrade --no-remove install both=2 ssl=3.0-1+deb12u1 foreign:i386=2 ubuntu=2 esm=2"
+    hook update/apt-security
+    exits 0
+    called "--force-confold -o Dir::Etc::Preferences="
+    setting apt-security "archives='Acme:fixes'"
+    hook needs_update/apt-security
+    exits 1
+    [[ $output == local=2 ]]
+}
+
+@test "apt-security: what was installed as a dependency is marked so again, even if the update fails" {
+    # shellcheck disable=SC2016 # not for this shell
+    stub apt-mark '[ "$1" != showauto ] || echo ssl'
+    offers "$SECURE"
+    apt_get install 100 "E: Sub-process /usr/bin/dpkg returned an error code (1)"
+    hook update/apt-security
+    exits 1
+    says "not all was installed"
+    called "apt-mark showauto ssl"
+    called "apt-mark -qq auto ssl"
+}
+
+@test "apt-security: no plan, nothing is installed; no security update, nothing to do" {
+    apt_get simulate 100 "E: no plan"
+    hook update/apt-security
+    exits 1
+    says "nothing was installed"
+    offers
+    hook update/apt-security
+    exits 0
+    says "no security updates"
+    refute called "Use-Pty"
+}

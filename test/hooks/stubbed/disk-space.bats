@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# pre_update/disk-space. With real file systems: ../real/services/disk-space.bats.
+load ../hook
+bats_require_minimum_version 1.5.0
+
+prepare() {
+    # What a path has free, in KiB and inodes; "-" for a file system without inodes (vfat), 0 for btrfs.
+    export KIB=2097152 INODES=50000 ALL=100000
+    # shellcheck disable=SC2016 # not for this shell
+    stub df 'echo "Filesystem blocks Used Available Capacity Mounted on"
+        case $1 in
+        -k) echo "/dev/vda1 9999999 1 $KIB 1% /" ;;
+        -i) echo "/dev/vda1 $ALL 1 $INODES 1% /" ;;
+        esac'
+    stub apt-get
+    setting disk-space "SPACE='/:500:10000'"
+}
+space() { hook pre_update/disk-space; }
+
+@test "the defaults: enough" {
+    rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/disk-space.conf"
+    space
+    exits 0
+    says "enough is free (/:500:10000 /usr:500:10000 /var:1000:10000 /boot:200)"
+    called "df -k -P -- /usr"
+    called "df -i -P -- /var"
+}
+
+@test "the defaults: each is looked at" {
+    rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/disk-space.conf"
+    KIB=102400 INODES=9000 space
+    exits 1
+    says "/ has 100 MiB free, 500 are wanted: 400 are missing"
+    says "/usr has 100 MiB free, 500 are wanted"
+    says "/var has 100 MiB free, 1000 are wanted: 900 are missing"
+    says "/var has 9000 inodes free, 10000 are wanted: 1000 are missing"
+    [[ ! -d /boot ]] || says "/boot has 100 MiB free, 200 are wanted"
+    says "make room (apt-get clean, apt-get autoremove --purge, journalctl --vacuum-size=100M), and start the updater again"
+}
+
+@test "just enough, and one too little" {
+    KIB=512000 INODES=10000 space
+    exits 0
+    KIB=511999 space
+    exits 1
+    says "/ has 499 MiB free, 500 are wanted: 1 are missing"
+    INODES=9999 space
+    exits 1
+    says "/ has 9999 inodes free"
+}
+
+@test "inodes only where a number is given, and the file system counts them" {
+    INODES=0 ALL=0 space
+    exits 0
+    INODES=- ALL=- space
+    exits 0
+    setting disk-space "SPACE=/:500"
+    INODES=5 space
+    exits 0
+}
+
+@test "a path that does not exist is left out without a word" {
+    setting disk-space "SPACE='/no/such/path:99999999 /:5'"
+    space
+    exits 0
+    refute called /no/such/path
+    [[ -z $stderr ]]
+}
+
+@test "a setting that is none" {
+    local entry
+    for entry in / /:x /: :5 var:5 /:5:x /:5: /:5:5:5 500; do
+        setting disk-space "SPACE='$entry'"
+        space
+        exits 1
+        says "has \"$entry\", which is neither"
+    done
+    setting disk-space 'SPACE=('
+    space
+    [[ $status != 0 ]]
+}
+
+@test "df that fails" {
+    stub df 'echo "df: /: stale" >&2; exit 1'
+    space
+    exits 1
+    says "df -k / failed, it is not known how much is free"
+}
+
+@test "what to do is said in the words of the package manager" {
+    stub dnf
+    stub zypper
+    KIB=1 space
+    says "apt-get clean"
+    local tool
+    rm "$BATS_TEST_TMPDIR/bin/apt-get"
+    for tool in sh dirname awk timeout; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/bin/$tool"; done
+    lonely() { KIB=1 DLM_STAGE=pre_update PATH=$BATS_TEST_TMPDIR/bin run "$DLM_HOOKS_DIR/pre_update.d/disk-space"; }
+    lonely
+    says "make room (dnf clean all, dnf remove --oldinstallonly, journalctl"
+    rm "$BATS_TEST_TMPDIR/bin/dnf"
+    lonely
+    says "make room (zypper clean --all, zypper purge-kernels, journalctl"
+    rm "$BATS_TEST_TMPDIR/bin/zypper"
+    lonely
+    says "make room (remove old packages, kernels, journalctl"
+}

@@ -1,0 +1,354 @@
+#!/usr/bin/env bats
+# The hooks for dnf: every branch, with a stub for the command. dnf5 and yum 3 are not in Debian: what the stubs say for them is what
+# their documentation and sources say, never tried here: check-update exits 100, 0, 1 in all three; dnf5's and yum's words at --assumeno;
+# dnf5 exits 2 at an option that it does not know ("exit_on_lock", "remove --duplicates"), and does not wait for rpm's lock; yum 3
+# has no --refresh. dnf 4 is in ../real/dnf/ against the real one.
+load ../hook
+bats_require_minimum_version 1.5.0
+
+# dnf as a script: the file $DNF/ACT is the answer to that command: its output; ACT.exit its exit code; ACT.once comes first, once.
+prepare() {
+    export DNF=$BATS_TEST_TMPDIR/dnf
+    mkdir "$DNF"
+    NAMES=(dnf dnf-security)
+    # A PATH without the machine's own: no other dnf must be found.
+    mkdir "$BATS_TEST_TMPDIR/tools"
+    local tool
+    for tool in \
+        sh env dirname date grep cat mktemp rm timeout sed mv head; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools/$tool"; done
+    stub sleep
+}
+# shellcheck disable=SC2016 # for the stub's shell
+ANSWERS='act=
+for word; do case $word in check-update | upgrade | clean | check | remove) act=$word ;; esac; done
+case $act:" $* " in upgrade:*" --assumeno "*) act=plan ;; upgrade:*" --downloadonly "*) act=download ;; esac
+[ ! -e "$DNF/$act.once" ] || { mv "$DNF/$act.once" "$DNF/$act.was"; cat "$DNF/$act.was" >&2; exit 1; }
+[ ! -e "$DNF/$act" ] || cat "$DNF/$act"
+[ ! -e "$DNF/$act.exit" ] || exit "$(cat "$DNF/$act.exit")"'
+is() { stub "$1" "$ANSWERS"; }
+# answers ACT EXIT [LINE...]: from now on it says this, and exits so.
+answers() {
+    echo "$2" >"$DNF/$1.exit"
+    printf '%s\n' "${@:3}" >"$DNF/$1"
+}
+# asked, updated NAME; reboot: runs the hook, with no commands but the stubs and some tools.
+run_hook() {
+    : >"$CALLS"
+    local PATH=$BATS_TEST_TMPDIR/tools
+    hook "$1"
+}
+asked() { run_hook needs_update/"$1"; }
+updated() { run_hook update/"$1"; }
+reboot() { run_hook needs_reboot/dnf-needs-restarting; }
+offers() {
+    answers check-update 100 "acme.noarch 2-1 main"
+    answers plan 1 "Upgrade  1 Package" "Operation aborted."
+}
+# could_not_find_out WHY HOOK...: with and without an exit code for it.
+could_not_find_out() {
+    "${@:2}"
+    exits 75
+    says "could not find out"
+    says "$1"
+    (
+        unset DLM_CANNOT_TELL_EXIT
+        "${@:2}"
+        exits 0
+        says "could not find out"
+    )
+}
+
+@test "needs_update: none, updates, could not find out, with and without an exit code for it" {
+    local name dnf act
+    for dnf in dnf5 dnf yum; do
+        is $dnf
+        for name in "${NAMES[@]}"; do
+            answers check-update 0
+            asked "$name"
+            exits 0
+            refute says "could not"
+            offers
+            asked "$name"
+            exits 1
+            says "acme.noarch"
+            (
+                unset DLM_CANNOT_TELL_EXIT
+                asked "$name"
+                exits 1
+            )
+            for act in check-update plan download; do
+                answers $act 1 "Error: no $act"
+                could_not_find_out "no $act" asked "$name"
+                rm "$DNF/download"* 2>/dev/null || true
+                offers
+            done
+        done
+        rm "$BATS_TEST_TMPDIR/bin/$dnf"
+    done
+}
+
+@test "needs_update: how each dnf is asked: fresh metadata, no broken repository skipped, never a question, waiting for another" {
+    offers
+    local all="--setopt=*.skip_if_unavailable=False"
+    is dnf5
+    asked dnf
+    exits 1
+    called "dnf5 $all -q -y --refresh check-update"
+    called "dnf5 $all --assumeno upgrade"
+    called "dnf5 $all -q -y --downloadonly upgrade"
+    refute called exit_on_lock
+    is yum
+    rm "$BATS_TEST_TMPDIR/bin/dnf5"
+    asked dnf
+    exits 1
+    [[ $(head -n 1 "$CALLS") == "yum $all --setopt=exit_on_lock=False -q clean expire-cache" ]]
+    called "yum $all --setopt=exit_on_lock=False -q -y check-update"
+    refute called refresh
+    is dnf
+    asked dnf
+    exits 1
+    called "dnf $all --setopt=exit_on_lock=False -q -y --refresh check-update"
+    refute called "yum"
+    refute called "clean"
+    asked dnf-security
+    exits 1
+    called "--refresh check-update --security"
+    called "--assumeno upgrade --security"
+    called "--downloadonly upgrade --security"
+    is dnf5
+    asked dnf
+    called "dnf5 "
+    refute called "dnf --"
+}
+
+@test "needs_update: what --assumeno says in each" {
+    offers
+    local words
+    is dnf
+    for words in "Operation aborted." "Operation aborted by the user." "Exiting on user command"; do
+        answers plan 1 "Upgrade  1 Package" "$words"
+        asked dnf
+        exits 1
+    done
+}
+
+@test "needs_update: what is listed but would be skipped is no update" {
+    offers
+    is dnf
+    answers plan 0 "Skip  1 Package" "Nothing to do."
+    local name
+    for name in "${NAMES[@]}"; do
+        asked "$name"
+        exits 0
+        says "none of these would be installed"
+        says "Skip  1 Package"
+        refute called "--downloadonly"
+    done
+}
+
+@test "needs_update: yum's cached metadata can't be declared old" {
+    offers
+    is yum
+    answers clean 1 "no space"
+    could_not_find_out "no space" asked dnf
+}
+
+@test "needs_update: settings" {
+    offers
+    is dnf
+    is mydnf
+    local name what
+    for name in "${NAMES[@]}"; do
+        setting "$name" "options='--disablerepo=extras /*'" download=no
+        asked "$name"
+        exits 1
+        [[ $name == dnf ]] && what=upgrade || what="upgrade --security"
+        called "--assumeno $what --disablerepo=extras /*"
+        refute called downloadonly
+        setting "$name" dnf=mydnf
+        asked "$name"
+        exits 1
+        called "mydnf "
+        setting "$name" timeout=1
+        stub dnf 'exec /bin/sleep 5'
+        could_not_find_out "(124)" asked "$name"
+        is dnf
+    done
+}
+
+@test "needs_update: no dnf at all, or a mistake in the settings" {
+    local name
+    for name in "${NAMES[@]}"; do
+        could_not_find_out "failed (127)" asked "$name"
+    done
+    offers
+    is dnf
+    for name in "${NAMES[@]}"; do
+        setting "$name" 'options=('
+        asked "$name"
+        exits 75
+        setting "$name" 'timeout=ten'
+        could_not_find_out "(125)" asked "$name"
+    done
+}
+
+@test "update: fetches, then installs; never asks, waits for another dnf" {
+    is dnf
+    updated dnf
+    exits 0
+    local all="dnf -y --setopt=*.skip_if_unavailable=False --setopt=exit_on_lock=False"
+    diff - "$CALLS" <<END
+dnf -q check --duplicates
+$all -q --refresh --downloadonly upgrade
+$all upgrade
+END
+    updated dnf-security
+    exits 0
+    called "--downloadonly upgrade --security"
+    called "$all upgrade --security"
+    setting dnf "options='--quiet /*'"
+    updated dnf
+    called "$all upgrade --quiet /*"
+}
+
+@test "update: dnf5 and yum" {
+    is dnf5
+    updated dnf
+    exits 0
+    diff - "$CALLS" <<'END'
+dnf5 -q check --duplicates
+dnf5 -y --setopt=*.skip_if_unavailable=False -q --refresh --downloadonly upgrade
+dnf5 -y --setopt=*.skip_if_unavailable=False upgrade
+END
+    rm "$BATS_TEST_TMPDIR/bin/dnf5"
+    is yum
+    updated dnf-security
+    exits 0
+    local all="yum -y --setopt=*.skip_if_unavailable=False --setopt=exit_on_lock=False"
+    diff - "$CALLS" <<END
+yum -q check duplicates
+$all -q clean expire-cache
+$all -q --downloadonly upgrade --security
+$all upgrade --security
+END
+}
+
+@test "update: what can't be fetched any more is taken from the cache" {
+    is dnf
+    answers download 1 "Error: no mirror"
+    updated dnf-security
+    exits 0
+    says "going on with what was fetched before"
+    called "upgrade --security -C"
+}
+
+@test "update: a failure is one" {
+    is dnf
+    answers upgrade 1 "Error: Transaction failed"
+    local name
+    for name in "${NAMES[@]}"; do
+        updated "$name"
+        exits 1
+        says "$name: not all was installed"
+        refute called sleep
+    done
+    rm "$BATS_TEST_TMPDIR/bin/dnf"
+    updated dnf
+    exits 1
+    says "nothing was installed"
+}
+
+@test "update: rpm's lock is waited for, in dnf 4's and dnf5's words, no longer than lock_timeout" {
+    is dnf
+    local words
+    for words in "RPM: error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)" \
+        "Transaction failed: Failed to obtain rpm transaction lock. Another transaction is in progress."; do
+        echo "$words" >"$DNF/upgrade.once"
+        updated dnf
+        exits 0
+        called "sleep 5"
+        says "$words"
+        [[ $(grep -c "False upgrade" "$CALLS") == 2 ]]
+    done
+    answers upgrade 1
+    echo "$words" >"$DNF/upgrade.once"
+    setting dnf lock_timeout=0
+    updated dnf
+    exits 1
+    refute called sleep
+}
+
+@test "update: packages in two versions are mended first" {
+    is dnf
+    answers check 1 "acme-1-1.noarch is a duplicate with acme-2-1.noarch"
+    updated dnf
+    exits 0
+    says "interrupted, finishing it: acme-1-1.noarch is a duplicate"
+    [[ $(sed -n 2p "$CALLS") == *" remove --duplicates" ]]
+}
+
+@test "update: packages in two versions that can't be mended, as with dnf5 and yum, or no answer to that" {
+    is dnf5
+    answers check 1 "acme-1-1.noarch is a duplicate with acme-2-1.noarch"
+    answers remove 2 'Unknown argument "--duplicates" for command "remove"'
+    updated dnf
+    exits 1
+    says "could not be finished"
+    says "acme-1-1.noarch"
+    refute called upgrade
+    answers check 1 "rpmdb: damaged"
+    updated dnf
+    exits 1
+    says "nothing was installed: rpmdb: damaged"
+    refute called remove
+}
+
+YES="Core libraries or services have been updated since boot-up:
+  * glibc
+
+Reboot is required to fully utilize these updates."
+NO="No core libraries or services have been updated since boot-up.
+Reboot should not be necessary."
+
+@test "needs_reboot: yes, no, could not find out, with each dnf" {
+    local how
+    for how in "dnf5 --setopt=*.skip_if_unavailable=True needs-restarting" "dnf needs-restarting -r" "needs-restarting -r"; do
+        rm -f "$BATS_TEST_TMPDIR"/bin/*
+        [[ $how != needs* ]] || stub yum 'exit 1'
+        stub "${how%% *}" "echo '$NO'"
+        reboot
+        exits 0
+        says "should not be necessary"
+        called "$how"
+        stub "${how%% *}" "echo '$YES'; exit 1"
+        reboot
+        exits 1
+        says glibc
+        (
+            unset DLM_CANNOT_TELL_EXIT
+            reboot
+            exits 1
+        )
+        stub "${how%% *}" "echo 'No such command: needs-restarting. Please use /usr/bin/dnf --help' >&2; exit 1"
+        could_not_find_out "install the package" reboot
+        stub "${how%% *}" 'echo "Unknown argument \"needs-restarting\" for command \"dnf5\"." >&2; exit 2'
+        could_not_find_out "Unknown argument" reboot
+        stub "${how%% *}" "echo '$YES'; exit 3"
+        could_not_find_out "failed (3)" reboot
+    done
+}
+
+@test "needs_reboot: nobody to ask, too late an answer, another command, a mistake in the settings" {
+    could_not_find_out "needs-restarting -r failed (127)" reboot
+    stub dnf 'exec /bin/sleep 5'
+    setting dnf-needs-restarting timeout=1
+    could_not_find_out "failed (124)" reboot
+    setting dnf-needs-restarting "command='yum needs'"
+    stub yum "echo '$YES'; exit 1"
+    reboot
+    exits 1
+    called "yum needs"
+    setting dnf-needs-restarting 'command=('
+    reboot
+    exits 75
+}

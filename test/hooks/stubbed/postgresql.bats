@@ -1,0 +1,198 @@
+#!/usr/bin/env bats
+# pre_update/postgresql-stop and post_update/postgresql-start. Against real servers: ../real/services/postgresql.bats; on Enterprise Linux's
+# names of units (postgresql.service, postgresql-16.service) only here.
+load ../hook
+bats_require_minimum_version 1.5.0
+
+prepare() {
+    export SERVERS=$BATS_TEST_TMPDIR/servers # a file for each unit that is up
+    PGDATA=$BATS_TEST_TMPDIR/data
+    mkdir -p "$SERVERS" "$PGDATA" "$BATS_TEST_TMPDIR/pgbin"
+    # A server, as far as /proc tells: pg_isready lies beside its program, and it works in the folder of its data.
+    cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/pgbin/postgres"
+    (cd "$PGDATA" && exec "$BATS_TEST_TMPDIR/pgbin/postgres" 100 3>&-) &
+    export PID=$!
+    until [[ $(readlink /proc/$PID/exe) == */pgbin/postgres ]]; do :; done
+    pidfile 5433 /run/pg '*' ready
+    pg_isready 'exit 0'
+    # shellcheck disable=SC2016 # not for this shell
+    stub systemctl 'for unit; do :; done
+        case "$*" in
+        list-unit-files*) echo postgresql.service enabled ;;
+        list-units*) for file in "$SERVERS"/*; do [ ! -e "$file" ] || echo "${file##*/} loaded active running PostgreSQL"; done ;;
+        show*Type*) [ "$unit" = "${DUMMY:-}" ] && echo oneshot || echo notify ;;
+        show*MainPID*) echo "$PID" ;;
+        show*ActiveState*) [ -e "$SERVERS/$unit" ] && echo active || echo inactive ;;
+        stop*) rm "$SERVERS/$unit" ;;
+        start*) [ "$unit" != "${FAILS:-}" ] && : >"$SERVERS/$unit" ;;
+        esac'
+    # shellcheck disable=SC2016 # not for this shell
+    stub pg_lsclusters 'echo "${CLUSTERS:-}"'
+}
+teardown() { kill "$PID"; }
+
+pidfile() { printf '%s\n' "$PID" "$PGDATA" 1795537202 "$1" "$2" "$3" ' 10658057  0' "$4   " >"$PGDATA/postmaster.pid"; }
+pg_isready() {
+    stub pg_isready "$1"
+    mv "$BATS_TEST_TMPDIR/bin/pg_isready" "$BATS_TEST_TMPDIR/pgbin/"
+}
+up() { local unit; for unit; do : >"$SERVERS/$unit"; done; }
+stop() { hook pre_update/postgresql-stop; }
+start() { hook post_update/postgresql-start; }
+
+@test "Debian: the instances that run, not the unit that pulls them in" {
+    up postgresql.service postgresql@15-main.service postgresql@15-other.service
+    DUMMY=postgresql.service stop
+    exits 0
+    [[ $(ls "$SERVERS") == postgresql.service ]]
+    [[ $(tr '\n' ' ' <"$DLM_HOOKS_STATE/postgresql") == "run-1 postgresql@15-main.service postgresql@15-other.service " ]]
+    start
+    exits 0
+    [[ -e $SERVERS/postgresql@15-main.service && -e $SERVERS/postgresql@15-other.service ]]
+    says "postgresql@15-main.service accepts connections"
+    says "postgresql@15-other.service accepts connections"
+}
+
+@test "Enterprise Linux: postgresql.service and postgresql-16.service" {
+    rm "$BATS_TEST_TMPDIR/bin/pg_lsclusters" # Debian's
+    local tool
+    for tool in sh dirname sed awk sync timeout mv mkdir; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/bin/$tool"; done
+    for tool in rm ls; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/bin/$tool"; done # the stubs'
+    up postgresql.service postgresql-16.service
+    DLM_STAGE=pre_update PATH=$BATS_TEST_TMPDIR/bin run "$DLM_HOOKS_DIR/pre_update.d/postgresql-stop"
+    exits 0
+    [[ -z $(ls "$SERVERS") ]]
+    start
+    exits 0
+    [[ -e $SERVERS/postgresql.service && -e $SERVERS/postgresql-16.service ]]
+}
+
+@test "only services that are, or will be, PostgreSQL are asked for" {
+    up postgresql.service
+    stop
+    called "postgresql@*.service postgresql.service postgresql-[0-9]*.service"
+    called "--state=active,activating,reloading"
+}
+
+@test "no server runs: fine; none is installed: an error" {
+    stop
+    exits 0
+    says "no server runs"
+    stub systemctl
+    stop
+    exits 1
+    says "no unit of PostgreSQL"
+    says "disable this hook"
+}
+
+@test "systemctl that does not work" {
+    # shellcheck disable=SC2016 # not for this shell
+    stub systemctl '[ "$1" = list-unit-files ] && echo postgresql.service enabled'
+    stop
+    exits 1
+    says "list-units failed"
+}
+
+@test "a cluster that runs outside systemd: an error that names it" {
+    up postgresql@15-main.service
+    CLUSTERS='15 dev 5434 online postgres /d /l' stop
+    exits 1
+    says "15 dev"
+    says "pg_ctlcluster 15 dev stop"
+    CLUSTERS='15 dev 5434 online,recovery postgres /d /l' stop
+    exits 1
+    CLUSTERS='15 dev 5434 down postgres /d /l' stop
+    exits 0
+}
+
+@test "again in the same run: the record stays; nothing of ours: nothing is started" {
+    up postgresql.service
+    stop
+    stop
+    exits 0
+    [[ $(tr '\n' ' ' <"$DLM_HOOKS_STATE/postgresql") == "run-1 postgresql.service " ]]
+    DLM_RUN_ID=run-2 start
+    exits 0
+    refute called "systemctl start"
+    refute called pg_isready
+}
+
+@test "a server that does not start" {
+    up postgresql.service
+    stop
+    FAILS=postgresql.service start
+    exits 1
+    says "postgresql.service is not up"
+    refute called pg_isready
+}
+
+@test "asked with its own pg_isready, at its own socket and port" {
+    up postgresql.service
+    stop
+    start
+    called "pg_isready -q -t 3 -h /run/pg -p 5433"
+}
+
+@test "a server without a socket is asked at its address" {
+    up postgresql.service
+    stop
+    pidfile 5433 '' 192.0.2.1 ready
+    start
+    called "pg_isready -q -t 3 -h 192.0.2.1 -p 5433"
+    pidfile 5433 '' '*' ready
+    start
+    called "pg_isready -q -t 3 -h localhost -p 5433"
+}
+
+@test "waits until it accepts connections" {
+    up postgresql.service
+    stop
+    # shellcheck disable=SC2016 # not for this shell
+    pg_isready '[ "$(grep -c ^pg_isready "$CALLS")" -ge 3 ]'
+    stub sleep
+    start
+    exits 0
+    [[ $(grep -c ^pg_isready "$CALLS") == 3 ]]
+    [[ $(grep -c '^sleep 1' "$CALLS") == 2 ]]
+}
+
+@test "a server that never accepts connections" {
+    up postgresql.service
+    stop
+    pg_isready 'exit 1'
+    setting postgresql-start start_timeout=1
+    start
+    exits 1
+    says "postgresql.service runs, but accepts no connections after 1 s"
+}
+
+@test "a standby that is set up to accept none is up" {
+    up postgresql.service
+    stop
+    pidfile 5433 /run/pg '*' standby
+    pg_isready 'exit 1'
+    start
+    exits 0
+    refute called pg_isready
+}
+
+@test "without pg_isready the server's own word counts" {
+    up postgresql.service
+    stop
+    rm "$BATS_TEST_TMPDIR/pgbin/pg_isready"
+    start
+    exits 0
+    pidfile 5433 /run/pg '*' starting
+    setting postgresql-start start_timeout=1
+    start
+    exits 1
+}
+
+@test "a mistake in the settings fails" {
+    setting postgresql-stop 'stop_timeout=('
+    setting postgresql-start 'start_timeout=('
+    stop
+    [[ $status != 0 ]]
+    start
+    [[ $status != 0 ]]
+}

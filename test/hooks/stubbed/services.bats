@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# pre_update/services-stop and post_update/services-start, with a systemctl that keeps the state of its units in files. What they share with
+# other hooks, lib/units.sh and lib/record.sh, is tested here too. Against the real systemd: ../real/services/services.bats.
+load ../hook
+bats_require_minimum_version 1.5.0
+
+prepare() {
+    export UNITS=$BATS_TEST_TMPDIR/units # a file for each unit: its ActiveState
+    mkdir "$UNITS"
+    # shellcheck disable=SC2016 # not for this shell
+    stub systemctl 'for unit; do :; done
+        file=$UNITS/$unit
+        case "$*" in
+        show*LoadState*) [ -e "$file" ] && echo "${LOAD:-loaded}" || echo not-found ;;
+        show*ActiveState*) cat "$file" 2>/dev/null || echo inactive ;;
+        stop*) [ "$unit" != "${HANGS:-}" ] || sleep 60
+            [ "$unit" != "${FAILS:-}" ] || exit 1
+            [ "$unit" = "${COMES_BACK:-}" ] || echo "${STOPPED:-inactive}" >"$file"
+            cp "$DLM_HOOKS_STATE/services" "$UNITS/../record-at-stop" ;;
+        start*) [ "$unit" != "${FAILS:-}" ] || exit 1
+            echo "${STARTED:-active}" >"$file" ;;
+        esac'
+    setting services-stop "SERVICES='app.service db.service worker@1.service'"
+    unit active app.service db.service worker@1.service
+}
+unit() { local state=$1 unit; for unit in "${@:2}"; do echo "$state" >"$UNITS/$unit"; done; }
+order() { grep -oE "^systemctl $1 -- .*" "$CALLS" | sed 's/.* //' | tr '\n' ' '; }
+record() { tr '\n' ' ' <"$DLM_HOOKS_STATE/services"; }
+stop() { hook pre_update/services-stop; }
+start() { hook post_update/services-start; }
+
+@test "not configured: an error that says what to set" {
+    rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/services-stop.conf"
+    stop
+    exits 1
+    says "put SERVICES='NAME.service ...' into $BATS_TEST_TMPDIR/etc/hooks.conf.d/services-stop.conf"
+    setting services-stop "SERVICES=' '"
+    stop
+    exits 1
+    says "put SERVICES="
+}
+
+@test "a mistake in the settings fails" {
+    setting services-stop 'SERVICES=('
+    stop
+    [[ $status != 0 ]]
+    refute called systemctl
+}
+
+@test "stops in the order given, starts in reverse" {
+    stop
+    exits 0
+    [[ $(order stop) == "app.service db.service worker@1.service " ]]
+    [[ $(record) == "run-1 app.service db.service worker@1.service " ]]
+    start
+    exits 0
+    [[ $(order start) == "worker@1.service db.service app.service " ]]
+    [[ $(cat "$UNITS/app.service") == active ]]
+}
+
+@test "the record is there before the first unit is stopped, and for root only" {
+    setting services-stop "SERVICES=app.service"
+    stop
+    exits 0
+    [[ $(tr '\n' ' ' <"$UNITS/../record-at-stop") == "run-1 app.service " ]]
+    [[ $(stat -c %a "$DLM_HOOKS_STATE") == 700 ]]
+}
+
+@test "a unit that does not exist: it is named, and nothing is stopped" {
+    setting services-stop "SERVICES='app.service typo.service db.service other.service'"
+    stop
+    exits 1
+    says "no such unit: typo.service other.service"
+    refute called "systemctl stop"
+    [[ ! -e $DLM_HOOKS_STATE/services ]]
+}
+
+@test "a pattern is not a unit" {
+    setting services-stop "SERVICES='app.service *.service'"
+    stop
+    exits 1
+    says "no such unit: *.service"
+    refute called "systemctl stop"
+}
+
+@test "systemctl that does not work: nothing is stopped" {
+    stub systemctl 'exit 1'
+    stop
+    exits 1
+    says "nothing was stopped"
+    refute called "systemctl stop"
+}
+
+@test "a masked unit that runs is stopped" {
+    LOAD=masked stop
+    exits 0
+    [[ $(order stop) == "app.service db.service worker@1.service " ]]
+}
+
+@test "what does not run is neither stopped nor started" {
+    unit inactive db.service
+    unit failed worker@1.service
+    stop
+    exits 0
+    says "db.service does not run"
+    [[ $(order stop) == "app.service " ]]
+    start
+    exits 0
+    [[ $(order start) == "app.service " ]]
+}
+
+@test "what is on its way up is stopped and started; what is on its way down is waited for" {
+    unit activating app.service
+    unit reloading db.service
+    unit deactivating worker@1.service
+    stop
+    exits 0
+    [[ $(order stop) == "app.service db.service worker@1.service " ]]
+    [[ $(record) == "run-1 app.service db.service " ]]
+}
+
+@test "again in the same run, with the services down: the record stays" {
+    stop
+    unit active db.service # came up again meanwhile
+    stop
+    exits 0
+    [[ $(record) == "run-1 app.service db.service worker@1.service " ]]
+}
+
+@test "another run: a record of its own" {
+    stop
+    unit active db.service
+    DLM_RUN_ID=run-2 stop
+    exits 0
+    [[ $(record) == "run-2 db.service " ]]
+}
+
+@test "a record of another run, or none, brings nothing back" {
+    start
+    exits 0
+    says "stopped nothing"
+    stop
+    DLM_RUN_ID=run-2 start
+    exits 0
+    says "stopped nothing"
+    refute called "systemctl start"
+}
+
+@test "start can be repeated" {
+    stop
+    start
+    unit inactive app.service
+    start
+    exits 0
+    [[ $(cat "$UNITS/app.service") == active ]]
+}
+
+@test "a unit that cannot be stopped: the ones after it stay up" {
+    FAILS=db.service stop
+    exits 1
+    says "db.service could not be stopped"
+    refute called "systemctl stop -- worker@1.service"
+}
+
+@test "a unit that does not stop in time" {
+    setting services-stop "SERVICES='app.service db.service'" stop_timeout=1
+    HANGS=app.service stop
+    exits 1
+    says "app.service could not be stopped within 1 s"
+}
+
+@test "a unit that comes back after it was stopped" {
+    COMES_BACK=db.service stop
+    exits 1
+    says "db.service runs again after it was stopped"
+}
+
+@test "a unit that ends as failed is down" {
+    STOPPED=failed stop
+    exits 0
+}
+
+@test "a unit that does not start, or not for long" {
+    stop
+    FAILS=db.service start
+    exits 1
+    says "db.service is not up"
+    STARTED=failed start
+    exits 1
+    says "worker@1.service is not up"
+}

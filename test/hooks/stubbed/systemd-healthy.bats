@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# post_update/systemd-healthy. Against the real systemd: ../real/services/systemd-healthy.bats.
+load ../hook
+bats_require_minimum_version 1.5.0
+
+prepare() {
+    export JOBS=$BATS_TEST_TMPDIR/jobs FAILED=$BATS_TEST_TMPDIR/failed # what systemctl prints
+    : >"$JOBS"
+    : >"$FAILED"
+    # shellcheck disable=SC2016 # not for this shell
+    stub systemctl 'case $1 in
+        list-jobs) cat "$JOBS" ;;
+        list-units) cat "$FAILED" ;;
+        esac'
+    stub sleep
+    setting systemd-healthy
+}
+failed() { printf '%s loaded failed failed Some service\n' "$@" >"$FAILED"; }
+healthy() { hook post_update/systemd-healthy; }
+
+@test "nothing failed" {
+    healthy
+    exits 0
+    says "no failed units"
+    called "systemctl list-units --failed"
+}
+
+@test "each failed unit is named, with how to look at it" {
+    failed app.service mnt-data.mount
+    healthy
+    exits 1
+    says "failed: app.service; see \`systemctl status 'app.service'\`"
+    says "failed: mnt-data.mount; see"
+    says "name them in EXCEPT in $BATS_TEST_TMPDIR/etc/hooks.conf.d/systemd-healthy.conf"
+}
+
+@test "a name with backslashes is printed as it is" {
+    failed 'srv-a\x2db.mount'
+    healthy
+    exits 1
+    says "systemctl status 'srv-a\\x2db.mount'"
+}
+
+@test "exceptions are patterns, and not for others" {
+    failed apt-daily.service apt-daily-upgrade.service app.service
+    setting systemd-healthy "EXCEPT='fwupd.service apt-daily*'"
+    healthy
+    exits 1
+    refute says apt-daily
+    says "failed: app.service"
+    setting systemd-healthy "EXCEPT='apt-daily* app.service'"
+    healthy
+    exits 0
+}
+
+@test "the updater's own units don't count" {
+    failed foreman-dlm-updater.service foreman-dlm-updater-resume.service
+    healthy
+    exits 0
+    failed foreman-dlm-updater.timer
+    healthy
+    exits 1
+}
+
+@test "waits for jobs, and once more until it stays quiet" {
+    echo '11 app.service start running' >"$JOBS"
+    # shellcheck disable=SC2016 # not for this shell
+    stub sleep 'case $(grep -c ^sleep "$CALLS") in
+        2) : >"$JOBS" ;;
+        3) echo "12 late.service start running" >"$JOBS" ;;
+        4) : >"$JOBS"; echo "late.service loaded failed failed x" >"$FAILED" ;;
+        esac'
+    healthy
+    exits 1
+    says "failed: late.service"
+    [[ $(grep ^sleep "$CALLS" | tr '\n' ' ') == "sleep 1 sleep 1 sleep 5 sleep 1 sleep 5 " ]]
+}
+
+@test "jobs that don't end: they are named" {
+    printf '%s\n' '11 app.service start running' '12 b.mount start running' >"$JOBS"
+    setting systemd-healthy job_timeout=0
+    healthy
+    exits 1
+    says "not done after 0 s: app.service b.mount "
+}
+
+@test "the updater's own jobs, and what waits behind them, are not waited for" {
+    printf '%s\n' '11 foreman-dlm-updater.service start running' '12 foreman-dlm-updater-resume.service start running' \
+        '13 after.service start waiting' >"$JOBS"
+    setting systemd-healthy job_timeout=0
+    healthy
+    exits 0
+}
+
+@test "systemctl that does not work is not healthy" {
+    stub systemctl 'exit 1'
+    healthy
+    exits 1
+    says "list-jobs failed"
+    # shellcheck disable=SC2016 # not for this shell
+    stub systemctl '[ "$1" = list-jobs ]'
+    healthy
+    exits 1
+    says "list-units failed"
+}
+
+@test "a mistake in the settings is not healthy" {
+    setting systemd-healthy 'EXCEPT=('
+    healthy
+    [[ $status != 0 ]]
+}
