@@ -91,7 +91,8 @@ ca = %s
 		return err
 	}
 	env.Setenv("FOREMAN", running.URL)
-	env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector sleeps for a second at exit
+	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(work, "no-bus")) // not this machine's logind
+	env.Setenv("GORACE", "atexit_sleep_ms=0")                                         // the race detector sleeps for a second at exit
 	return os.WriteFile(filepath.Join(work, "config.ini"), []byte(config), 0o644)
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,11 +14,13 @@ import (
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // hooksCmd manages the links by which the bundled hooks are enabled, and runs hooks by hand.
 type hooksCmd struct {
-	Library string `placeholder:"DIR" default:"${library}" help:"Directory of the bundled hooks (default: ${library})."`
+	Library string `type:"path" placeholder:"DIR" default:"${library}" help:"Directory of the bundled hooks (default: ${library})."`
 
 	List    hooksListCmd    `cmd:"" help:"Show which hooks run in which order, and which bundled ones there are besides."`
 	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage: needs_update/apt makes the link 50-apt, needs_update/20-apt the link 20-apt."`
@@ -35,7 +38,7 @@ type hookArg struct{ stage, name string }
 func (a *hookArg) UnmarshalText(text []byte) error {
 	stage, name, _ := strings.Cut(string(text), "/")
 	a.stage, a.name = strings.TrimSuffix(stage, ".d"), name
-	if name == "" || strings.Contains(name, "/") || name == "." || name == ".." {
+	if bundled(name) == "" || strings.Contains(name, "/") || name == "." || name == ".." {
 		return fmt.Errorf("%q is not STAGE/NAME, as in needs_update/apt", text)
 	}
 	var known hookStage
@@ -106,24 +109,23 @@ func (cmd *hooksListCmd) Run(p *Process, path configPath, all *hooksCmd) error {
 func (p *Process) listHooks(c *config.Config, library hook.Library, stage string) error {
 	dir := stageDir(c, stage)
 	fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
-	entries, err := hook.Entries(dir)
-	unsafe := []error{err}
+	entries, _ := hook.Entries(dir)
+	_, unsafe := hook.List(dir, hclog.NewNullLogger()) // all that is wrong, each once
 	enabled := map[string]bool{}
 	for _, e := range entries {
 		what := "runs"
 		switch {
 		case len(e.Offenders) > 0:
 			what = "refused"
-			unsafe = append(unsafe, &hook.UnsafeError{Kind: "stage", Dir: dir, Offenders: e.Offenders})
 		case e.Skipped != "":
 			what = "skipped"
 		}
 		about := e.Skipped
-		if name := library.Leads(stage, e.Path); name != "" {
+		if name := library.Leads(stage, e.Path); name != "" && e.Skipped == "" {
 			enabled[name] = true
 			about = library.Description(stage, name)
 		} else if target, err := os.Readlink(e.Path); err == nil {
-			about = "-> " + shown(target)
+			about = strings.TrimSuffix(fmt.Sprintf("-> %s, %s", shown(target), e.Skipped), ", ")
 		}
 		fmt.Fprintf(p.Stdout, "  %-10s %-28s %s\n", what, shown(e.Name), about)
 	}
@@ -133,7 +135,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 			fmt.Fprintf(p.Stdout, "  %-10s %-28s %s\n", "available", shown(name), library.Description(stage, name))
 		}
 	}
-	return errors.Join(append(unsafe, err)...)
+	return errors.Join(unsafe, err)
 }
 
 // shown is a name, quoted if it has anything in it that could play tricks on a terminal.
@@ -164,7 +166,7 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	}
 	entries, _ := hook.Entries(dir) // what is wrong with it Enable says
 	for _, e := range entries {
-		if library.Leads(stage, e.Path) == name {
+		if library.Leads(stage, e.Path) == name && e.Skipped == "" {
 			if e.Name != link && cmd.Hook.name != name {
 				return fmt.Errorf("%s/%s is enabled already, as %s: `foreman-dlm-updater hooks disable %s/%s` first", stage, name, e.Name, stage, e.Name)
 			}
@@ -172,7 +174,11 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 			return nil
 		}
 	}
-	if err := library.Enable(stage, name, dir, link); err != nil {
+	err = library.Enable(stage, name, dir, link)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w; it is left alone: remove it, or take another number, as in %s/NN-%s", err, stage, name)
+	case err != nil:
 		return refused(err)
 	}
 	p.warnOfRun(c)
@@ -213,6 +219,7 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 	if entries == nil && err != nil {
 		return refused(err)
 	}
+	removed := false
 	for _, e := range entries {
 		leads := library.Leads(stage, e.Path)
 		switch {
@@ -220,13 +227,20 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 			if err := os.Remove(e.Path); err != nil {
 				return fmt.Errorf("disable hook: %w", err)
 			}
-			p.warnOfRun(c)
+			removed = true
 			fmt.Fprintf(p.Stdout, "disabled: removed the link %s\n", e.Path)
-			return nil
 		case e.Name == name:
+			if target, err := os.Readlink(e.Path); err == nil {
+				return fmt.Errorf("%s leads to %s, which is no bundled hook of this stage, and is left alone: `rm %s` removes the link",
+					e.Path, shown(target), e.Path)
+			}
 			return fmt.Errorf("%s is no link to a bundled hook, and is left alone: `chmod -x` disables a hook of your own", e.Path)
 		}
 	}
-	fmt.Fprintf(p.Stdout, "not enabled: %s has no link to %s\n", dir, name)
+	if removed {
+		p.warnOfRun(c)
+	} else {
+		fmt.Fprintf(p.Stdout, "not enabled: %s has no link to %s\n", dir, name)
+	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	work := newWorkflow(p, c, log)
 	seen := watch(work, host.Notify)
 	err = work.Run(p.Context, cmd.AfterReboot)
-	seen.ended()
+	seen.ended(err)
 	if err != nil {
 		tell(log, err)
 		return &toldError{err}
@@ -73,10 +73,7 @@ func tell(log hclog.Logger, err error) {
 		pairs = append(pairs, "hook", stage.Hook)
 	}
 	log.Log(level, "run stopped", append(pairs, "error", stage.Err)...)
-	next := hint(err)
-	if next == "" {
-		next = afterStop(stage)
-	}
+	next := afterStop(err)
 	switch stage.Held {
 	case workflow.Yes:
 		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished", "lock", stage.Lock, "next", next)
@@ -87,12 +84,15 @@ func tell(log hclog.Logger, err error) {
 	}
 }
 
-// afterStop says what to do about a stage that was not finished.
-func afterStop(stage *workflow.StageError) string {
-	if errors.Is(stage.Err, dlm.ErrUnavailable) {
+// afterStop says what to do about an invocation that stopped.
+func afterStop(err error) string {
+	if next := hint(err); next != "" {
+		return next
+	}
+	if errors.Is(err, dlm.ErrUnavailable) {
 		return "the next `foreman-dlm-updater run` goes on; if it lasts, look for the cause with `foreman-dlm-updater config check`"
 	}
-	if exitCode(stage) == exitLater {
+	if exitCode(err) == exitLater {
 		return "nothing to mend on this host; the next `foreman-dlm-updater run` goes on"
 	}
 	return "mend the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"

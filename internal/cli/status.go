@@ -47,6 +47,7 @@ type standing struct {
 	record   *state.Record
 	hook     string // that runs, as far as that is known
 	rebooted bool   // as asked
+	stopped  error  // why the invocation that asks has ended; nil for any other
 }
 
 type lockStanding struct {
@@ -176,7 +177,7 @@ func (s *standing) sentence() string {
 	if len(s.Unseen) > 0 {
 		text += "; could not see " + strings.Join(s.Unseen, "; ")
 	}
-	return text
+	return strings.ReplaceAll(text, "\n", " ")
 }
 
 func (s *standing) run() string {
@@ -192,7 +193,10 @@ func (s *standing) run() string {
 	case s.Running && s.Lock.Seen && !s.Lock.Self && workflow.Guarded(s.Stage):
 		return fmt.Sprintf("waiting for lock %s to go on with stage %s (pid %d); %s", name, s.Stage, s.PID, s.lockNow())
 	case s.Running && s.Stage != "":
-		text := fmt.Sprintf("stage %s is running since %s", s.Stage, clock(s.record.StageBegan))
+		text := fmt.Sprintf("stage %s is running", s.Stage)
+		if !s.record.StageBegan.IsZero() {
+			text += " since " + clock(s.record.StageBegan)
+		}
 		if s.hook != "" {
 			text += ", hook " + s.hook
 		}
@@ -201,6 +205,8 @@ func (s *standing) run() string {
 		return fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.lockNow())
 	case s.Error != nil:
 		return s.failed()
+	case s.stopped != nil:
+		return fmt.Sprintf("the run stopped: %v; %s; %s", s.stopped, s.lockNow(), afterStop(s.stopped))
 	case s.rebooted:
 		return fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with `foreman-dlm-updater run`", s.Stage, s.lockNow())
 	case s.Stage != "":

@@ -21,6 +21,7 @@ type watcher struct {
 	hook    string        // that runs
 	lock    lockStanding  // as Foreman showed it last
 	trouble string        // why it could not; empty if it could
+	stopped error         // why the invocation has ended
 	told    string
 	show    func(sentence string)
 }
@@ -40,7 +41,7 @@ func (w *watcher) note(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()
-	s := standing{Running: w.running, PID: os.Getpid(), hook: w.hook, Lock: w.lock}
+	s := standing{Running: w.running, PID: os.Getpid(), hook: w.hook, Lock: w.lock, stopped: w.stopped}
 	s.setRecord(w.record)
 	if w.boot != nil {
 		s.setBoot(*w.boot)
@@ -54,8 +55,8 @@ func (w *watcher) note(change func()) {
 	}
 }
 
-// ended: this invocation does nothing more.
-func (w *watcher) ended() { w.note(func() { w.running = false }) }
+// ended: this invocation does nothing more. err is why, if it is not that all is done.
+func (w *watcher) ended(err error) { w.note(func() { w.running, w.stopped = false, err }) }
 
 type watchedStore struct {
 	workflow.Store

@@ -56,7 +56,7 @@ func TestWatchedRun(t *testing.T) {
 			})
 			time.AfterFunc(30*time.Second, func() { server.SetHolder("web", "") })
 			err := w.Run(t.Context(), false)
-			seen.ended()
+			seen.ended(err)
 			server.Wait()
 			var failed *workflow.StageError
 			if errors.As(err, &failed) != fails {

@@ -26,7 +26,7 @@ type Offender struct {
 
 // UnsafeError refuses a directory. It names all that is wrong with it.
 type UnsafeError struct {
-	Kind      string // of directory: "stage", "settings", "hook library"
+	Kind      string // of directory: "stage" or "settings"
 	Dir       string
 	Offenders []Offender
 }

@@ -1,6 +1,7 @@
 # For the hooks' bats tests: `load ../hook` (or ../../hook), which gives each test a folder of its own, an environment as
 # the updater's, and commands to stand in for the real ones.
 # shellcheck shell=bash
+bats_require_minimum_version 1.5.0
 
 if [[ -d /usr/share/foreman-dlm-updater/hooks ]]; then
     DLM_HOOKS_DIR=/usr/share/foreman-dlm-updater/hooks # a booted host

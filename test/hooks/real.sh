@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 : "${BOOT_LAB_NET:=10.90.0}" "${BOOT_LAB_DIR:=$(mktemp -d)/lab}"
 export BOOT_LAB_NET BOOT_LAB_DIR
-export BOOT_LAB_NSPAWN="--bind-ro=$(readlink -f ../../contrib/hooks):/usr/share/foreman-dlm-updater/hooks --bind-ro=$PWD:/test --capability=CAP_NET_ADMIN" # for keepalived
+hooks=$(readlink -f ../../contrib/hooks)
+export BOOT_LAB_NSPAWN="--bind-ro=$hooks:/usr/share/foreman-dlm-updater/hooks --bind-ro=$PWD:/test --capability=CAP_NET_ADMIN" # for keepalived
 lab=../lab/boot-lab.sh
 
 packages() { # KIND: what its hosts have, with commas

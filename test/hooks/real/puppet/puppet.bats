@@ -9,7 +9,8 @@ prepare() {
     rm -f "$LOCK" "$RUN"
 }
 teardown() {
-    systemctl stop server 2>/dev/null || true
+    [[ -z ${SERVER:-} ]] || kill "$SERVER"
+    [[ -z ${AGENT:-} ]] || kill -9 "$AGENT" 2>/dev/null || true
     rm -rf /opt/puppetlabs
 }
 disable() { hook pre_update/puppet-disable; }
@@ -67,25 +68,45 @@ agent() { timeout 60 puppet agent --onetime --no-daemonize --verbose 2>&1 || tru
     called "puppetlabs agent --enable"
 }
 
+# An agent that has its certificates already, but whose server never answers, stays in its run.
+certificates() {
+    ruby -r openssl -r fileutils -e '
+        dir, name = ARGV
+        key = OpenSSL::PKey::RSA.new(2048)
+        cert = OpenSSL::X509::Certificate.new
+        cert.version, cert.serial, cert.public_key = 2, 1, key.public_key
+        cert.subject = cert.issuer = OpenSSL::X509::Name.parse("/CN=#{name}")
+        cert.not_before, cert.not_after = Time.now - 9, Time.now + 9999
+        made = OpenSSL::X509::ExtensionFactory.new(cert, cert)
+        cert.add_extension(made.create_extension("basicConstraints", "CA:TRUE", true))
+        cert.sign(key, OpenSSL::Digest.new("SHA256"))
+        { "certs/ca.pem" => cert, "certs/#{name}.pem" => cert, "private_keys/#{name}.pem" => key }.each do |file, it|
+            FileUtils.mkdir_p(File.dirname("#{dir}/#{file}"))
+            File.write("#{dir}/#{file}", it.to_pem)
+        end' "$1" agent
+}
+silent_server() { ruby -r socket -e 'server = TCPServer.new("127.0.0.1", 8140); all = []; loop { all << server.accept }' 3>&- & }
+
 @test "a real run that is going on is waited for" {
-    # A server that never answers keeps the agent in its run.
-    # shellcheck disable=SC2016 # Perl's
-    systemd-run --quiet --collect --unit=server perl -MIO::Socket::INET -e \
-        '$s = IO::Socket::INET->new(Listen => 9, LocalAddr => "127.0.0.1:8140", ReuseAddr => 1) or die; push @c, $s->accept while 1'
-    until (: </dev/tcp/127.0.0.1/8140) 2>/dev/null; do sleep 0.1; done
-    puppet agent --onetime --no-daemonize --server localhost >/dev/null 2>&1 3>&- &
-    local pid=$!
+    certificates "$BATS_TEST_TMPDIR/ssl"
+    silent_server
+    SERVER=$!
+    puppet agent --onetime --no-daemonize --server localhost --ssldir "$BATS_TEST_TMPDIR/ssl" --certname agent \
+        --certificate_revocation false >"$BATS_TEST_TMPDIR/agent" 2>&1 3>&- &
+    AGENT=$!
     local end=$((SECONDS + 30))
     until [[ -s $RUN ]] || ((SECONDS > end)); do sleep 0.1; done
+    [[ $(cat "$RUN") == "$AGENT" ]] || { cat "$BATS_TEST_TMPDIR/agent"; false; }
     setting puppet-disable run_timeout=2
     disable
     exits 1
-    says "a run of the agent (process $pid) has not ended after 2 s"
+    says "a run of the agent (process $AGENT) has not ended after 2 s"
     setting puppet-disable run_timeout=60
-    (sleep 3; kill "$pid") 3>&- &
+    (sleep 3; kill -9 "$AGENT") 3>&- & # its lock stays
     SECONDS=0
     disable
     exits 0
     says "no run of the agent is going on"
     ((SECONDS >= 2))
+    [[ -e $RUN ]]
 }

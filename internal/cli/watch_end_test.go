@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+// endedWith is the last that systemd hears of an invocation that ends with err, with record on disk.
+func endedWith(record *state.Record, err error) string {
+	var last string
+	seen := watch(&workflow.Workflow{Settings: workflow.Settings{LockName: "web"}}, func(sentence string) { last = sentence })
+	seen.note(func() { seen.record = record })
+	seen.ended(err)
+	return last
+}
+
+// TestSentenceOfAFailedInvocation: systemd keeps the last sentence of a unit that failed, so it must be why.
+func TestSentenceOfAFailedInvocation(t *testing.T) {
+	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
+	unsafe := &hook.UnsafeError{Kind: "stage", Dir: "/etc/x.d", Offenders: []hook.Offender{{Path: "/etc/x.d/a", Why: "is odd"}}}
+	const dark = "; the holder of lock web is not known"
+	tests := []struct {
+		record *state.Record
+		err    error
+		want   string
+	}{
+		{nil, nil, "nothing to do: no run in progress" + dark},
+		{nil, errors.Join(workflow.ErrUnsafeHooks, unsafe), "the run stopped: hooks refused refused stage directory /etc/x.d: " +
+			"/etc/x.d/a: is odd" + dark + "; mend what is named above, then `foreman-dlm-updater config check`"},
+		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: workflow.ErrTryLater}, "the run stopped: stage lock_get: try later" +
+			dark + "; nothing to mend on this host; the next `foreman-dlm-updater run` goes on"},
+		{&state.Record{Stage: state.Update}, errors.New("write state: no space left on device"),
+			"the run stopped: write state: no space left on device" + dark + "; mend the cause, then `foreman-dlm-updater run`; where it stands: " +
+				"`foreman-dlm-updater status`"},
+		{&state.Record{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}},
+			&workflow.StageError{Stage: state.Update, Err: errors.New("hook 50-apt: exit 100")},
+			"stage update failed at 2026-11-22 02:14:03 in hook 50-apt (exit 100); lock kept; mend it, then `foreman-dlm-updater run`"},
+		{&state.Record{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: unsafe.Error()}}, unsafe,
+			"stage update failed at 2026-11-22 02:14:03 (refused stage directory /etc/x.d: /etc/x.d/a: is odd); lock kept; " +
+				"mend it, then `foreman-dlm-updater run`"},
+	}
+	for _, test := range tests {
+		got := endedWith(test.record, test.err)
+		if got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
+		if strings.Contains(got, "\n") { // systemd would take the rest for another variable
+			t.Errorf("more than a line: %q", got)
+		}
+	}
+}
+
+// TestStageThatHasNotBegun: `state set` and the original write no time.
+func TestStageThatHasNotBegun(t *testing.T) {
+	s := standing{Running: true, PID: 7, Lock: lockStanding{Name: "web"}}
+	s.setRecord(&state.Record{Stage: state.PostUpdate})
+	if got, want := s.sentence(), "stage post_update is running (pid 7); the holder of lock web is not known"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

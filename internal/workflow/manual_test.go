@@ -1,0 +1,93 @@
+package workflow
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestRunHooks: by hand a stage asks its hooks as in a run, and nothing else has any effect.
+func TestRunHooks(t *testing.T) {
+	hang := func([]string) HookResult { return HookResult{Err: errors.New("timed out")} }
+	tests := []struct {
+		name   string
+		stage  state.Stage
+		hooks  []fakeHook
+		yes    bool
+		result string   // as kind says it
+		ran    []string // of the hooks
+	}{
+		{"all are asked", state.NeedsUpdate, []fakeHook{{"a", exits(1)}, {"b", exits(0)}}, true, "ok", []string{"a", "b"}},
+		{"no updates", state.NeedsUpdate, []fakeHook{{"a", exits(0)}}, false, "ok", []string{"a"}},
+		{"until one says yes", state.NeedsReboot, []fakeHook{{"a", exits(0)}, {"b", exits(1)}, {"c", exits(0)}}, true, "ok", []string{"a", "b"}},
+		{"nobody to ask", state.NeedsReboot, nil, true, "ok", nil},
+		{"no answer", state.NeedsReboot, []fakeHook{{"a", hang}}, false, "failed", []string{"a"}},
+		{"could not find out", state.NeedsUpdate, []fakeHook{{"a", exits(75)}, {"b", exits(1)}}, false, "later", []string{"a"}},
+		{"until one fails", state.Update, []fakeHook{{"a", exits(0)}, {"b", exits(75)}, {"c", exits(0)}}, false, "failed", []string{"a", "b"}},
+	}
+	for _, test := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.CannotTellExit = 75
+			w.hooks[test.stage] = test.hooks
+			w.foreman.hold("me") // or the world complains of guarded stages
+			yes, err := w.workflow().RunHooks(t.Context(), test.stage)
+			if yes != test.yes || kind(err) != test.result {
+				t.Errorf("%s: %v, %v", test.name, yes, err)
+			}
+			var want []string
+			for _, name := range test.ran {
+				want = append(want, "hook "+string(test.stage)+"/"+name)
+			}
+			got := slices.DeleteFunc(w.trace, func(step string) bool { return strings.HasSuffix(step, " ended") })
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s:\n%s", test.name, diff)
+			}
+		})
+	}
+}
+
+// TestRunHooksEnvironment: that of the run in progress, since its hooks have noted things under its name.
+func TestRunHooksEnvironment(t *testing.T) {
+	tests := []struct {
+		record *state.Record
+		stage  state.Stage
+		want   []string
+	}{
+		{nil, state.PostUpdate, []string{"DLM_RUN_ID=by-hand", "DLM_LOCK_NAME=web", "DLM_REBOOTED=0"}},
+		{&state.Record{Stage: state.NeedsUpdate, RunID: "old", Lock: "db"}, state.PostUpdate,
+			[]string{"DLM_RUN_ID=by-hand", "DLM_LOCK_NAME=web", "DLM_REBOOTED=0"}},
+		{&state.Record{Stage: state.PostUpdate, RunID: "run", Lock: "db", Rebooted: true}, state.PostUpdate,
+			[]string{"DLM_RUN_ID=run", "DLM_LOCK_NAME=db", "DLM_REBOOTED=1"}},
+		{&state.Record{Stage: state.PostUpdate, RunID: "run", Lock: "db", Rebooted: true}, state.PreUpdate,
+			[]string{"DLM_RUN_ID=run", "DLM_LOCK_NAME=db", "DLM_REBOOTED=0"}},
+		{&state.Record{Stage: state.Update}, state.PostUpdate, // the original's
+			[]string{"DLM_RUN_ID=by-hand", "DLM_LOCK_NAME=web", "DLM_REBOOTED=0"}},
+	}
+	for _, test := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.foreman.hold("me")
+			w.disk = test.record
+			var env []string
+			w.hooks[test.stage] = []fakeHook{{"a", func(e []string) HookResult { env = e; return HookResult{} }}}
+			if _, err := w.workflow().RunHooks(t.Context(), test.stage); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range append(test.want, "DLM_STAGE="+string(test.stage), "DLM_CONFIG=/etc/config.ini") {
+				if !slices.Contains(env, want) {
+					t.Errorf("no %s in %q", want, env)
+				}
+			}
+			if diff := cmp.Diff(test.record, w.disk); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
