@@ -116,14 +116,6 @@ func (h *host) once(where, script string) {
 // pause is a script that stays where it is until the test lets it go on.
 const pause = "touch /run/paused; until [ -e /run/go-on ]; do sleep 0.1; done"
 
-func (h *host) awaitPause() {
-	h.t.Helper()
-	h.eventually("it gets to where the test waits for it", func() error {
-		_, err := h.try("test", "-e", "/run/paused")
-		return err
-	})
-}
-
 // startTimer starts the timer as its documentation says, and lets it fire at a time of the test's choice.
 func (h *host) startTimer(at time.Time) {
 	h.t.Helper()
