@@ -27,15 +27,17 @@ if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here (root and systemd-nspawn are needed)" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit
 fi
-failed=
-for what in "${@:-}"; do
-    for file in $(find "real/$what" -name '*.bats' | sort); do
-        kind=$(basename "$(dirname "$file")") host=$(basename "$file" .bats)
-        echo "# $file"
-        export BOOT_LAB_PKGS; BOOT_LAB_PKGS=$(packages "$kind")
-        "$lab" up "$host"
-        "$lab" exec "$host" bats --tap --print-output-on-failure "/test/$file" || failed+=" $file"
-        "$lab" rm "$host"
-    done
-done
-[[ -z $failed ]] || { echo "FAILED:$failed" >&2; exit 1; }
+one() { # FILE: its output comes in one piece, for others run beside it
+    local kind host out code=0
+    kind=$(basename "$(dirname "$1")") host=$(basename "$1" .bats)
+    BOOT_LAB_PKGS=$(packages "$kind")
+    export BOOT_LAB_PKGS
+    out=$({ "$lab" up "$host" && "$lab" exec "$host" bats --tap --print-output-on-failure "/test/$1"; } 2>&1) || code=$?
+    "$lab" rm "$host"
+    [[ $code == 0 ]] || out+=$'\n'"FAILED: $1"
+    printf '# %s\n%s\n' "$1" "$out"
+    return "$code"
+}
+export -f one packages
+export lab
+for what in "${@:-}"; do find "real/$what" -name '*.bats'; done | sort | xargs -P "${JOBS:-3}" -I FILE bash -euo pipefail -c 'one FILE'

@@ -20,4 +20,5 @@ find_puppet() {
     [ -n "$disabled" ] && [ -n "$running" ] || fail "puppet config print does not say where the agent's locks are: $locks"
 }
 
-ours() { grep -q "$reason" "$disabled" 2>/dev/null; }
+# ours: the lock says so in our words; an administrator's may name the updater too.
+ours() { grep -q "\"disabled_message\": *\"$reason: run " "$disabled" 2>/dev/null; }

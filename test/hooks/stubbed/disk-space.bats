@@ -59,17 +59,18 @@ space() { hook pre_update/disk-space; }
     exits 0
 }
 
-@test "a path that does not exist is left out without a word" {
+@test "a path that does not exist is left out, and it says so" {
     setting disk-space "SPACE='/no/such/path:99999999 /:5'"
     space
     exits 0
     refute called /no/such/path
+    says "/no/such/path does not exist"
     [[ -z $stderr ]]
 }
 
 @test "a setting that is none" {
     local entry
-    for entry in / /:x /: :5 var:5 /:5:x /:5: /:5:5:5 500; do
+    for entry in / /:0800 /:x /: :5 var:5 /:5:x /:5: /:5:5:5 500; do
         setting disk-space "SPACE='$entry'"
         space
         exits 1

@@ -18,7 +18,9 @@ prepare() {
         stop*) echo inactive >"$SERVERS/$unit" ;;
         start*) [ "$unit" != "${FAILS:-}" ] && echo active >"$SERVERS/$unit" ;;
         esac'
-    stub mariadb-admin
+    # shellcheck disable=SC2016 # not for this shell
+    stub mariadb-admin '[ -n "${BY_HAND:-}" ] || grep -qsx active "$SERVERS"/*'
+    stub sleep
 }
 unit() { echo "$1" >"$SERVERS/$2"; }
 record() { tr '\n' ' ' <"$DLM_HOOKS_STATE/mariadb"; }
@@ -35,7 +37,18 @@ start() { hook post_update/mariadb-start; }
     exits 0
     [[ $(cat "$SERVERS/mariadb.service") == active ]]
     says "mariadb.service answers"
-    called "mariadb-admin --connect-timeout=5 ping"
+    called "mariadb-admin --protocol=socket --host=localhost --connect-timeout=5 ping"
+}
+
+@test "by its own name, whichever of the three that is" {
+    unit inactive mysqld.service
+    ALIASES=mysqld.service stop
+    exits 0
+    [[ $output == "mariadb: mysqld.service does not run" ]] # said once
+    unit active mysqld.service
+    ALIASES=mysqld.service stop
+    exits 0
+    [[ $(record) == "run-1 mysqld.service " ]]
 }
 
 @test "MySQL, under either of its names" {
@@ -55,6 +68,7 @@ start() { hook post_update/mariadb-start; }
     stub mariadb-admin 'exit 1'
     stop
     exits 0
+    : >"$CALLS"
     [[ $(record) == "run-1 mariadb@two.service " ]]
     start
     exits 0
@@ -89,6 +103,7 @@ start() { hook post_update/mariadb-start; }
     stop
     exits 0
     [[ $(record) == "run-1 mariadb.service " ]]
+    : >"$CALLS"
     DLM_RUN_ID=run-2 start
     exits 0
     refute called "systemctl start"
@@ -106,9 +121,9 @@ start() { hook post_update/mariadb-start; }
 @test "waits until it answers" {
     unit active mariadb.service
     stop
+    : >"$CALLS"
     # shellcheck disable=SC2016 # not for this shell
     stub mariadb-admin '[ "$(grep -c ^mariadb-admin "$CALLS")" -ge 3 ]'
-    stub sleep
     start
     exits 0
     [[ $(grep -c ^mariadb-admin "$CALLS") == 3 ]]
@@ -129,14 +144,14 @@ start() { hook post_update/mariadb-start; }
     stop
     rm "$BATS_TEST_TMPDIR/bin/mariadb-admin"
     local tool
-    for tool in sh dirname cat sed awk sync date sleep timeout mv mkdir grep; do
+    for tool in sh dirname cat sed awk sync date timeout mv mkdir grep; do
         ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/bin/$tool"
     done
     stub mysqladmin
     lonely() { DLM_STAGE=post_update PATH=$BATS_TEST_TMPDIR/bin run "$DLM_HOOKS_DIR/post_update.d/mariadb-start"; }
     lonely
     exits 0
-    called "mysqladmin --connect-timeout=5 ping"
+    called "mysqladmin --protocol=socket --host=localhost --connect-timeout=5 ping"
     rm "$BATS_TEST_TMPDIR/bin/mysqladmin"
     lonely
     exits 0
@@ -150,4 +165,11 @@ start() { hook post_update/mariadb-start; }
     [[ $status != 0 ]]
     start
     [[ $status != 0 ]]
+}
+
+@test "a server that was started by hand: an error" {
+    unit active mariadb.service
+    BY_HAND=1 stop
+    exits 1
+    says "a server still answers at the socket, and not as one of mariadb.service"
 }

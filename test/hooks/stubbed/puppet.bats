@@ -58,6 +58,16 @@ enable() { hook post_update/puppet-enable; }
     refute called "agent --"
 }
 
+@test "an administrator's lock stays if it names the updater" {
+    echo '{"disabled_message":"until foreman-dlm-updater: run 7 is mended"}' >"$STATE/agent_disabled.lock"
+    disable
+    exits 0
+    says "somebody else has disabled the agent"
+    enable
+    exits 0
+    [[ -e $STATE/agent_disabled.lock ]]
+}
+
 @test "an administrator's lock of meanwhile stays" {
     disable
     by_admin

@@ -12,14 +12,19 @@ prepare() {
         file=$UNITS/$unit
         case "$*" in
         show*LoadState*) [ -e "$file" ] && echo "${LOAD:-loaded}" || echo not-found ;;
-        show*ActiveState*) cat "$file" 2>/dev/null || echo inactive ;;
-        stop*) [ "$unit" != "${HANGS:-}" ] || sleep 60
+        show*RequiredBy*) cat "$UNITS/../needed-by-$unit" 2>/dev/null || : ;;
+        show*Type*) echo "${TYPE:-simple}" ;;
+        show*ActiveState*) [ -z "${MUTE:-}" ] || [ "$(grep -c ActiveState "$CALLS")" != "$MUTE" ] || exit "$MUTE_EXIT"
+            cat "$file" 2>/dev/null || echo inactive ;;
+        stop*) [ -z "${WAKES:-}" ] || echo active >"$UNITS/$WAKES"
+            [ "$unit" != "${HANGS:-}" ] || /bin/sleep 60
             [ "$unit" != "${FAILS:-}" ] || exit 1
             [ "$unit" = "${COMES_BACK:-}" ] || echo "${STOPPED:-inactive}" >"$file"
             cp "$DLM_HOOKS_STATE/services" "$UNITS/../record-at-stop" ;;
         start*) [ "$unit" != "${FAILS:-}" ] || exit 1
             echo "${STARTED:-active}" >"$file" ;;
         esac'
+    stub sleep
     setting services-stop "SERVICES='app.service db.service worker@1.service'"
     unit active app.service db.service worker@1.service
 }
@@ -29,15 +34,16 @@ record() { tr '\n' ' ' <"$DLM_HOOKS_STATE/services"; }
 stop() { hook pre_update/services-stop; }
 start() { hook post_update/services-start; }
 
-@test "not configured: an error that says what to set" {
+@test "not configured: nothing to stop, and it says what to set" {
     rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/services-stop.conf"
     stop
-    exits 1
+    exits 0
     says "put SERVICES='NAME.service ...' into $BATS_TEST_TMPDIR/etc/hooks.conf.d/services-stop.conf"
     setting services-stop "SERVICES=' '"
     stop
-    exits 1
+    exits 0
     says "put SERVICES="
+    refute called systemctl
 }
 
 @test "a mistake in the settings fails" {
@@ -139,6 +145,7 @@ start() { hook post_update/services-start; }
     start
     exits 0
     says "stopped nothing"
+    refute called sleep
     stop
     DLM_RUN_ID=run-2 start
     exits 0
@@ -185,7 +192,84 @@ start() { hook post_update/services-start; }
     FAILS=db.service start
     exits 1
     says "db.service is not up"
+    refute called "systemctl start -- app.service"
     STARTED=failed start
     exits 1
     says "worker@1.service is not up"
+}
+
+@test "what systemd stops together with a unit is stopped before it, and comes back after it" {
+    setting services-stop "SERVICES='first.service db.service'"
+    unit active first.service web.service some.target loop.service
+    unit inactive idle.service
+    printf '%s\n' 'app.service some.target' '' 'idle.service' >"$UNITS/../needed-by-db.service"
+    echo 'web.service loop.service' >"$UNITS/../needed-by-app.service"
+    echo 'app.service' >"$UNITS/../needed-by-loop.service"
+    stop
+    exits 0
+    [[ $(order stop) == "first.service loop.service web.service app.service db.service " ]]
+    refute says idle.service
+    start
+    exits 0
+    [[ $(order start) == "db.service app.service web.service loop.service first.service " ]]
+}
+
+@test "a unit that was started meanwhile is on record too" {
+    setting services-stop "SERVICES='app.service db.service'"
+    unit inactive db.service
+    stub timeout 'shift; case $* in *app.service) WAKES=db.service ;; esac; export WAKES; exec "$@"'
+    stop
+    exits 0
+    [[ $(record) == "run-1 app.service db.service " ]]
+}
+
+@test "what hangs on a unit that does not run stays up" {
+    setting services-stop "SERVICES=db.service"
+    unit inactive db.service
+    echo app.service >"$UNITS/../needed-by-db.service"
+    stop
+    exits 0
+    refute called "systemctl stop"
+}
+
+@test "a target that is named is stopped" {
+    setting services-stop "SERVICES=app.target"
+    unit active app.target
+    stop
+    exits 0
+    [[ $(order stop) == "app.target " ]]
+}
+
+@test "a systemctl that fails in between: nothing is stopped without being on record" {
+    local question code
+    setting services-stop "SERVICES=app.service"
+    for question in 1 2 3; do
+        for code in 1 0; do # without an answer, too
+            MUTE=$question MUTE_EXIT=$code stop
+            exits 1
+            says "systemctl does not say whether app.service runs"
+            refute called "systemctl stop"
+            : >"$CALLS"
+        done
+    done
+}
+
+@test "a oneshot that ran is run again, and done with it" {
+    unit activating app.service
+    setting services-stop "SERVICES=app.service"
+    stop
+    STARTED=inactive TYPE=oneshot start
+    exits 0
+    STARTED=inactive start
+    exits 1
+    says "app.service is not up"
+}
+
+@test "a unit that dies right after its start" {
+    stop
+    # shellcheck disable=SC2016 # not for this shell
+    stub sleep 'echo failed >"$UNITS/db.service"'
+    start
+    exits 1
+    says "db.service is not up"
 }

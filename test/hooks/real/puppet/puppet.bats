@@ -48,6 +48,16 @@ agent() { timeout 60 puppet agent --onetime --no-daemonize --verbose 2>&1 || tru
     [[ $(cat "$LOCK") == *"by me again"* ]]
 }
 
+@test "an administrator's lock stays if it names the updater" {
+    puppet agent --disable "until foreman-dlm-updater: run 7 is mended"
+    disable
+    exits 0
+    says "somebody else has disabled the agent"
+    enable
+    exits 0
+    [[ -e $LOCK ]]
+}
+
 @test "without the environment of a login" {
     run env -i PATH="$PATH" DLM_RUN_ID=run-1 DLM_CONFIG="$DLM_CONFIG" DLM_HOOKS_STATE="$DLM_HOOKS_STATE" \
         "$DLM_HOOKS_DIR/pre_update.d/puppet-disable"

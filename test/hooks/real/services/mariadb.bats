@@ -67,3 +67,25 @@ start() { hook post_update/mariadb-start; }
     says "mariadb.service is not up"
     systemctl reset-failed mariadb
 }
+
+@test "a client that is set up for another server: asked is the one here" {
+    printf '%s\n' '[client]' host=192.0.2.1 >/root/.my.cnf
+    setting mariadb-start start_timeout=5
+    HOME=/root stop
+    exits 0
+    HOME=/root start
+    exits 0
+    says "mariadb.service answers"
+}
+
+@test "a server that was started by hand is not missed" {
+    systemctl stop mariadb
+    setpriv --reuid mysql --regid mysql --clear-groups mariadbd >/dev/null 2>&1 3>&- &
+    local pid=$! end=$((SECONDS + 30))
+    until mariadb-admin ping 2>/dev/null >&2 || ((SECONDS > end)); do sleep 0.1; done
+    stop
+    kill "$pid"
+    wait "$pid" || true
+    exits 1
+    says "a server still answers at the socket, and not as one of mariadb.service"
+}

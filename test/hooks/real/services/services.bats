@@ -15,8 +15,8 @@ prepare() {
     setting services-stop "SERVICES='three.service one.service two worker@1.service'"
 }
 teardown() {
-    systemctl stop one two three worker@1 door.socket stubborn 2>/dev/null || true
-    rm -f /run/systemd/system/{one,two,three,worker@,door,door@,stubborn}.* /run/order
+    systemctl stop one two three worker@1 stubborn base app bound part idle all.target brief 2>/dev/null || true
+    rm -f /run/systemd/system/{one,two,three,worker@,stubborn,base,app,bound,part,idle,all,brief}.* /run/order
     systemctl daemon-reload
 }
 unit() {
@@ -103,4 +103,45 @@ start() { hook post_update/services-start; }
     exits 1
     says "one.service is not up"
     says "systemctl status one.service"
+}
+
+@test "what systemd stops together with a unit comes back too, and nothing that did not run" {
+    unit base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
+    unit app.service '[Unit]' Requires=base.service After=base.service PartOf=part.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
+    unit bound.service '[Unit]' BindsTo=base.service After=base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
+    unit part.service '[Unit]' PartOf=app.service '[Service]' 'ExecStart=/usr/bin/sleep 1000' # each is part of the other
+    unit idle.service '[Unit]' Requires=base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
+    unit all.target '[Unit]' Requires=base.service Wants=three.service
+    systemctl start app bound part all.target
+    systemctl stop three
+    setting services-stop SERVICES=base.service
+    all() { systemctl is-active base app bound part idle three | tr '\n' ' '; }
+    stop
+    exits 0
+    [[ $(all) == "inactive inactive inactive inactive inactive inactive " ]]
+    stop
+    exits 0
+    start
+    exits 0
+    [[ $(all) == "active active active active inactive inactive " ]]
+}
+
+@test "a unit that dies right after its start is not up" {
+    stop
+    unit one.service '[Service]' "ExecStart=/bin/sh -c 'sleep 0.3; exit 1'"
+    start
+    exits 1
+    says "one.service is not up"
+}
+
+@test "a oneshot that was at it is run again" {
+    unit brief.service '[Service]' Type=oneshot 'ExecStart=/usr/bin/sleep 2'
+    systemctl start --no-block brief
+    setting services-stop SERVICES=brief.service
+    stop
+    exits 0
+    says "stopping brief.service"
+    start
+    exits 0
+    [[ $(systemctl show -P Result brief) == success ]]
 }

@@ -8,8 +8,8 @@ prepare() {
     setting systemd-healthy settle=1 job_timeout=20
 }
 teardown() {
-    systemctl stop slow late after foreman-dlm-updater.service 2>/dev/null || true
-    rm -f /run/systemd/system/{slow,late,after}.service
+    systemctl stop slow late after again foreman-dlm-updater.service 2>/dev/null || true
+    rm -f /run/systemd/system/{slow,late,after,again}.service
     systemctl daemon-reload
     systemctl reset-failed
 }
@@ -95,4 +95,26 @@ END
     [[ $output == *after.service*waiting* ]]
     says "no failed units"
     ((SECONDS < 10))
+}
+
+@test "a job that is an exception is not waited for" {
+    unit slow.service '[Service]' Type=oneshot 'ExecStart=/bin/sleep 30'
+    systemctl start --no-block slow
+    setting systemd-healthy settle=0 job_timeout=1 "EXCEPT='slow*'"
+    healthy
+    exits 0
+}
+
+@test "a unit that fails and is started again, too slowly to be given up, is not healthy; one that ends well is" {
+    unit again.service '[Service]' Restart=always RestartSec=20 ExecStart=/bin/false
+    systemctl start again
+    healthy
+    exits 1
+    says "failed: again.service"
+    systemctl stop again
+    unit again.service '[Service]' Restart=always RestartSec=20 ExecStart=/bin/true
+    systemctl start again
+    until [[ $(systemctl show -P SubState again) == auto-restart ]]; do :; done
+    healthy
+    exits 0
 }
