@@ -21,7 +21,7 @@ func threeHostsAtOnce(t *testing.T, l *lab) {
 		h.install(settings{"lock_retry_interval": "2s", "lock_retry_jitter": "1s"})
 		hosts = append(hosts, h)
 	}
-	at := soon()
+	at := soon(len(hosts))
 	for _, h := range hosts {
 		h.startTimer(at)
 	}

@@ -126,8 +126,9 @@ func (h *host) startTimer(at time.Time) {
 	h.run("systemctl", "enable", "--now", "foreman-dlm-updater.timer")
 }
 
-// soon is when a timer can fire that is started now: far enough for a slow machine to start it before.
-func soon() time.Time { return time.Now().Add(5 * time.Second) }
+// soon is when the timers of some hosts can fire that are started now, one after the other: far enough for a slow machine to start
+// them all before. One that is started later waits for ever.
+func soon(hosts int) time.Time { return time.Now().Add(time.Duration(hosts) * 10 * time.Second) }
 
 // run runs a command on the host, which has to succeed, and returns its output.
 func (h *host) run(args ...string) string {

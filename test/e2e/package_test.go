@@ -22,7 +22,7 @@ func upgradeOfTheUpdater(t *testing.T, l *lab) {
 	h.run("chmod", "0755", "/etc/foreman_dlm_updater/update.d/60-needrestart")
 	h.sources(ledgerNew, systemNew, product(productNew))
 	config := h.run("cat", "/etc/foreman_dlm_updater/config.ini")
-	h.startTimer(soon())
+	h.startTimer(soon(1))
 	h.awaitBoot(2)
 	h.checkEnd(2)
 
@@ -68,7 +68,7 @@ func removeAndPurge(t *testing.T, l *lab) {
 	h := l.boot(t, "gone1")
 	before := h.files()
 	h.install(nil)
-	h.startTimer(soon())
+	h.startTimer(soon(1))
 	h.awaitBoot(2)
 	h.checkEnd(2)
 

@@ -15,7 +15,7 @@ import (
 func updateFromTimer(t *testing.T, l *lab) {
 	h := l.boot(t, "db1")
 	h.install(nil)
-	h.startTimer(soon())
+	h.startTimer(soon(1))
 	h.awaitBoot(2)
 	checkUpdated(t, h)
 }
@@ -40,7 +40,7 @@ func checkRebootPending(t *testing.T, h *host) {
 		t.Errorf("state before the reboot: %q", state)
 	}
 	h.run("systemctl", "start", resumeUnit)
-	h.startTimer(soon())
+	h.startTimer(soon(1))
 	h.eventually("the timer has fired", func() error {
 		if n := h.started(updateUnit); n != 2 {
 			return fmt.Errorf("%s was started %d times", updateUnit, n)
