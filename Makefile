@@ -28,7 +28,7 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags e2e ./test/e2e/
 	$(GO) mod tidy -diff
-	@if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $(SCRIPTS); \
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $(SCRIPTS) packaging/completions/*.bash internal/cli/testdata/*.bash; \
 	else test -z "$$CI" && echo "SKIPPED: shellcheck is not installed" >&2; fi
 
 unit: ## unit tests and testscript, with the race detector
