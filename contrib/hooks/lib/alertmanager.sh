@@ -2,10 +2,8 @@
 # shellcheck shell=sh
 : "${hook:?}" "${url:?}" "${strict:?}" "${curl_config=}" # its name and settings
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=settings.sh
+. "$lib/settings.sh"
 case $strict in yes | no) ;; *) fail "strict=$strict: use yes or no" ;; esac
 case $url in *//*@*) fail "url must not contain a password, which every user could see in the list of processes: put it into the file that" \
     "curl_config names (user = \"NAME:PASSWORD\")" ;; esac

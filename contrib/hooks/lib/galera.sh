@@ -2,10 +2,8 @@
 # shellcheck shell=sh
 : "${hook:?}" "${defaults_file=}" # the hook's name and setting
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=settings.sh
+. "$lib/settings.sh"
 
 # look: asks the server on this host; what it says, or the client's error, is in $answer. A server that hangs counts as one that is away.
 look() {

@@ -2,10 +2,8 @@
 # shellcheck shell=sh
 : "${hook:?}" # its name
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=settings.sh
+. "$lib/settings.sh"
 
 # ask SOCKET COMMAND: HAProxy's answer, or socat's error, in $answer.
 ask() {
@@ -18,6 +16,9 @@ order() { ask "$1" "$2" && [ -z "$answer" ]; }
 
 # look SOCKET: the state of all its servers, for `servers`. False for any other answer (none, if it is being reloaded).
 look() { ask "$1" 'show servers state' && case $answer in *srv_admin_state*) ;; *) return 1 ;; esac }
+
+# count SOCKET: the same for their sessions, in columns that commas part.
+count() { ask "$1" 'show stat -1 4 -1' && case $answer in '# pxname,'*) ;; *) return 1 ;; esac }
 
 # servers: what `look` has found, a line each: BACKEND/SERVER, what it does (0 down, 1 starting, 2 up, 3 stopping), and what people have told it
 # (a sum: 1 maintenance, 4 "disabled" in the configuration, 8 drain; others: inherited).

@@ -2,10 +2,8 @@
 # shellcheck shell=sh
 : "${hook:?}" # its name
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=settings.sh
+. "$lib/settings.sh"
 
 # look: the cluster's state as this node sees it, an XML element a line, in $state (or the error), this node's name in $node and its element
 # in $this. False if the cluster does not answer. Before 2.0.3 crm_mon knows -X and not --output-as.
@@ -27,6 +25,9 @@ has() {
         case " $this" in *" ${pair%%=*}=\"${pair#*=}\""*) ;; *) return 1 ;; esac
     done
 }
+
+# joined: this node is a full member of the cluster, though perhaps in standby.
+joined() { look && has online=true pending=false unclean=false; }
 
 # await SECONDS COMMAND: tries until it is true, at least once.
 await() {

@@ -1,0 +1,17 @@
+# What other libraries of the hooks share: . "$lib/settings.sh"
+# shellcheck shell=sh
+: "${hook:?}" # its name
+
+fail() {
+    echo "$hook: $*" >&2
+    exit 1
+}
+
+# numbers FILE NAME=VALUE...: these settings have to be whole numbers. The shell would find out in the middle of the work.
+numbers() {
+    file=$1
+    shift
+    for setting in "$@"; do
+        case ${setting#*=} in '' | *[!0-9]* | 0?*) fail "$setting in $file: use a whole number" ;; esac
+    done
+}
