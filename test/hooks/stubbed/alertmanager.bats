@@ -133,7 +133,6 @@ env=prod test'" duration=60
 }
 
 @test "Alertmanager is away, refuses, or is something else: the update goes on, unless strict" {
-    local why
     AWAY=1 goes_on silence "could not be silenced at http://localhost:9093: 000 curl: (7) Failed to connect"
     ANSWER='400 "silence invalid"' goes_on silence 'at http://localhost:9093: 400 "silence invalid"'
     ANSWER='200 <html>Log in</html>' goes_on silence "at http://localhost:9093: 200 <html>Log in</html>"

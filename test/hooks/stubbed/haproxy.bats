@@ -282,8 +282,8 @@ refused() { # WHY
 }
 
 @test "no socat: refused" {
-    stub timeout 'echo "timeout: failed to run command ‘socat’: No such file or directory" >&2; exit 127'
-    refused "failed to run command ‘socat’"
+    stub timeout 'echo "timeout: failed to run command '\''socat'\'': No such file or directory" >&2; exit 127'
+    refused "failed to run command 'socat'"
 }
 
 @test "settings that are wrong: nothing is done" {
