@@ -114,7 +114,7 @@ refused() { # WHY
     stub mariadb 'echo "ERROR 1045 (28000): Access denied for user" >&2; exit 1'
     refused "ERROR 1045 (28000): Access denied for user"
     stub timeout 'exit 124' # it hangs
-    refused "could not be asked"
+    refused "could not be asked whether the cluster can lose it: no answer within 30 s"
 }
 
 @test "again in the same run with the server stopped, as after a failed hook or a power cut; not in another run, not for another error" {

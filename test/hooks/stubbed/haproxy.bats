@@ -192,10 +192,10 @@ refused() { # WHY
 }
 
 @test "a load balancer that is being reloaded says nothing: that is no answer" {
-    MUTE="show servers" refused "could not be asked"
+    MUTE="show servers" refused "could not be asked, nothing was drained: its answer to 'show servers state' is ''"
     MUTE="show stat" drain
     exits 1
-    says "the load balancer at /run/a does not answer any more"
+    says "the load balancer at /run/a does not answer any more: its answer to 'show stat -1 4 -1' is ''"
     drain
     exits 0
     MUTE="show servers" ready
@@ -281,7 +281,9 @@ refused() { # WHY
     is a web web1 "0 1 0"
 }
 
-@test "no socat: refused" {
+@test "no socat, or a load balancer that hangs: refused" {
+    stub timeout 'exit 124'
+    refused "could not be asked, nothing was drained: no answer within 30 s"
     stub timeout 'echo "timeout: failed to run command '\''socat'\'': No such file or directory" >&2; exit 127'
     refused "failed to run command 'socat'"
 }

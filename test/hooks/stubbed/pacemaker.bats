@@ -183,7 +183,7 @@ false false false false false false 0 member'
     AWAY=1 refused "nothing was moved: error: Could not connect to controller: Connection refused"
     DEAF=1 refused "nothing was moved: crm_mon: Connection to cluster failed"
     stub timeout 'exit 124'
-    refused "nothing was moved"
+    refused "nothing was moved: no answer within 60 s"
     rm "$BATS_TEST_TMPDIR"/bin/{timeout,crm_node}
     ! command -v crm_node || skip "Pacemaker is installed here"
     refused "crm_node"

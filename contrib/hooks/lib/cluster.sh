@@ -1,4 +1,4 @@
-# What other libraries of the hooks share: . "$lib/settings.sh"
+# What the hooks for clusters and load balancers share. The library of each reads it: . "$lib/cluster.sh"
 # shellcheck shell=sh
 : "${hook:?}" # its name
 
@@ -14,4 +14,12 @@ numbers() {
     for setting in "$@"; do
         case ${setting#*=} in '' | *[!0-9]* | 0?*) fail "$setting in $file: use a whole number" ;; esac
     done
+}
+
+# within SECONDS COMMAND...: runs it, and ends it if it takes longer, which is then what it says.
+within() {
+    timeout "$@" && return
+    code=$?
+    [ "$code" != 124 ] || echo "no answer within $1 s"
+    return "$code"
 }
