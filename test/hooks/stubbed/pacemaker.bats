@@ -164,6 +164,11 @@ false false false false false false 0 member'
 @test "a node whose name begins as this one's is another" {
     node web10 'false false false false false false 0 member'
     refused "not enough other nodes"
+    node web10 'true true false false false false 0 member'
+    setting pacemaker-standby standby_timeout=0 others=one
+    drain
+    exits 0
+    says "putting web1 into standby"
 }
 
 @test "this node is not well, no quorum, maintenance mode: refused" {
