@@ -211,7 +211,6 @@ func (w *Workflow) settle() time.Duration { return max(w.Settle, 3*w.Server.Slow
 
 // explain logs why the lock can't be had, once per change.
 func (a *acquisition) explain(busy obstacle, err error) {
-	a.waiting = true
 	if busy.why == a.told {
 		return
 	}
@@ -227,11 +226,16 @@ func (a *acquisition) explain(busy obstacle, err error) {
 	}
 }
 
-// wait lets an interval pass, changed by a random part of the jitter so that a fleet doesn't poll in step.
+// wait lets an interval pass, changed by a random part of the jitter. For the first wait that is half an interval at
+// least: hosts that began together are spread over a whole interval by it, so the more of them wait, the sooner one
+// sees that the lock is free, and the fewer see it at once.
 func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
-	interval := a.RetryInterval
-	if a.RetryJitter > 0 {
-		interval += rand.N(2*a.RetryJitter) - a.RetryJitter
+	interval, jitter := a.RetryInterval, a.RetryJitter
+	if !a.waiting {
+		a.waiting, jitter = true, max(jitter, interval/2)
+	}
+	if jitter > 0 {
+		interval += rand.N(2*jitter) - jitter
 	}
 	if trouble != nil {
 		interval = max(interval, trouble.RetryAfter)
