@@ -23,6 +23,7 @@ type acquisition struct {
 
 	deadline time.Time
 	waiting  bool   // it has begun to wait, and transient trouble doesn't cost it its turn
+	apart    bool   // it has waited since it began or sent a claim, which other hosts may have done at the same time
 	told     string // why it waits, as logged last
 
 	// holder is what the server has proved; every claim that is sent makes it unknown again.
@@ -122,7 +123,7 @@ func (a *acquisition) firstOfItsName(ctx context.Context) (Lock, error) {
 // claim asks for the lock, lets the claim settle, and looks who holds it.
 func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 	for try := 0; ; try++ {
-		a.holder, a.claimed = unknown, true
+		a.holder, a.claimed, a.apart = unknown, true, false
 		// Never cut short: an answer that was not waited for may still come true.
 		claimErr := a.Server.Acquire(context.WithoutCancel(ctx), a.name)
 		var trouble *Unavailable
@@ -211,6 +212,7 @@ func (w *Workflow) settle() time.Duration { return max(w.Settle, 3*w.Server.Slow
 
 // explain logs why the lock can't be had, once per change.
 func (a *acquisition) explain(busy obstacle, err error) {
+	a.waiting = true
 	if busy.why == a.told {
 		return
 	}
@@ -226,14 +228,15 @@ func (a *acquisition) explain(busy obstacle, err error) {
 	}
 }
 
-// wait lets an interval pass, changed by a random part of the jitter. For the first wait that is half an interval at
-// least: hosts that began together are spread over a whole interval by it, so the more of them wait, the sooner one
-// sees that the lock is free, and the fewer see it at once.
+// wait lets an interval pass, changed by a random part of the jitter, which is half an interval at least for a host that
+// may be in step with others: those that began or claimed the lock together are so spread over a whole interval. The
+// more hosts wait, the sooner one of them sees that the lock is free; and few see it at once.
 func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 	interval, jitter := a.RetryInterval, a.RetryJitter
-	if !a.waiting {
-		a.waiting, jitter = true, max(jitter, interval/2)
+	if !a.apart {
+		jitter = max(jitter, interval/2)
 	}
+	a.apart = true
 	if jitter > 0 {
 		interval += rand.N(2*jitter) - jitter
 	}

@@ -278,7 +278,11 @@ func TestWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var first, later []time.Duration
 				for range 50 {
-					times := looks(t, test.jitter, 3)
+					w := newWorld(t)
+					w.settings.RetryJitter = test.jitter
+					w.disk = &state.Record{Stage: state.LockGet}
+					w.foreman.hold("other")
+					times := w.looks(3)
 					first, later = append(first, times[1].Sub(times[0])), append(later, times[2].Sub(times[1]))
 				}
 				within(t, "first", first, test.first)
@@ -297,21 +301,54 @@ func within(t *testing.T, which string, waits []time.Duration, most time.Duratio
 	}
 }
 
-// looks returns when a host that waits looks at the lock.
-func looks(t *testing.T, jitter time.Duration, n int) []time.Time {
-	w := newWorld(t)
-	w.settings.RetryJitter = jitter
-	w.disk = &state.Record{Stage: state.LockGet}
-	w.foreman.hold("other")
-	var times []time.Time
-	w.foreman.before = func(string) error {
-		if times = append(times, time.Now()); len(times) == n {
-			w.stop()
+// looks runs until the lock was looked at n times, and returns when.
+func (w *world) looks(n int) (times []time.Time) {
+	before := w.foreman.before
+	w.foreman.before = func(method string) error {
+		if method == "GET" {
+			if times = append(times, time.Now()); len(times) == n {
+				w.stop()
+			}
+		}
+		if before != nil {
+			return before(method)
 		}
 		return nil
 	}
 	_ = w.invoke(false)
 	return times
+}
+
+// TestWaitAfterALostClaim: hosts that saw the lock free at the same time don't meet again.
+func TestWaitAfterALostClaim(t *testing.T) {
+	lost := map[string]func(*world){
+		"granted, but another's was written later": func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
+		},
+		"refused": func(w *world) {
+			put := nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
+			free := w.foreman.before
+			w.foreman.before = func(method string) error { return errors.Join(free(method), put(method)) }
+		},
+	}
+	for name, lose := range lost {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var before, after []time.Duration
+				for range 50 {
+					w := newWorld(t)
+					w.disk = &state.Record{Stage: state.LockGet}
+					w.foreman.hold("other")
+					w.foreman.before = nth("GET", 3, func() error { w.foreman.hold(""); return nil })
+					lose(w)
+					times := w.looks(5) // waits, waits, claims and looks, waits
+					before, after = append(before, times[2].Sub(times[1])), append(after, times[4].Sub(times[3]))
+				}
+				within(t, "before", before, 0)
+				within(t, "after", after, 30*time.Second)
+			})
+		})
+	}
 }
 
 // TestAcquireByHand: what a person takes or has is not given away when the command is given up.
