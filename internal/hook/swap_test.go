@@ -27,9 +27,9 @@ done
 evil "$(dirname "$1")/00-evil"
 exit 0`
 
-// swapped lets another user attack between the vetting of a hook and its execution, and returns what the vetting said,
-// and what was executed.
-func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (vetted error, exit int) {
+// swapped lets another user attack between the vetting of a hook and its execution, and returns the exit code of
+// what was executed, and what the vetting said.
+func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (exit int, vetted error) {
 	base := tempDir(t)
 	must(t, os.Chmod(filepath.Dir(base), 0o755)) // so that others can go there
 	dir := filepath.Join(base, "etc", "update.d")
@@ -53,7 +53,7 @@ func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (vetted er
 	if vetted == nil && (len(after) != 1 || after[0].Name != "10-hook") {
 		t.Errorf("hooks after the attack: %v", after)
 	}
-	return vetted, (&Runner{}).Run("update", Hook{"10-hook", filepath.Join(dir, "10-hook")}, nil).Exit
+	return (&Runner{}).Run("update", Hook{"10-hook", filepath.Join(dir, "10-hook")}, nil).Exit, vetted
 }
 
 // TestSwappedBeforeItRuns: a hook is executed by its path after it was vetted. Whatever another user may do in between,
@@ -87,7 +87,7 @@ func TestSwappedBeforeItRuns(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			vetted, exit := swapped(t, test.make)
+			exit, vetted := swapped(t, test.make)
 			switch {
 			case test.safe && vetted != nil, !test.safe && vetted == nil:
 				t.Errorf("vetted: %v", vetted)

@@ -104,7 +104,7 @@ func (d *daily) reopen() error {
 	}
 	var file *os.File
 	if err == nil {
-		file, err = os.OpenFile(d.path, flags, 0o640)
+		file, err = os.OpenFile(d.path, flags, 0o640) // #nosec G302 -- the group may read it, as it may other logs
 	}
 	if err != nil {
 		return fmt.Errorf("open log file %s: %w", d.path, cause(err))
