@@ -13,8 +13,8 @@ func VetLock(path string) error { return vetFile("lock file", path, path) }
 func vetFile(kind, path string, paths ...string) error {
 	found := &UnsafeError{Kind: kind, Path: path}
 	v := newVetter()
-	for _, path := range paths {
-		found.add(v.walk(path).offenders...)
+	for _, each := range paths {
+		found.add(v.walk(each).offenders...)
 	}
 	if len(found.Offenders) > 0 {
 		return found
