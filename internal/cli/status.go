@@ -18,7 +18,8 @@ import (
 )
 
 type statusCmd struct {
-	JSON bool `name:"json" help:"Print one JSON object."`
+	JSON    bool `name:"json" help:"Print one JSON object."`
+	Offline bool `help:"Do not ask Foreman."`
 }
 
 // statusTimeout bounds the look at Foreman: a person waits for the answer.
@@ -70,6 +71,9 @@ func (cmd *statusCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
+	if !cmd.Offline {
+		s.lookAtLock(p.Context, c)
+	}
 	s.Sentence = s.sentence()
 	if !cmd.JSON {
 		fmt.Fprintln(p.Stdout, s.Sentence)
@@ -81,7 +85,7 @@ func (cmd *statusCmd) Run(p *Process, path configPath) error {
 	return encoder.Encode(s)
 }
 
-// examine looks at everything that says where this host stands, and changes nothing.
+// examine looks at everything on this host that says where it stands, and changes nothing.
 func examine(ctx context.Context, c *config.Config) (*standing, error) {
 	record, err := state.Store{Path: c.State}.Load()
 	if err != nil {
@@ -94,7 +98,6 @@ func examine(ctx context.Context, c *config.Config) (*standing, error) {
 	s.lookAtInstance(c)
 	s.setRecord(record)
 	s.lookAtReboot(ctx, c)
-	s.lookAtLock(ctx, c)
 	return s, nil
 }
 
