@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -242,6 +243,30 @@ func TestServeAgain(t *testing.T) {
 	}
 }
 
+// TestServeWithOwnCA: certificates that were made elsewhere.
+func TestServeWithOwnCA(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := dlmtest.NewCA(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := ca.Issue("server", dlmtest.IssueOptions{Server: true, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ca.Issue("web1", dlmtest.IssueOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "--ca", ca.File(), "--cert", cert, "--key", key)
+	if got := ask(t, client(t, dir, "web1"), "PUT", s.url+"/api/dlmlocks/web/lock"); got != 200 {
+		t.Errorf("PUT: %d", got)
+	}
+	lines, _ := s.stop(t, syscall.SIGTERM)
+	if len(lines) != 1 || !strings.Contains(lines[0], "web1 holds web") {
+		t.Errorf("lines: %q", lines)
+	}
+}
+
 // TestServerName: the server's certificate is good for the names asked for.
 func TestServerName(t *testing.T) {
 	c := serveCmd{Listen: "192.0.2.1:8443", Name: []string{"foreman.example.com", "192.0.2.7"}}
@@ -304,6 +329,9 @@ func TestErrors(t *testing.T) {
 		{[]string{"serve", "--help"}, 0, ""},
 		{nil, 64, "expected one of"},
 		{[]string{"serve"}, 64, "missing flags: --dir"},
+		{[]string{"serve", "--dir", dir, "--ca", file, "--cert", file, "--key", file}, 64, "missing flags: --dir, or in its place"},
+		{[]string{"serve", "--ca", file}, 64, "missing flags: --dir, or in its place"},
+		{[]string{"serve", "--ca", file, "--cert", file, "--key", file}, 1, "no CERTIFICATE in it"},
 		{[]string{"issue", "--dir", dir}, 64, "expected \"<host> ...\""},
 		{[]string{"serve", "--dir", dir, "--nosuch"}, 64, "unknown flag --nosuch"},
 		{[]string{"serve", "--dir", dir, "--fault", "PUT"}, 64, "want METHOD:KIND"},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -16,13 +18,25 @@ import (
 
 // serveCmd listens.
 type serveCmd struct {
-	Dir               string        `required:"" placeholder:"DIR" help:"Directory of the throw-away CA; made if it is not there."`
+	Dir               string        `placeholder:"DIR" help:"Directory of the throw-away CA; made if it is not there."`
+	CA                string        `placeholder:"FILE" help:"In place of --dir: the CA of the clients' certificates."`
+	Cert              string        `placeholder:"FILE" help:"In place of --dir: the server's certificate."`
+	Key               string        `placeholder:"FILE" help:"In place of --dir: the key of --cert."`
 	Listen            string        `default:"127.0.0.1:8443" placeholder:"ADDR:PORT" help:"Where to listen; port 0 picks a free one (default ${default})."`
 	Name              []string      `placeholder:"NAME" help:"Further host name or address for the server's certificate; repeatable."`
 	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
 	AdminPasswordFile string        `placeholder:"FILE" help:"Let the user admin change locks, with the password in this file."`
 	Record            string        `placeholder:"FILE" help:"Append each event to this file, as a line of JSON."`
 	Fault             []fault       `sep:"none" placeholder:"METHOD:KIND[:TIMES[:DELAY]]" help:"Something that goes wrong; METHOD may be any, TIMES 0 is always; repeatable. Kinds: ${kinds}."`
+}
+
+// Validate is called by kong.
+func (c *serveCmd) Validate() error {
+	own := c.CA != "" && c.Cert != "" && c.Key != ""
+	if none := c.CA+c.Cert+c.Key == ""; own == (c.Dir != "") || !own && !none {
+		return errors.New("missing flags: --dir, or in its place --ca, --cert and --key")
+	}
+	return nil
 }
 
 // Run serves until ctx ends, which is no error.
@@ -82,13 +96,9 @@ func (c *serveCmd) adminPassword() (string, error) {
 	return password, nil
 }
 
-// start makes what certificates are missing, and listens.
+// start listens.
 func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
-	ca, err := dlmtest.NewCA(c.Dir)
-	if err != nil {
-		return nil, err
-	}
-	cert, key, err := ca.Issue("localhost", c.certificate())
+	clients, cert, key, err := c.credentials()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +106,28 @@ func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Serve(l, ca, cert, key)
+	return s.Serve(l, clients, cert, key)
+}
+
+// credentials are those of the command line, or of the throw-away CA, which makes what is missing.
+func (c *serveCmd) credentials() (clients *x509.CertPool, cert, key string, err error) {
+	if c.CA != "" {
+		text, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, "", "", fmt.Errorf("read CAs of the clients: %w", err)
+		}
+		clients = x509.NewCertPool()
+		if !clients.AppendCertsFromPEM(text) {
+			return nil, "", "", fmt.Errorf("read CAs of the clients: %s: no CERTIFICATE in it", c.CA)
+		}
+		return clients, c.Cert, c.Key, nil
+	}
+	ca, err := dlmtest.NewCA(c.Dir)
+	if err != nil {
+		return nil, "", "", err
+	}
+	cert, key, err = ca.Issue("localhost", c.certificate())
+	return ca.Pool(), cert, key, err
 }
 
 // certificate names what clients may call this server: localhost, this

@@ -3,6 +3,7 @@ package dlmtest
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -35,14 +36,15 @@ func (s *Server) Start(ca *CA) (*Running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	return s.Serve(l, ca, cert, key)
+	return s.Serve(l, ca.Pool(), cert, key)
 }
 
 // Serve answers on l, which it closes in the end, with the server certificate
 // of these two files. Client certificates are asked for as Apache does with
 // "SSLVerifyClient optional": who sends none is let in, and has no name; one
-// that ca did not sign, or an expired one, ends the handshake. HTTP/1.1 only.
-func (s *Server) Serve(l net.Listener, ca *CA, certFile, keyFile string) (*Running, error) {
+// that no CA of clients signed, or an expired one, ends the handshake. HTTP/1.1
+// only.
+func (s *Server) Serve(l net.Listener, clients *x509.CertPool, certFile, keyFile string) (*Running, error) {
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		l.Close()
@@ -67,7 +69,7 @@ func (s *Server) Serve(l net.Listener, ca *CA, certFile, keyFile string) (*Runni
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{cert},
 		ClientAuth:   tls.VerifyClientCertIfGiven,
-		ClientCAs:    ca.Pool(),
+		ClientCAs:    clients,
 		NextProtos:   []string{"http/1.1"},
 	})
 	go func() { run.stopped <- run.srv.Serve(secure) }()
