@@ -1,0 +1,64 @@
+# frozen_string_literal: true
+
+require 'json'
+
+# Where this host stands in its updates. Nothing here writes, and nothing asks Foreman.
+#   lock            the lock's name
+#   in_progress     whether a run is on record
+#   under_way       whether it is between pre_update and post_update, and has not failed
+#   running         whether an invocation of the updater runs at this moment
+#   stage, run, began   of the run on record
+#   error           why its stage was not finished: stage, hook, message, time
+#   reboot_pending  whether the host was told to reboot and has not yet
+#   last_result     how the last invocation ended: success, failed, not_now, refused, bad_configuration, or systemd's word; none if none
+#                   has ended since the boot
+#   problem         in place of all but the last, if the updater can't say
+Facter.add(:foreman_dlm_updater) do
+  program = '/usr/bin/foreman-dlm-updater'
+  guarded = ['pre_update', 'update', 'needs_reboot', 'reboot', 'post_update']
+  exits = { '0' => 'success', '1' => 'failed', '75' => 'not_now', '77' => 'refused', '78' => 'bad_configuration' }
+
+  confine kernel: 'Linux'
+  confine { File.executable?(program) }
+
+  # What a command prints; empty if it fails, or takes longer than a fact may.
+  ask = lambda do |command|
+    Facter::Core::Execution.execute("#{command} 2>/dev/null", on_fail: '', timeout: 5).to_s
+  end
+
+  # Of the two units that run it, the one that ended last.
+  last_exit = lambda do
+    properties = 'Result,ExecMainStatus,ExecMainExitTimestampMonotonic'
+    shown = ask.call("systemctl show --property=#{properties} foreman-dlm-updater.service foreman-dlm-updater-resume.service")
+    units = shown.split("\n\n").map { |unit| unit.lines.to_h { |line| line.chomp.split('=', 2) } }
+    last = units.max_by { |unit| unit['ExecMainExitTimestampMonotonic'].to_i }
+    next 'none' if last.nil? || last['ExecMainExitTimestampMonotonic'].to_i.zero?
+
+    ['success', 'exit-code'].include?(last['Result']) ? exits.fetch(last['ExecMainStatus'], 'failed') : last['Result']
+  end
+
+  setcode do
+    status = begin
+      JSON.parse(ask.call("#{program} status --offline --json"))
+    rescue JSON::ParserError
+      nil
+    end
+    if status.nil?
+      { 'problem' => "its state can't be read: `foreman-dlm-updater status` says why", 'last_result' => last_exit.call }
+    else
+      stage, error = status.values_at('stage', 'error')
+      {
+        'lock'           => status['lock']['name'],
+        'in_progress'    => stage != '',
+        'under_way'      => guarded.include?(stage) && error.nil?,
+        'running'        => status['running'],
+        'reboot_pending' => stage == 'reboot' || status.key?('reboot_pending_since'),
+        'last_result'    => error ? 'failed' : last_exit.call,
+        'stage'          => stage,
+        'run'            => status['run'],
+        'began'          => status['began'],
+        'error'          => error,
+      }.reject { |_, value| value.nil? || value == '' }
+    end
+  end
+end

@@ -1,0 +1,107 @@
+# @summary config.ini, and the directories of the hooks and their settings.
+#
+# @api private
+class foreman_dlm_updater::config {
+  assert_private()
+
+  $etc = '/etc/foreman_dlm_updater'
+  $present = $foreman_dlm_updater::ensure == 'present'
+  $noop = $foreman_dlm_updater::under_way
+
+  # Where there is no fact yet; Debian's packages of Puppet keep certificates elsewhere.
+  $ssldir = $facts['aio_agent_version'] ? {
+    undef   => '/var/lib/puppet/ssl',
+    default => '/etc/puppetlabs/puppet/ssl',
+  }
+  $agent = {
+    'hostcert'    => "${ssldir}/certs/${trusted['certname']}.pem",
+    'hostprivkey' => "${ssldir}/private_keys/${trusted['certname']}.pem",
+    'localcacert' => "${ssldir}/certs/ca.pem",
+  } + pick($facts['foreman_dlm_updater_ssl'], {})
+  $ca = $foreman_dlm_updater::ca ? {
+    'system' => undef,
+    default  => pick($foreman_dlm_updater::ca, $agent['localcacert']),
+  }
+
+  $settings = {
+    'lock_name'           => $foreman_dlm_updater::lock_name,
+    'foreman_url'         => $foreman_dlm_updater::foreman_url,
+    'client_crt'          => pick($foreman_dlm_updater::client_crt, $agent['hostcert']),
+    'client_key'          => pick($foreman_dlm_updater::client_key, $agent['hostprivkey']),
+    'ca'                  => $ca,
+    'needs_update.d'      => $foreman_dlm_updater::needs_update_d,
+    'pre_update.d'        => $foreman_dlm_updater::pre_update_d,
+    'update.d'            => $foreman_dlm_updater::update_d,
+    'needs_reboot.d'      => $foreman_dlm_updater::needs_reboot_d,
+    'post_update.d'       => $foreman_dlm_updater::post_update_d,
+    'reboot_cmd'          => $foreman_dlm_updater::reboot_cmd,
+    'state'               => $foreman_dlm_updater::state,
+    'lock'                => $foreman_dlm_updater::lock,
+    'log'                 => $foreman_dlm_updater::log,
+    'logretention'        => $foreman_dlm_updater::logretention,
+    'loglevel'            => $foreman_dlm_updater::log_level,
+    'log_format'          => $foreman_dlm_updater::log_format,
+    'lock_retry_interval' => $foreman_dlm_updater::lock_retry_interval,
+    'lock_retry_jitter'   => $foreman_dlm_updater::lock_retry_jitter,
+    'lock_timeout'        => $foreman_dlm_updater::lock_timeout,
+    'lock_settle'         => $foreman_dlm_updater::lock_settle,
+    'lock_refresh'        => $foreman_dlm_updater::lock_refresh,
+    'release_timeout'     => $foreman_dlm_updater::release_timeout,
+    'http_timeout'        => $foreman_dlm_updater::http_timeout,
+    'http_retries'        => $foreman_dlm_updater::http_retries,
+    'hook_timeout'        => $foreman_dlm_updater::hook_timeout,
+    'cannot_tell_exit'    => $foreman_dlm_updater::cannot_tell_exit,
+    'reboot_timeout'      => $foreman_dlm_updater::reboot_timeout,
+    'max_reboots'         => $foreman_dlm_updater::max_reboots,
+    'boot_id_file'        => $foreman_dlm_updater::boot_id_file,
+  }
+
+  if $present {
+    $stage_dirs = [
+      $foreman_dlm_updater::needs_update_d,
+      $foreman_dlm_updater::pre_update_d,
+      $foreman_dlm_updater::update_d,
+      $foreman_dlm_updater::needs_reboot_d,
+      $foreman_dlm_updater::post_update_d,
+    ]
+    $hook_dirs = ($stage_dirs + "${etc}/hooks.conf.d").map |$dir| { $dir.regsubst('(.)/+\z', '\1') }
+    file {
+      default:
+        ensure => directory,
+        owner  => 'root',
+        group  => 'root',
+        mode   => '0755',
+        noop   => $noop,
+        ;
+      $etc:
+        ;
+      unique($hook_dirs):
+        purge   => $foreman_dlm_updater::purge_hooks,
+        recurse => $foreman_dlm_updater::purge_hooks,
+        force   => $foreman_dlm_updater::purge_hooks,
+        ;
+    }
+  }
+
+  # The check is of everything that a run looks at before it begins: what it needs is in place before this file.
+  file { "${etc}/config.ini":
+    ensure       => stdlib::ensure($present, 'file'),
+    owner        => 'root',
+    group        => 'root',
+    mode         => '0644',
+    content      => epp('foreman_dlm_updater/config.ini.epp', { 'settings' => $settings.filter |$key, $value| { $value =~ NotUndef } }),
+    validate_cmd => '/usr/bin/foreman-dlm-updater -c % config check --offline',
+    noop         => $noop,
+  }
+
+  $foreman_dlm_updater::hooks.each |$title, $how| {
+    $parameters = $how ? {
+      'bundled' => { 'bundled' => true },
+      'absent'  => { 'ensure' => 'absent' },
+      default   => $how,
+    }
+    foreman_dlm_updater::hook { $title:
+      * => $parameters,
+    }
+  }
+}

@@ -1,0 +1,110 @@
+# @summary One hook of a stage: a link to a bundled one, or a script of your own.
+#
+# All hooks of a stage run in byte order of their names. The name of one that was given another place is another name: set the old one to
+# absent, or let `foreman_dlm_updater::purge_hooks` remove it.
+#
+# @example A bundled hook, with settings
+#   foreman_dlm_updater::hook { 'pre_update/20-services-stop':
+#     bundled  => true,
+#     settings => { 'SERVICES' => ['app.service', 'worker.service'] },
+#   }
+#
+# @example A script of your own
+#   foreman_dlm_updater::hook { 'post_update/80-smoke-test':
+#     source => 'puppet:///modules/profile/smoke-test',
+#   }
+#
+# @param ensure
+#   Whether the hook, and its settings if they are given, are there.
+# @param order
+#   The place in the stage, 50 if neither this nor the title says it: `pre_update/postgresql-stop` is `50-postgresql-stop`.
+# @param bundled
+#   Link to the hook of that name which the package brings.
+# @param source
+#   Where the script is copied from, as for a file.
+# @param content
+#   The script.
+# @param template
+#   An EPP template that makes the script, such as `profile/drain.epp`.
+# @param template_parameters
+#   What the template takes.
+# @param settings
+#   What goes into hooks.conf.d/NAME.conf. Hooks of one name in two stages share that file: give the settings with one of the two. Without
+#   settings the file is not Puppet's business.
+define foreman_dlm_updater::hook (
+  Enum['present', 'absent'] $ensure = 'present',
+  Optional[Integer[0, 99]] $order = undef,
+  Boolean $bundled = false,
+  Optional[Variant[Stdlib::Filesource, Array[Stdlib::Filesource, 1]]] $source = undef,
+  Optional[String[1]] $content = undef,
+  Optional[String[1]] $template = undef,
+  Hash[String, Any] $template_parameters = {},
+  Optional[Foreman_dlm_updater::Hook_settings] $settings = undef,
+) {
+  unless defined(Class['foreman_dlm_updater']) {
+    fail("Foreman_dlm_updater::Hook[${title}]: declare the class foreman_dlm_updater first")
+  }
+  assert_type(Foreman_dlm_updater::Hook_name, $title)
+
+  $stage = $title.split('/')[0]
+  $number = $title.match(/\/(\d+)-(.+)\z/)
+  $name_only = $number ? {
+    undef   => $title.split('/')[1],
+    default => $number[2],
+  }
+  if $number and $order =~ NotUndef {
+    fail("Foreman_dlm_updater::Hook[${title}]: the title has a number already; leave one of it and order out")
+  }
+  $file = $number ? {
+    undef   => sprintf('%02d-%s', pick($order, 50), $name_only),
+    default => "${number[1]}-${name_only}",
+  }
+  $dir = getvar("foreman_dlm_updater::${stage}_d").regsubst('(.)/+\z', '\1')
+
+  $given = [$source, $content, $template].filter |$one| { $one =~ NotUndef }
+  $ways = $given.length + Integer($bundled)
+  if $ensure == 'present' and $ways != 1 {
+    fail("Foreman_dlm_updater::Hook[${title}]: give one of bundled, source, content and template, not ${ways}")
+  }
+  if $bundled {
+    assert_type(Foreman_dlm_updater::Bundled_hook, "${stage}/${name_only}")
+  }
+
+  $gone = $ensure == 'absent' or $foreman_dlm_updater::ensure == 'absent'
+  if $gone {
+    $hook = { 'ensure' => 'absent' }
+  } elsif $bundled {
+    $hook = { 'ensure' => 'link', 'target' => "/usr/share/foreman-dlm-updater/hooks/${stage}.d/${name_only}" }
+  } else {
+    $text = $template ? {
+      undef   => $content,
+      default => epp($template, $template_parameters),
+    }
+    $hook = { 'ensure' => 'file', 'source' => $source, 'content' => $text, 'mode' => '0755' }
+  }
+  file { "${dir}/${file}":
+    *      => $hook,
+    owner  => 'root',
+    group  => 'root',
+    noop   => $foreman_dlm_updater::under_way,
+    before => File['/etc/foreman_dlm_updater/config.ini'],
+  }
+
+  if $settings {
+    file { "/etc/foreman_dlm_updater/hooks.conf.d/${name_only}.conf":
+      ensure  => stdlib::ensure(!$gone, 'file'),
+      owner   => 'root',
+      group   => 'root',
+      mode    => '0644',
+      content => epp('foreman_dlm_updater/settings.conf.epp', { 'settings' => $settings }),
+      noop    => $foreman_dlm_updater::under_way,
+      before  => File["${dir}/${file}"],
+    }
+  }
+
+  if $foreman_dlm_updater::ensure == 'present' {
+    Class['foreman_dlm_updater::install'] -> Foreman_dlm_updater::Hook[$title]
+  } else {
+    Foreman_dlm_updater::Hook[$title] -> Class['foreman_dlm_updater::install']
+  }
+}

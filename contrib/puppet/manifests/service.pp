@@ -1,0 +1,58 @@
+# @summary The timer. What it starts is no resource: Puppet neither starts, stops nor restarts a run.
+#
+# @api private
+class foreman_dlm_updater::service {
+  assert_private()
+
+  $timer = 'foreman-dlm-updater.timer'
+  $present = $foreman_dlm_updater::ensure == 'present'
+  $schedule = [$foreman_dlm_updater::timer_schedule].flatten.filter |$when| { $when =~ NotUndef }
+  $spread = $foreman_dlm_updater::timer_spread
+  $overrides = $present and ($schedule.length > 0 or $spread =~ NotUndef)
+  $dropin = "/etc/systemd/system/${timer}.d"
+
+  file { $dropin:
+    ensure => stdlib::ensure($overrides, 'directory'),
+    force  => true,
+    owner  => 'root',
+    group  => 'root',
+    mode   => '0755',
+  }
+  if $overrides {
+    # systemd would ignore a line that it does not understand, and never begin a run.
+    $validate = $schedule.empty ? {
+      true    => undef,
+      default => "/bin/sed -n 's/^OnCalendar=\\(..*\\)/\\1/p' % | /usr/bin/xargs -d '\\n' /usr/bin/systemd-analyze calendar",
+    }
+    file { "${dropin}/puppet.conf":
+      ensure       => file,
+      owner        => 'root',
+      group        => 'root',
+      mode         => '0644',
+      content      => epp('foreman_dlm_updater/timer.conf.epp', { 'schedule' => $schedule, 'spread' => $spread }),
+      validate_cmd => $validate,
+      before       => Exec['foreman_dlm_updater: new schedule'],
+    }
+  }
+
+  # systemd would make up for a time of the new schedule that has passed since the last run, by a run at once: the stamp says from when on
+  # times count (Persistent= in systemd.timer(5)). To stop the timer does not stop a run that it has started. Not on refresh: what failed is
+  # tried again.
+  exec { 'foreman_dlm_updater: new schedule':
+    command  => "if systemctl is-active --quiet ${timer}; then
+        systemctl stop ${timer} && touch /var/lib/systemd/timers/stamp-${timer} && systemctl daemon-reload && systemctl start ${timer}
+      else
+        systemctl daemon-reload
+      fi",
+    onlyif   => "systemctl show --property=NeedDaemonReload ${timer} | grep -qx NeedDaemonReload=yes",
+    path     => ['/usr/bin', '/bin'],
+    provider => 'shell',
+    require  => File[$dropin],
+  }
+
+  service { $timer:
+    ensure  => stdlib::ensure($present and $foreman_dlm_updater::timer_enable, 'service'),
+    enable  => $present and $foreman_dlm_updater::timer_enable,
+    require => Exec['foreman_dlm_updater: new schedule'],
+  }
+}
