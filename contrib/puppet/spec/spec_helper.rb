@@ -6,6 +6,8 @@ require 'rspec-puppet'
 require 'tmpdir'
 require 'yaml'
 require 'json'
+require 'English'
+require 'fileutils'
 
 MODULE = File.expand_path('..', __dir__)
 FACT_SETS = Dir["#{__dir__}/fixtures/facts/*.yaml"].sort.to_h { |file| [File.basename(file, '.yaml'), YAML.safe_load(File.read(file))] }
@@ -18,7 +20,7 @@ at_exit { FileUtils.rm_rf(MODULES) }
 
 RSpec.configure do |config|
   config.module_path = [MODULES, ENV.fetch('STDLIB', '/usr/share/puppet/modules')].join(':')
+  config.setup_fixtures = false
   config.strict_variables = true
-  config.default_facts = FACT_SETS['debian-12']
   config.fail_if_no_examples = true
 end

@@ -1,0 +1,235 @@
+# frozen_string_literal: true
+
+require 'spec_helper'
+require 'open3'
+
+# Each parameter that is a key of config.ini, with a value that is not the default, and what then stands in the file.
+KEYS = {
+  'foreman_url' => ['https://foreman.example.com/prefix', 'foreman_url = https://foreman.example.com/prefix'],
+  'lock_name' => ['galera 1', 'lock_name = galera 1'],
+  'client_crt' => ['/etc/ssl/host.pem', 'client_crt = /etc/ssl/host.pem'],
+  'client_key' => ['/etc/ssl/host.key', 'client_key = /etc/ssl/host.key'],
+  'ca' => ['/etc/ssl/ca.pem', 'ca = /etc/ssl/ca.pem'],
+  'needs_update_d' => ['/srv/hooks/1', 'needs_update.d = /srv/hooks/1'],
+  'pre_update_d' => ['/srv/hooks/2', 'pre_update.d = /srv/hooks/2'],
+  'update_d' => ['/srv/hooks/3', 'update.d = /srv/hooks/3'],
+  'needs_reboot_d' => ['/srv/hooks/4', 'needs_reboot.d = /srv/hooks/4'],
+  'post_update_d' => ['/srv/hooks/5', 'post_update.d = /srv/hooks/5'],
+  'reboot_cmd' => ['shutdown -r +1 "100% patched"', 'reboot_cmd = shutdown -r +1 "100%% patched"'],
+  'state' => ['/var/lib/updater/state', 'state = /var/lib/updater/state'],
+  'lock' => ['/run/updater.lock', 'lock = /run/updater.lock'],
+  'log' => ['/var/log/updater.log', 'log = /var/log/updater.log'],
+  'logretention' => [30, 'logretention = 30'],
+  'log_level' => ['Debug', 'loglevel = Debug'],
+  'log_format' => ['json', 'log_format = json'],
+  'lock_retry_interval' => ['90s', 'lock_retry_interval = 90s'],
+  'lock_retry_jitter' => [20, 'lock_retry_jitter = 20'],
+  'lock_timeout' => ['4h', 'lock_timeout = 4h'],
+  'lock_settle' => ['1.5s', 'lock_settle = 1.5s'],
+  'lock_refresh' => ['1h30m', 'lock_refresh = 1h30m'],
+  'release_timeout' => ['3600', 'release_timeout = 3600'],
+  'http_timeout' => ['10s', 'http_timeout = 10s'],
+  'http_retries' => [0, 'http_retries = 0'],
+  'hook_timeout' => ['2h', 'hook_timeout = 2h'],
+  'cannot_tell_exit' => [3, 'cannot_tell_exit = 3'],
+  'reboot_timeout' => ['30m', 'reboot_timeout = 30m'],
+  'max_reboots' => [1, 'max_reboots = 1'],
+  'boot_id_file' => ['/run/boot-id', 'boot_id_file = /run/boot-id'],
+}.freeze
+OTHERS = ['ensure', 'package_manage', 'package_ensure', 'repo_manage', 'repo_url', 'repo_key', 'hooks', 'purge_hooks',
+          'timer_enable', 'timer_schedule', 'timer_spread'].freeze
+CONFIG = '/etc/foreman_dlm_updater/config.ini'
+
+describe 'foreman_dlm_updater' do
+  let(:facts) { FACT_SETS['debian-12'] }
+  let(:params) { REQUIRED }
+  let(:ini) { catalogue.resource('file', CONFIG)[:content].lines(chomp: true).reject { |line| line.start_with?('#') } }
+
+  it { is_expected.to compile.with_all_deps }
+
+  it 'has no parameter that is not tested here' do
+    parsed = Puppet::Pops::Parser::Parser.new.parse_file("#{MODULE}/manifests/init.pp")
+    expect(parsed.model.definitions.first.parameters.map(&:name)).to match_array(KEYS.keys + OTHERS)
+  end
+
+  context 'with nothing but what is needed' do
+    it 'leaves the rest to the program, but for what the package sets too' do
+      packaged = File.readlines("#{MODULE}/../../packaging/etc/config.ini", chomp: true).grep(/^[a-z]/)
+      agent = FACT_SETS['debian-12']['foreman_dlm_updater_ssl']
+      dirs = ['needs_update', 'pre_update', 'update', 'needs_reboot', 'post_update'].map { |s| "#{s}.d = /etc/foreman_dlm_updater/#{s}.d" }
+      expect(ini).to match_array(
+        ['[main]', 'lock_name = web', 'foreman_url = https://foreman.example.com', "client_crt = #{agent['hostcert']}",
+         "client_key = #{agent['hostprivkey']}", "ca = #{agent['localcacert']}"] + dirs + packaged
+      )
+    end
+
+    it 'is checked before it is put in place, when all that the check looks at is there' do
+      is_expected.to contain_file(CONFIG).with_validate_cmd('/usr/bin/foreman-dlm-updater -c % config check --offline')
+                                         .with(owner: 'root', group: 'root', mode: '0644').that_requires('Package[foreman-dlm-updater]')
+      is_expected.to contain_service('foreman-dlm-updater.timer').with(ensure: 'running', enable: true).that_requires("File[#{CONFIG}]")
+    end
+
+    it { is_expected.not_to contain_file('/etc/systemd/system/foreman-dlm-updater.timer.d/puppet.conf') }
+    it { is_expected.to contain_file('/etc/foreman_dlm_updater/pre_update.d').without_purge(true) }
+    it { expect(catalogue.resources.map { |r| r[:noop] }.compact).to eq [] }
+  end
+
+  # The list of the program's keys is that of its own `config show`, which prints the table in internal/config.
+  context 'with every key' do
+    let(:params) { KEYS.transform_values(&:first) }
+
+    it { expect(ini).to match_array(['[main]'] + KEYS.values.map(&:last)) }
+
+    it 'sets every key that the program has, and none that it does not know' do
+      program = ENV.fetch('FOREMAN_DLM_UPDATER') { raise 'FOREMAN_DLM_UPDATER does not name the program; `make build` makes bin/foreman-dlm-updater' }
+      file = "#{MODULES}/config.ini"
+      File.write(file, catalogue.resource('file', CONFIG)[:content])
+      shown, trouble, status = Open3.capture3(program, '-c', file, 'config', 'show')
+      expect(trouble).to eq ''
+      expect(status).to be_success
+      keys, origins = shown.lines(chomp: true).map { |line| [line.split.first, line.split('# ').last] }.transpose
+      expect(keys.length).to eq KEYS.length
+      expect(origins).to all(start_with("#{file}:"))
+    end
+  end
+
+  context 'with no fact of the agent' do
+    context 'of Puppet\'s own packages' do
+      let(:facts) { FACT_SETS['redhat-9'].reject { |name, _| name == 'foreman_dlm_updater_ssl' } }
+      let(:node) { 'db1.example.com' }
+
+      it { expect(ini).to include('client_crt = /etc/puppetlabs/puppet/ssl/certs/db1.example.com.pem') }
+      it { expect(ini).to include('client_key = /etc/puppetlabs/puppet/ssl/private_keys/db1.example.com.pem') }
+      it { expect(ini).to include('ca = /etc/puppetlabs/puppet/ssl/certs/ca.pem') }
+    end
+
+    context 'of a distribution\'s packages' do
+      let(:facts) { FACT_SETS['debian-12-own-puppet'].reject { |name, _| name == 'foreman_dlm_updater_ssl' } }
+      let(:node) { 'db1.example.com' }
+
+      it { expect(ini).to include('client_crt = /var/lib/puppet/ssl/certs/db1.example.com.pem') }
+    end
+  end
+
+  context 'with the system\'s trust store' do
+    let(:params) { REQUIRED.merge('ca' => 'system') }
+
+    it { expect(ini.grep(/^ca /)).to eq [] }
+  end
+
+  context 'without the package' do
+    let(:params) { REQUIRED.merge('package_manage' => false, 'repo_manage' => true, 'repo_url' => 'https://packages.example.com', 'repo_key' => '/root/key') }
+
+    it { is_expected.to compile.with_all_deps }
+    it { is_expected.not_to contain_package('foreman-dlm-updater') }
+  end
+
+  ['1.2.0-1', 'latest', '1:2.0~rc1-1.el9'].each do |version|
+    context "with package_ensure #{version}" do
+      let(:params) { REQUIRED.merge('package_ensure' => version) }
+
+      it { is_expected.to contain_package('foreman-dlm-updater').with_ensure(version) }
+    end
+  end
+
+  context 'with the text of a key' do
+    let(:text) { "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ==\n-----END PGP PUBLIC KEY BLOCK-----\n" }
+    let(:params) { REQUIRED.merge('repo_manage' => true, 'repo_url' => 'file:/srv/repo', 'repo_key' => text) }
+
+    it { is_expected.to contain_file('/etc/apt/keyrings/foreman-dlm-updater.asc').with_content(text).without_source }
+  end
+
+  context 'with a repository that has no key' do
+    let(:params) { REQUIRED.merge('repo_manage' => true, 'repo_url' => 'https://packages.example.com') }
+
+    it { is_expected.to compile.and_raise_error(/repo_manage needs repo_url and repo_key/) }
+  end
+
+  context 'with a schedule' do
+    let(:params) { REQUIRED.merge('timer_schedule' => ['Sat *-*-* 03:00', 'Sun *-*-* 03:00'], 'timer_spread' => '30m') }
+    let(:dropin) { '/etc/systemd/system/foreman-dlm-updater.timer.d/puppet.conf' }
+
+    it 'takes the place of the package\'s' do
+      is_expected.to contain_file(dropin)
+        .with_content("# Managed by Puppet.\n[Timer]\nOnCalendar=\nOnCalendar=Sat *-*-* 03:00\nOnCalendar=Sun *-*-* 03:00\nRandomizedDelaySec=30m\n")
+        .with_validate_cmd(/systemd-analyze calendar/).that_comes_before('Exec[foreman_dlm_updater: new schedule]')
+      is_expected.to contain_exec('foreman_dlm_updater: new schedule').that_comes_before('Service[foreman-dlm-updater.timer]')
+    end
+  end
+
+  context 'with a spread alone' do
+    let(:params) { REQUIRED.merge('timer_spread' => 600) }
+
+    it 'keeps the package\'s schedule' do
+      is_expected.to contain_file('/etc/systemd/system/foreman-dlm-updater.timer.d/puppet.conf')
+        .with_content("# Managed by Puppet.\n[Timer]\nRandomizedDelaySec=600\n").without_validate_cmd
+    end
+  end
+
+  context 'with no timer' do
+    let(:params) { REQUIRED.merge('timer_enable' => false) }
+
+    it { is_expected.to contain_service('foreman-dlm-updater.timer').with(ensure: 'stopped', enable: false) }
+  end
+
+  context 'while a run is under way' do
+    let(:facts) { FACT_SETS['debian-12'].merge('foreman_dlm_updater' => { 'under_way' => true }) }
+    let(:params) do
+      REQUIRED.merge('repo_manage' => true, 'repo_url' => 'https://packages.example.com', 'repo_key' => '/root/key', 'timer_spread' => 1,
+                     'hooks' => { 'update/apt' => { 'bundled' => true, 'settings' => { 'upgrade' => 'full' } } })
+    end
+
+    it 'changes nothing but the timer' do
+      changing = catalogue.resources.select { |r| ['File', 'Package', 'Exec', 'Service'].include?(r.type) }
+      expect(changing.reject { |r| r[:noop] }.map(&:ref)).to contain_exactly(
+        'File[/etc/systemd/system/foreman-dlm-updater.timer.d]', 'File[/etc/systemd/system/foreman-dlm-updater.timer.d/puppet.conf]',
+        'Exec[foreman_dlm_updater: new schedule]', 'Service[foreman-dlm-updater.timer]'
+      )
+    end
+  end
+
+  context 'with ensure absent' do
+    let(:params) { REQUIRED.merge('ensure' => 'absent', 'timer_spread' => 1, 'hooks' => { 'update/apt' => { 'bundled' => true, 'settings' => {} } }) }
+
+    it 'removes all, once no run is on record' do
+      guard = 'Exec[foreman_dlm_updater: no run in progress]'
+      is_expected.to contain_service('foreman-dlm-updater.timer').with(ensure: 'stopped', enable: false).that_requires(guard)
+      is_expected.to contain_file('/etc/systemd/system/foreman-dlm-updater.timer.d').with(ensure: 'absent', force: true).that_requires(guard)
+      [CONFIG, '/etc/foreman_dlm_updater/update.d/50-apt', '/etc/foreman_dlm_updater/hooks.conf.d/apt.conf'].each do |file|
+        is_expected.to contain_file(file).with_ensure('absent').that_requires(guard).that_comes_before('Package[foreman-dlm-updater]')
+      end
+      is_expected.to contain_package('foreman-dlm-updater').with_ensure('purged').that_requires('Service[foreman-dlm-updater.timer]')
+    end
+  end
+
+  {
+    'foreman_url' => ['http://foreman.example.com', 'foreman.example.com'],
+    'lock_name' => ['1web', '+1', '..', 'a/b', ' web', "web\nca = /tmp/ca", 'a%20b', ''],
+    'package_ensure' => ['1.0; reboot', 'absent', ''],
+    'repo_url' => ["https://packages.example.com/' ./\ndeb", 'ftp://packages.example.com'],
+    'repo_key' => ['mQ=='],
+    'timer_schedule' => ["daily\nExecStart=/bin/sh", [], ''],
+    'timer_spread' => ['soon', -1],
+    'client_crt' => ['certs/host.pem'],
+    'ca' => ['none'],
+    'pre_update_d' => ['hooks', "/srv\nca = /tmp/ca"],
+    'reboot_cmd' => ['', "reboot\nlog = /tmp/log", ' reboot'],
+    'logretention' => [-1, 36_501],
+    'log_level' => ['LOUD'],
+    'log_format' => ['xml'],
+    'lock_retry_interval' => [0, '0', '0s', 'soon', '-1s'],
+    'lock_retry_jitter' => ['soon', -1],
+    'http_retries' => [-1],
+    'cannot_tell_exit' => [0, 126],
+    'max_reboots' => [0],
+    'hooks' => [{ 'update/50-apt.bak' => 'bundled' }, { 'install/apt' => 'bundled' }, { 'update/apt' => 'enabled' }],
+  }.each do |name, values|
+    values.each do |value|
+      context "with #{name} #{value.inspect}" do
+        let(:params) { REQUIRED.merge(name => value) }
+
+        it { is_expected.to compile.and_raise_error(/'?#{name}'?/) }
+      end
+    end
+  end
+end

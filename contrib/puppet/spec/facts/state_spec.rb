@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+require 'spec_helper'
+require 'facter'
+
+describe 'fact foreman_dlm_updater' do
+  program = '/usr/bin/foreman-dlm-updater'
+  error = { 'time' => '2026-11-22T02:14:03+01:00', 'stage' => 'update', 'hook' => '50-apt', 'message' => 'exit 100' }
+  idle = { 'stage' => '', 'running' => false, 'lock' => { 'name' => 'web', 'seen' => false } }
+  begun = idle.merge('run' => 'r1', 'began' => '2026-11-22T02:00:00+01:00')
+
+  def unit(result, status, ended)
+    "Result=#{result}\nExecMainStatus=#{status}\nExecMainExitTimestampMonotonic=#{ended}\n"
+  end
+  never = ['success', 0, 0]
+
+  before do
+    Facter.clear
+    allow(File).to receive(:executable?).and_call_original
+    allow(File).to receive(:executable?).with(program).and_return(true)
+  end
+
+  after { Facter.clear }
+
+  # The fact, where the program prints STATUS and systemd knows these of the two units.
+  def fact(status, *units)
+    answers = {
+      '/usr/bin/foreman-dlm-updater status --offline --json' => status,
+      'systemctl show --property=Result,ExecMainStatus,ExecMainExitTimestampMonotonic ' \
+      'foreman-dlm-updater.service foreman-dlm-updater-resume.service' => units.map { |u| unit(*u) }.join("\n"),
+    }
+    allow(Facter::Core::Execution).to receive(:execute).and_call_original
+    answers.each do |command, answer|
+      allow(Facter::Core::Execution).to receive(:execute).with("#{command} 2>/dev/null", on_fail: '', timeout: 5).and_return(answer)
+    end
+    load "#{MODULE}/lib/facter/foreman_dlm_updater.rb"
+    Facter.value(:foreman_dlm_updater)
+  end
+
+  base = { 'lock' => 'web', 'in_progress' => false, 'under_way' => false, 'running' => false, 'reboot_pending' => false, 'last_result' => 'none' }
+  run = { 'in_progress' => true, 'run' => 'r1', 'began' => '2026-11-22T02:00:00+01:00' }
+  {
+    'no run' => [idle, base],
+    'a run that waits' => [begun.merge('stage' => 'lock_get', 'running' => true), base.merge(run, 'stage' => 'lock_get', 'running' => true)],
+    'a run in the middle' => [begun.merge('stage' => 'update', 'running' => true), base.merge(run, 'stage' => 'update', 'running' => true, 'under_way' => true)],
+    'a run that was cut short' => [begun.merge('stage' => 'pre_update'), base.merge(run, 'stage' => 'pre_update', 'under_way' => true)],
+    'a run that failed' => [begun.merge('stage' => 'update', 'error' => error),
+                            base.merge(run, 'stage' => 'update', 'error' => error, 'last_result' => 'failed')],
+    'a reboot to ask for' => [begun.merge('stage' => 'reboot', 'running' => true),
+                              base.merge(run, 'stage' => 'reboot', 'running' => true, 'under_way' => true, 'reboot_pending' => true)],
+    'a reboot that was asked for' => [begun.merge('stage' => 'post_update', 'reboot_pending_since' => '2026-11-22T02:20:00+01:00'),
+                                      base.merge(run, 'stage' => 'post_update', 'under_way' => true, 'reboot_pending' => true)],
+    'a release' => [begun.merge('stage' => 'lock_release', 'running' => true), base.merge(run, 'stage' => 'lock_release', 'running' => true)],
+  }.each do |what, (status, value)|
+    it("tells of #{what}") { expect(fact(JSON.generate(status), never, never)).to eq value }
+  end
+
+  {
+    'success' => [['success', 0, 10], never],
+    'failed' => [['exit-code', 1, 10], never],
+    'not_now' => [['success', 75, 10], never],
+    'refused' => [['exit-code', 77, 10], never],
+    'bad_configuration' => [['exit-code', 78, 20], ['success', 0, 10]],
+    'signal' => [['success', 0, 10], ['signal', 9, 20]],
+    'none' => [],
+  }.each do |result, units|
+    it("tells of a last result, #{result}") { expect(fact(JSON.generate(idle), *units)['last_result']).to eq result }
+  end
+
+  ['', "{\n", 'no JSON'].each do |printed|
+    it "tells that #{printed.inspect} is no status" do
+      expect(fact(printed, ['exit-code', 78, 1], never))
+        .to eq('problem' => "its state can't be read: `foreman-dlm-updater status` says why", 'last_result' => 'bad_configuration')
+    end
+  end
+
+  it 'is not there without the program' do
+    allow(File).to receive(:executable?).with(program).and_return(false)
+    expect(fact(JSON.generate(idle))).to be_nil
+  end
+end

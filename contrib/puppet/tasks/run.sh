@@ -1,0 +1,12 @@
+#!/bin/sh
+# Bolt task: starts the unit that the timer starts, so that the run is no child of this connection, and says where the host stands.
+# Exit: 0 started (with wait: ended well, or not now); else it could not be started (with wait: it has failed). Parameter: wait.
+# Needs: systemd, foreman-dlm-updater, root.
+set -eu
+unit=foreman-dlm-updater.service
+if [ "${PT_wait:-false}" = true ]; then
+    systemctl start "$unit"
+else
+    systemctl start --no-block "$unit"
+fi
+exec foreman-dlm-updater status --offline --json
