@@ -1,0 +1,177 @@
+# The README's example, on a host as the fleet has it; and what changes do.
+load host
+
+@test "a host with a Puppet agent, a service, and a package of an older version" {
+    ssl=/var/lib/puppet/ssl
+    install -d "$ssl"/{certs,private_keys} "$environment"/{data,manifests,modules/profile/files}
+    install -m 0644 /given/ssl/cert.pem "$ssl/certs/web1.example.com.pem"
+    install -m 0640 /given/ssl/key.pem "$ssl/private_keys/web1.example.com.pem"
+    install -m 0644 /given/ssl/ca.pem "$ssl/certs/ca.pem"
+    # Not the host's own name, and where `puppet apply` doesn't look.
+    printf '[agent]\ncertname = web1.example.com\n' >/etc/puppet/puppet.conf
+
+    ln -s /module "$environment/modules/foreman_dlm_updater"
+    ln -s /stdlib "$environment/modules/stdlib"
+    cp /given/www/apt/foreman-dlm-updater.asc "$environment/modules/profile/files/foreman-dlm-updater.asc"
+    printf '{"version": 5, "hierarchy": [{"name": "all", "paths": ["changes.yaml", "common.yaml"]}]}' >"$environment/hiera.yaml"
+    block 1 yaml >"$environment/data/common.yaml"
+    block 1 puppet >"$environment/manifests/site.pp"
+    changes </dev/null
+
+    install -m 0644 /given/ssl/ca.pem /etc/ssl/lab.pem
+    echo 'Acquire::https::CaInfo "/etc/ssl/lab.pem";' >/etc/apt/apt.conf.d/90lab
+    echo 'deb [trusted=yes] file:/given/ledger-1.0 ./' >/etc/apt/sources.list
+    apt-get -q update
+    apt-get -q -y install ledger
+    printf '[Service]\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/nginx.service
+    systemctl daemon-reload
+    systemctl start nginx.service
+}
+
+@test "the README creates the locks in Foreman" {
+    printf 'machine foreman.example.com login admin password secret\n' >/root/.foreman-api
+    block 3 puppet >/root/locks.pp
+    applies 2 /root/locks.pp
+    says "Foreman's lock galera"
+    applies 0 /root/locks.pp
+}
+
+@test "the README's example gives a working host" {
+    find /etc /usr /var -xdev \( -path '*foreman*' -o -path '*/systemd/*' \) -not -path "$environment/*" | sort >/root/before
+    applies 2
+    is "$(dpkg-query -W -f '${Version}' foreman-dlm-updater)" 1.0.0-1
+    is "$(systemctl is-enabled "$timer" foreman-dlm-updater-resume.service | xargs) $(systemctl is-active "$timer")" "enabled enabled active"
+    is "$(property "$service" InvocationID)" ""
+    run foreman-dlm-updater config check
+    is "$status" 0
+    says 'ok: certificate: CN "web1.example.com", issued by "Puppet CA: foreman.example.com"'
+    says "ok: Foreman: it knows this host; lock web is free"
+    run -0 foreman-dlm-updater hooks list
+    says "50-services-stop"
+}
+
+@test "a second run changes nothing" {
+    applies 0
+    applies 0
+}
+
+@test "the facts tell of the agent's certificate, and of the host" {
+    is "$(fact foreman_dlm_updater_ssl hostcert)" '"/var/lib/puppet/ssl/certs/web1.example.com.pem"'
+    is "$(fact foreman_dlm_updater lock)" '"web"'
+    is "$(fact foreman_dlm_updater in_progress)" false
+    is "$(fact foreman_dlm_updater last_result)" '"none"'
+}
+
+@test "changes of hooks and values converge" {
+    changes <<'END'
+foreman_dlm_updater::log_level: debug
+foreman_dlm_updater::hook_timeout: 1h
+foreman_dlm_updater::hooks:
+  pre_update/10-disk-space: { bundled: true, settings: { SPACE: ["/:1", "/var:1"] } }
+  needs_reboot/reboot-required: absent
+  needs_reboot/30-own: { content: "#!/bin/sh\nexit 1\n" }
+END
+    applies 2
+    run foreman-dlm-updater config show
+    says "debug"
+    says "1h"
+    run foreman-dlm-updater hooks list needs_reboot
+    says "30-own"
+    [[ ! -e $etc/needs_reboot.d/50-reboot-required ]]
+    is "$(. "$etc/hooks.conf.d/disk-space.conf"; echo "$SPACE")" "/:1 /var:1"
+    applies 0
+    foreman-dlm-updater config check --offline
+
+    changes <<'END'
+foreman_dlm_updater::hooks:
+  needs_reboot/30-own: absent
+END
+    applies 2
+    is "$(ls "$etc/needs_reboot.d")" 50-reboot-required
+    run ! grep -e debug -e hook_timeout "$config"
+    applies 0
+}
+
+@test "what Puppet does not know is purged if asked for" {
+    ln -s /usr/share/foreman-dlm-updater/hooks/update.d/apt-security "$etc/update.d/60-apt-security"
+    echo SPACE=/:1 >"$etc/hooks.conf.d/disk-space.conf"
+    applies 0
+    echo 'foreman_dlm_updater::purge_hooks: true' | changes
+    applies 2
+    is "$(ls "$etc/update.d" "$etc/hooks.conf.d" | xargs)" "$etc/hooks.conf.d: services-stop.conf $etc/update.d: 50-apt"
+    [[ -e /usr/share/foreman-dlm-updater/hooks/update.d/apt-security ]]
+    applies 0
+}
+
+@test "a bad value fails, says why, and leaves the old file" {
+    changes </dev/null
+    applies 0
+    cp -a "$config" /root/config.ini
+    for bad in 'client_key: /etc/ssl/lab.pem' 'lock_retry_jitter: 5m' 'reboot_cmd: /no/such/command'; do
+        echo "foreman_dlm_updater::$bad" | changes
+        applies 6
+        says "foreman-dlm-updater: error: "
+        says "${bad%%:*}"
+        cmp "$config" /root/config.ini
+        is "$(find "$etc" -newer "$config" -name 'config.ini?*')" ""
+        is "$(systemctl is-active "$timer")" active
+    done
+    changes </dev/null
+    applies 0
+}
+
+@test "a hook that somebody else could change keeps a new config.ini out" {
+    chmod 0777 "$etc/update.d"
+    echo 'foreman_dlm_updater::log_level: debug' | changes
+    applies 2 # the directory is Puppet's, and comes first
+    is "$(stat -c %a "$etc/update.d")" 755
+    printf '#!/bin/sh\n' >"$etc/update.d/70-strange"
+    chmod 0777 "$etc/update.d/70-strange"
+    changes </dev/null
+    applies 6
+    says "70-strange"
+    rm "$etc/update.d/70-strange"
+    applies 2
+}
+
+@test "the timer's schedule" {
+    printf 'foreman_dlm_updater::timer_schedule: 2099-01-01\nforeman_dlm_updater::timer_spread: 0\n' | changes
+    applies 2
+    says "new schedule"
+    is "$(property "$timer" TimersCalendar | sed 's/ ;.*//')" "{ OnCalendar=2099-01-01 00:00:00"
+    is "$(property "$timer" RandomizedDelayUSec)" 0
+    applies 0
+
+    # As if the last run were of the day before yesterday: systemd would make up for what an hourly timer has missed.
+    systemctl stop "$timer"
+    touch -d '2 days ago' "/var/lib/systemd/timers/stamp-$timer"
+    systemctl start "$timer"
+    printf 'foreman_dlm_updater::timer_schedule: [hourly, daily]\nforeman_dlm_updater::timer_spread: 0\n' | changes
+    applies 2
+    is "$(systemctl is-active "$timer")" active
+    is "$(property "$service" InvocationID)" ""
+
+    printf 'foreman_dlm_updater::timer_schedule: [hourly, someday]\n' | changes
+    applies 6
+    says someday
+    is "$(grep -c hourly "/etc/systemd/system/$timer.d/puppet.conf")" 1
+
+    printf 'foreman_dlm_updater::timer_enable: false\n' | changes
+    applies 2
+    is "$(systemctl is-enabled "$timer") $(systemctl is-active "$timer")" "disabled inactive"
+    [[ ! -e /etc/systemd/system/$timer.d ]]
+    applies 0
+    changes </dev/null
+    applies 2
+    is "$(property "$service" InvocationID)" ""
+}
+
+@test "the tasks status and release" {
+    run -0 /module/tasks/status.sh
+    ruby -rjson -e 'exit JSON.parse(ARGV[0])["lock"]["seen"]' "$output"
+    PT_offline=true run -0 /module/tasks/status.sh
+    ruby -rjson -e 'exit !JSON.parse(ARGV[0])["lock"]["seen"]' "$output"
+    run -0 /module/tasks/release.sh
+    is "$output" "lock web is free; nothing to release"
+    is "$(systemctl is-system-running)" running
+}

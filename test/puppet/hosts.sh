@@ -1,0 +1,78 @@
+# shellcheck shell=bash disable=SC2154 # sourced by run.sh
+# A host that a Puppet catalogue sets up, on which the README's example is applied as it stands, and that goes through an update. Names
+# are those of the example: foreman.example.com is the sandbox, packages.example.com has the repositories; both, and the host, have
+# certificates of a Puppet CA.
+: "${BOOT_LAB_NET:=10.92.0}" "${BOOT_LAB_DIR:=$work/lab}"
+export BOOT_LAB_NET BOOT_LAB_DIR GNUPGHOME=$work/gnupg
+lab=../lab/boot-lab.sh
+servers=()
+finish() {
+    "$lab" destroy
+    ((${#servers[@]} == 0)) || kill "${servers[@]}" || true
+    gpgconf --kill all
+    rm -rf --one-file-system "$work"
+}
+trap finish EXIT
+if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
+    not_tested "the Puppet module on booted hosts: none can be booted here (root and systemd-nspawn are needed)"
+fi
+given=$work/given ca=$work/ca
+mkdir -p "$given"/{www,ssl} "$ca"
+
+# The CA: what `puppetserver ca` does, without a server. Its certificate is an intermediate one, below a root.
+ca() { RUBYOPT=-W0 ruby -rpuppetserver/ca/cli -e 'exit Puppetserver::Ca::Cli.run(ARGV)' -- "$@" --config "$ca/puppet.conf" >&2; }
+cat >"$ca/puppet.conf" <<END
+[main]
+confdir = $ca
+ssldir = $ca/ssl
+cadir = $ca/ca
+vardir = $ca/var
+certname = foreman.example.com
+keylength = 2048
+END
+ca setup --subject-alt-names foreman.example.com,packages.example.com
+ca generate --ca-client --force --certname web1.example.com
+cp "$ca/ssl/certs/ca.pem" "$given/ssl/ca.pem"
+cp "$ca/ssl/certs/web1.example.com.pem" "$given/ssl/cert.pem"
+cp "$ca/ssl/private_keys/web1.example.com.pem" "$given/ssl/key.pem"
+
+# The updater's package in its signed repository; and a package of which there is a newer version that asks for a reboot.
+mkdir -m 0700 "$GNUPGHOME"
+gpg --batch --quiet --passphrase '' --quick-generate-key packages@example.com rsa3072 sign never
+export VERSION=1.0.0 DIST=$work/dist
+../../packaging/package.sh "$work/foreman-dlm-updater" "$(dpkg --print-architecture)"
+SIGNING_KEY=packages@example.com ../../packaging/repo.sh
+mv "$DIST/repo/apt" "$given/www/apt"
+for version in 1.0 2.0; do
+    cp -R ../e2e/ledger "$work/ledger-$version"
+    sed -i "s/@VERSION@/$version/" "$work/ledger-$version/DEBIAN/control"
+    mkdir "$given/ledger-$version"
+    dpkg-deb --root-owner-group -Zgzip -z1 --build "$work/ledger-$version" "$given/ledger-$version" >/dev/null
+    (cd "$given/ledger-$version" && dpkg-scanpackages . >Packages 2>/dev/null)
+done
+
+# Two addresses, since both servers have the port that https:// means.
+"$lab" net ip addr add "$BOOT_LAB_NET.2/24" dev br0
+printf '%s\n' "127.0.0.1 localhost" "$BOOT_LAB_NET.1 server foreman.example.com" "$BOOT_LAB_NET.2 packages.example.com" >"$BOOT_LAB_DIR/etc-hosts"
+certificate=("$ca/ssl/certs/foreman.example.com.pem" "$ca/ssl/private_keys/foreman.example.com.pem")
+echo secret >"$work/password"
+"$lab" net "$work/dlm-sandbox" serve --listen "$BOOT_LAB_NET.1:443" --ca "$given/ssl/ca.pem" --cert "${certificate[0]}" --key "${certificate[1]}" \
+    --admin-password-file "$work/password" --record "$work/record" >"$work/sandbox.log" 2>&1 &
+servers+=($!)
+"$lab" net "$work/puppet" "$given/www" "$BOOT_LAB_NET.2:443" "${certificate[@]}" 2>"$work/serve.log" &
+servers+=($!)
+for address in "$BOOT_LAB_NET.1" "$BOOT_LAB_NET.2"; do
+    timeout 30 "$lab" net bash -c "until : </dev/tcp/$address/443; do sleep 0.1; done" 2>/dev/null
+done
+
+export BOOT_LAB_PKGS=bats,puppet-agent,curl # as in ../hooks/real.sh, to share its root filesystem
+BOOT_LAB_NSPAWN="--bind-ro=$given:/given --bind-ro=$PWD/host:/test --bind-ro=$(readlink -f ../../contrib/puppet):/module --bind-ro=$STDLIB/stdlib:/stdlib"
+export BOOT_LAB_NSPAWN
+"$lab" up web1
+on_host() { timeout 300 "$lab" exec web1 bats --tap --print-output-on-failure "/test/$1"; }
+on_host apply.bats
+on_host middle.bats # leaves the host in an update that ends with a reboot
+"$lab" wait web1 2
+on_host after.bats
+got=$(sed -E 's/.*"kind":"([a-z]+)".*"host":"([^"]*)".*/\1 \2/' "$work/record" | xargs)
+[[ $got == "acquire web1.example.com release web1.example.com" ]] || { echo "FAILED: what happened to the lock: $got"; cat "$work/record"; exit 1; } >&2
