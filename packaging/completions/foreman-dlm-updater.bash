@@ -39,7 +39,7 @@ _foreman_dlm_updater() {
     case $command in
     '') offered=(run status config lock hooks state version) flags+=(--after-reboot) ;;
     run) flags+=(--after-reboot) ;;
-    status) flags+=(--json) ;;
+    status) flags+=(--json --offline) ;;
     config) offered=(check show) ;;
     'config check') flags+=(--offline) ;;
     lock) offered=(show acquire release) ;;

@@ -81,6 +81,7 @@ $c -n $at -a version -d 'print the version'
 
 $c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
 $c -n "$at status" -l json -d 'one JSON object'
+$c -n "$at status" -l offline -d 'do not ask Foreman'
 
 $c -n "$at config" -a check -d 'look over everything'
 $c -n "$at config" -a show -d 'the effective values and where each is from'

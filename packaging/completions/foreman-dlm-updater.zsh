@@ -40,7 +40,7 @@ _foreman_dlm_updater() {
         flags+=('--after-reboot:do nothing if no run is in progress')
         ;;
     run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
-    status) flags+=('--json:one JSON object') ;;
+    status) flags+=('--json:one JSON object' '--offline:do not ask Foreman') ;;
     config) offered=('check:look over everything' 'show:the effective values and where each is from') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
     lock) offered=('show:who holds it' 'acquire:take it by hand' 'release:give it back') ;;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Tests the Puppet module: as it is (syntax, style, catalogues, facts, documentation), and what it does on booted hosts (root only; see
-# ../lab/boot-lab.sh). usage: run.sh [static | hosts]       (default: both)
+# ../lab/boot-lab.sh). usage: run.sh [static | hosts | reference]       (default: the first two; reference: writes REFERENCE.md anew)
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 not_tested() { # WHY: a failure in CI, where nobody would notice
@@ -16,30 +16,33 @@ work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 (cd ../.. && CGO_ENABLED=0 "${GO:-go}" build -o "$work/" ./cmd/... ./test/puppet)
 
-static() {
-    # In a directory of the module's name, as lint and strings want it, and as what git has: strings leaves a folder behind.
-    local module=$work/modules/foreman_dlm_updater
-    mkdir -p "$module"
-    (cd ../../contrib/puppet && git ls-files -coz --exclude-standard | xargs -0 cp --parents -t "$module")
-    (
-        cd "$module"
-        puppet parser validate manifests types
-        puppet epp validate templates/*.epp
-        puppet-lint --fail-on-warnings manifests types
-        mv REFERENCE.md ../reference
-        RUBYOPT=-W0 puppet strings generate --format markdown 2>&1 | tee ../strings | grep -E '^\[(warn|error)|[1-9][0-9]* undocumented' && exit 1
-        grep -q '100.00% documented' ../strings
-        diff -u ../reference REFERENCE.md || { echo "REFERENCE.md is not what puppet-strings makes: make puppet-reference" >&2; exit 1; }
-    )
-    (cd ../../contrib/puppet && FOREMAN_DLM_UPDATER=$work/foreman-dlm-updater rspec -I spec spec)
+# module: a copy in a directory of the module's name, as puppet-lint and puppet-strings want it.
+module() {
+    cd ../../contrib/puppet
+    mkdir -p "$work/modules/foreman_dlm_updater"
+    git ls-files -coz --exclude-standard | xargs -0 cp --parents -t "$work/modules/foreman_dlm_updater"
+    cd "$work/modules/foreman_dlm_updater"
+    RUBYOPT=-W0 puppet strings generate --format markdown --out "$work/REFERENCE.md" >"$work/strings" 2>&1
 }
+static() (
+    module
+    puppet parser validate manifests types
+    puppet epp validate templates/*.epp
+    puppet-lint --fail-on-warnings manifests types
+    if grep -E '^\[(warn|error)\]|[1-9][0-9]* undocumented' "$work/strings"; then exit 1; fi
+    grep -q '100.00% documented' "$work/strings"
+    diff -u REFERENCE.md "$work/REFERENCE.md" || { echo "REFERENCE.md is out of date: test/puppet/run.sh reference" >&2; exit 1; }
+    cd "$OLDPWD"
+    FOREMAN_DLM_UPDATER=$work/foreman-dlm-updater rspec -I spec spec
+)
 
 case ${1:-all} in
+reference) (module && cp "$work/REFERENCE.md" "$OLDPWD") ;;
 static) static ;;
 hosts) . ./hosts.sh ;;
 all)
     static
     . ./hosts.sh
     ;;
-*) echo "usage: run.sh [static | hosts]" >&2; exit 64 ;;
+*) echo "usage: run.sh [static | hosts | reference]" >&2; exit 64 ;;
 esac

@@ -30,7 +30,7 @@ load host
 
 @test "the README creates the locks in Foreman" {
     printf 'machine foreman.example.com login admin password secret\n' >/root/.foreman-api
-    block 3 puppet >/root/locks.pp
+    block 2 puppet >/root/locks.pp
     applies 2 /root/locks.pp
     says "Foreman's lock galera"
     applies 0 /root/locks.pp
