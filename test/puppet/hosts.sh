@@ -74,5 +74,5 @@ on_host apply.bats
 on_host middle.bats # leaves the host in an update that ends with a reboot
 "$lab" wait web1 2
 on_host after.bats
-got=$(sed -E 's/.*"kind":"([a-z]+)".*"host":"([^"]*)".*/\1 \2/' "$work/record" | xargs)
+got=$(tail -n 2 "$work/record" | sed -E 's/.*"kind":"([a-z]+)".*"host":"([^"]*)".*/\1 \2/' | xargs)
 [[ $got == "acquire web1.example.com release web1.example.com" ]] || { echo "FAILED: what happened to the lock: $got"; cat "$work/record"; exit 1; } >&2

@@ -38,13 +38,19 @@ class foreman_dlm_updater::service {
   # systemd would make up for a time of the new schedule that has passed since the last run, by a run at once: the stamp says from when on
   # times count (Persistent= in systemd.timer(5)). To stop the timer does not stop a run that it has started. Not on refresh: what failed is
   # tried again.
+  # systemd itself does not notice a file that is new.
+  $not = $overrides ? {
+    true    => '',
+    default => '! ',
+  }
   exec { 'foreman_dlm_updater: new schedule':
     command  => "if systemctl is-active --quiet ${timer}; then
         systemctl stop ${timer} && touch /var/lib/systemd/timers/stamp-${timer} && systemctl daemon-reload && systemctl start ${timer}
       else
         systemctl daemon-reload
       fi",
-    onlyif   => "systemctl show --property=NeedDaemonReload ${timer} | grep -qx NeedDaemonReload=yes",
+    unless   => "systemctl show --property=NeedDaemonReload ${timer} | grep -qx NeedDaemonReload=no &&
+      ${not}systemctl show --property=DropInPaths ${timer} | grep -qF ${dropin}/puppet.conf",
     path     => ['/usr/bin', '/bin'],
     provider => 'shell',
     require  => File[$dropin],
