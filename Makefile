@@ -7,7 +7,7 @@ LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -v '\.txtar$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit lint security test-hooks test-packages e2e bench scale demo fuzz deps clean
+.PHONY: help build packages repo snapshot test unit lint security test-hooks test-packages test-puppet e2e bench scale demo fuzz deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,7 +21,7 @@ packages: ## .deb and .rpm for amd64 and arm64 into dist/ (settings: packaging/b
 repo: packages ## signed apt and dnf repositories of them in dist/repo/; SIGNING_KEY names the key
 	packaging/repo.sh
 
-test: deps lint unit test-packages test-hooks e2e snapshot ## run everything that CI runs; does its own set-up
+test: deps lint unit test-packages test-hooks test-puppet e2e snapshot ## run everything that CI runs; does its own set-up
 
 lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -d cmd internal test; exit 1; }
@@ -64,6 +64,9 @@ test-hooks: ## the bundled hooks: each branch, and with the real tools on booted
 test-packages: ## contents, lintian, rpmlint, and their life on booted hosts (root, systemd-nspawn)
 	env -u VERSION -u DIST test/packages/run.sh
 
+test-puppet: ## the Puppet module: syntax, style, catalogues, facts, and on a booted host (root, systemd-nspawn)
+	env -u VERSION -u DIST test/puppet/run.sh
+
 e2e: ## whole updates on booted hosts (root, systemd-nspawn)
 	$(GO) test -tags e2e -count=1 -v -timeout 15m -parallel 6 ./test/e2e/
 
@@ -96,9 +99,12 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 # As root on Debian what is missing is installed; elsewhere the tests say what they miss.
 DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:createrepo-c apt-ftparchive:apt-utils gpg:gpg gpg-agent:gpg-agent dbus-daemon:dbus-daemon \
-  zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc run-parts:debianutils
+  zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc run-parts:debianutils \
+  puppet:puppet-agent puppet-lint:puppet-lint
+# Those that bring no command.
+DEPS += $(foreach package,ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli,/usr/share/doc/$(package):$(package))
 deps: # installs what the tests need
-	@missing=; for dep in $(DEPS); do command -v "$${dep%%:*}" >/dev/null || missing="$$missing $${dep##*:}"; done; \
+	@missing=; for dep in $(DEPS); do command -v "$${dep%%:*}" >/dev/null || [ -d "$${dep%%:*}" ] || missing="$$missing $${dep##*:}"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get -o DPkg::Lock::Timeout=300 -qq update && \
 	  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends $$missing; \

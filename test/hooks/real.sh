@@ -16,7 +16,7 @@ packages() { # KIND: what its hosts have, with commas
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     zypper) echo bats,rpm,zypper,createrepo-c ;;
     services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager ;;
-    puppet) echo bats,puppet-agent ;;
+    puppet) echo bats,puppet-agent,curl ;; # as in ../puppet/hosts.sh, to share its root filesystem
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
     *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
     esac

@@ -16,6 +16,7 @@ trap finish EXIT
 if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     not_tested "the Puppet module on booted hosts: none can be booted here (root and systemd-nspawn are needed)"
 fi
+ruby -rpuppetserver/ca/cli -e '' || not_tested "the Puppet module on booted hosts: ruby-puppetserver-ca-cli is not installed"
 given=$work/given ca=$work/ca
 mkdir -p "$given"/{www,ssl} "$ca"
 

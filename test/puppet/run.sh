@@ -3,6 +3,7 @@
 # ../lab/boot-lab.sh). usage: run.sh [static | hosts | reference]       (default: the first two; reference: writes REFERENCE.md anew)
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
+(($# > 0)) || exec xargs -P 2 -n 1 ./run.sh <<<"hosts static"
 not_tested() { # WHY: a failure in CI, where nobody would notice
     echo "NOT TESTED: $*" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit
@@ -36,13 +37,9 @@ static() (
     FOREMAN_DLM_UPDATER=$work/foreman-dlm-updater rspec -I spec spec
 )
 
-case ${1:-all} in
-reference) (module && cp "$work/REFERENCE.md" "$OLDPWD") ;;
+case $1 in
+reference) (module; cp "$work/REFERENCE.md" "$OLDPWD") ;;
 static) static ;;
 hosts) . ./hosts.sh ;;
-all)
-    static
-    . ./hosts.sh
-    ;;
 *) echo "usage: run.sh [static | hosts | reference]" >&2; exit 64 ;;
 esac
