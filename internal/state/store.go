@@ -99,6 +99,9 @@ func parse(content []byte) (*Record, error) {
 	if record.Reboots < 0 || record.Interrupted < 0 {
 		return nil, fmt.Errorf("the JSON after the stage's name %q counts below zero", stage)
 	}
+	if !record.namesAreText() {
+		return nil, fmt.Errorf("the JSON after the stage's name %q has a control character in a name", stage)
+	}
 	return record, nil
 }
 
