@@ -5,7 +5,7 @@ LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -v '\.txtar$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit lint test-hooks test-packages e2e bench demo fuzz deps clean
+.PHONY: help build packages repo snapshot test unit lint test-hooks test-packages e2e bench chaos demo fuzz deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -56,6 +56,10 @@ bin/cyclonedx-gomod:
 
 bench: build ## measure speed and memory, as ratios
 	$(GO) run ./test/bench
+
+KILLS ?= 400
+chaos: ## eight real hosts, killed KILLS times (400: minutes), on disks that fill up, with a server that is killed too; and mistakes that must be found
+	KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
 demo: ## three hosts that update one after the other, to look at
 	@$(GO) run ./test/demo

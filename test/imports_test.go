@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/logging":     nil,
 	"internal/state":       nil,
 	"test/bench":           {"internal/dlm/dlmtest"},
+	"test/chaos":           nil,
 	"test/demo":            nil,
 }
 
