@@ -92,10 +92,9 @@ func writePID(path string, lock *flock.Flock) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if old := bytes.TrimSpace(content[:n]); len(old) > 0 || n == len(content) { // no pid is that long
-		if _, err := strconv.Atoi(string(old)); err != nil {
-			return errors.New("there is something else than a pid in it; name a file that is used for nothing else")
-		}
+	old := bytes.TrimSpace(content[:n])
+	if _, err := strconv.Atoi(string(old)); len(old) > 0 && err != nil || n == len(content) { // no pid is that long
+		return errors.New("there is something else than a pid in it; name a file that is used for nothing else")
 	}
 	if err := f.Chmod(0o600); err != nil { // one that the original left
 		return err
