@@ -5,7 +5,7 @@ LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -v '\.txtar$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit lint test-hooks test-packages e2e bench chaos demo fuzz deps clean
+.PHONY: help build packages repo snapshot test unit lint test-hooks test-packages e2e bench chaos demo fuzz docs-bad-input deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,6 +63,9 @@ chaos: ## eight real hosts, killed KILLS times (400: minutes), on disks that fil
 
 demo: ## three hosts that update one after the other, to look at
 	@$(GO) run ./test/demo
+
+docs-bad-input: ## write the tables of bad input in docs/safety.md from the tests
+	$(GO) run ./test/badinput
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s)

@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"internal/host":        nil,
 	"internal/logging":     nil,
 	"internal/state":       nil,
+	"test/badinput":        nil,
 	"test/bench":           {"internal/dlm/dlmtest"},
 	"test/chaos":           nil,
 	"test/demo":            nil,

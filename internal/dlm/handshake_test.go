@@ -83,6 +83,7 @@ func (s *scene) alert(t *testing.T, number byte) {
 
 // TestHandshake: all that goes wrong before there is an answer, over real connections, told apart.
 func TestHandshake(t *testing.T) {
+	//bad:Certificates and connections: name want says
 	tests := []struct {
 		name    string
 		prepare func(*testing.T, *scene)
@@ -227,6 +228,7 @@ func TestHandshakeFiles(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	//bad:Certificates and connections: name says
 	tests := []struct {
 		name  string
 		files TLS

@@ -83,6 +83,7 @@ func TestOriginal(t *testing.T) {
 
 // TestUnreadable: what is no record is refused, said what it is, and left as it was.
 func TestUnreadable(t *testing.T) {
+	//bad:State files: name said
 	tests := []struct{ name, content, said string }{
 		{"empty", "", "is empty"},
 		{"blank", "\n\n", "is empty"},
