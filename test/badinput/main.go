@@ -10,7 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -138,6 +141,9 @@ func code(text string) string {
 	const most = 240
 	if runes := []rune(text); len(runes) > most {
 		text = string(runes[:most]) + "…"
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+		text = strings.ReplaceAll(strings.Trim(strconv.Quote(text), `"`), `\"`, `"`)
 	}
 	if strings.Contains(text, "`") {
 		return "`` " + text + " ``"

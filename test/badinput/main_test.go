@@ -37,8 +37,8 @@ func TestCollect(t *testing.T) {
 		{name: "a script that asserts nothing", script: "#: Hooks | it fails\ncp x y\n", fails: "says nothing"},
 		{name: "a section that isn't there", script: "#: Nothing | it fails\nexits 1 foreman-dlm-updater\n", fails: "is no section"},
 		{name: "a table", table: "//bad:Hooks: name err says\nfor range []struct{ name string; n int; err error; says string }{\n" +
-			"{\"a\", 1, ErrX, \"b\" + c + d()}, {\"fine\", 2, nil, \"\"}, {name: \"e\\n\", says: \"f\"}} {}",
-			want: []row{{"a", "ErrX: `bconstant…`"}, {"`\"e\\n\"`", "`f`"}}},
+			"{\"a\", 1, ErrX, \"b\" + c + d()}, {\"fine\", 2, nil, \"\"}, {name: \"e\\n\", says: \"\\x1b\\\"\\xff\"}} {}",
+			want: []row{{"a", "ErrX: `bconstant…`"}, {"`\"e\\n\"`", "`\\x1b\"\\xff`"}}},
 		{name: "a map", table: "//bad:Hooks: key want\n_ = map[string]struct{ want []string }{\"a\": {[]string{\"b\", \"c\"}}}", want: []row{{"a", "`b`, `c`"}}},
 		{name: "no table", table: "//bad:Hooks: name says", fails: "a table below"},
 		{name: "no such field", table: "//bad:Hooks: name says\n_ = []struct{ a string }{{\"b\"}}", fails: "no entries"},
