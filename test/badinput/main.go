@@ -34,7 +34,7 @@ type row struct{ what, happens string }
 
 // sections, in the order of the document.
 var sections = []string{
-	"State files", "Full disks", "Lock and log files", "Configuration", "Hooks", "Hook directories and links", "Hook settings",
+	"State files", "Full disks", "Lock and log files", "Configuration", "Command line", "Hooks", "Hook directories and links", "Hook settings",
 	"Server answers", "Certificates and connections", "Environment", "Signals", "Two at once",
 }
 

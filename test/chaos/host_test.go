@@ -164,7 +164,12 @@ func (h *host) watch(log io.Reader, process *os.Process) {
 			h.error = line.Error
 		}
 		if kill == nil && rand.N(h.odds()) == 0 && !h.world.over() {
-			kill = time.AfterFunc(rand.N(25*time.Millisecond), func() { _ = process.Kill() })
+			signal := syscall.SIGKILL
+			if rand.N(8) == 0 {
+				h.world.happened("told to stop (SIGTERM)")
+				signal = syscall.SIGTERM
+			}
+			kill = time.AfterFunc(rand.N(25*time.Millisecond), func() { _ = process.Signal(signal) })
 		}
 	}
 	if kill != nil {

@@ -12,7 +12,7 @@ import (
 // entry is a line of the ledger: one file, to which hooks, reboot commands, the server and this test append whole lines. The kernel keeps
 // them in the order in which they were written (O_APPEND, write(2)), so that no clocks are compared.
 type entry struct {
-	// Kind is begin or end (a hook), asked (the reboot command), killed, boot or finished (this test), or what the server calls its events.
+	// Kind is begin or end (a hook), asked (the reboot command), killed or boot (this test), or what the server calls its events.
 	Kind     string `json:"kind"`
 	Host     string `json:"host"`
 	Stage    string `json:"stage,omitempty"`
@@ -116,7 +116,7 @@ func (v *verdict) take(e entry) {
 	case "boot":
 		h.inside, h.boots = "", true
 		h.booted = h.booted || h.asked || e.Asked
-	case "fail", "finished":
+	case "fail":
 	default:
 		v.flaw("the ledger has a line that says nothing: %+v", e)
 	}

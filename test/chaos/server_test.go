@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 )
 
 // server is the lock server, which is killed and started again at the same address, with the locks that its record says.
@@ -40,7 +39,6 @@ func (s *server) start(trouble int) error {
 		args = append(args, "--fault", misfortunes[i])
 	}
 	s.cmd = exec.Command(s.program, args...)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return err
