@@ -58,7 +58,7 @@ bench: build ## measure speed and memory, as ratios
 	$(GO) run ./test/bench
 
 KILLS ?= 400
-chaos: ## eight real hosts, killed KILLS times (400: minutes), on disks that fill up, with a server that is killed too; and mistakes that must be found
+chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked without the lock
 	KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
 demo: ## three hosts that update one after the other, to look at

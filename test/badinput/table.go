@@ -112,18 +112,7 @@ const fine = "nothing is wrong"
 // rows reads a table. An entry that says nothing of what happens is one that is fine, and left out.
 func (r *reader) rows(table *ast.CompositeLit) (rows []row, err error) {
 	for _, element := range table.Elts {
-		cells := map[string]ast.Expr{}
-		if pair, ok := element.(*ast.KeyValueExpr); ok {
-			cells["key"], element = pair.Key, pair.Value
-		}
-		values := element.(*ast.CompositeLit)
-		for i, value := range values.Elts {
-			if pair, ok := value.(*ast.KeyValueExpr); ok {
-				cells[pair.Key.(*ast.Ident).Name] = pair.Value
-			} else {
-				cells[r.columns[i]] = value
-			}
-		}
+		cells := r.cells(element)
 		var says []string
 		for _, field := range r.fields[1:] {
 			if text := r.text(cells[field]); text != "" {
@@ -146,14 +135,32 @@ func (r *reader) rows(table *ast.CompositeLit) (rows []row, err error) {
 	return rows, nil
 }
 
+// cells are an entry's expressions by their fields' names.
+func (r *reader) cells(entry ast.Expr) map[string]ast.Expr {
+	cells := map[string]ast.Expr{}
+	if pair, ok := entry.(*ast.KeyValueExpr); ok {
+		cells["key"], entry = pair.Key, pair.Value
+	}
+	for i, value := range entry.(*ast.CompositeLit).Elts {
+		if pair, ok := value.(*ast.KeyValueExpr); ok {
+			cells[pair.Key.(*ast.Ident).Name] = pair.Value
+		} else {
+			cells[r.columns[i]] = value
+		}
+	}
+	return cells
+}
+
 // text shows a cell: a string as code, an error's name as it is, nothing for nil and "".
 func (r *reader) text(cell ast.Expr) string {
 	switch c := cell.(type) {
 	case nil:
 		return ""
 	case *ast.Ident:
-		if _, known := r.constants[c.Name]; !known {
-			return strings.TrimPrefix(c.Name, "nil")
+		if _, known := r.constants[c.Name]; !known && c.Name != "nil" {
+			return c.Name
+		} else if !known {
+			return ""
 		}
 	case *ast.CompositeLit:
 		var parts []string
