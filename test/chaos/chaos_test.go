@@ -6,7 +6,6 @@
 package chaos
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -71,10 +70,8 @@ func build(t *testing.T, overlay map[string]string) string {
 // TestKills is the proof.
 func TestKills(t *testing.T) {
 	n, _ := kills(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(n)*2*time.Second)
-	defer cancel()
 	w := newWorld(t, settings{programs: build(t, nil), hosts: 8, kills: n, window: "20ms"})
-	v := w.run(t, ctx)
+	v := w.run(t, time.Minute+time.Duration(n)*2*time.Second)
 	t.Logf("what happened:\n%s", w.account(v))
 	for _, flaw := range v.flaws {
 		t.Error(flaw)
@@ -115,11 +112,8 @@ func TestMistakes(t *testing.T) {
 			}
 			mutant := filepath.Join(t.TempDir(), "mutant.go")
 			must(t, os.WriteFile(mutant, []byte(strings.Replace(string(source), m.right, m.wrong, 1)), 0o644))
-			programs := build(t, map[string]string{path: mutant})
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			w := newWorld(t, settings{programs: programs, hosts: m.hosts, kills: m.kills, window: m.window, calm: true})
-			v := w.run(t, ctx)
+			w := newWorld(t, settings{programs: build(t, map[string]string{path: mutant}), hosts: m.hosts, kills: m.kills, window: m.window, calm: true})
+			v := w.run(t, time.Minute)
 			if all := strings.Join(v.flaws, "\n"); !strings.Contains(all, m.flaw) {
 				t.Errorf("not found: %q is not among %d flaws:\n%s\n%s", m.flaw, len(v.flaws), all, w.account(v))
 			} else {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -149,9 +150,9 @@ func (w *world) addHost(t *testing.T, o settings, name, states string) {
 }
 
 // run lets all hosts live until the kills are used up and their runs have ended. It returns what the ledger proves.
-func (w *world) run(t *testing.T, ctx context.Context) *verdict {
+func (w *world) run(t *testing.T, limit time.Duration) *verdict {
 	t.Helper()
-	ctx, giveUp := context.WithCancel(ctx)
+	ctx, giveUp := context.WithTimeout(t.Context(), limit)
 	defer giveUp()
 	var living sync.WaitGroup
 	ends := make([]error, len(w.hosts))
