@@ -70,13 +70,13 @@ func build(t *testing.T, overlay map[string]string) string {
 // TestKills is the proof.
 func TestKills(t *testing.T) {
 	n, _ := kills(t)
-	w := newWorld(t, settings{programs: build(t, nil), hosts: 8, kills: n, window: "20ms"})
+	w := newWorld(t, settings{programs: build(t, nil), hosts: 8, kills: n, window: "20ms", hasty: 3})
 	v := w.run(t, time.Minute+time.Duration(n)*2*time.Second)
 	t.Logf("what happened:\n%s", w.account(v))
 	for _, flaw := range v.flaws {
 		t.Error(flaw)
 	}
-	if v.finished < len(w.hosts) {
+	if v.finished < len(w.living) {
 		t.Errorf("only %d runs were finished", v.finished)
 	}
 }
@@ -90,7 +90,7 @@ var mistakes = []struct {
 	hosts, kills int
 	flaw         string
 }{
-	{"no settle time", "internal/workflow/acquire.go", "return max(w.Settle, 3*w.Server.Slowest())", "return 1", "150ms", 4, 0, " while web"},
+	{"no settle time", "internal/workflow/acquire.go", "return max(w.Settle, 3*w.Server.Slowest())", "return 1", "150ms", 4, 0, " while "},
 	{"no look at the boot", "internal/workflow/resume.go", "case asked && !r.Asked.Boot.Same(r.boot):", "case asked:", "1ms", 2, 30, "inside reboot"},
 	{"a stage not written down", "internal/state/store.go", "\tr.Format = Format\n", "\tr.Format = Format\n\tif r.Stage == Update {\n\t\treturn nil\n\t}\n",
 		"1ms", 2, 30, "after update"},
@@ -112,7 +112,8 @@ func TestMistakes(t *testing.T) {
 			}
 			mutant := filepath.Join(t.TempDir(), "mutant.go")
 			must(t, os.WriteFile(mutant, []byte(strings.Replace(string(source), m.right, m.wrong, 1)), 0o644))
-			w := newWorld(t, settings{programs: build(t, map[string]string{path: mutant}), hosts: m.hosts, kills: m.kills, window: m.window, calm: true})
+			w := newWorld(t, settings{programs: build(t, map[string]string{path: mutant}), hosts: m.hosts, kills: m.kills, window: m.window,
+				calm: true, hasty: 1})
 			v := w.run(t, time.Minute)
 			if all := strings.Join(v.flaws, "\n"); !strings.Contains(all, m.flaw) {
 				t.Errorf("not found: %q is not among %d flaws:\n%s\n%s", m.flaw, len(v.flaws), all, w.account(v))

@@ -79,7 +79,7 @@ func (h *host) live(ctx context.Context) error {
 				h.world.happened("power cuts")
 				atBoot, err = true, h.boot()
 			}
-		case code == 0 && h.said["rebooting"] && rand.N(3) == 0:
+		case code == 0 && h.said["rebooting"] && rand.N(h.world.hasty) == 0:
 			impatient = true // its timer fires before it is down
 		case code == 0 && (h.said["rebooting"] || h.said["reboot pending"]):
 			if h.said["reboot pending"] {

@@ -21,10 +21,11 @@ import (
 
 // world is a lock server, its hosts, and what befalls them.
 type world struct {
+	settings
 	dir    string
 	ledger *os.File
 	server *server
-	hosts  []*host
+	living []*host
 
 	mu    sync.Mutex
 	toGo  int            // kills
@@ -40,6 +41,7 @@ type settings struct {
 	kills    int
 	window   string
 	calm     bool // no faults, no full disk, no restarts of the server
+	hasty    int  // one reboot out of so many is preceded by a timer that fires too early
 }
 
 const (
@@ -51,7 +53,7 @@ const (
 
 func newWorld(t *testing.T, o settings) *world {
 	t.Helper()
-	w := &world{dir: workDir(t), toGo: o.kills, count: map[string]int{}}
+	w := &world{settings: o, dir: workDir(t), toGo: o.kills, count: map[string]int{}}
 	var err error
 	w.ledger, err = os.OpenFile(filepath.Join(w.dir, "ledger"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	must(t, err)
@@ -69,7 +71,7 @@ func newWorld(t *testing.T, o settings) *world {
 	}
 	// As an administrator should: two first claims that meet would break the lock's name.
 	for _, verb := range []string{"acquire", "release"} {
-		if out, err := w.hosts[0].updater("lock", verb).CombinedOutput(); err != nil {
+		if out, err := w.living[0].updater("lock", verb).CombinedOutput(); err != nil {
 			t.Fatalf("make the lock: %v\n%s", err, out)
 		}
 	}
@@ -146,7 +148,7 @@ func (w *world) addHost(t *testing.T, o settings, name, states string) {
 	h.log, err = os.Create(h.path("log"))
 	must(t, err)
 	t.Cleanup(func() { h.log.Close() })
-	w.hosts = append(w.hosts, h)
+	w.living = append(w.living, h)
 }
 
 // run lets all hosts live until the kills are used up and their runs have ended. It returns what the ledger proves.
@@ -154,20 +156,20 @@ func (w *world) run(t *testing.T, limit time.Duration) *verdict {
 	t.Helper()
 	ctx, giveUp := context.WithTimeout(t.Context(), limit)
 	defer giveUp()
-	var living sync.WaitGroup
-	ends := make([]error, len(w.hosts))
-	for i, h := range w.hosts {
-		living.Go(func() {
+	var lives sync.WaitGroup
+	ends := make([]error, len(w.living))
+	for i, h := range w.living {
+		lives.Go(func() {
 			if ends[i] = h.live(ctx); ends[i] != nil {
 				giveUp() // it may hold the lock for ever
 			}
 		})
 	}
-	living.Wait()
+	lives.Wait()
 	entries, err := readLedger(w.ledger.Name())
 	must(t, err)
 	v := prove(entries)
-	for i, h := range w.hosts {
+	for i, h := range w.living {
 		if ends[i] != nil {
 			v.flaw("%s: %v", h.name, ends[i])
 		}
@@ -180,7 +182,7 @@ func (w *world) run(t *testing.T, limit time.Duration) *verdict {
 }
 
 func (w *world) names() (names []string) {
-	for _, h := range w.hosts {
+	for _, h := range w.living {
 		names = append(names, h.name)
 	}
 	return names
@@ -188,7 +190,7 @@ func (w *world) names() (names []string) {
 
 // nothingLeft checks the disk and the server.
 func (w *world) nothingLeft(v *verdict) {
-	for _, h := range w.hosts {
+	for _, h := range w.living {
 		files, err := os.ReadDir(filepath.Dir(h.state))
 		for _, file := range files {
 			if file.Name() != "state.lock" { // stays (host.Instance)
@@ -199,7 +201,7 @@ func (w *world) nothingLeft(v *verdict) {
 			v.flaw("at the end: %v", err)
 		}
 	}
-	if out, err := w.hosts[0].updater("lock", "show").Output(); err != nil || !strings.HasPrefix(string(out), "lock web is free") {
+	if out, err := w.living[0].updater("lock", "show").Output(); err != nil || !strings.HasPrefix(string(out), "lock web is free") {
 		v.flaw("at the end the server says: %s, %v", out, err)
 	}
 }
@@ -238,7 +240,7 @@ func (w *world) killed(stage string) error {
 	case w.toGo == 0: // from now on all goes well
 		w.empty()
 		return w.restart(0)
-	case w.toGo < 0:
+	case w.toGo < 0, w.calm:
 	case w.toGo%restartEvery == 0:
 		w.count["server killed and restarted"]++
 		return w.restart(trouble)
