@@ -29,6 +29,8 @@ var allowed = map[string][]string{
 	"test/bench":           {"internal/dlm/dlmtest"},
 	"test/chaos":           nil,
 	"test/demo":            nil,
+	"test/scale":           {"internal/dlm/dlmtest", "test/scale/model"},
+	"test/scale/model":     {"internal/dlm/dlmtest"},
 }
 
 // effects are packages that workflow must not use by itself: its effects come in through interfaces.

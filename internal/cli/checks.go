@@ -110,7 +110,7 @@ func checkFiles(_ *Process, c *config.Config) (string, error) {
 			all = append(all, fmt.Errorf("directory %s can't be written to: %w", dir, err))
 		}
 	}
-	if err := errors.Join(all...); err != nil {
+	if err := errors.Join(append(all, vetFiles(c))...); err != nil {
 		return "", &configError{err}
 	}
 	return strings.Join(files, ", "), nil

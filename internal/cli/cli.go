@@ -60,14 +60,7 @@ Exit codes: 0 done, nothing to do, or a reboot is under way; 1 a stage failed, o
 func Main(p Process, args []string) int {
 	var g grammar
 	asked := -1 // the code of an exit that kong asked for, after --help
-	parser, err := kong.New(&g,
-		kong.Name("foreman-dlm-updater"),
-		kong.Description(description),
-		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "stages": joinStages(state.Stages, ","), "hookstages": hookStageNames()},
-		kong.Writers(p.Stdout, p.Stderr),
-		kong.Exit(func(code int) { asked = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+	parser, err := g.parser(kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { asked = code }))
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: error: %v\n", err)
 		return exitFailed
@@ -89,6 +82,16 @@ func Main(p Process, args []string) int {
 		report(p.Stderr, err, hint(err))
 	}
 	return exitCode(err)
+}
+
+// parser reads command lines into g.
+func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(g, append(options,
+		kong.Name("foreman-dlm-updater"),
+		kong.Description(description),
+		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "stages": joinStages(state.Stages, ","), "hookstages": hookStageNames()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)...)
 }
 
 // configPath is the configuration file that a command is to read.

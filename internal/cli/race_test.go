@@ -22,6 +22,7 @@ import (
 type clusterHost struct {
 	name   string
 	record *state.Record
+	work   time.Duration // what each of two guarded stages takes
 	inside *atomic.Int32 // hosts in guarded stages, in the whole cluster
 	most   *atomic.Int32
 }
@@ -40,7 +41,7 @@ func (h *clusterHost) Run(stage state.Stage, _ string, _ []string) workflow.Hook
 		if now := h.inside.Add(1); now > h.most.Load() {
 			h.most.Store(now)
 		}
-		time.Sleep(500 * time.Millisecond) // virtual
+		time.Sleep(h.work) // virtual
 		h.inside.Add(-1)
 	}
 	return workflow.HookResult{}
@@ -68,7 +69,7 @@ func cluster(t *testing.T, seed uint64, hosts int, careful bool) int32 {
 	results := make(chan error)
 	for i := range hosts {
 		name := fmt.Sprintf("web%d", i)
-		host := &clusterHost{name: name, inside: &inside, most: &most}
+		host := &clusterHost{name: name, work: 500 * time.Millisecond, inside: &inside, most: &most}
 		client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Retries: 3,
 			Log: hclog.NewNullLogger(), Transport: server.Transport(name)})
 		settle, lock := 2*time.Second, workflow.LockServer(lockServer{client})

@@ -33,6 +33,10 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	for _, problem := range problems {
 		log.Warn("configuration", "problem", problem.String())
 	}
+	if err := vetFiles(c); err != nil {
+		tell(log, err)
+		return &toldError{err}
+	}
 	instance, err := host.Only(c.Lock, c.State)
 	if err != nil {
 		tell(log, err)

@@ -59,6 +59,14 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 	return c, instance.Close, nil
 }
 
+// vetFiles looks whether somebody else could change the program's own files.
+func vetFiles(c *config.Config) error {
+	if err := errors.Join(hook.VetState(c.State), hook.VetLock(c.Lock), hook.VetLock(c.State+".lock")); err != nil {
+		return &configError{err}
+	}
+	return nil
+}
+
 // consoleLog is the logger of a command that prints to a person: warnings and errors only.
 func (p *Process) consoleLog() (hclog.Logger, error) {
 	terminal, _ := logging.Detect(p.Stderr)

@@ -90,7 +90,7 @@ func (l Library) Leads(stage, link string) string {
 func (l Library) Enable(stage, name, dir, link string) error {
 	h := Hook{Name: link, Path: filepath.Join(dir, link)}
 	v := newVetter()
-	found := &UnsafeError{Kind: "stage", Dir: dir}
+	found := &UnsafeError{Kind: "stage directory", Path: dir}
 	if v.stageDir(dir, found) {
 		target := v.entry(Hook{Name: name, Path: l.Path(stage, name)})
 		found.add(target.Offenders...)

@@ -52,9 +52,9 @@ type Entry struct {
 func Entries(dir string) ([]Entry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, &UnsafeError{Kind: "stage", Dir: dir, Offenders: []Offender{{Path: dir, Why: err.Error()}}}
+		return nil, &UnsafeError{Kind: "stage directory", Path: dir, Offenders: []Offender{{Path: dir, Why: err.Error()}}}
 	}
-	found := &UnsafeError{Kind: "stage", Dir: dir}
+	found := &UnsafeError{Kind: "stage directory", Path: dir}
 	v := newVetter()
 	readable := v.stageDir(dir, found)
 	var entries []Entry
@@ -102,7 +102,7 @@ func (v vetter) entry(h Hook) Entry {
 // could change, links that lead nowhere, and a dir that is missing or is no directory.
 func List(dir string, log hclog.Logger) ([]Hook, error) {
 	entries, err := Entries(dir)
-	found := &UnsafeError{Kind: "stage", Dir: dir}
+	found := &UnsafeError{Kind: "stage directory", Path: dir}
 	errors.As(err, &found)
 	var hooks []Hook
 	for _, e := range entries {

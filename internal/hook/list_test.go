@@ -363,7 +363,7 @@ func TestListLinkDepth(t *testing.T) {
 }
 
 func TestUnsafeErrorText(t *testing.T) {
-	err := &UnsafeError{Kind: "stage", Dir: "/etc/x.d", Offenders: []Offender{
+	err := &UnsafeError{Kind: "stage directory", Path: "/etc/x.d", Offenders: []Offender{
 		{Path: "/etc/x.d/a\x1b[31m", Why: "belongs to bob (uid 1000)", Fix: "chown root:root it"},
 		{Path: "/etc/x.d/b", Why: "is odd"},
 	}}

@@ -11,7 +11,7 @@ import (
 // VetSettings looks at the files NAME.conf in dir, which hooks read as shell code: they must be as safe as hooks are. The error is
 // an *UnsafeError. A dir that isn't there has no settings.
 func VetSettings(dir string) error {
-	found := &UnsafeError{Kind: "settings", Dir: dir}
+	found := &UnsafeError{Kind: "settings directory", Path: dir}
 	v := newVetter()
 	at := v.walk(dir)
 	if errors.Is(at.err, fs.ErrNotExist) && !at.linked {

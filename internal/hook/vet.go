@@ -24,18 +24,18 @@ type Offender struct {
 	Fix  string // a shell command that mends it; empty if none is known
 }
 
-// UnsafeError refuses a directory. It names all that is wrong with it.
+// UnsafeError refuses a directory or a file. It names all that is wrong with it.
 type UnsafeError struct {
-	Kind      string // of directory: "stage" or "settings"
-	Dir       string
+	Kind      string // "stage directory", "state file" and the like
+	Path      string
 	Offenders []Offender
 }
 
-// Error gives one line for the directory and one for each offender, with the command that mends it.
+// Error gives one line for the whole and one for each offender, with the command that mends it.
 // Names with odd characters are quoted: nothing of them reaches a terminal raw.
 func (e *UnsafeError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "refused %s directory %s:", e.Kind, quote(e.Dir))
+	fmt.Fprintf(&b, "refused %s %s:", e.Kind, quote(e.Path))
 	for _, o := range e.Offenders {
 		fmt.Fprintf(&b, "\n%s: %s", quote(o.Path), o.Why)
 		if o.Fix != "" {

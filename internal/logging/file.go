@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -96,7 +97,15 @@ func (d *daily) reopen() error {
 	now := d.now()
 	d.next = time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
 	// Without O_NONBLOCK a FIFO that nobody reads would block here for ever (open(2)).
-	file, err := os.OpenFile(d.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK, 0o640)
+	flags := os.O_WRONLY | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
+	trusted, err := trustedLink(d.path)
+	if !trusted {
+		flags |= unix.O_NOFOLLOW
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.OpenFile(d.path, flags, 0o640) // #nosec G302 -- the group may read it, as it may other logs
+	}
 	if err != nil {
 		return fmt.Errorf("open log file %s: %w", d.path, cause(err))
 	}
@@ -105,6 +114,19 @@ func (d *daily) reopen() error {
 	}
 	d.file = file
 	return nil
+}
+
+// trustedLink reports whether the path is a symbolic link that is root's or ours. Where others may write beside the log, as
+// the group syslog may in Ubuntu's /var/log, a link of theirs would decide which file root appends to.
+func trustedLink(path string) (bool, error) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return false, nil // what is wrong with the path, opening it will tell
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 && int(uid) != os.Geteuid() {
+		return false, fmt.Errorf("it is a symbolic link of another user (uid %d): remove it", uid)
+	}
+	return true, nil
 }
 
 // putAside renames a file whose last line is of an earlier day. Another process may be doing just that: then

@@ -141,6 +141,43 @@ func TestLinkAndDevice(t *testing.T) {
 	must(t, d.Close())
 }
 
+// TestLinkOfAnother: where others may write beside the log, as the group syslog may in Ubuntu's /var/log, they don't decide
+// which file root appends to.
+func TestLinkOfAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	const nobody = 65534
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	target := filepath.Join(elsewhere, "of value")
+	old(t, target, "kept\n", at(1))
+	link := filepath.Join(dir, "log")
+	must(t, os.Symlink(target, link))
+	must(t, os.Lchown(link, nobody, nobody))
+	_, err := openDaily(link, 7, time.Now, func(err error) { t.Error(err) })
+	want := "open log file " + link + ": it is a symbolic link of another user (uid 65534): remove it"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+
+	// In the middle: the log goes on in the file that was open, and somebody is told.
+	must(t, os.Remove(link))
+	now, told := at(4), []error{}
+	d, err := openDaily(link, 7, func() time.Time { return now }, func(err error) { told = append(told, err) })
+	must(t, err)
+	must(t, os.Remove(link))
+	must(t, os.Symlink(target, link))
+	must(t, os.Lchown(link, nobody, nobody))
+	now = at(5)
+	put(t, d, "line\n")
+	if len(told) != 1 {
+		t.Errorf("told %v, want one error", told)
+	}
+	if diff := cmp.Diff(map[string]string{"of value": "kept\n"}, files(t, elsewhere)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestPrune(t *testing.T) {
 	names := []string{
 		"log.2025-12-31", "log.2026-02-01", "log.2026-02-28", "log.2026-03-01", // by the original or by us

@@ -155,6 +155,34 @@ func TestSaveFails(t *testing.T) {
 	}
 }
 
+// TestLinkInItsPlace: a symbolic link at the state file's path is replaced or removed, and what it leads to is left alone.
+func TestLinkInItsPlace(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "of value")
+	if err := os.WriteFile(target, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, act := range map[string]func(Store) error{
+		"Save":  func(s Store) error { return s.Save(Record{Stage: Update}) },
+		"Clear": func(s Store) error { return s.Clear() },
+	} {
+		s := Store{filepath.Join(dir, "state")}
+		if err := os.Symlink(target, s.Path); err != nil {
+			t.Fatal(err)
+		}
+		if err := act(s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if info, err := os.Lstat(s.Path); err == nil && !info.Mode().IsRegular() {
+			t.Errorf("%s left %v", name, info.Mode())
+		}
+		if content, err := os.ReadFile(target); err != nil || string(content) != "kept" {
+			t.Errorf("%s: what the link led to is %q, %v now", name, content, err)
+		}
+		os.Remove(s.Path)
+	}
+}
+
 // TestClearSweeps: what a power cut in the middle of Save left behind goes with the run.
 func TestClearSweeps(t *testing.T) {
 	s := store(t, "update")

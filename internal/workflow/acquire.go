@@ -23,6 +23,7 @@ type acquisition struct {
 
 	deadline time.Time
 	waiting  bool   // it has begun to wait, and transient trouble doesn't cost it its turn
+	apart    bool   // it has waited since it began or sent a claim, which other hosts may have done at the same time
 	told     string // why it waits, as logged last
 
 	// holder is what the server has proved; every claim that is sent makes it unknown again.
@@ -122,7 +123,7 @@ func (a *acquisition) firstOfItsName(ctx context.Context) (Lock, error) {
 // claim asks for the lock, lets the claim settle, and looks who holds it.
 func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 	for try := 0; ; try++ {
-		a.holder, a.claimed = unknown, true
+		a.holder, a.claimed, a.apart = unknown, true, false
 		// Never cut short: an answer that was not waited for may still come true.
 		claimErr := a.Server.Acquire(context.WithoutCancel(ctx), a.name)
 		var trouble *Unavailable
@@ -227,11 +228,17 @@ func (a *acquisition) explain(busy obstacle, err error) {
 	}
 }
 
-// wait lets an interval pass, changed by a random part of the jitter so that a fleet doesn't poll in step.
+// wait lets an interval pass, changed by a random part of the jitter, which is half an interval at least for a host that
+// may be in step with others: those that began or claimed the lock together are so spread over a whole interval. The
+// more hosts wait, the sooner one of them sees that the lock is free; and few see it at once.
 func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
-	interval := a.RetryInterval
-	if a.RetryJitter > 0 {
-		interval += rand.N(2*a.RetryJitter) - a.RetryJitter
+	interval, jitter := a.RetryInterval, a.RetryJitter
+	if !a.apart {
+		jitter = max(jitter, interval/2)
+	}
+	a.apart = true
+	if jitter > 0 {
+		interval += rand.N(2*jitter) - jitter
 	}
 	if trouble != nil {
 		interval = max(interval, trouble.RetryAfter)

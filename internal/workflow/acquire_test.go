@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -61,12 +62,12 @@ func TestGettingTheLock(t *testing.T) {
 		{"the race is lost: wait as for 412, poll with GET, PUT once it is free", func(w *world) {
 			w.foreman.after = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
 			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
-		}, "failed", state.PreUpdate, "GPGGGPGG", 2*time.Minute + 4*time.Second, "held by other"},
+		}, "failed", state.PreUpdate, "GPGGGPGG", 94 * time.Second, "held by other"},
 		{"held elsewhere: no PUT until it is free", func(w *world) {
 			w.foreman.since = time.Now()
 			w.foreman.hold("other")
 			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
-		}, "failed", state.PreUpdate, "GGGGPGG", 3*time.Minute + 2*time.Second, "why=\"held by other\" since="},
+		}, "failed", state.PreUpdate, "GGGGPGG", 152 * time.Second, "why=\"held by other\" since="},
 		{"412: GET tells who was faster", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
 			w.settings.LockTimeout = time.Second
@@ -109,7 +110,7 @@ func TestGettingTheLock(t *testing.T) {
 				w.foreman.hold("")
 				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("429")}
 			})
-		}, "failed", state.PreUpdate, "GGGPGG", 6*time.Minute + 2*time.Second, ""},
+		}, "failed", state.PreUpdate, "GGGPGG", 332 * time.Second, ""},
 		{"unreachable before anything was asked: not now, the state stays", func(w *world) {
 			w.foreman.before = func(string) error { return unreachable() }
 		}, "later", state.LockGet, "G", 0, "refused"},
@@ -142,20 +143,20 @@ func TestGettingTheLock(t *testing.T) {
 				}
 				return nil
 			}
-		}, "failed", state.PreUpdate, "", 3 * time.Minute, "Foreman is unavailable"},
+		}, "failed", state.PreUpdate, "", 150 * time.Second, "Foreman is unavailable"},
 		{"waiting: a definite error ends it, and the last word was that it is another's", func(w *world) {
 			w.foreman.hold("other")
 			w.foreman.before = nth("GET", 2, func() error { return definite })
-		}, "failed", "", "GG", time.Minute, "401"},
+		}, "failed", "", "GG", 30 * time.Second, "401"},
 		{"a claim whose verification is not answered is not abandoned", func(w *world) {
 			w.foreman.before = nth("GET", 2, unreachable)
-		}, "failed", state.PreUpdate, "GPGGPGG", time.Minute, "lock acquired"},
+		}, "failed", state.PreUpdate, "GPGGPGG", 30 * time.Second, "lock acquired"},
 		{"duplicate rows are an error for people", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { return errors.New("duplicate") })
 		}, "failed", "", "GPG", 0, "duplicate"},
 		{"the verified lock is deleted meanwhile", func(w *world) {
 			w.foreman.before = nth("GET", 2, func() error { w.foreman.exists = false; w.foreman.hold(""); return nil })
-		}, "failed", state.PreUpdate, "", time.Minute, "let go again"},
+		}, "failed", state.PreUpdate, "", 30 * time.Second, "let go again"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -260,33 +261,94 @@ func TestLockNeverLeaks(t *testing.T) {
 	}
 }
 
-// TestJitter: waits differ, within the interval ± the jitter.
-func TestJitter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.settings.RetryJitter = 15 * time.Second
-		w.disk = &state.Record{Stage: state.LockGet}
-		w.foreman.hold("other")
-		var times []time.Time
-		w.foreman.before = func(string) error {
-			if times = append(times, time.Now()); len(times) == 50 {
+// TestWaits: the first wait spreads hosts that began together over a whole interval, the later ones are the interval ± the
+// jitter.
+func TestWaits(t *testing.T) {
+	tests := []struct {
+		name         string
+		jitter       time.Duration
+		first, later time.Duration // how far from the interval they may be
+	}{
+		{"no jitter", 0, 30 * time.Second, 0},
+		{"less than half an interval", 15 * time.Second, 30 * time.Second, 15 * time.Second},
+		{"more than that", 45 * time.Second, 45 * time.Second, 45 * time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var first, later []time.Duration
+				for range 50 {
+					w := newWorld(t)
+					w.settings.RetryJitter = test.jitter
+					w.disk = &state.Record{Stage: state.LockGet}
+					w.foreman.hold("other")
+					times := w.looks(3)
+					first, later = append(first, times[1].Sub(times[0])), append(later, times[2].Sub(times[1]))
+				}
+				within(t, "first", first, test.first)
+				within(t, "later", later, test.later)
+			})
+		})
+	}
+}
+
+// within: the waits are a minute ± most, and make use of it.
+func within(t *testing.T, which string, waits []time.Duration, most time.Duration) {
+	t.Helper()
+	low, high := slices.Min(waits), slices.Max(waits)
+	if low < time.Minute-most || high > time.Minute+most || high-low < most { // the last by chance: less than once in 10^13 runs
+		t.Errorf("%s waits: %s to %s, want 1m0s ± %s", which, low, high, most)
+	}
+}
+
+// looks runs until the lock was looked at n times, and returns when.
+func (w *world) looks(n int) (times []time.Time) {
+	before := w.foreman.before
+	w.foreman.before = func(method string) error {
+		if method == "GET" {
+			if times = append(times, time.Now()); len(times) == n {
 				w.stop()
 			}
-			return nil
 		}
-		_ = w.invoke(false)
-		waits := map[time.Duration]bool{}
-		for i := 1; i < len(times); i++ {
-			wait := times[i].Sub(times[i-1])
-			if wait < 45*time.Second || wait > 75*time.Second {
-				t.Errorf("wait %d was %s", i, wait)
-			}
-			waits[wait] = true
+		if before != nil {
+			return before(method)
 		}
-		if len(waits) < 40 {
-			t.Errorf("only %d different waits", len(waits))
-		}
-	})
+		return nil
+	}
+	_ = w.invoke(false)
+	return times
+}
+
+// TestWaitAfterALostClaim: hosts that saw the lock free at the same time don't meet again.
+func TestWaitAfterALostClaim(t *testing.T) {
+	lost := map[string]func(*world){
+		"granted, but another's was written later": func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
+		},
+		"refused": func(w *world) {
+			put := nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
+			free := w.foreman.before
+			w.foreman.before = func(method string) error { return errors.Join(free(method), put(method)) }
+		},
+	}
+	for name, lose := range lost {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var before, after []time.Duration
+				for range 50 {
+					w := newWorld(t)
+					w.disk = &state.Record{Stage: state.LockGet}
+					w.foreman.hold("other")
+					w.foreman.before = nth("GET", 3, func() error { w.foreman.hold(""); return nil })
+					lose(w)
+					times := w.looks(5) // waits, waits, claims and looks, waits
+					before, after = append(before, times[2].Sub(times[1])), append(after, times[4].Sub(times[3]))
+				}
+				within(t, "before", before, 0)
+				within(t, "after", after, 30*time.Second)
+			})
+		})
+	}
 }
 
 // TestAcquireByHand: what a person takes or has is not given away when the command is given up.

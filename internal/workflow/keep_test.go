@@ -105,7 +105,7 @@ func TestResumeTakesTheLockAgain(t *testing.T) {
 		}, "ok", "GPGG"},
 		{"lock_timeout while somebody else has it: the stage stays", func(w *world) {
 			w.foreman.hold("other")
-			w.settings.LockTimeout = time.Minute
+			w.settings.LockTimeout = 30 * time.Second
 		}, "later", "GG"},
 	}
 	for _, test := range tests {

@@ -15,7 +15,7 @@ packages() { # KIND: what its hosts have, with commas
     apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     zypper) echo bats,rpm,zypper,createrepo-c ;;
-    services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,prometheus-alertmanager ;;
+    services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager ;;
     puppet) echo bats,puppet-agent ;;
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
     *) echo "real.sh: no such kind: $1" >&2; return 1 ;;

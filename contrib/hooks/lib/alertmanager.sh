@@ -1,11 +1,9 @@
 # What the hooks for Alertmanager share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/alertmanager.sh"
 # shellcheck shell=sh
-: "${hook:?}" "${url:?}" "${strict:?}" "${curl_config=}" # its name and settings
+: "${hook:?}" "${lib:?}" "${url:?}" "${strict:?}" "${curl_config=}" # its name, the libraries' folder, its settings
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=cluster.sh
+. "$lib/cluster.sh"
 case $strict in yes | no) ;; *) fail "strict=$strict: use yes or no" ;; esac
 case $url in *//*@*) fail "url must not contain a password, which every user could see in the list of processes: put it into the file that" \
     "curl_config names (user = \"NAME:PASSWORD\")" ;; esac

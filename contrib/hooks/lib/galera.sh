@@ -1,16 +1,14 @@
 # What the hooks for Galera share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/galera.sh"
 # shellcheck shell=sh
-: "${hook:?}" "${defaults_file=}" # the hook's name and setting
+: "${hook:?}" "${lib:?}" "${defaults_file=}" # its name, the libraries' folder, its setting
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=cluster.sh
+. "$lib/cluster.sh"
 
 # look: asks the server on this host; what it says, or the client's error, is in $answer. A server that hangs counts as one that is away.
 look() {
     if command -v mariadb >/dev/null; then client=mariadb; else client=mysql; fi
-    answer=$(timeout 30 "$client" ${defaults_file:+"--defaults-file=$defaults_file"} --connect-timeout=10 -N -B -e "SHOW GLOBAL STATUS WHERE \
+    answer=$(within 30 "$client" ${defaults_file:+"--defaults-file=$defaults_file"} --connect-timeout=10 -N -B -e "SHOW GLOBAL STATUS WHERE \
 Variable_name IN ('wsrep_cluster_status', 'wsrep_ready', 'wsrep_local_state_comment', 'wsrep_cluster_size');
 SHOW GLOBAL VARIABLES LIKE 'wsrep_cluster_address'" 2>&1)
 }

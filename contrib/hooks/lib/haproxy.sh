@@ -1,23 +1,27 @@
 # What the hooks for HAProxy share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/haproxy.sh"
 # shellcheck shell=sh
-: "${hook:?}" # its name
+: "${hook:?}" "${lib:?}" # its name, and the libraries' folder
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=cluster.sh
+. "$lib/cluster.sh"
 
 # ask SOCKET COMMAND: HAProxy's answer, or socat's error, in $answer.
 ask() {
     case $1 in /*) address=UNIX-CONNECT:$1 ;; *) address=TCP:$1,connect-timeout=10 ;; esac
-    answer=$(printf '%s\n' "$2" | timeout 30 socat -t30 - "$address" 2>&1)
+    answer=$(printf '%s\n' "$2" | within 30 socat -t30 - "$address" 2>&1)
 }
 
 # order SOCKET COMMAND: the same for a command that is silent if it did what it should.
 order() { ask "$1" "$2" && [ -z "$answer" ]; }
 
-# look SOCKET: the state of all its servers, for `servers`. False for any other answer (none, if it is being reloaded).
-look() { ask "$1" 'show servers state' && case $answer in *srv_admin_state*) ;; *) return 1 ;; esac }
+# expect SOCKET COMMAND TEXT: the same for a command whose answer has that text. There is none while HAProxy is being reloaded.
+expect() {
+    ask "$1" "$2" || return 1
+    case $answer in *"$3"*) ;; *) answer="its answer to '$2' is '$answer'" && return 1 ;; esac
+}
+
+look() { expect "$1" 'show servers state' srv_admin_state; } # SOCKET: the state of its servers, for `servers`
+count() { expect "$1" 'show stat -1 4 -1' '# pxname,'; } # SOCKET: their sessions, a line each, in columns that commas part
 
 # servers: what `look` has found, a line each: BACKEND/SERVER, what it does (0 down, 1 starting, 2 up, 3 stopping), and what people have told it
 # (a sum: 1 maintenance, 4 "disabled" in the configuration, 8 drain; others: inherited).

@@ -1,19 +1,17 @@
 # What the hooks for Pacemaker share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/pacemaker.sh"
 # shellcheck shell=sh
-: "${hook:?}" # its name
+: "${hook:?}" "${lib:?}" # its name, and the libraries' folder
 
-fail() {
-    echo "$hook: $*" >&2
-    exit 1
-}
+# shellcheck source=cluster.sh
+. "$lib/cluster.sh"
 
 # look: the cluster's state as this node sees it, an XML element a line, in $state (or the error), this node's name in $node and its element
 # in $this. False if the cluster does not answer. Before 2.0.3 crm_mon knows -X and not --output-as.
 look() {
     this=""
-    state=$(timeout 60 crm_node -n 2>&1) || return 1
+    state=$(within 60 crm_node -n 2>&1) || return 1
     node=$state
-    state=$(timeout 60 crm_mon -1 --output-as=xml 2>/dev/null || timeout 60 crm_mon -X 2>&1) || return 1
+    state=$(timeout 60 crm_mon -1 --output-as=xml 2>/dev/null || within 60 crm_mon -X 2>&1) || return 1
     state=$(printf '%s\n' "$state" | tr '<' '\n' | grep -v '^/')
     this=$(members | grep -F "name=\"$node\" ") || return 1
 }
@@ -27,6 +25,9 @@ has() {
         case " $this" in *" ${pair%%=*}=\"${pair#*=}\""*) ;; *) return 1 ;; esac
     done
 }
+
+# joined: this node is a full member of the cluster, though perhaps in standby.
+joined() { look && has online=true pending=false unclean=false; }
 
 # await SECONDS COMMAND: tries until it is true, at least once.
 await() {

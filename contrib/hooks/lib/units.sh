@@ -16,6 +16,19 @@ unit_runs() {
     case $state in inactive | failed | deactivating) return 1 ;; esac
 }
 
+# must_exist NAME SETTING FILE UNIT...: fails, before anything is stopped, if one of these units does not exist.
+must_exist() {
+    where="nothing was stopped; correct $2 in $3, and start the updater again" name=$1 bad=
+    shift 3
+    for unit in "$@"; do
+        case $unit in *[*?[]*) load=pattern ;; *) load=$(systemctl show --property=LoadState --value -- "$unit") || load='' ;; esac
+        case $load in loaded | masked | error | bad-setting) ;; *) bad="$bad $unit" ;; esac
+    done
+    [ -n "$bad" ] || return 0
+    echo "$name: no such unit:$bad: $where" >&2
+    exit 1
+}
+
 # with_dependents UNIT: it, and before it what systemd stops together with it, but does not start again with it.
 with_dependents() {
     given=$1 list=

@@ -188,6 +188,28 @@ EOF
     refute called "Use-Pty"
 }
 
+@test "update: locked lists and archives are waited for, no longer than lock_timeout" {
+    local name
+    for name in apt apt-security; do
+        offers "$SECURE"
+        : >"$CALLS"
+        echo "$LOCKED" >"$APT/update.once"
+        echo "$LOCKED" >"$APT/download.once"
+        hook update/$name
+        exits 0
+        refute says "could not"
+        [[ $(grep -c "^sleep 1" "$CALLS") == 2 ]]
+        setting $name lock_timeout=0
+        apt_get download 100 "$LOCKED"
+        : >"$CALLS"
+        hook update/$name
+        exits 1
+        says "nothing was installed: E: Could not get lock"
+        refute called sleep
+        rm "$APT"/download*
+    done
+}
+
 @test "update: an interrupted dpkg is finished first; other trouble is not guessed at" {
     local name
     for name in apt apt-security; do

@@ -1,0 +1,77 @@
+# Completion for bash. internal/cli/completions_test.go holds it against the program.
+# shellcheck shell=bash
+
+# _foreman_dlm_updater_hooks STATES [STAGE]: prints stage, directory and name of the hooks that `hooks list` shows in one of the states.
+_foreman_dlm_updater_hooks() {
+    "$program" hooks list ${2:+"$2"} "${options[@]}" 2>/dev/null | awk -v states="^($1)\$" '
+        /^[^ ]/ { stage = $1; dir = $0; sub(/^[^(]*\(/, "", dir); sub(/\)$/, "", dir); next }
+        $1 ~ states { print stage "\t" dir "\t" $2 }'
+}
+
+_foreman_dlm_updater() {
+    local program=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} command='' flag='' word stage dir name
+    local -a offered=() options=() flags=(--config --help) stages=(needs_update pre_update update needs_reboot post_update)
+
+    # What stands before the current word: the command, and flags with their values. bash makes three words of --config=FILE.
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case $flag:$word in
+        *:=) continue ;;
+        -c:* | --config:* | --cfg:* | --library:*) options+=("$flag" "$word") flag='' ;;
+        *:-*) flag=$word ;;
+        *) command+=${command:+ }$word flag='' ;;
+        esac
+    done
+    [[ $current != = ]] || current=''
+
+    COMPREPLY=()
+    case $flag in
+    -c | --config | --cfg)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+    --library)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        return
+        ;;
+    esac
+    case $command in
+    '') offered=(run status config lock hooks state version) flags+=(--after-reboot) ;;
+    run) flags+=(--after-reboot) ;;
+    status) flags+=(--json) ;;
+    config) offered=(check show) ;;
+    'config check') flags+=(--offline) ;;
+    lock) offered=(show acquire release) ;;
+    'lock acquire') flags+=(--wait) ;;
+    hooks) offered=(list enable disable run) ;;
+    'hooks list' | 'hooks run') offered=("${stages[@]}") ;;
+    'hooks enable')
+        while IFS=$'\t' read -r stage dir name; do
+            offered+=("$stage/$name")
+        done < <(_foreman_dlm_updater_hooks available)
+        ;;
+    'hooks disable')
+        while IFS=$'\t' read -r stage dir name; do
+            [[ $(readlink "$dir/$name") != */$stage.d/* ]] || offered+=("$stage/$name")
+        done < <(_foreman_dlm_updater_hooks 'runs|skipped|refused')
+        ;;
+    'hooks run '*' '*) ;;
+    'hooks run '*)
+        while IFS=$'\t' read -r stage dir name; do
+            offered+=("$name")
+        done < <(_foreman_dlm_updater_hooks runs "${command##* }")
+        ;;
+    state) offered=(show set clear) ;;
+    'state set') offered=("${stages[@]}" lock_get reboot lock_release) ;;
+    esac
+    case $command in
+    hooks*) flags+=(--library) ;;
+    esac
+    [[ $current != -* ]] || offered=("${flags[@]}")
+    for word in "${offered[@]}"; do
+        [[ $word != "$current"* ]] || COMPREPLY+=("$word")
+    done
+}
+
+complete -F _foreman_dlm_updater foreman-dlm-updater foreman_dlm_updater

@@ -1,0 +1,107 @@
+# Completion for fish. internal/cli/completions_test.go holds it against the program.
+
+# Prints what stands before the current word: the command's words, or the flags that `hooks list` needs too.
+function __foreman_dlm_updater_before -a what
+    set -l flag
+    set -l words
+    set -l options
+    for word in (commandline -opc)[2..-1]
+        switch "$flag:$word"
+            case '-c:*' '--config:*' '--cfg:*' '--library:*'
+                set -a options $flag $word
+                set flag
+            case '*:--config=*' '*:--cfg=*' '*:--library=*'
+                set -a options $word
+                set flag
+            case '*:-*'
+                set flag $word
+            case '*'
+                set -a words $word
+                set flag
+        end
+    end
+    printf '%s\n' $$what
+end
+
+# Is this the command? It may be a pattern.
+function __foreman_dlm_updater_at
+    set -l words (__foreman_dlm_updater_before words)
+    string match -q -- "$argv" "$words"
+end
+
+# Prints stage, directory and name of the hooks that `hooks list` shows in one of the states: STATES [STAGE].
+function __foreman_dlm_updater_hooks -a states stage
+    set -l program (commandline -opc)[1]
+    type -q $program; or return # fish would say so in the middle of the command line
+    $program hooks list $stage (__foreman_dlm_updater_before options) 2>/dev/null | awk -v states="^($states)\$" '
+        /^[^ ]/ { stage = $1; dir = $0; sub(/^[^(]*\(/, "", dir); sub(/\)$/, "", dir); next }
+        $1 ~ states { print stage "\t" dir "\t" $2 }'
+end
+
+function __foreman_dlm_updater_available
+    __foreman_dlm_updater_hooks available | while read -l -d \t stage dir name
+        echo $stage/$name
+    end
+end
+
+function __foreman_dlm_updater_links
+    __foreman_dlm_updater_hooks 'runs|skipped|refused' | while read -l -d \t stage dir name
+        if string match -q "*/$stage.d/*" (readlink $dir/$name)
+            echo $stage/$name
+        end
+    end
+end
+
+function __foreman_dlm_updater_names
+    set -l words (__foreman_dlm_updater_before words)
+    if test (count $words) = 3
+        __foreman_dlm_updater_hooks runs $words[3] | while read -l -d \t stage dir name
+            echo $name
+        end
+    end
+end
+
+set -l c complete -c foreman-dlm-updater
+set -l at __foreman_dlm_updater_at
+set -l stages needs_update pre_update update needs_reboot post_update
+
+complete -c foreman_dlm_updater -w foreman-dlm-updater
+$c -e
+$c -f
+$c -s c -l config -r -F -d 'another configuration file'
+$c -s h -l help -d 'what it takes'
+
+$c -n $at -a run -d 'begin a run, or go on with the one in progress'
+$c -n $at -a status -d 'where this host stands, and why'
+$c -n $at -a config -d 'check or show the configuration'
+$c -n $at -a lock -d 'look at the lock, take it, release it'
+$c -n $at -a hooks -d 'list, enable, disable, run hooks'
+$c -n $at -a state -d 'look at the record of the run, change it'
+$c -n $at -a version -d 'print the version'
+
+$c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
+$c -n "$at status" -l json -d 'one JSON object'
+
+$c -n "$at config" -a check -d 'look over everything'
+$c -n "$at config" -a show -d 'the effective values and where each is from'
+$c -n "$at config check" -l offline -d 'do not ask Foreman'
+
+$c -n "$at lock" -a show -d 'who holds it'
+$c -n "$at lock" -a acquire -d 'take it by hand'
+$c -n "$at lock" -a release -d 'give it back'
+$c -n "$at lock acquire" -l wait -d 'until it is free'
+
+$c -n "$at hooks" -a list -d 'which there are'
+$c -n "$at hooks" -a enable -d 'link a bundled hook into its stage'
+$c -n "$at hooks" -a disable -d 'remove such a link'
+$c -n "$at hooks" -a run -d 'run hooks by hand'
+$c -n "$at 'hooks*'" -l library -r -x -a '(__fish_complete_directories)' -d 'another directory of bundled hooks'
+$c -n "$at hooks list; or $at hooks run" -a "$stages"
+$c -n "$at hooks enable" -a '(__foreman_dlm_updater_available)'
+$c -n "$at hooks disable" -a '(__foreman_dlm_updater_links)'
+$c -n "$at 'hooks run *'" -a '(__foreman_dlm_updater_names)'
+
+$c -n "$at state" -a show -d 'the record of the run'
+$c -n "$at state" -a set -d 'make a stage the next one'
+$c -n "$at state" -a clear -d 'forget the run'
+$c -n "$at state set" -a "$stages lock_get reboot lock_release"

@@ -1,0 +1,77 @@
+#compdef foreman-dlm-updater foreman_dlm_updater
+# Completion for zsh. internal/cli/completions_test.go holds it against the program.
+
+# Prints stage, directory and name of the hooks that `hooks list` shows in one of the states: STATES [STAGE].
+_foreman_dlm_updater_hooks() {
+    "$program" hooks list $2 $options 2>/dev/null | awk -v states="^($1)\$" '
+        /^[^ ]/ { stage = $1; dir = $0; sub(/^[^(]*\(/, "", dir); sub(/\)$/, "", dir); next }
+        $1 ~ states { print stage "\t" dir "\t" $2 }'
+}
+
+_foreman_dlm_updater() {
+    local program=${(Q)words[1]} command flag word stage dir name
+    local -a offered options
+    local -a flags=('--config:another configuration file' '--help:what it takes')
+    local -a stages=(needs_update pre_update update needs_reboot post_update)
+
+    # What stands before the current word: the command, and flags with their values.
+    for word in "${(@Q)words[2,CURRENT-1]}"; do
+        case $flag:$word in
+        -c:*|--config:*|--cfg:*|--library:*) options+=($flag $word) flag= ;;
+        *:--(config|cfg|library)=*) options+=($word) flag= ;;
+        *:-*) flag=$word ;;
+        *) command+=${command:+ }$word flag= ;;
+        esac
+    done
+    if [[ $PREFIX == --*=* ]]; then
+        flag=${PREFIX%%=*}
+        compset -P '*='
+    fi
+
+    case $flag in
+    -c|--config|--cfg) _files; return ;;
+    --library) _files -/; return ;;
+    esac
+    case $command in
+    '')
+        offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why' 'config:check or show the configuration'
+            'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'state:look at the record of the run, change it'
+            'version:print the version')
+        flags+=('--after-reboot:do nothing if no run is in progress')
+        ;;
+    run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
+    status) flags+=('--json:one JSON object') ;;
+    config) offered=('check:look over everything' 'show:the effective values and where each is from') ;;
+    'config check') flags+=('--offline:do not ask Foreman') ;;
+    lock) offered=('show:who holds it' 'acquire:take it by hand' 'release:give it back') ;;
+    'lock acquire') flags+=('--wait:until it is free') ;;
+    hooks) offered=('list:which there are' 'enable:link a bundled hook into its stage' 'disable:remove such a link' 'run:run hooks by hand') ;;
+    'hooks list'|'hooks run') offered=($stages) ;;
+    'hooks enable')
+        _foreman_dlm_updater_hooks available | while IFS=$'\t' read -r stage dir name; do
+            offered+=($stage/$name)
+        done
+        ;;
+    'hooks disable')
+        _foreman_dlm_updater_hooks 'runs|skipped|refused' | while IFS=$'\t' read -r stage dir name; do
+            [[ "$(readlink $dir/$name)" != */$stage.d/* ]] || offered+=($stage/$name)
+        done
+        ;;
+    'hooks run '*' '*) ;;
+    'hooks run '*)
+        _foreman_dlm_updater_hooks runs ${command##* } | while IFS=$'\t' read -r stage dir name; do
+            offered+=($name)
+        done
+        ;;
+    state) offered=('show:the record of the run' 'set:make a stage the next one' 'clear:forget the run') ;;
+    'state set') offered=($stages lock_get reboot lock_release) ;;
+    esac
+    [[ $command != hooks* ]] || flags+=('--library:another directory of bundled hooks')
+    if [[ $PREFIX == -* ]]; then
+        _describe -o flag flags
+    else
+        _describe argument offered
+    fi
+}
+
+_foreman_dlm_updater "$@"

@@ -1,0 +1,107 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	// In the comment at the head of a hook: `#   name=default  what it means`.
+	setting = regexp.MustCompile(`(?m)^#   ([A-Za-z_]+)=('[^']*'|\S*)`)
+	// In the document: a setting with its default, a stage and a hook, a settings file.
+	documented = regexp.MustCompile("`([A-Za-z_]+)` \\(")
+	qualified  = regexp.MustCompile(`\b(needs_update|pre_update|update|needs_reboot|post_update)/(?:\d\d-)?([a-z-]+)`)
+	numbered   = regexp.MustCompile("`\\d\\d-([a-z-]+)`")
+	file       = regexp.MustCompile("`([a-z-]+)\\.conf`")
+)
+
+// hooks returns the settings of each bundled hook, with their defaults, by STAGE/NAME.
+func hooks(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob("../contrib/hooks/*.d/*")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no hooks: %v", err)
+	}
+	all := map[string]map[string]string{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(string(text), "\nset -eu")
+		stage, _ := strings.CutSuffix(filepath.Base(filepath.Dir(path)), ".d")
+		if !strings.Contains(head, "\n# Stage: "+stage+".") {
+			t.Errorf("%s does not say that its stage is %s", path, stage)
+		}
+		settings := map[string]string{}
+		for _, match := range setting.FindAllStringSubmatch(head, -1) {
+			settings[match[1]] = strings.Trim(match[2], "'")
+		}
+		all[stage+"/"+filepath.Base(path)] = settings
+	}
+	return all
+}
+
+// rows returns the rows of the document's tables. An empty first cell means that of the row above.
+func rows(text string) (rows []string) {
+	first := ""
+	for _, line := range strings.Split(text, "\n") {
+		if cells := strings.SplitN(line, "|", 3); len(cells) == 3 && cells[0] == "" {
+			if strings.TrimSpace(cells[1]) != "" {
+				first = cells[1]
+			}
+			rows = append(rows, first+"|"+cells[2])
+		}
+	}
+	return rows
+}
+
+func TestBundledHooksAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/bundled-hooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := rows(string(text))
+	row := func(words ...string) bool {
+		return slices.ContainsFunc(rows, func(row string) bool {
+			return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(row, word) })
+		})
+	}
+	known, names, settings := hooks(t), map[string]bool{}, map[string]bool{}
+	for hook, its := range known {
+		stage, name, _ := strings.Cut(hook, "/")
+		names[name] = true
+		if !row("`"+hook+"`") && !row("`"+stage+"`", "`"+name+"`") {
+			t.Errorf("%s is not in the document", hook)
+		}
+		for setting, value := range its {
+			settings[setting] = true
+			ok := false
+			for _, where := range []string{"`" + hook + "`", "`" + name + "`", "`" + name + ".conf`"} {
+				ok = ok || row(where, "`"+setting+"`", value)
+			}
+			if !ok {
+				t.Errorf("%s: %s (%s) is not in the document", hook, setting, value)
+			}
+		}
+	}
+	for _, match := range qualified.FindAllStringSubmatch(string(text), -1) {
+		if known[match[1]+"/"+match[2]] == nil {
+			t.Errorf("the document has %s, which is no hook", match[0])
+		}
+	}
+	for _, match := range slices.Concat(numbered.FindAllStringSubmatch(string(text), -1), file.FindAllStringSubmatch(string(text), -1)) {
+		if !names[match[1]] {
+			t.Errorf("the document has %s, which is of no hook", match[0])
+		}
+	}
+	for _, match := range documented.FindAllStringSubmatch(strings.Join(rows, "\n"), -1) {
+		if !settings[match[1]] && match[1] != "update" { // zypper's
+			t.Errorf("the document has %s, which is no hook's setting", match[0])
+		}
+	}
+}
