@@ -98,7 +98,7 @@ func plain(pattern string) string {
 	text = strings.TrimSuffix(strings.TrimPrefix(text, "^"), "$")
 	text = strings.TrimPrefix(text, " *")
 	text = numbers.ReplaceAllString(text, "N")
-	text = gap.ReplaceAllString(text, " … ")
+	text = strings.ReplaceAll(gap.ReplaceAllString(text, " … "), `\S+`, "…")
 	text = apostrophe.ReplaceAllString(text, "$1'$2")
 	text = strings.ReplaceAll(text, `"..`, `"…`)
 	return strings.TrimSpace(escaped.ReplaceAllString(text, "$1"))
