@@ -7,7 +7,7 @@ LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -v '\.txtar$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit lint security test-hooks test-packages test-puppet e2e bench scale demo fuzz deps clean
+.PHONY: help build packages repo snapshot test unit lint security test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -86,14 +86,21 @@ bench: build ## measure speed and memory, as ratios
 scale: build ## what a fleet that waits for a lock costs Foreman, and how long it takes: model, and real processes
 	$(GO) run ./test/scale
 
+KILLS ?= 400
+chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked without the lock
+	KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m ./test/chaos
+
 demo: ## three hosts that update one after the other, to look at
 	@$(GO) run ./test/demo
+
+docs-bad-input: ## write the tables of bad input in docs/safety.md from the tests
+	$(GO) run ./test/badinput
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@set -e; for package in $$($(GO) list ./internal/...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; \
 	  done; \
 	done
 

@@ -1,6 +1,7 @@
 // Command dlm-sandbox is a stand-in for Foreman's DLM lock server that runs by
 // itself, for trying out foreman-dlm-updater without a Foreman. It makes the
-// certificates that it needs. Nothing it keeps survives its end, but for these.
+// certificates that it needs. Nothing it keeps survives its end, but for these
+// and the record, from which it can go on.
 package main
 
 import (

@@ -267,6 +267,42 @@ func TestServeWithOwnCA(t *testing.T) {
 	}
 }
 
+// TestRestore: a sandbox that was killed goes on with the locks as they were, and passes over what others wrote into the record.
+func TestRestore(t *testing.T) {
+	dir := t.TempDir()
+	record := filepath.Join(dir, "events")
+	if out, err := sandbox(t, "issue", "--dir", dir, "web1", "web2").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s := serve(t, "--dir", dir, "--record", record, "--restore")
+	web1, web2 := client(t, dir, "web1"), client(t, dir, "web2")
+	for _, name := range []string{"a", "b"} {
+		ask(t, web1, "PUT", s.url+"/api/dlmlocks/"+name+"/lock")
+	}
+	ask(t, web1, "DELETE", s.url+"/api/dlmlocks/b/lock")
+	s.stop(t, syscall.SIGKILL)
+	f, err := os.OpenFile(record, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"kind":"begin","host":"web2","stage":"update"}` + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+
+	s = serve(t, "--dir", dir, "--record", record, "--restore")
+	var got []int
+	for _, c := range []*http.Client{web2, web1} {
+		for _, name := range []string{"a", "b"} {
+			got = append(got, ask(t, c, "PUT", s.url+"/api/dlmlocks/"+name+"/lock"))
+		}
+	}
+	if diff := cmp.Diff([]int{412, 200, 200, 412}, got); diff != "" {
+		t.Errorf("answers to PUT of web2, then web1 (-want +got):\n%s", diff)
+	}
+	s.stop(t, syscall.SIGTERM)
+}
+
 // TestServerName: the server's certificate is good for the names asked for.
 func TestServerName(t *testing.T) {
 	c := serveCmd{Listen: "192.0.2.1:8443", Name: []string{"foreman.example.com", "192.0.2.7"}}
@@ -344,6 +380,8 @@ func TestErrors(t *testing.T) {
 		{[]string{"serve", "--dir", dir, "--admin-password-file", file}, 1, "is empty"},
 		{[]string{"serve", "--dir", dir, "--admin-password-file", file + "x"}, 1, "read admin password"},
 		{[]string{"serve", "--dir", dir, "--record", dir}, 1, "open record"},
+		{[]string{"serve", "--dir", dir, "--restore"}, 1, "--record says where from"},
+		{[]string{"serve", "--dir", dir, "--restore", "--record", filepath.Join(dir, "ca.key")}, 1, "read record"},
 		{[]string{"serve", "--dir", dir, "--listen", "127.0.0.1:x"}, 1, "listen tcp"},
 	}
 	for _, tt := range tests {

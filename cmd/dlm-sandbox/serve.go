@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"os"
@@ -27,6 +28,7 @@ type serveCmd struct {
 	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
 	AdminPasswordFile string        `placeholder:"FILE" help:"Let the user admin change locks, with the password in this file."`
 	Record            string        `placeholder:"FILE" help:"Append each event to this file, as a line of JSON."`
+	Restore           bool          `help:"Begin with the locks as they are at the end of the record."`
 	Fault             []fault       `sep:"none" placeholder:"METHOD:KIND[:TIMES[:DELAY]]" help:"Something that goes wrong; METHOD may be any, TIMES 0 is always; repeatable. Kinds: ${kinds}."`
 }
 
@@ -48,6 +50,12 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 	if opts.AdminPassword, err = c.adminPassword(); err != nil {
 		return err
 	}
+	var before []dlmtest.Event
+	if c.Restore {
+		if before, err = readRecord(c.Record); err != nil {
+			return err
+		}
+	}
 	if c.Record != "" {
 		f, err := os.OpenFile(c.Record, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 		if err != nil {
@@ -62,6 +70,7 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 	opts.Answered = func(r dlmtest.Request) { out.request(s, r) }
 	opts.ErrorLog = log.New(out, "", 0)
 	s = dlmtest.New(opts)
+	s.Restore(before)
 	for _, f := range c.Fault {
 		s.Inject(dlmtest.Fault(f))
 	}
@@ -149,6 +158,29 @@ func (c *serveCmd) certificate() dlmtest.IssueOptions {
 		}
 	}
 	return o
+}
+
+// readRecord reads the events of a record, which need not be there yet.
+func readRecord(path string) (events []dlmtest.Event, err error) {
+	f, err := os.Open(path)
+	switch {
+	case path == "":
+		return nil, errors.New("restore locks: --record says where from")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	defer f.Close()
+	for lines := json.NewDecoder(f); ; {
+		var e dlmtest.Event
+		if err := lines.Decode(&e); errors.Is(err, io.EOF) {
+			return events, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read record %s: %w", path, err)
+		}
+		events = append(events, e)
+	}
 }
 
 // recordTo writes events to w as lines of JSON; fail gets the first error.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
@@ -180,7 +181,12 @@ func (s *standing) sentence() string {
 	if len(s.Unseen) > 0 {
 		text += "; could not see " + strings.Join(s.Unseen, "; ")
 	}
-	return strings.ReplaceAll(text, "\n", " ")
+	return strings.Map(func(c rune) rune { // newlines, and what a damaged state file may hold
+		if !unicode.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, text)
 }
 
 func (s *standing) run() string {

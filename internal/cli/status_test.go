@@ -37,6 +37,8 @@ func TestSentences(t *testing.T) {
 		{standing{Stage: state.Update, Error: failed, Lock: other, record: record},
 			"stage update failed at 2026-11-22 02:14:03 in hook 50-apt (exit 100); but lock web held by web3 since " +
 				"2026-11-22 02:14:03; mend it, then `foreman-dlm-updater run`"},
+		{standing{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: "a\nb \x1b[2J\u202e"}, Lock: mine, record: record},
+			"stage update failed at 2026-11-22 02:14:03 (a b  [2J ); lock kept; mend it, then `foreman-dlm-updater run`"},
 		{standing{Stage: state.NeedsUpdate, Error: &state.Error{Time: at, Stage: state.NeedsUpdate, Message: "exit 127"}, Lock: free, record: record},
 			"stage needs_update failed at 2026-11-22 02:14:03 (exit 127); lock web is free; mend it, or let the next " +
 				"`foreman-dlm-updater run` try again"},

@@ -262,6 +262,7 @@ func TestInvalid(t *testing.T) {
 		isURL   = "; https://HOST, perhaps with a port and a path, would be right"
 		digit   = " begins with a digit, and Foreman takes such a name for the numeric id of another lock; begin it with a letter"
 	)
+	//bad:Configuration: line want
 	for _, tt := range []struct{ line, want string }{
 		{"lock_name =", "is empty; give the lock's name in Foreman"},
 		{"lock_name = 12", `"12"` + digit},

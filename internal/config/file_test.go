@@ -115,6 +115,7 @@ func TestUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	long := write(t, minimal+strings.Repeat("#\n", maxSize/2))
+	//bad:Configuration: name text
 	for _, tt := range []struct {
 		name, path string
 		is         error

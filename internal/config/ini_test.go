@@ -106,6 +106,7 @@ func interpolated(doc *document, r *report) map[string]string {
 }
 
 func TestStructure(t *testing.T) {
+	//bad:Configuration: name want
 	for _, tt := range []struct {
 		name, text string
 		want       []string
@@ -189,6 +190,7 @@ func TestTooManyKeys(t *testing.T) {
 
 func TestInterpolationFaults(t *testing.T) {
 	bomb := "a1 = " + strings.Repeat("%(a0)s", 50) + "\na2 = " + strings.Repeat("%(a1)s", 50) + "\nstate = %(a2)s\n"
+	//bad:Configuration: name want
 	for _, tt := range []struct{ name, text, want string }{
 		{"in another key", "state = %(dir)s/a\ndir = 5%\n", `FILE:6: state: "%" is no %(key)s; write %% for a plain % (in dir, line 7)`},
 		{"unknown in another key", "state = %(dir)s/a\ndir = %(x)s\n", "FILE:6: state: %(x)s refers to a key that is not there (in dir, line 7); add the key, or write %% for a plain %"},

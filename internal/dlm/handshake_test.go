@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"foreman-dlm-updater/internal/dlm/dlmtest"
@@ -81,6 +83,7 @@ func (s *scene) alert(t *testing.T, number byte) {
 
 // TestHandshake: all that goes wrong before there is an answer, over real connections, told apart.
 func TestHandshake(t *testing.T) {
+	//bad:Certificates and connections: name want says
 	tests := []struct {
 		name    string
 		prepare func(*testing.T, *scene)
@@ -221,6 +224,11 @@ func TestHandshakeFiles(t *testing.T) {
 	another := issue(t, s.ca, "node2", dlmtest.IssueOptions{}, s.ca)
 	good, text := s.files, write(t, "text.pem", "no certificate\n")
 	encrypted := write(t, "encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	//bad:Certificates and connections: name says
 	tests := []struct {
 		name  string
 		files TLS
@@ -242,7 +250,11 @@ func TestHandshakeFiles(t *testing.T) {
 			"client_crt DIR/text.pem, client_key DIR/node1.key: tls: failed to find any PEM data in certificate input"},
 		{"a CA without PEM", TLS{good.Cert, good.Key, text}, "ca DIR/text.pem: there is no PEM certificate in it"},
 		{"a CA that is a key", TLS{good.Cert, good.Key, good.Key}, "ca DIR/node1.key: there is no PEM certificate in it"},
-		{"a directory", TLS{good.Cert, good.Key, t.TempDir() + "/."}, "ca: read DIR/.: is a directory"},
+		{"a directory", TLS{good.Cert, good.Key, t.TempDir() + "/."}, "ca: DIR/. is not a regular file"},
+		{"a FIFO", TLS{fifo, good.Key, good.CA}, "client_crt DIR/fifo, client_key DIR/node1.key: DIR/fifo is not a regular file"},
+		{"a device that never ends", TLS{good.Cert, "/dev/zero", good.CA}, "client_crt DIR/node1.pem, client_key /dev/zero: /dev/zero is not a regular file"},
+		{"a CA bundle without end", TLS{good.Cert, good.Key, write(t, "long.pem", strings.Repeat("x", maxPEM+1))},
+			"ca: DIR/long.pem is longer than 1048576 bytes, so no certificates or key"},
 		{"a path with a line end", TLS{good.Cert, good.Key, "/no\nsuch"}, `ca: open /no\nsuch: no such file or directory`},
 	}
 	for _, tt := range tests {

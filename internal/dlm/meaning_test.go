@@ -131,6 +131,7 @@ func TestAnswers(t *testing.T) {
 		html = "text/html; charset=utf-8"
 		lock = `{"name":"web","enabled":true,"host":{"name":"a","self":true}}`
 	)
+	//bad:Server answers: name want says
 	tests := []struct {
 		name   string
 		method string

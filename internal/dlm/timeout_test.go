@@ -60,17 +60,21 @@ func piped(t *testing.T, s speech) *Client {
 
 // TestTimeoutBoundsATry: http_timeout is for the whole of a try, however busy the connection is.
 func TestTimeoutBoundsATry(t *testing.T) {
-	const start = "HTTP/1.1 200 OK\r\nContent-Length: 61\r\n\r\n"
+	const (
+		start = "HTTP/1.1 200 OK\r\nContent-Length: 61\r\n\r\n"
+		late  = "no answer within http_timeout (30s): it ran out while "
+	)
+	//bad:Server answers: key says
 	for name, tt := range map[string]struct {
 		speech speech
-		while  string
+		says   string
 	}{
-		"silence":               {speech{}, "waiting for the answer"},
-		"a header that drips":   {speech{"HTTP/1.1 200 OK\r\nX: ", "x", time.Second}, "reading the answer"},
-		"a body that drips":     {speech{start, "x", time.Second}, "reading the answer"},
-		"a body without end":    {speech{"HTTP/1.1 200 OK\r\n\r\n", "x", time.Second}, "reading the answer"},
-		"a body that stays out": {speech{head: start}, "reading the answer"},
-		"interim answers":       {speech{"", "HTTP/1.1 102 Processing\r\n\r\n", 7 * time.Second}, "reading the answer"},
+		"silence":               {speech{}, late + "waiting for the answer"},
+		"a header that drips":   {speech{"HTTP/1.1 200 OK\r\nX: ", "x", time.Second}, late + "reading the answer"},
+		"a body that drips":     {speech{start, "x", time.Second}, late + "reading the answer"},
+		"a body without end":    {speech{"HTTP/1.1 200 OK\r\n\r\n", "x", time.Second}, late + "reading the answer"},
+		"a body that stays out": {speech{head: start}, late + "reading the answer"},
+		"interim answers":       {speech{"", "HTTP/1.1 102 Processing\r\n\r\n", 7 * time.Second}, late + "reading the answer"},
 	} {
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
 			t.Run(name+" "+method, func(t *testing.T) {
@@ -78,8 +82,7 @@ func TestTimeoutBoundsATry(t *testing.T) {
 					c := piped(t, tt.speech)
 					c.retries = 0
 					began := time.Now()
-					expect(t, do(t.Context(), c, method), ErrUnavailable,
-						"no answer within http_timeout (30s): it ran out while "+tt.while)
+					expect(t, do(t.Context(), c, method), ErrUnavailable, tt.says)
 					if took := time.Since(began); took != patience || c.Slowest() != patience {
 						t.Errorf("took %v, Slowest %v; want %v", took, c.Slowest(), patience)
 					}

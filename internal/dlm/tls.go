@@ -7,12 +7,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -102,9 +104,9 @@ func (c *secured) Write(b []byte) (int, error) {
 // Load reads the files. The pool is nil where the system's trust store is to be used. The error wraps
 // ErrCredentials, and names the configuration's keys.
 func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	cert, err := t.pair()
 	if err != nil {
-		if key, _ := os.ReadFile(t.Key); bytes.Contains(key, []byte("ENCRYPTED")) {
+		if key, _ := readPEM(t.Key); bytes.Contains(key, []byte("ENCRYPTED")) {
 			err = errors.New("the key is encrypted, and there is nobody to ask for its passphrase")
 		}
 		return nil, nil, fmt.Errorf("%w: client_crt %s, client_key %s: %w", ErrCredentials, t.Cert, t.Key, err)
@@ -112,7 +114,7 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 	if t.CA == "" {
 		return &cert, nil, nil
 	}
-	pem, err := os.ReadFile(t.CA)
+	pem, err := readPEM(t.CA)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: ca: %w", ErrCredentials, err)
 	}
@@ -123,9 +125,43 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 	return &cert, roots, nil
 }
 
+func (t TLS) pair() (tls.Certificate, error) {
+	cert, err := readPEM(t.Cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := readPEM(t.Key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// maxPEM is the most that is read of one of the files, in bytes; Debian's bundle of all CAs has a quarter of it.
+const maxPEM = 1 << 20
+
+// readPEM reads a regular file: a FIFO in its place would wait for ever, a device never end.
+func readPEM(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
+	if err == nil && len(text) > maxPEM {
+		err = fmt.Errorf("%s is longer than %d bytes, so no certificates or key", path, maxPEM)
+	}
+	return text, err
+}
+
 // describe says which certificate the host presents, for a message.
 func (t TLS) describe() string {
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	cert, err := t.pair()
 	if err != nil || cert.Leaf == nil {
 		return "client_crt " + t.Cert
 	}

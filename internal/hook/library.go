@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Library is a directory of ready-made hooks, DIR/STAGE.d/NAME. A symbolic link to one in a stage directory enables it.
@@ -31,13 +33,18 @@ func (l Library) Names(stage string) ([]string, error) {
 // Path is where the library has a hook, or would have it.
 func (l Library) Path(stage, name string) string { return filepath.Join(l.Dir, stage+".d", name) }
 
-// Description is the first sentence of the comment at a hook's beginning; empty if it has none.
+// Description is the first sentence of the comment at a hook's beginning, as it can be shown; empty if it has none.
 func (l Library) Description(stage, name string) string {
-	file, err := os.Open(l.Path(stage, name))
+	// Not blocking: a FIFO must not hang the list.
+	file, err := os.OpenFile(l.Path(stage, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return ""
 	}
 	defer file.Close()
+	return escape([]byte(firstSentence(file)))
+}
+
+func firstSentence(file io.Reader) string {
 	var text strings.Builder
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {

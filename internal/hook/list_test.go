@@ -63,6 +63,7 @@ func TestListOrder(t *testing.T) {
 
 func TestListSkips(t *testing.T) {
 	const odd = "the name of a leftover or hidden file"
+	//bad:Hook directories and links: name want
 	tests := []struct {
 		name string
 		make func(path string) error
@@ -147,6 +148,7 @@ func link(target string) func(string) error {
 // TestListUnsafe makes a stage directory D in a base B, and says which offenders there must be, and what
 // a shell that runs the commands that the error names leaves.
 func TestListUnsafe(t *testing.T) {
+	//bad:Hook directories and links: key want
 	tests := map[string]struct {
 		make func(t *testing.T, base, dir string)
 		want []string // path: why: fix
@@ -238,6 +240,16 @@ func TestListUnsafe(t *testing.T) {
 			[]string{
 				"B/D/d: leads nowhere: not a directory; restore what it points to, or remove the link if this host does not need that hook: ",
 				"B/D/it's; c: leads nowhere: no such file or directory; restore what it points to, or remove the link if this host does not need that hook: ",
+			},
+		},
+		"link to a file, with a slash or a dot behind it": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Symlink("/bin/true/", filepath.Join(dir, "c")))
+				must(t, os.Symlink("/bin/true/.", filepath.Join(dir, "d")))
+			},
+			[]string{
+				"B/D/c: leads nowhere: not a directory; restore what it points to, or remove the link if this host does not need that hook: ",
+				"B/D/d: leads nowhere: not a directory; restore what it points to, or remove the link if this host does not need that hook: ",
 			},
 		},
 		"loop": {

@@ -11,6 +11,7 @@ import (
 // TestVetOwnFiles: state and lock file are as safe as hooks are; a lock may be in a sticky directory like /run/lock, the
 // state may not.
 func TestVetOwnFiles(t *testing.T) {
+	//bad:State files: name state
 	tests := []struct {
 		name        string
 		root        bool // it needs root

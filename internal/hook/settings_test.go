@@ -12,6 +12,7 @@ import (
 
 // TestVetSettings: what hooks source is as dangerous as they are; what they don't, isn't.
 func TestVetSettings(t *testing.T) {
+	//bad:Hook settings: name want
 	tests := []struct {
 		name string
 		root bool // it needs root

@@ -140,6 +140,8 @@ func (v vetter) walk(path string) place {
 		case len(rest) == 0:
 			at.info = info
 			return at
+		case rest[0] == ".": // nothing but a directory may have that behind it
+			rest = rest[1:]
 		case rest[0] == "..":
 			at.path, rest = filepath.Dir(at.path), rest[1:]
 		default:
@@ -148,9 +150,13 @@ func (v vetter) walk(path string) place {
 	}
 }
 
-// split gives the names in a path that change where it leads.
+// split gives the names in a path that change where it leads, and a last "." if only a directory may be there: after a slash or a dot.
 func split(path string) []string {
-	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+	names := slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+	if strings.HasSuffix(path, "/") || strings.HasSuffix(path, "/.") {
+		names = append(names, ".")
+	}
+	return names
 }
 
 // check says what is wrong with the owner and the mode of one file. A link has no mode of its own.

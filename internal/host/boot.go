@@ -28,7 +28,7 @@ type Boot struct {
 // PID 1 in clock ticks, which differs from boot to boot in a container that shares the boot id of its host, and
 // systemd's SoftRebootsCount (systemd 256 and later), since a soft reboot keeps both.
 func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
-	content, err := os.ReadFile(bootIDFile)
+	content, err := readSmall(bootIDFile)
 	if err != nil {
 		return Boot{}, fmt.Errorf("read boot identity: %w", err)
 	}

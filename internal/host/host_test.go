@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -144,6 +146,32 @@ func TestReadBoot(t *testing.T) {
 	again, err := ReadBoot(t.Context(), file)
 	if err != nil || !cmp.Equal(boot, again) {
 		t.Errorf("it changed within a boot: %+v, %+v, %v", boot, again, err)
+	}
+}
+
+// TestOddFiles: what is no regular file neither hangs nor fills the memory.
+func TestOddFiles(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, "/dev/zero", filepath.Dir(fifo)} {
+		if boot, err := ReadBoot(t.Context(), path); err == nil {
+			t.Errorf("%s gave the boot %.20q", path, boot.ID)
+		}
+		if pid := readPID(path); pid != 0 {
+			t.Errorf("%s gave the pid %d", path, pid)
+		}
+	}
+	long := filepath.Join(t.TempDir(), "long")
+	if err := os.WriteFile(long, bytes.Repeat([]byte("x"), 5000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadBoot(t.Context(), long); err == nil {
+		t.Error("5000 bytes were taken for a boot id")
+	}
+	if err := Running(fifo, long); err != nil {
+		t.Errorf("a FIFO that nobody holds: %v", err)
 	}
 }
 

@@ -92,10 +92,9 @@ func writePID(path string, lock *flock.Flock) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if old := bytes.TrimSpace(content[:n]); len(old) > 0 {
-		if _, err := strconv.Atoi(string(old)); err != nil {
-			return errors.New("there is something else than a pid in it; name a file that is used for nothing else")
-		}
+	old := bytes.TrimSpace(content[:n])
+	if _, err := strconv.Atoi(string(old)); len(old) > 0 && err != nil || n == len(content) { // no pid is that long
+		return errors.New("there is something else than a pid in it; name a file that is used for nothing else")
 	}
 	if err := f.Chmod(0o600); err != nil { // one that the original left
 		return err
@@ -121,7 +120,7 @@ func (i *Instance) Close() error {
 // nothing.
 func Running(path, statePath string) error {
 	for _, file := range []string{path, statePath + ".lock"} {
-		lock := flock.New(file, flock.SetFlag(os.O_RDONLY))
+		lock := flock.New(file, flock.SetFlag(os.O_RDONLY|unix.O_NONBLOCK)) // a FIFO would wait for a writer
 		locked, err := lock.TryRLock()
 		lock.Close()
 		switch {
@@ -136,7 +135,7 @@ func Running(path, statePath string) error {
 }
 
 func readPID(path string) int {
-	content, err := os.ReadFile(path)
+	content, err := readSmall(path)
 	if err != nil {
 		return 0
 	}

@@ -4,7 +4,9 @@ package state
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Stage is the name of a stage of the workflow, as it stands in the first line of the state file.
@@ -58,6 +60,11 @@ type Record struct {
 	Rebooted bool `json:"rebooted,omitempty"`
 	// Error is why the stage was not finished; nil while it runs, and after a signal or a crash.
 	Error *Error `json:"error,omitempty"`
+}
+
+// namesAreText reports whether the record's names can be printed, and given to a hook, as they are.
+func (r Record) namesAreText() bool {
+	return !strings.ContainsFunc(r.RunID+r.Lock+r.MachineID, unicode.IsControl)
 }
 
 // Of reports whether the record may be this machine's. An id that is not known proves nothing.

@@ -38,6 +38,9 @@ func (s Store) Load() (*Record, error) {
 	// Not blocking: a FIFO in the file's place must not hang the host's updates.
 	f, err := os.OpenFile(s.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(s.Path); err == nil { // a run may be on record where it leads, once that is mounted
+			return nil, &UnreadableError{s.Path, "it is a symbolic link that leads nowhere"}
+		}
 		return nil, nil
 	}
 	if err != nil {
@@ -98,6 +101,9 @@ func parse(content []byte) (*Record, error) {
 	}
 	if record.Reboots < 0 || record.Interrupted < 0 {
 		return nil, fmt.Errorf("the JSON after the stage's name %q counts below zero", stage)
+	}
+	if !record.namesAreText() {
+		return nil, fmt.Errorf("the JSON after the stage's name %q has a control character in a name", stage)
 	}
 	return record, nil
 }

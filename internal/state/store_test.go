@@ -83,6 +83,7 @@ func TestOriginal(t *testing.T) {
 
 // TestUnreadable: what is no record is refused, said what it is, and left as it was.
 func TestUnreadable(t *testing.T) {
+	//bad:State files: name said
 	tests := []struct{ name, content, said string }{
 		{"empty", "", "is empty"},
 		{"blank", "\n\n", "is empty"},
@@ -101,6 +102,8 @@ func TestUnreadable(t *testing.T) {
 		{"newer version", "update\n{\"format\":2,\"boot\":\"x\"}\n", "newer version of this program (format 2; this one knows 1)"},
 		{"wrong type", "update\n{\"format\":1,\"reboots\":\"many\"}\n", "not a record"},
 		{"negative counter", "update\n{\"format\":1,\"reboots\":-1}\n", "below zero"},
+		{"an escape sequence in the lock's name", "update\n{\"format\":1,\"lock\":\"web\\u001b[2J\"}\n", "a control character in a name"},
+		{"a NUL in the run's id", "update\n{\"format\":1,\"run\":\"a\\u0000b\"}\n", "a control character in a name"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -240,8 +243,17 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if !record.Stage.Known() || record.Format > Format || record.Reboots < 0 || record.Interrupted < 0 {
+		if !record.Stage.Known() || record.Format > Format || record.Reboots < 0 || record.Interrupted < 0 || !record.namesAreText() {
 			t.Errorf("%q gave %+v", content, record)
+		}
+		store := Store{filepath.Join(t.TempDir(), "state")}
+		if err := store.Save(*record); err != nil {
+			t.Skip("a time that RFC 3339 can't write: ", err)
+		}
+		again, err := store.Load()
+		record.Format = Format
+		if diff := cmp.Diff(record, again); err != nil || diff != "" {
+			t.Errorf("%q is not what it was when it was written anew: %v %s", content, err, diff)
 		}
 	})
 }

@@ -62,3 +62,23 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("without AdminPassword: %d, want 401", res.StatusCode)
 	}
 }
+
+// TestRestore: the events of a server are enough to go on from.
+func TestRestore(t *testing.T) {
+	before := New(Options{})
+	before.SetHolder("web", "web1")
+	before.SetHolder("web", "web2")
+	before.SetEnabled("web", false)
+	before.SetHolder("db", "web1")
+	before.SetHolder("db", "")
+	after := New(Options{})
+	after.Restore(append(before.Events(), Event{Kind: "begin", Host: "web3", Lock: "db"}))
+	for name, want := range map[string]Row{"web": {Holder: "web2"}, "db": {Enabled: true}} {
+		if got, ok := after.Lock(name); !ok || got.Holder != want.Holder || got.Enabled != want.Enabled {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if n := len(after.Events()); n != 0 {
+		t.Errorf("%d events were written", n)
+	}
+}

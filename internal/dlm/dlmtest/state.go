@@ -45,6 +45,23 @@ func (s *Server) SetHolder(name, cn string) {
 	s.set(r, r.enabled, s.knownHost(cn))
 }
 
+// Restore makes the locks what these events left of them, as a server finds its database when it starts. It writes no events, and passes
+// over kinds that it doesn't know. Hosts keep neither their ids nor other names.
+func (s *Server) Restore(events []Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range events {
+		switch e.Kind {
+		case EventAcquire:
+			s.namedOrNew(e.Lock).holder = s.knownHost(e.Host)
+		case EventRelease:
+			s.namedOrNew(e.Lock).holder = nil
+		case EventEnable, EventDisable:
+			s.namedOrNew(e.Lock).enabled = e.Kind == EventEnable
+		}
+	}
+}
+
 func (s *Server) namedOrNew(name string) *row {
 	if r := s.named(name); r != nil {
 		return r

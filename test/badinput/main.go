@@ -1,0 +1,152 @@
+// Command badinput writes the tables of bad input in docs/safety.md from the tests that try it, so that the document says nothing that no
+// test asserts. A test takes part by a directive:
+//
+//	#: SECTION | WHAT          in a script of testdata, above the commands that try it; they end with an empty line
+//	//bad:SECTION NAME SAYS... in a Go test, above a table: the fields that name the input, and say what must come of it
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	root     = "."
+	document = "docs/safety.md"
+	begin    = "<!-- begin: bad input, written by `make docs-bad-input` -->\n"
+	end      = "<!-- end: bad input -->\n"
+)
+
+// group is what one test tries.
+type group struct {
+	section, source string
+	rows            []row
+}
+
+// row is an input, and what happens.
+type row struct{ what, happens string }
+
+// sections, in the order of the document.
+var sections = []string{
+	"State files", "Full disks", "Lock and log files", "Configuration", "Command line", "Hooks", "Hook directories and links", "Hook settings",
+	"Server answers", "Certificates and connections", "Environment", "Signals", "Two at once",
+}
+
+func main() {
+	if err := update(root); err != nil {
+		fmt.Fprintf(os.Stderr, "badinput: error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func update(root string) error {
+	path := filepath.Join(root, document)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	text, err := rewrite(string(old), root)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// rewrite returns the document with the tables between its marks.
+func rewrite(old, root string) (string, error) {
+	groups, err := collect(root)
+	if err != nil {
+		return "", err
+	}
+	head, rest, ok := strings.Cut(old, begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return "", fmt.Errorf("%s lacks the lines %q and %q", document, begin, end)
+	}
+	return head + begin + tables(groups) + end + tail, nil
+}
+
+// collect finds all directives below root.
+func collect(root string) ([]group, error) {
+	scripts, err := filepath.Glob(filepath.Join(root, "cmd/*/testdata/*.txtar"))
+	if err != nil {
+		return nil, err
+	}
+	tests, err := filepath.Glob(filepath.Join(root, "internal/*/*_test.go"))
+	if err != nil {
+		return nil, err
+	}
+	var all []group
+	for _, read := range []struct {
+		paths []string
+		with  func(path, source string) ([]group, error)
+	}{{scripts, script}, {tests, goTest}} {
+		for _, path := range read.paths {
+			source, err := filepath.Rel(root, path)
+			if err != nil {
+				return nil, err
+			}
+			found, err := read.with(path, source)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", source, err)
+			}
+			all = append(all, found...)
+		}
+	}
+	for _, g := range all {
+		if !slices.Contains(sections, g.section) {
+			return nil, fmt.Errorf("%s: %q is no section; those are %q", g.source, g.section, sections)
+		}
+		for _, r := range g.rows {
+			if r.what == "" || r.happens == "" {
+				return nil, fmt.Errorf("%s: an entry of %q says nothing: %+v", g.source, g.section, r)
+			}
+		}
+	}
+	return all, nil
+}
+
+func tables(groups []group) string {
+	var b strings.Builder
+	total := 0
+	for _, section := range sections {
+		fmt.Fprintf(&b, "\n### %s\n", section)
+		for _, g := range groups {
+			if g.section != section {
+				continue
+			}
+			fmt.Fprintf(&b, "\n%s:\n\n| tried | what happens |\n|---|---|\n", g.source)
+			for _, r := range g.rows {
+				fmt.Fprintf(&b, "| %s | %s |\n", cell(r.what), cell(r.happens))
+			}
+			total += len(g.rows)
+		}
+	}
+	return fmt.Sprintf("\n%d inputs.\n", total) + b.String() + "\n"
+}
+
+// cell makes a text one cell of a table.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(text), "|", `\|`), "\n", " ")
+}
+
+// code makes a text code, whatever is in it, and not too long.
+func code(text string) string {
+	const most = 240
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+		text = strings.ReplaceAll(strings.Trim(strconv.Quote(text), `"`), `\"`, `"`)
+	}
+	if strings.Contains(text, "`") {
+		return "`` " + text + " ``"
+	}
+	return "`" + text + "`"
+}

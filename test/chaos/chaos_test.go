@@ -1,0 +1,125 @@
+// Package chaos runs real updaters on eight hosts against a real lock server, kills them all the time, fills their disks and restarts the
+// server, and proves by what hooks and server wrote down that no two hosts worked at once, no run was lost and no lock left behind.
+//
+// The hosts are directories and their reboots a new boot id; the programs, their processes, TLS, files and signals are real. How often it
+// kills is in KILLS; without it, it does just enough to see that it works.
+package chaos
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// inNamespace in the environment says that this process has a mount namespace of its own.
+const inNamespace = "CHAOS_IN_NAMESPACE"
+
+func TestMain(m *testing.M) {
+	if os.Geteuid() == 0 && os.Getenv(inNamespace) == "" {
+		again := exec.Command("/proc/self/exe", os.Args[1:]...)
+		again.Args[0] = os.Args[0]
+		again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
+		again.Env = append(os.Environ(), inNamespace+"=1")
+		// Mounts vanish with it, and it ends with us: this is the main thread, which lives as long as the process.
+		again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+		err := again.Run()
+		var exit *exec.ExitError
+		if err == nil || errors.As(err, &exit) {
+			os.Exit(again.ProcessState.ExitCode())
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// kills is how many processes are to be killed, and whether somebody has asked for it.
+func kills(t *testing.T) (n int, asked bool) {
+	t.Helper()
+	text := os.Getenv("KILLS")
+	if text == "" {
+		return 12, false
+	}
+	n, err := strconv.Atoi(text)
+	must(t, err)
+	return n, true
+}
+
+// build builds the programs into a directory of their own. overlay maps source files to what is to be compiled instead.
+func build(t *testing.T, overlay map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := json.Marshal(map[string]any{"Replace": overlay})
+	must(t, err)
+	file := filepath.Join(dir, "overlay.json")
+	must(t, os.WriteFile(file, text, 0o644))
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-overlay", file, "-o", dir+"/",
+		"foreman-dlm-updater/cmd/foreman-dlm-updater", "foreman-dlm-updater/cmd/dlm-sandbox")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// TestKills is the proof.
+func TestKills(t *testing.T) {
+	n, _ := kills(t)
+	w := newWorld(t, settings{programs: build(t, nil), hosts: 8, kills: n, window: "20ms", hasty: 3})
+	v := w.run(t, time.Minute+time.Duration(n)*2*time.Second)
+	t.Logf("what happened:\n%s", w.account(v))
+	for _, flaw := range v.flaws {
+		t.Error(flaw)
+	}
+	if v.finished < len(w.living) {
+		t.Errorf("only %d runs were finished", v.finished)
+	}
+}
+
+// mistakes are changes to the program that the proof must notice.
+var mistakes = []struct {
+	name         string
+	file         string
+	right, wrong string
+	window       string
+	hosts, kills int
+	flaw         string
+}{
+	{"no settle time", "internal/workflow/acquire.go", "return max(w.Settle, 3*w.Server.Slowest())", "return 1", "150ms", 4, 0, " while "},
+	{"no look at the boot", "internal/workflow/resume.go", "case asked && !r.Asked.Boot.Same(r.boot):", "case asked:", "1ms", 2, 30, "inside reboot"},
+	{"a stage not written down", "internal/state/store.go", "\tr.Format = Format\n", "\tr.Format = Format\n\tif r.Stage == Update {\n\t\treturn nil\n\t}\n",
+		"1ms", 2, 30, "after update"},
+}
+
+// TestMistakes: the proof fails for a program that is wrong.
+func TestMistakes(t *testing.T) {
+	if _, asked := kills(t); !asked {
+		t.Skip("a part of `make chaos`: it takes minutes (KILLS is not set)")
+	}
+	for _, m := range mistakes {
+		t.Run(m.name, func(t *testing.T) {
+			path, err := filepath.Abs("../../" + m.file)
+			must(t, err)
+			source, err := os.ReadFile(path)
+			must(t, err)
+			if strings.Count(string(source), m.right) != 1 {
+				t.Fatalf("%s has changed: %q is not in it", m.file, m.right)
+			}
+			mutant := filepath.Join(t.TempDir(), "mutant.go")
+			must(t, os.WriteFile(mutant, []byte(strings.Replace(string(source), m.right, m.wrong, 1)), 0o644))
+			w := newWorld(t, settings{programs: build(t, map[string]string{path: mutant}), hosts: m.hosts, kills: m.kills, window: m.window,
+				calm: true, hasty: 1})
+			v := w.run(t, time.Minute)
+			if all := strings.Join(v.flaws, "\n"); !strings.Contains(all, m.flaw) {
+				t.Errorf("not found: %q is not among %d flaws:\n%s\n%s", m.flaw, len(v.flaws), all, w.account(v))
+			} else {
+				t.Logf("found: %s", v.flaws[0])
+			}
+		})
+	}
+}

@@ -1,0 +1,33 @@
+#!/bin/sh
+# The hook of every stage of a host under test: writes into the ledger before and after its work, in one write each, so that lines of
+# several hosts stay whole and in order.
+# Exit: needs_update 1 while another version is offered; needs_reboot 1 for versions with an odd number. Needs: CHAOS_HOST, CHAOS_DIR,
+# CHAOS_LEDGER, and a sleep that takes fractions.
+set -eu
+record() {
+	printf '{"kind":"%s","host":"%s","stage":"%s","run":"%s","rebooted":%s,"answer":"%s"}\n' \
+		"$1" "$CHAOS_HOST" "$DLM_STAGE" "$DLM_RUN_ID" "$DLM_REBOOTED" "${2-}" >>"$CHAOS_LEDGER"
+}
+record begin
+read -r installed <"$CHAOS_DIR/installed"
+answer=no
+case $DLM_STAGE in
+needs_update)
+	read -r offered <"$CHAOS_DIR/offered"
+	if [ "$installed" != "$offered" ]; then answer=yes; fi
+	;;
+update)
+	sleep 0.03
+	cp "$CHAOS_DIR/offered" "$CHAOS_DIR/installing"
+	sleep 0.03
+	mv "$CHAOS_DIR/installing" "$CHAOS_DIR/installed"
+	;;
+needs_reboot)
+	case $installed in *[13579]) answer=yes ;; esac
+	;;
+*)
+	sleep 0.03
+	;;
+esac
+record end $answer
+[ $answer = no ]

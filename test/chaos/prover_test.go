@@ -1,0 +1,73 @@
+package chaos
+
+import (
+	"strings"
+	"testing"
+)
+
+// history writes entries in short: "web1 acquire", "web1 begin update", "web1 end needs_reboot yes", "web1 boot asked".
+func history(text string) (entries []entry) {
+	for line := range strings.Lines(text) {
+		f := append(strings.Fields(line), "", "", "")
+		e := entry{Host: f[0], Kind: f[1], Stage: f[2], Answer: f[3], Run: "r1", Asked: f[2] == "asked"}
+		if f[3] == "r2" {
+			e.Run = f[3]
+		}
+		if f[3] == "rebooted" {
+			e.Rebooted = 1
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+const (
+	due   = "web1 begin needs_update\nweb1 end needs_update yes\nweb1 acquire\n"
+	works = due + "web1 begin pre_update\nweb1 end pre_update no\nweb1 begin update\n"
+	asks  = works + "web1 end update no\nweb1 begin needs_reboot\nweb1 end needs_reboot yes\n"
+	ends  = "web1 begin post_update rebooted\nweb1 end post_update no\nweb1 release\n"
+)
+
+// TestProof: what a ledger must not say, each thing is found.
+func TestProof(t *testing.T) {
+	for _, tt := range []struct{ name, text, flaw string }{
+		{"a whole run", asks + "web1 asked\nweb1 boot\n" + ends, ""},
+		{"a run without a reboot", works + "web1 end update no\nweb1 begin needs_reboot\nweb1 end needs_reboot no\n" +
+			"web1 begin post_update\nweb1 end post_update no\nweb1 release\n", ""},
+		{"killed, and the stage again", works + "web1 killed\nweb1 begin update\nweb1 killed\n" + strings.TrimPrefix(asks, works[:len(works)-len("web1 begin update\n")]) +
+			"web1 killed\nweb1 boot asked\n" + ends, ""},
+		{"nothing due", "web1 begin needs_update\nweb1 end needs_update no\n", ""},
+		{"two at once", works + "web2 begin needs_update\nweb2 end needs_update yes\nweb2 begin pre_update\n", "web2 began pre_update while web1 was in update"},
+		{"no lock", due + "web1 release\nweb1 begin pre_update\n", `web1 began pre_update while the lock was ""'s`},
+		{"lost lock", works + "web2 acquire\n", "the lock changed hands (acquire by web2) while web1 was in update"},
+		{"a stage left out", due + "web1 begin update\n", "web1 began update after needs_update"},
+		{"a stage back", works + "web1 end update no\nweb1 begin pre_update\n", "web1 began pre_update after update"},
+		{"a stage not finished", works + "web1 killed\nweb1 begin needs_reboot\n", "before update had ended"},
+		{"twice at once", works + "web1 begin update\n", "web1 began update inside update"},
+		{"no update due", "web1 begin needs_update\nweb1 end needs_update no\nweb1 acquire\nweb1 begin pre_update\n", "no update is due"},
+		{"no reboot", asks + "web1 begin post_update\n", "before the reboot that it needs"},
+		{"not booted yet", asks + "web1 asked\nweb1 begin post_update\n", "web1 began post_update inside reboot"},
+		{"a power cut is no reboot that was asked for", asks + "web1 boot\nweb1 begin post_update rebooted\n", "before the reboot that it needs"},
+		{"reboot not asked for", works + "web1 asked\n", "asked for a reboot after update"},
+		{"a needless question", asks + "web1 asked\nweb1 boot\nweb1 begin needs_reboot\n", "web1 began needs_reboot after needs_reboot"},
+		{"hooks not told", asks + "web1 asked\nweb1 boot\nweb1 begin post_update\n", "DLM_REBOOTED=0"},
+		{"a run lost", works + "web1 killed\nweb1 begin needs_update r2\n", "web1 lost run r1 at update"},
+		{"a run from the middle", works + "web1 killed\nweb1 begin update r2\n", "web1 began run r2 with update"},
+		{"lock left behind", asks + "web1 asked\nweb1 boot\n" + strings.TrimSuffix(ends, "web1 release\n"), "at the end the lock is web1's"},
+		{"not finished", asks + "web1 release\n", "at the end web1 stands at needs_reboot"},
+		{"gibberish", due + "web1 release\nweb1 said hello\n", "says nothing"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := prove(history(tt.text))
+			if tt.flaw == "" || strings.HasPrefix(tt.flaw, "at the end") {
+				v.complete([]string{"web1"})
+			}
+			switch all := strings.Join(v.flaws, "\n"); {
+			case tt.flaw == "" && all != "":
+				t.Error(all)
+			case !strings.Contains(all, tt.flaw):
+				t.Errorf("found %q, not %q", all, tt.flaw)
+			}
+		})
+	}
+}

@@ -1,0 +1,70 @@
+package chaos
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// server is the lock server, which is killed and started again at the same address, with the locks that its record says.
+type server struct {
+	dir, ledger, program string
+	window               string // how long it dwells between check and write
+	mu                   sync.Mutex
+	url                  string
+	cmd                  *exec.Cmd
+}
+
+// misfortunes are what goes wrong with requests, a handful at a time: METHOD:KIND:TIMES:DELAY.
+var misfortunes = []string{
+	"any:delay:6:60ms", "any:delay-answer:4:60ms", "get:drop-before:2", "put:drop-before:1", "put:drop-after:1", "delete:drop-after:1",
+	"put:error-before:1", "put:error-after:1", "delete:error-after:1", "get:unavailable:2", "put:html:1", "get:html:1", "put:wrong-name:1",
+	"put:no-holder:1", "put:empty-body:1", "delete:empty-body:1", "get:json-array:1", "get:huge:1", "put:hang-after:1", "delete:hang-before:1",
+}
+
+// start starts the server, with so many of the misfortunes.
+func (s *server) start(trouble int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	address := "127.0.0.1:0"
+	if s.url != "" {
+		address = strings.TrimPrefix(s.url, "https://")
+	}
+	args := []string{"serve", "--dir", filepath.Join(s.dir, "ca"), "--listen", address, "--race-window", s.window, "--record", s.ledger, "--restore"}
+	for _, i := range rand.Perm(len(misfortunes))[:trouble] {
+		args = append(args, "--fault", misfortunes[i])
+	}
+	s.cmd = exec.Command(s.program, args...)
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	s.cmd.Stderr = s.cmd.Stdout
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(out)
+	for said := ""; lines.Scan(); said += lines.Text() + "\n" {
+		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
+			s.url = url
+			go func() { // nobody reads on; it must not wait for that
+				for lines.Scan() {
+				}
+			}()
+			return nil
+		}
+	}
+	return fmt.Errorf("the lock server didn't start: %v, %v", s.cmd.Args, s.cmd.Wait())
+}
+
+// kill ends it on the spot: what it has not answered never happened, or is in its record.
+func (s *server) kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
