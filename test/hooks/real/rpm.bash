@@ -62,6 +62,12 @@ holding() {
     HOLDER=$!
     until [[ -e $BATS_TEST_TMPDIR/held ]]; do kill -0 "$HOLDER" || return 1; done
 }
+# released_once_waited_for: the hook's wait for that lock ends it, however long the hook has taken to get there.
+released_once_waited_for() {
+    export HOLDER
+    # shellcheck disable=SC2016 # not for this shell
+    stub sleep 'kill "$HOLDER" || true; exec /bin/sleep 1'
+}
 # could_not_find_out WHY HOOK: with and without an exit code for it.
 could_not_find_out() {
     "$2"

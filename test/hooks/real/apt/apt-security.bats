@@ -175,12 +175,12 @@ updated() { hook update/apt-security; }
 @test "could not find out: a broken mirror, a missing package, locked lists, locked dpkg, wrong settings" {
     package /srv/security acme 2
     offered
-    holding /var/lib/apt/lists/lock 60
+    holding /var/lib/apt/lists/lock 600
     asked
     exits 75
     says "could not find out"
     kill "$HOLDER"
-    holding /var/lib/dpkg/lock-frontend 60
+    holding /var/lib/dpkg/lock-frontend 600
     asked
     exits 75
     kill "$HOLDER"

@@ -280,7 +280,7 @@ could_not_find_out() {
 
 @test "dpkg locked for ever: could not find out; the update fails and says so" {
     offer acme 2
-    holding /var/lib/dpkg/lock-frontend 60
+    holding /var/lib/dpkg/lock-frontend 600
     could_not_find_out "dpkg frontend lock"
     updated
     exits 1
@@ -307,7 +307,7 @@ could_not_find_out() {
     offer acme 2
     asked
     exits 1
-    holding /var/lib/apt/lists/lock 60
+    holding /var/lib/apt/lists/lock 600
     could_not_find_out "/var/lib/apt/lists/lock"
     updated
     exits 0
@@ -320,7 +320,7 @@ could_not_find_out() {
     holding /var/cache/apt/archives/lock 1
     asked
     exits 1
-    holding /var/cache/apt/archives/lock 60
+    holding /var/cache/apt/archives/lock 600
     could_not_find_out "/var/cache/apt/archives/lock"
     updated
     exits 1

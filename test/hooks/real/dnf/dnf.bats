@@ -192,7 +192,8 @@ updated() { hook update/dnf; }
 
 @test "rpm's own lock is waited for" {
     offer acme 2
-    holding /root/.rpmdb/.rpm.lock 4
+    holding /root/.rpmdb/.rpm.lock 600
+    released_once_waited_for
     asked
     exits 1
     updated
@@ -204,7 +205,7 @@ updated() { hook update/dnf; }
 @test "rpm's own lock, too long: a failure, and nothing is changed" {
     setting dnf lock_timeout=0
     offer acme 2
-    holding /root/.rpmdb/.rpm.lock 30
+    holding /root/.rpmdb/.rpm.lock 600
     updated
     exits 1
     says "transaction lock"

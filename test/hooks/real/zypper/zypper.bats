@@ -255,13 +255,14 @@ updated() { hook update/zypper; }
 @test "rpm's own lock is waited for; too long: a failure" {
     package /srv/main acme 2
     offered
-    holding /var/lib/rpm/.rpm.lock 4
+    holding /var/lib/rpm/.rpm.lock 600
     setting zypper lock_timeout=0
     updated
     exits 1
     says "transaction lock"
     installed acme 1
-    setting zypper lock_timeout=20
+    setting zypper lock_timeout=600
+    released_once_waited_for
     updated
     exits 0
     says "another program has rpm's lock"
