@@ -6,9 +6,11 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 )
 
 func main() {
 	dir, address, cert, key := os.Args[1], os.Args[2], os.Args[3], os.Args[4]
-	log.Fatal(http.ListenAndServeTLS(address, cert, key, http.FileServer(http.Dir(dir))))
+	server := &http.Server{Addr: address, Handler: http.FileServer(http.Dir(dir)), ReadHeaderTimeout: time.Minute}
+	log.Fatal(server.ListenAndServeTLS(cert, key))
 }
