@@ -30,9 +30,10 @@ const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
 type grammar struct {
 	Config string `short:"c" aliases:"cfg" placeholder:"FILE" default:"${config}" help:"Configuration file (default: ${config})."`
 
-	Run    runCmd    `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
-	Status statusCmd `cmd:"" help:"Say where this host stands, and why."`
-	Conf   struct {
+	Run     runCmd     `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
+	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
+	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
+	Conf    struct {
 		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate and, unless --offline, Foreman. Changes nothing."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`

@@ -74,7 +74,7 @@ func TestExampleOfTheOriginal(t *testing.T) {
 	want.ClientKey = "/etc/puppetlabs/puppet/ssl/private_keys/host.example.com.pem"
 	want.CA = "/etc/ipa/ca.crt"
 	want.Log, want.LogLevel = "/var/log/foreman_dlm_updater.log", "debug"
-	want.Lock, want.State = etc+"file.lock", etc+"state"
+	want.Lock, want.State, want.History = etc+"file.lock", etc+"state", etc+"history.jsonl"
 	if diff := cmp.Diff(want, c, ignoreInternals); diff != "" {
 		t.Error(diff)
 	}
@@ -93,6 +93,7 @@ func defaults() *Config {
 		},
 		RebootCmd: []string{"/usr/sbin/reboot"},
 		State:     "/var/lib/foreman_dlm_updater/state", Lock: "/run/foreman_dlm_updater.lock",
+		History:      "/var/lib/foreman_dlm_updater/history.jsonl",
 		LogRetention: 7, LogLevel: "info",
 		LockRetryInterval: time.Minute, LockSettle: 2 * time.Second, LockRefresh: time.Hour,
 		HTTPTimeout: 30 * time.Second, RebootTimeout: 15 * time.Minute,
@@ -136,6 +137,7 @@ post_update.d = /etc/foreman_dlm_updater/post_update.d (default)
 reboot_cmd = shutdown  -r +1 (FILE:11)
 state = /d/state (FILE:3)
 lock = /run/foreman_dlm_updater.lock (default)
+history = /d/history.jsonl (default)
 log =  (FILE:14)
 logretention = 7 (default)
 loglevel = error (FILE:12)
@@ -199,6 +201,9 @@ func TestValid(t *testing.T) {
 		{`reboot_cmd = sh -c "sync ; reboot # now"`, func(c *Config) any { return c.RebootCmd }, []string{"sh", "-c", "sync ; reboot # now"}},
 		{"state = /s", func(c *Config) any { return c.State }, "/s"},
 		{"lock = /l", func(c *Config) any { return c.Lock }, "/l"},
+		{"history = /h", func(c *Config) any { return c.History }, "/h"},
+		{"history = none", func(c *Config) any { return c.History }, ""},
+		{"state = /s/state", func(c *Config) any { return c.History }, "/s/history.jsonl"},
 		{"log = /var/log/u.log", func(c *Config) any { return c.Log }, "/var/log/u.log"},
 		{"log =", func(c *Config) any { return c.Log }, ""},
 		{"logretention = 0", func(c *Config) any { return c.LogRetention }, 0},
@@ -307,6 +312,8 @@ func TestInvalid(t *testing.T) {
 		{"state = /s\n\n\n  lock = /l", "goes on in line 9, which is indented; put the value on one line, or take the indentation away"},
 		{"lock =", "is empty; give a file, or remove the line for the default, /run/foreman_dlm_updater.lock"},
 		{"lock = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
+		{"history =", "is empty; give a file, or none, or remove the line for the default, history.jsonl beside state"},
+		{"history = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
 		{"log = /run//foreman_dlm_updater.lock", `"/run/foreman_dlm_updater.lock" is also lock; give it a file of its own`},
 		{"logretention =", "is empty; give a number of days, or remove the line for the default, 7"},
 		{"logretention = -1", `"-1" won't do; a whole number from 0 to 36500 would be right`},

@@ -46,6 +46,7 @@ type Result struct {
 	Killed   bool           // ended by us, or not begun, because of Runner.Kill
 	Err      error          // why it, or the command that it is a script of, could not be executed
 	Duration time.Duration  // until its exit; if it timed out, until it was told to end
+	Last     []string       // the last 40 lines of its output, as logged, each cut to a few hundred characters
 	Said     string         // the last line of its standard error, as logged, cut to a sentence's length; empty if none
 }
 
@@ -151,7 +152,7 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 		p.log.Warn("left a process behind that holds its output open; the output was closed", "waited", linger.String())
 	}
 	res := ended(p.res, cmd.ProcessState)
-	res.Said = out.said()
+	res.Said, res.Last = out.said(), out.tail.lines()
 	return res
 }
 

@@ -3,10 +3,12 @@ package hook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,9 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// plain compares results without what no test can know, and without what TestSaid is about.
+// plain compares results without what no test can know, and without what TestSaid and TestLast are about.
 var plain = cmp.Options{
-	cmpopts.IgnoreFields(Result{}, "Duration", "Said"),
+	cmpopts.IgnoreFields(Result{}, "Duration", "Said", "Last"),
 	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
 }
 
@@ -438,5 +440,25 @@ func TestForeignVariables(t *testing.T) {
 	got := environment([]string{"DLM_CANNOT_TELL_EXIT=75", "PATH=/bin", "A=b"}, []string{"DLM_STAGE=update"})
 	if diff := cmp.Diff([]string{"PATH=/bin", "A=b", "DLM_STAGE=update", "PWD=/"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestLast: the last lines of both streams go with the result, clean, in order and bounded.
+func TestLast(t *testing.T) {
+	result := (&Runner{}).Run("update", sh(t, `i=0; while [ $i -lt 100 ]; do i=$((i + 1)); echo "line $i"; done; printf '\033[1mred\n' >&2
+head -c 5000 /dev/zero | tr '\0' x`), nil)
+	var want []string
+	for i := 63; i <= 100; i++ {
+		want = append(want, fmt.Sprintf("line %d", i))
+	}
+	want = append(want, `\x1b[1mred`, strings.Repeat("x", 300)+"...")
+	if diff := cmp.Diff(want, result.Last); diff != "" {
+		t.Error(diff)
+	}
+	if result := (&Runner{}).Run("update", sh(t, "echo only"), nil); !slices.Equal(result.Last, []string{"only"}) {
+		t.Errorf("%q", result.Last)
+	}
+	if result := (&Runner{}).Run("update", sh(t, "true"), nil); result.Last != nil {
+		t.Errorf("%q", result.Last)
 	}
 }

@@ -58,6 +58,8 @@ type Record struct {
 	Rebooted bool `json:"rebooted,omitempty"`
 	// Error is why the stage was not finished; nil while it runs, and after a signal or a crash.
 	Error *Error `json:"error,omitempty"`
+	// Story is what happened so far; nil: nothing is known.
+	Story *Story `json:"story,omitempty"`
 }
 
 // Of reports whether the record may be this machine's. An id that is not known proves nothing.
