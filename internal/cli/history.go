@@ -113,13 +113,18 @@ func outcome(run history.Run) string {
 	if run.Result != string(watch.RunFinished) {
 		text += " in " + string(run.Stage)
 	}
-	if failure := run.Failure; failure != nil {
-		text += "; failed in " + string(failure.Stage)
-		if failure.Hook != "" {
-			text += "/" + failure.Hook
-		}
+	if run.Failure != nil {
+		text += ", failed in " + where(run.Failure)
 	}
 	return text
+}
+
+// where names the stage that failed, and the hook if it was one.
+func where(failure *state.Failure) string {
+	if failure.Hook == "" {
+		return string(failure.Stage)
+	}
+	return fmt.Sprintf("%s/%s", failure.Stage, failure.Hook)
 }
 
 type historyShowCmd struct {
@@ -194,7 +199,7 @@ func timeline(run history.Run) string {
 		fmt.Fprintln(&b)
 	}
 	if failure := run.Failure; failure != nil {
-		fmt.Fprintf(&b, "\nfailed %s in stage %s, hook %s: %s\n", clock(failure.Time), failure.Stage, orNone(strings.Fields(failure.Hook)), failure.Message)
+		fmt.Fprintf(&b, "\nfailed %s in %s: %s\n", clock(failure.Time), where(failure), failure.Message)
 		for _, line := range failure.Output {
 			fmt.Fprintf(&b, "  | %s\n", line)
 		}

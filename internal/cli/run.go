@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/logging"
@@ -47,7 +46,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log)
-	seen := watch.Watch(work, watch.Options{Show: host.Notify, Next: afterStop, Listeners: listeners(c, log)})
+	seen := watch.Watch(work, watch.Options{Show: host.Notify, Next: afterStop})
 	err = work.Run(p.Context, cmd.AfterReboot)
 	seen.Ended(err)
 	keepHistory(c, log, seen, err)
@@ -58,9 +57,6 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	seen.Close()
 	return err
 }
-
-// listeners are those who hear of what happens to a run.
-func listeners(*config.Config, hclog.Logger) []watch.Listener { return nil }
 
 // severity is how loud the log is about an error.
 func severity(err error) hclog.Level {

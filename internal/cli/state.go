@@ -77,7 +77,7 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	if err := store.Clear(); err != nil {
 		return err
 	}
-	if record != nil && record.Stage != state.NeedsUpdate && c.History != "" {
+	if record != nil && record.Stage != state.NeedsUpdate && record.RunID != "" && c.History != "" {
 		log, err := p.consoleLog()
 		if err != nil {
 			return err

@@ -118,7 +118,7 @@ func (f File) Add(run Run) error {
 	for len(content) > most && len(content) > len(line)+1 {
 		_, content, _ = bytes.Cut(content, []byte("\n"))
 	}
-	if err := renameio.WriteFile(f.Path, content, 0o644, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o644)); err != nil {
+	if err := renameio.WriteFile(f.Path, content, 0o640, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o640)); err != nil {
 		return fmt.Errorf("write history %s: %w", f.Path, err)
 	}
 	return nil

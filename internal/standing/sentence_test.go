@@ -1,6 +1,8 @@
 package standing
 
 import (
+	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,9 @@ import (
 
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // TestSentences is every sentence that there is, with its code.
@@ -94,8 +99,12 @@ func TestSentences(t *testing.T) {
 			"the run stopped: hooks refused; the holder of lock web is not known; mend what is named above"},
 	}
 	seen := map[Code]bool{}
+	schema := schema(t)
 	for _, test := range tests {
 		test.s.Say(now)
+		if err := schema.Validate(asJSON(t, test.s)); err != nil {
+			t.Errorf("%s: %v", test.s.Sentence, err)
+		}
 		if test.s.Sentence != test.want || test.s.Code != test.code {
 			t.Errorf("got  %s: %s\nwant %s: %s", test.s.Code, test.s.Sentence, test.code, test.want)
 		}
@@ -109,6 +118,77 @@ func TestSentences(t *testing.T) {
 	}
 	if len(seen) != len(Codes) {
 		t.Errorf("%d of %d codes have a sentence here", len(seen), len(Codes))
+	}
+}
+
+// schema is the documented one, made strict: a field that it does not know is an error here.
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/status.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	properties := doc["properties"].(map[string]any)
+	for _, object := range []any{doc, properties["lock"], properties["error"]} {
+		object.(map[string]any)["additionalProperties"] = false
+	}
+	var codes []any
+	for _, code := range Codes {
+		codes = append(codes, string(code))
+	}
+	if diff := cmp.Diff(codes, properties["code"].(map[string]any)["enum"]); diff != "" {
+		t.Errorf("codes: %s", diff)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("status.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("status.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func asJSON(t *testing.T, what any) (value any) {
+	t.Helper()
+	text, err := json.Marshal(what)
+	if err == nil {
+		err = json.Unmarshal(text, &value)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// TestSchemaRefuses: a schema that takes everything would not be noticed above.
+func TestSchemaRefuses(t *testing.T) {
+	schema := schema(t)
+	for _, change := range []func(map[string]any){
+		func(s map[string]any) { s["version"] = 2 },
+		func(s map[string]any) { s["code"] = "odd" },
+		func(s map[string]any) { s["sentence"] = "two\nlines" },
+		func(s map[string]any) { s["news"] = 1 },
+		func(s map[string]any) { s["at"] = "yesterday" },
+		func(s map[string]any) { delete(s, "lock") },
+		func(s map[string]any) { s["lock"].(map[string]any)["news"] = 1 },
+	} {
+		s := Standing{Lock: Lock{Name: "web"}}
+		s.Say(time.Now())
+		value := asJSON(t, s).(map[string]any)
+		if err := schema.Validate(value); err != nil {
+			t.Fatal(err)
+		}
+		change(value)
+		if schema.Validate(value) == nil {
+			t.Errorf("it takes %v", value)
+		}
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// Version is that of the JSON form (docs/status.schema.json). It is raised when a field changes its meaning or goes; new fields and
-// codes may come without.
+// Version is that of the JSON form (docs/status.schema.json). It is raised for a new code, and for a field that goes or changes its
+// meaning; new fields come without.
 const Version = 1
 
 // Code is a state that a host can be in.

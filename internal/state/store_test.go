@@ -55,7 +55,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if len(lines) != 3 || lines[0] != "post_update" || lines[1][0] != '{' || lines[2] != "" {
 		t.Errorf("file:\n%s", content)
 	}
-	if info, err := os.Stat(s.Path); err != nil || info.Mode().Perm() != 0o644 {
+	if info, err := os.Stat(s.Path); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	if err := s.Clear(); err != nil {
