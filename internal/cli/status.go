@@ -71,15 +71,14 @@ func (cmd *statusCmd) watch(p *Process, c *config.Config) error {
 		s.Say(time.Now())
 		switch {
 		case !cmd.JSON && onTerminal(p.Stdout):
-			fmt.Fprintf(p.Stdout, "\x1b[H\x1b[J%s\n%s, every %s; Ctrl-C ends this\n", draw(s, colours()), s.At.Format(time.DateTime), watchInterval)
+			_, err = fmt.Fprintf(p.Stdout, "\x1b[H\x1b[J%s\n%s, every %s; Ctrl-C ends this\n", draw(s, colours()), s.At.Format(time.DateTime), watchInterval)
 		case change && cmd.JSON:
-			if err := writeJSON(p.Stdout, s, ""); err != nil {
-				return err
-			}
+			err = writeJSON(p.Stdout, s, "")
 		case change:
-			if _, err := fmt.Fprintf(p.Stdout, "%s %s\n", s.At.Format(time.DateTime), s.Sentence); err != nil {
-				return err
-			}
+			_, err = fmt.Fprintf(p.Stdout, "%s %s\n", s.At.Format(time.DateTime), s.Sentence)
+		}
+		if err != nil { // nobody reads any more, which kills no Go program that has caught SIGPIPE and SIGHUP
+			return err
 		}
 		select {
 		case <-p.Context.Done():
