@@ -63,6 +63,7 @@ func completed(t *testing.T, dir string) map[string][]string {
 		"hooks run":                     hookStages,
 		"hooks run needs_update":        {"10-own", "50-apt"},
 		"hooks run needs_update 50-apt": nil,
+		"history show":                  {"20261122-021403-ABCD", "last"},
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x
@@ -111,6 +112,7 @@ func layOut(t *testing.T, dir string) {
 	mkdir(t, filepath.Join(dir, "bin"))
 	put(t, filepath.Join(dir, "work/x.ini"), "", 0o644)
 	put(t, filepath.Join(dir, "config.ini"), text, 0o644)
+	put(t, filepath.Join(dir, "history.jsonl"), `{"format":1,"run":"20261122-021403-ABCD"}`+"\n", 0o644)
 	for _, hook := range []string{"lib/needs_update.d/apt", "lib/needs_update.d/dnf", "lib/update.d/apt", "needs_update.d/10-own", "needs_update.d/20-old.bak"} {
 		mkdir(t, filepath.Dir(filepath.Join(dir, hook)))
 		put(t, filepath.Join(dir, hook), "#!/bin/sh\n", 0o755)

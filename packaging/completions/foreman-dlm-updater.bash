@@ -37,9 +37,16 @@ _foreman_dlm_updater() {
         ;;
     esac
     case $command in
-    '') offered=(run status config lock hooks state version) flags+=(--after-reboot) ;;
+    '') offered=(run status history config lock hooks state version) flags+=(--after-reboot) ;;
     run) flags+=(--after-reboot) ;;
-    status) flags+=(--json) ;;
+    status) flags+=(--json --watch) ;;
+    history) offered=(list show) flags+=(--json) ;;
+    'history list') flags+=(--json) ;;
+    'history show')
+        flags+=(--json)
+        mapfile -t offered < <("$program" history "${options[@]}" 2>/dev/null | awk 'NR > 1 { print $1 }')
+        offered+=(last)
+        ;;
     config) offered=(check show) ;;
     'config check') flags+=(--offline) ;;
     lock) offered=(show acquire release) ;;

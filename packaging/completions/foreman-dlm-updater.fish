@@ -61,6 +61,11 @@ function __foreman_dlm_updater_names
     end
 end
 
+function __foreman_dlm_updater_runs
+    set -l program (commandline -opc)[1]
+    $program history (__foreman_dlm_updater_before options) 2>/dev/null | awk 'NR > 1 { print $1 }'
+end
+
 set -l c complete -c foreman-dlm-updater
 set -l at __foreman_dlm_updater_at
 set -l stages needs_update pre_update update needs_reboot post_update
@@ -73,6 +78,7 @@ $c -s h -l help -d 'what it takes'
 
 $c -n $at -a run -d 'begin a run, or go on with the one in progress'
 $c -n $at -a status -d 'where this host stands, and why'
+$c -n $at -a history -d 'what became of the runs'
 $c -n $at -a config -d 'check or show the configuration'
 $c -n $at -a lock -d 'look at the lock, take it, release it'
 $c -n $at -a hooks -d 'list, enable, disable, run hooks'
@@ -81,6 +87,12 @@ $c -n $at -a version -d 'print the version'
 
 $c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
 $c -n "$at status" -l json -d 'one JSON object'
+$c -n "$at status" -l watch -d 'look again every two seconds'
+
+$c -n "$at history" -a list -d 'one line for each run'
+$c -n "$at history" -a show -d 'a run step by step'
+$c -n "$at history; or $at history list; or $at history show" -l json -d 'one JSON object for each run'
+$c -n "$at history show" -a 'last (__foreman_dlm_updater_runs)'
 
 $c -n "$at config" -a check -d 'look over everything'
 $c -n "$at config" -a show -d 'the effective values and where each is from'

@@ -34,13 +34,20 @@ _foreman_dlm_updater() {
     esac
     case $command in
     '')
-        offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why' 'config:check or show the configuration'
+        offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why'
+            'history:what became of the runs' 'config:check or show the configuration'
             'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'state:look at the record of the run, change it'
             'version:print the version')
         flags+=('--after-reboot:do nothing if no run is in progress')
         ;;
     run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
-    status) flags+=('--json:one JSON object') ;;
+    status) flags+=('--json:one JSON object' '--watch:look again every two seconds') ;;
+    history) offered=('list:one line for each run' 'show:a run step by step') flags+=('--json:one JSON object for each run') ;;
+    'history list') flags+=('--json:one JSON object for each run') ;;
+    'history show')
+        flags+=('--json:one JSON object')
+        offered=(${(f)"$("$program" history $options 2>/dev/null | awk 'NR > 1 { print $1 }')"} 'last:the newest')
+        ;;
     config) offered=('check:look over everything' 'show:the effective values and where each is from') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
     lock) offered=('show:who holds it' 'acquire:take it by hand' 'release:give it back') ;;

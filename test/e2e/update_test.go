@@ -58,7 +58,7 @@ func checkRebootPending(t *testing.T, h *host) {
 	if diff := cmp.Diff(map[string]int{updateUnit: 1, resumeUnit: 1}, said); diff != "" {
 		t.Errorf("reboot pending, as the units' journal says it (-want +got):\n%s", diff)
 	}
-	if got := h.run("foreman-dlm-updater", "status"); !strings.HasPrefix(got, "reboot pending since ") ||
+	if got := h.run("foreman-dlm-updater", "status"); !strings.HasPrefix(got, "reboot asked for ") ||
 		!strings.Contains(got, "held by this host") {
 		t.Errorf("status before the reboot: %s", got)
 	}
