@@ -42,7 +42,11 @@ func addHistory(c *config.Config, log hclog.Logger, run history.Run) {
 }
 
 // runs returns what is known of the runs, the newest first; the one in progress is on record in the state file.
-func (p *Process) runs(c *config.Config) ([]history.Run, error) {
+func (p *Process) runs(path configPath) ([]history.Run, error) {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return nil, err
+	}
 	if c.History == "" {
 		return nil, &configError{errors.New("no history is kept: history = none")}
 	}
@@ -70,11 +74,7 @@ type historyListCmd struct {
 }
 
 func (cmd *historyListCmd) Run(p *Process, path configPath) error {
-	c, err := p.loadFor(path)
-	if err != nil {
-		return err
-	}
-	runs, err := p.runs(c)
+	runs, err := p.runs(path)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (cmd *historyListCmd) Run(p *Process, path configPath) error {
 		return nil
 	}
 	if len(runs) == 0 {
-		fmt.Fprintf(p.Stdout, "no run is on record in %s; those that find nothing to do are not recorded\n", c.History)
+		fmt.Fprintln(p.Stdout, "no run is on record; those that find nothing to do are not recorded")
 		return nil
 	}
 	table := tabwriter.NewWriter(p.Stdout, 0, 4, 2, ' ', 0)
@@ -133,11 +133,7 @@ type historyShowCmd struct {
 }
 
 func (cmd *historyShowCmd) Run(p *Process, path configPath) error {
-	c, err := p.loadFor(path)
-	if err != nil {
-		return err
-	}
-	runs, err := p.runs(c)
+	runs, err := p.runs(path)
 	if err != nil {
 		return err
 	}

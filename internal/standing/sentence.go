@@ -149,7 +149,7 @@ func (s *Standing) since(long bool) string {
 	text := " since " + s.clock(*s.Lock.Since)
 	held := s.At.Sub(*s.Lock.Since)
 	switch {
-	case held >= staleAfter:
+	case held >= staleAfter && !s.Lock.Self: // ours is refreshed, or nothing runs and the sentence says so
 		return fmt.Sprintf("%s (%s; Foreman calls it stale)", text, span(held))
 	case long:
 		return fmt.Sprintf("%s (%s; Foreman calls it stale after %s)", text, span(held), span(staleAfter))

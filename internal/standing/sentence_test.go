@@ -22,6 +22,7 @@ func TestSentences(t *testing.T) {
 	yesterday := time.Date(2026, 11, 21, 23, 50, 0, 0, time.Local)
 	begun := time.Date(2026, 11, 22, 5, 12, 0, 0, time.Local)
 	mine := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web1", Self: true, Since: &at}
+	long := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web1", Self: true, Since: &yesterday}
 	other := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web3", Since: &at}
 	stale := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web3", Since: &yesterday}
 	free := Lock{Name: "web", Seen: true, Exists: true, Enabled: true}
@@ -73,6 +74,8 @@ func TestSentences(t *testing.T) {
 			"stage needs_update is running since 02:14, hook 10-apt (pid 7); the holder of lock web is not known"},
 		{Standing{Stage: state.Update, Running: true, PID: 7, Lock: mine, StageBegan: &at}, Running,
 			"stage update is running since 02:14 (pid 7); lock web held by this host since 02:14"},
+		{Standing{Stage: state.Update, Running: true, PID: 7, Lock: long, StageBegan: &at}, Running,
+			"stage update is running since 02:14 (pid 7); lock web held by this host since 2026-11-21 23:50"},
 		{Standing{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, StageBegan: &at}, Running,
 			"an invocation is running (pid 7) after stage update had failed 02:14; lock web held by this host since 02:14"},
 		{Standing{Stage: state.LockRelease, Running: true, PID: 7, StageBegan: &at, Lock: Lock{Name: "web", Seen: true, Exists: true, Holder: "web1", Self: true}},

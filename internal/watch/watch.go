@@ -54,10 +54,11 @@ const (
 
 // Options are who wants to know.
 type Options struct {
-	// Show is called with each new sentence.
+	// Show is called with each new sentence. It must not block.
 	Show func(sentence string)
 	// Next says what to do about an invocation that ended with an error.
-	Next      func(error) string
+	Next func(error) string
+	// Listeners hear of events; there may be none.
 	Listeners []Listener
 }
 
@@ -99,8 +100,8 @@ func (w *Watcher) standing(now time.Time) standing.Standing {
 	if wait := w.story.Waiting; wait != nil && w.running {
 		s.WaitingSince = &wait.Since
 	}
-	if s.Lock.Self && !w.story.Acquired.IsZero() {
-		s.Lock.Since = &w.story.Acquired
+	if acquired := w.story.Acquired; s.Lock.Self && !acquired.IsZero() { // Foreman knows only when it was refreshed
+		s.Lock.Since = &acquired // not the story's own, which goes on while listeners read
 	}
 	if w.boot != nil {
 		s.SetBoot(*w.boot)
