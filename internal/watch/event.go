@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"foreman-dlm-updater/internal/standing"
@@ -16,17 +17,18 @@ type Kind string
 // The kinds. Other programs know them: none ever changes its meaning.
 const (
 	Started   Kind = "started"   // a new run has found something to do; those that find nothing are no news
-	Waiting   Kind = "waiting"   // the lock can't be had now
+	Waiting   Kind = "waiting"   // the lock can't be had now; once more if it turns out that Foreman bars this host
 	Acquired  Kind = "acquired"  // the lock was got, or got again after a wait
 	Failed    Kind = "failed"    // a stage failed, or nothing could be begun; a person is needed
 	Rebooting Kind = "rebooting" // the reboot command comes next
 	Resumed   Kind = "resumed"   // an invocation goes on with the run in progress
 	Finished  Kind = "finished"  // the lock is given back, the run is over
 	GaveUp    Kind = "gave-up"   // the invocation ended before the run was over, and nothing is wrong with this host: the next one tries again
+	Alive     Kind = "alive"     // nothing new: the invocation still works on the run; every five minutes, for whoever has to notice its death
 )
 
 // Kinds lists them all.
-var Kinds = []Kind{Started, Waiting, Acquired, Failed, Rebooting, Resumed, Finished, GaveUp}
+var Kinds = []Kind{Started, Waiting, Acquired, Failed, Rebooting, Resumed, Finished, GaveUp, Alive}
 
 // Event is something that happened to a run, with all that a listener may want to tell of it. Listeners must not change what it points to.
 type Event struct {
@@ -46,66 +48,111 @@ type Event struct {
 	Record *state.Record `json:"-"`
 }
 
-// Listener hears of events, one at a time and in their order. It runs beside the run, which waits for no listener.
+// Listener hears of events, one at a time and in their order. It runs beside the run, which waits for no listener, but for a few seconds
+// before a reboot.
 type Listener func(Event)
 
 const (
-	backlog  = 100              // events that wait for slow listeners; more are dropped
-	patience = 60 * time.Second // how long the end of the program waits for them
+	backlog   = 100              // events that wait for a slow listener; more are dropped
+	patience  = 60 * time.Second // how long the end of the program waits for listeners
+	lastWords = 10 * time.Second // how long a reboot does
+	aliveTick = 5 * time.Minute
 )
 
-// speaker brings events to the listeners, in a goroutine that begins with the first one.
+// speaker brings events to one listener, in a goroutine of its own: a slow listener is no other's trouble.
 type speaker struct {
-	listeners []Listener
-	log       hclog.Logger
-	queue     chan Event
-	over      chan struct{}
+	listener Listener
+	log      hclog.Logger
+	queue    chan said
+	over     chan struct{}
+	begin    sync.Once
+}
+
+// said is an event on its way, or, without one, the question whether all before it was heard.
+type said struct {
+	event *Event
+	heard chan<- struct{}
+}
+
+// speakers are one for each listener.
+type speakers []*speaker
+
+func newSpeakers(listeners []Listener, log hclog.Logger) (all speakers) {
+	for _, listener := range listeners {
+		all = append(all, &speaker{listener: listener, log: log, queue: make(chan said, backlog), over: make(chan struct{})})
+	}
+	return all
 }
 
 // say never blocks.
-func (s *speaker) say(event Event) {
-	if len(s.listeners) == 0 {
-		return
-	}
-	if s.queue == nil {
-		s.queue, s.over = make(chan Event, backlog), make(chan struct{})
-		go s.speak(s.queue)
-	}
-	select {
-	case s.queue <- event:
-	default:
-		s.log.Warn("an event is lost: who listens is too slow", "event", string(event.Kind), "run", event.Run)
-	}
-}
-
-func (s *speaker) speak(queue <-chan Event) {
-	defer close(s.over)
-	for event := range queue {
-		for _, listener := range s.listeners {
-			s.call(listener, event)
+func (all speakers) say(event Event) {
+	for _, s := range all {
+		select {
+		case s.open() <- said{event: &event}:
+		default:
+			s.log.Warn("an event is lost: who listens is too slow", "event", string(event.Kind), "run", event.Run)
 		}
 	}
 }
 
+// open begins with the first that is said.
+func (s *speaker) open() chan<- said {
+	s.begin.Do(func() { go s.speak() })
+	return s.queue
+}
+
+func (s *speaker) speak() {
+	defer close(s.over)
+	for one := range s.queue {
+		if one.event == nil {
+			close(one.heard)
+			continue
+		}
+		s.call(*one.event)
+	}
+}
+
 // call keeps a listener's mistake away from the run.
-func (s *speaker) call(listener Listener, event Event) {
+func (s *speaker) call(event Event) {
 	defer func() {
 		if mistake := recover(); mistake != nil {
 			s.log.Error("who listens to events has failed", "event", string(event.Kind), "error", fmt.Sprint(mistake))
 		}
 	}()
-	listener(event)
+	s.listener(event)
 }
 
-// close waits until all is heard, and not for ever.
-func (s *speaker) close() {
-	if s.queue == nil {
-		return
+// flush waits until all that was said is heard, and reports whether that was so within the limit.
+func (all speakers) flush(limit time.Duration) bool {
+	end := time.After(limit)
+	for _, s := range all {
+		heard := make(chan struct{})
+		select {
+		case s.open() <- said{heard: heard}:
+		case <-end:
+			return false
+		}
+		select {
+		case <-heard:
+		case <-end:
+			return false
+		}
 	}
-	close(s.queue)
-	select {
-	case <-s.over:
-	case <-time.After(patience):
-		s.log.Warn("who listens to events is too slow; it is not waited for any longer", "waited", patience)
+	return true
+}
+
+// close waits until all is heard, and not for ever. Nothing is said after it.
+func (all speakers) close() {
+	end := time.After(patience)
+	for _, s := range all {
+		close(s.open())
+	}
+	for _, s := range all {
+		select {
+		case <-s.over:
+		case <-end:
+			s.log.Warn("who listens to events is too slow; it is not waited for any longer", "waited", patience)
+			return
+		}
 	}
 }

@@ -106,6 +106,7 @@ func (w *Watcher) lookedAt(lock workflow.Lock, exists bool) (kinds []Kind) {
 		return kinds
 	default:
 		w.story.Waiting = &state.Waiting{Since: wait.Since, Barred: barred}
+		kinds = append(kinds, Waiting)
 	}
 	w.save() // for `status`, which can't see it; who waits has the time
 	return kinds
@@ -155,7 +156,7 @@ func (w *Watcher) save() {
 	record := *w.record
 	record.Story = w.story.Clone()
 	if err := w.store.Save(record); err != nil {
-		w.speak.log.Warn("what happened in the run so far could not be put on record", "error", err)
+		w.log.Warn("what happened in the run so far could not be put on record", "error", err)
 		return
 	}
 	w.record, w.last, w.dirty = &record, &record, false

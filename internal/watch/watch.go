@@ -12,14 +12,17 @@ import (
 	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // Watcher watches one invocation. It may be told of several things at once: the lock is looked at while hooks run.
 type Watcher struct {
 	store workflow.Store
 	show  func(sentence string)
-	speak speaker
+	speak speakers
 	hint  func(error) string
+	log   hclog.Logger
 
 	mu      sync.Mutex
 	running bool
@@ -33,6 +36,7 @@ type Watcher struct {
 	stopped error         // why the invocation has ended
 	over    Result        // how the run has ended, if it has
 	told    string
+	alive   *time.Timer // ticks from the first event to the end; nil before
 
 	story   state.Story
 	dirty   bool           // the story on disk is older
@@ -65,7 +69,7 @@ type Options struct {
 // Watch makes the watcher see all that the workflow does.
 func Watch(w *workflow.Workflow, o Options) *Watcher {
 	seen := &Watcher{store: w.Store, show: o.Show, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName},
-		speak: speaker{listeners: o.Listeners, log: w.Log}}
+		speak: newSpeakers(o.Listeners, w.Log), log: w.Log}
 	w.Store = watchedStore{w.Store, seen}
 	w.Server = watchedServer{w.Server, seen}
 	w.Hooks = watchedHooks{w.Hooks, seen}
@@ -86,6 +90,20 @@ func (w *Watcher) note(change func() []Kind) {
 	for _, kind := range kinds {
 		w.speak.say(w.event(kind, s))
 	}
+	if len(kinds) > 0 && w.alive == nil && w.running {
+		w.alive = time.AfterFunc(aliveTick, w.tick)
+	}
+}
+
+// tick tells that the invocation is alive, and does so again and again.
+func (w *Watcher) tick() {
+	w.note(func() []Kind {
+		if !w.running {
+			return nil
+		}
+		w.alive.Reset(aliveTick)
+		return []Kind{Alive}
+	})
 }
 
 func (w *Watcher) standing(now time.Time) standing.Standing {
@@ -139,6 +157,9 @@ func (w *Watcher) event(kind Kind, s standing.Standing) Event {
 func (w *Watcher) Ended(err error) {
 	w.note(func() (kinds []Kind) {
 		w.running, w.stopped = false, err
+		if w.alive != nil {
+			w.alive.Stop()
+		}
 		w.closeStage(err)
 		w.endWait()
 		later := errors.Is(err, workflow.ErrTryLater) || isUnavailable(err)

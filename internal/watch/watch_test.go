@@ -17,21 +17,22 @@ import (
 
 // world is a host with one hook a stage, a Foreman, and a disk that can be full.
 type world struct {
-	disk    *state.Record
-	saves   int
-	full    bool
-	held    string    // who holds the lock: "me", or another
-	until   time.Time // for how long the other holds it; zero: for ever
-	barred  bool
-	off     bool // the lock is disabled
-	down    bool // Foreman is
-	exit    map[state.Stage]int
-	broken  error // how each hook ends
-	during  func(stage state.Stage)
-	boot    string
-	uptime  time.Time
-	reboots int
-	timeout time.Duration
+	disk     *state.Record
+	saves    int
+	full     bool
+	held     string    // who holds the lock: "me", or another
+	until    time.Time // for how long the other holds it; zero: for ever
+	barred   bool
+	off      bool // the lock is disabled
+	down     bool // Foreman is
+	exit     map[state.Stage]int
+	broken   error // how each hook ends
+	during   func(stage state.Stage)
+	boot     string
+	uptime   time.Time
+	reboots  int
+	rebooted time.Time
+	timeout  time.Duration
 }
 
 func (w *world) Load() (*state.Record, error) {
@@ -96,7 +97,7 @@ func (w *world) Boot(context.Context) (state.Boot, error) { return state.Boot{ID
 func (w *world) Uptime() (time.Duration, error)           { return time.Since(w.uptime), nil }
 func (w *world) MachineID() string                        { return "" }
 func (w *world) InhibitShutdown(string) (allow func())    { return func() {} }
-func (w *world) Reboot() error                            { w.reboots++; return nil }
+func (w *world) Reboot() error                            { w.reboots++; w.rebooted = time.Now(); return nil }
 
 // invocation is what one start of the program showed.
 type invocation struct {
@@ -114,6 +115,9 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 		Store: w, Server: w, Hooks: w, Host: w, Log: hclog.NewNullLogger(),
 	}
 	hear := func(event Event) {
+		if event.Kind == Alive {
+			return
+		}
 		text := fmt.Sprintf("%s %s", event.Kind, event.Stage)
 		if event.Hook != "" {
 			text += fmt.Sprintf(" %s exit %d %q", event.Hook, event.Exit, event.Output)
@@ -335,5 +339,79 @@ func TestListeners(t *testing.T) {
 		close(stuck)
 		synctest.Wait()
 		same(t, "heard", []string{"started lock_get | waiting", "acquired pre_update | running", "finished lock_release | idle"}, heard)
+	})
+}
+
+// TestAlive: from the first event to the end, also while nothing else happens.
+func TestAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.held, w.until = "web3", time.Now().Add(11*time.Minute)
+		w.during = func(stage state.Stage) {
+			if stage == state.Update {
+				time.Sleep(6 * time.Minute) // virtual
+			}
+		}
+		began := time.Now()
+		var heard []string
+		got := w.invoke(t.Context(), func(event Event) {
+			heard = append(heard, fmt.Sprintf("%s %s | %s", time.Since(began).Round(time.Minute), event.Kind, event.Standing.Code))
+		})
+		time.Sleep(time.Hour) // virtual
+		same(t, "heard", []string{"0s started | waiting", "0s waiting | waiting", "5m0s alive | waiting", "10m0s alive | waiting", "11m0s acquired | running",
+			"15m0s alive | running", "17m0s finished | idle"}, heard)
+		if got.err != nil {
+			t.Error(got.err)
+		}
+	})
+}
+
+// TestNothingToTellNoTick: an invocation that finds nothing to do is not told to be alive either, however long its hooks take.
+func TestNothingToTellNoTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.exit[state.NeedsUpdate] = 0
+		w.during = func(state.Stage) { time.Sleep(time.Hour) } // virtual
+		w.invoke(t.Context(), func(event Event) { t.Errorf("%+v", event) })
+	})
+}
+
+// TestRebootIsHeard before the command runs; for a listener that is stuck the reboot waits a little, and another one hears of it all the same.
+func TestRebootIsHeard(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		takes, wait time.Duration
+	}{{"quick", 0, 0}, {"slow", 3 * time.Second, 3 * time.Second}, {"stuck", time.Hour, lastWords}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.exit[state.NeedsReboot] = 1
+			var told, heard time.Time
+			got := w.invoke(t.Context(), func(event Event) {
+				if event.Kind == Rebooting {
+					told = time.Now()
+					time.Sleep(test.takes) // virtual
+				}
+			}, func(event Event) {
+				if event.Kind == Rebooting {
+					heard = time.Now()
+				}
+			})
+			time.Sleep(time.Hour) // virtual, for the stuck one
+			synctest.Wait()
+			if got.err != nil || w.reboots != 1 || !heard.Equal(told) || w.rebooted.Sub(told) != test.wait {
+				t.Errorf("%s: %v, %d reboots, %s after it was told, other heard after %s", test.name, got.err, w.reboots, w.rebooted.Sub(told), heard.Sub(told))
+			}
+		})
+	}
+}
+
+// TestWaitingOncePerReason: however often it looks; that Foreman bars the host is another reason.
+func TestWaitingOncePerReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.held, w.until, w.barred, w.timeout = "web3", time.Now().Add(4*time.Minute), true, 20*time.Minute
+		got := w.invoke(t.Context())
+		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "waiting lock_get | waiting", "gave-up lock_get | stopped"},
+			got.events)
 	})
 }

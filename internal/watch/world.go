@@ -109,3 +109,11 @@ func (h watchedHost) Boot(ctx context.Context) (state.Boot, error) {
 	}
 	return boot, err
 }
+
+// Reboot lets the listeners hear of it first, for the host may be gone a moment later. Not for long: they delay nothing.
+func (h watchedHost) Reboot() error {
+	if !h.seen.speak.flush(lastWords) {
+		h.seen.log.Warn("who listens to events is too slow; the reboot does not wait for it", "waited", lastWords)
+	}
+	return h.Host.Reboot()
+}
