@@ -137,12 +137,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// valid FILE...: each is what docs/status.schema.json says. FILE may be stdout.
+// valid [SCHEMA.schema.json] FILE...: each is what that schema in docs/ says, status.schema.json by default. FILE may be stdout.
 func valid(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: valid FILE...")
+	name := "status.schema.json"
+	if len(args) > 0 && strings.HasSuffix(args[0], ".schema.json") {
+		name, args = args[0], args[1:]
 	}
-	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(ts.Getenv("DOCS"), "status.schema.json"))
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: valid [SCHEMA.schema.json] FILE...")
+	}
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(ts.Getenv("DOCS"), name))
 	ts.Check(err)
 	for _, file := range args {
 		value, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(file)))

@@ -23,6 +23,7 @@ import (
 // offlineChecks need no network.
 var offlineChecks = []check{
 	{"hooks", checkHooks},
+	{"notifiers", checkNotifiers},
 	{"certificate", checkCertificate},
 	{"reboot_cmd", checkRebootCmd},
 	{"files", checkFiles},

@@ -29,6 +29,8 @@ type Config struct {
 	// StageDirs has the hook directory of each stage that has one: needs_update, pre_update, update, needs_reboot
 	// and post_update.
 	StageDirs map[string]string
+	// NotifyDir is the directory of the notifiers, "" means that there are none.
+	NotifyDir string
 	// RebootCmd is the reboot command in words, at least one.
 	RebootCmd []string
 
@@ -114,6 +116,7 @@ func (c *Config) keys() []key {
 		{"client_key", "", required, path(&c.ClientKey), "the host's Puppet key, a PEM file"},
 		{"ca", "", unset, path(&c.CA), "a PEM file"},
 		dir("needs_update"), dir("pre_update"), dir("update"), dir("needs_reboot"), dir("post_update"),
+		{"notify.d", "", unset, path(&c.NotifyDir), "a directory"},
 		{"reboot_cmd", "/usr/sbin/reboot", refused, words(&c.RebootCmd), "a command"},
 		{"state", "/var/lib/foreman_dlm_updater/state", refused, path(&c.State), "a file"},
 		{"lock", "/run/foreman_dlm_updater.lock", refused, path(&c.Lock), "a file"},

@@ -134,6 +134,7 @@ pre_update.d = /etc/foreman_dlm_updater/pre_update.d (default)
 update.d = /etc/foreman_dlm_updater/update.d (default)
 needs_reboot.d = /etc/foreman_dlm_updater/needs_reboot.d (default)
 post_update.d = /etc/foreman_dlm_updater/post_update.d (default)
+notify.d =  (default)
 reboot_cmd = shutdown  -r +1 (FILE:11)
 state = /d/state (FILE:3)
 lock = /run/foreman_dlm_updater.lock (default)
@@ -197,6 +198,7 @@ func TestValid(t *testing.T) {
 		{"update.d = /h/", func(c *Config) any { return c.StageDirs["update"] }, "/h"},
 		{"needs_reboot.d = /h/", func(c *Config) any { return c.StageDirs["needs_reboot"] }, "/h"},
 		{"post_update.d = /h/", func(c *Config) any { return c.StageDirs["post_update"] }, "/h"},
+		{"notify.d = /h/", func(c *Config) any { return c.NotifyDir }, "/h"},
 		{`reboot_cmd = shutdown -r +1 "patching now" a\ b '$x'`, func(c *Config) any { return c.RebootCmd }, []string{"shutdown", "-r", "+1", "patching now", "a b", "$x"}},
 		{`reboot_cmd = sh -c "sync ; reboot # now"`, func(c *Config) any { return c.RebootCmd }, []string{"sh", "-c", "sync ; reboot # now"}},
 		{"state = /s", func(c *Config) any { return c.State }, "/s"},

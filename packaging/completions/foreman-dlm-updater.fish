@@ -82,6 +82,7 @@ $c -n $at -a history -d 'what became of the runs'
 $c -n $at -a config -d 'check or show the configuration'
 $c -n $at -a lock -d 'look at the lock, take it, release it'
 $c -n $at -a hooks -d 'list, enable, disable, run hooks'
+$c -n $at -a notify -d 'try the notifiers'
 $c -n $at -a state -d 'look at the record of the run, change it'
 $c -n $at -a version -d 'print the version'
 
@@ -109,9 +110,13 @@ $c -n "$at hooks" -a disable -d 'remove such a link'
 $c -n "$at hooks" -a run -d 'run hooks by hand'
 $c -n "$at 'hooks*'" -l library -r -x -a '(__fish_complete_directories)' -d 'another directory of bundled hooks'
 $c -n "$at hooks list; or $at hooks run" -a "$stages"
+$c -n "$at hooks list" -a notify -d 'those that hear of a run'
 $c -n "$at hooks enable" -a '(__foreman_dlm_updater_available)'
 $c -n "$at hooks disable" -a '(__foreman_dlm_updater_links)'
 $c -n "$at 'hooks run *'" -a '(__foreman_dlm_updater_names)'
+
+$c -n "$at notify" -a test -d 'send them a made-up event'
+$c -n "$at notify test" -a 'started waiting acquired failed rebooting resumed finished gave-up alive'
 
 $c -n "$at state" -a show -d 'the record of the run'
 $c -n "$at state" -a set -d 'make a stage the next one'

@@ -36,7 +36,8 @@ _foreman_dlm_updater() {
     '')
         offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why'
             'history:what became of the runs' 'config:check or show the configuration'
-            'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'state:look at the record of the run, change it'
+            'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'notify:try the notifiers'
+            'state:look at the record of the run, change it'
             'version:print the version')
         flags+=('--after-reboot:do nothing if no run is in progress')
         ;;
@@ -53,7 +54,8 @@ _foreman_dlm_updater() {
     lock) offered=('show:who holds it' 'acquire:take it by hand' 'release:give it back') ;;
     'lock acquire') flags+=('--wait:until it is free') ;;
     hooks) offered=('list:which there are' 'enable:link a bundled hook into its stage' 'disable:remove such a link' 'run:run hooks by hand') ;;
-    'hooks list'|'hooks run') offered=($stages) ;;
+    'hooks list') offered=($stages notify) ;;
+    'hooks run') offered=($stages) ;;
     'hooks enable')
         _foreman_dlm_updater_hooks available | while IFS=$'\t' read -r stage dir name; do
             offered+=($stage/$name)
@@ -70,6 +72,8 @@ _foreman_dlm_updater() {
             offered+=($name)
         done
         ;;
+    notify) offered=('test:send them a made-up event') ;;
+    'notify test') offered=(started waiting acquired failed rebooting resumed finished gave-up alive) ;;
     state) offered=('show:the record of the run' 'set:make a stage the next one' 'clear:forget the run') ;;
     'state set') offered=($stages lock_get reboot lock_release) ;;
     esac
