@@ -35,8 +35,10 @@ type notifiers struct {
 	log                         hclog.Logger
 	kill                        context.Context
 	end                         context.CancelFunc
-	atWork                      sync.Mutex
 	refused                     string // why they were not called the last time; empty if they were
+
+	atWork sync.Mutex
+	over   bool // nobody is told any more
 }
 
 // newNotifiers returns nil if the configuration wants none.
@@ -119,6 +121,9 @@ func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 	}
 	n.atWork.Lock()
 	defer n.atWork.Unlock()
+	if n.over {
+		return nil
+	}
 	runner := &hook.Runner{Log: n.log, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill, Input: append(text, '\n')}
 	results := make([]told, len(found))
 	var all sync.WaitGroup
@@ -150,8 +155,9 @@ func (n *notifiers) env(d eventDocument) []string {
 func (n *notifiers) close() {
 	if n != nil {
 		n.end()
-		n.atWork.Lock() // what comes after that ends before it begins
-		n.atWork.Unlock()
+		n.atWork.Lock()
+		defer n.atWork.Unlock()
+		n.over = true
 	}
 }
 

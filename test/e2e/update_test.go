@@ -14,11 +14,25 @@ import (
 // updateFromTimer: the timer fires, and the host goes down while the program that asked for it is still about to end.
 func updateFromTimer(t *testing.T, l *lab) {
 	h := l.boot(t, "db1")
-	h.install(nil)
+	h.install(settings{"notify.d": notifyDir})
+	h.write(notifyDir+"/10-slow", slowNotifier)
+	h.run("chmod", "0755", notifyDir+"/10-slow")
 	h.startTimer(soon(1))
 	h.awaitBoot(2)
 	checkUpdated(t, h)
+	if diff := cmp.Diff("started\nacquired\nrebooting\nresumed\nfinished\n", h.run("cat", "/var/log/events")); diff != "" {
+		t.Errorf("events that a slow notifier has heard of to the end (-want +got):\n%s", diff)
+	}
 }
+
+const (
+	notifyDir = "/etc/foreman_dlm_updater/notify.d"
+	// slowNotifier is not done with the reboot when the reboot command would run, if that did not wait.
+	slowNotifier = `#!/bin/sh
+sleep 2
+grep -q '"sentence":"..*"' && echo "$DLM_EVENT" >>/var/log/events
+`
+)
 
 // nothingBeforeReboot: the reboot command returns, and until the host goes down others start the program again.
 func nothingBeforeReboot(t *testing.T, l *lab) {
