@@ -59,7 +59,8 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 	}
 	fmt.Fprintf(p.Stdout, "telling %d of %s\n", len(found), cmd.Event)
 	failed := 0
-	for _, one := range n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Test: true, Event: madeUp(watch.Kind(cmd.Event), c, time.Now())}) {
+	event := madeUp(watch.Kind(cmd.Event), c, time.Now())
+	for _, one := range n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Test: true, Event: event}) {
 		fmt.Fprintf(p.Stdout, "%s: %s\n", shown(one.name), one.result)
 		for _, line := range one.result.Last {
 			fmt.Fprintf(p.Stdout, "  %s\n", line)

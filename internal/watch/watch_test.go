@@ -358,8 +358,8 @@ func TestAlive(t *testing.T) {
 			heard = append(heard, fmt.Sprintf("%s %s | %s", time.Since(began).Round(time.Minute), event.Kind, event.Standing.Code))
 		})
 		time.Sleep(time.Hour) // virtual
-		same(t, "heard", []string{"0s started | waiting", "0s waiting | waiting", "5m0s alive | waiting", "10m0s alive | waiting", "11m0s acquired | running",
-			"15m0s alive | running", "17m0s finished | idle"}, heard)
+		same(t, "heard", []string{"0s started | waiting", "0s waiting | waiting", "5m0s alive | waiting", "10m0s alive | waiting",
+			"11m0s acquired | running", "15m0s alive | running", "17m0s finished | idle"}, heard)
 		if got.err != nil {
 			t.Error(got.err)
 		}
