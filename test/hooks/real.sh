@@ -15,7 +15,7 @@ packages() { # KIND: what its hosts have, with commas
     apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     zypper) echo bats,rpm,zypper,createrepo-c ;;
-    services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,prometheus-alertmanager ;;
+    services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager ;;
     notify) echo bats,curl,python3,openssl,prometheus-alertmanager,icinga2,msmtp-mta ;;
     puppet) echo bats,puppet-agent ;;
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;

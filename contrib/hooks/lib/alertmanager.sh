@@ -49,15 +49,17 @@ END
 
 # silence [ID BEGAN]: sets it for $duration seconds, or prolongs that one. Its id is in $id: another if BEGAN is not what Alertmanager knows.
 silence() {
-    now=$(date +%s)
+    now=$(date +%s) id=''
     api POST silences <<END || return
 {${1:+"\"id\":$(quoted "$1"),"}"matchers":[${list#,}],"startsAt":"$(at "${2:-$now}")","endsAt":"$(at $((now + ${duration:?})))",
 "createdBy":"foreman-dlm-updater","comment":$(quoted "updates of ${host:?}, run ${DLM_RUN_ID:-by-hand}")}
 END
     id=$(printf '%s\n' "$answer" | sed -n 's/.*"silenceID":"\([^"]*\)".*/\1/p')
+    [ -n "$id" ]
 }
 
-# unsilence ID: ends it; it may have ended already.
+# unsilence ID: ends it.
 unsilence() {
-    api DELETE "silence/$1" </dev/null || case $code$answer in 404* | *"not found"* | *"already expired"*) ;; *) return 1 ;; esac
+    # "not found" in a status of its own, or not, and "expired" only in some versions: it has ended. Any other 404 is not Alertmanager's.
+    api DELETE "silence/$1" </dev/null || case $code:$answer in 404: | *"silence not found"* | *"already expired"*) ;; *) return 1 ;; esac
 }

@@ -8,7 +8,7 @@ prepare() {
     export DLM_OUTPUT=$'E: "a\\b"\nE: <c> & d' SENT=$BATS_TEST_TMPDIR/sent
     # shellcheck disable=SC2016 # not for this shell
     stub curl 'mkdir -p "$SENT"; n=$(($(ls "$SENT" | wc -l) + 1)); cat >"$SENT/$n"; cat <&3 >>"$CALLS" 2>/dev/null || :
-        case "$*" in *silences*) echo "{\"silenceID\":\"id-$n\"}" ;; *) echo "${ANSWER:-ok}" ;; esac
+        case "$*" in *silences*) [ -n "${PROXY:-}" ] || echo "{\"silenceID\":\"id-$n\"}" ;; *) echo "${ANSWER:-ok}" ;; esac
         code=$(printf %s "${CODES:-}" | cut -d " " -f "$n"); printf "\n%s" "${code:-200}"; [ "$code" != 000 ] || exit 7'
 }
 body() { cat "$SENT/${1:-1}"; }
@@ -168,10 +168,16 @@ END
     CODES='0 404' tell alertmanager alive
     exits 0
     [[ $(body 3 | jq -r .id) == null ]]
-    CODES='0 0 0 500' tell alertmanager alive
+    PROXY=1 CODES='0 0 0 200' tell alertmanager alive # an answer that is not Alertmanager's
+    exits 1
+    says "could not be silenced at http://localhost:9093: 200"
+    CODES='0 0 0 0 500' tell alertmanager alive
     exits 1
     says "could not be silenced at http://localhost:9093: 500"
-    CODES='0 0 0 0 500' tell alertmanager finished
+    CODES='0 0 0 0 0 404' ANSWER='<html>' tell alertmanager finished
+    exits 1
+    says "silence id-3 could not be ended at http://localhost:9093, it ends by itself: 404 <html>"
+    CODES='0 0 0 0 0 0 500' tell alertmanager finished
     exits 1
     says "silence id-3 could not be ended at http://localhost:9093, it ends by itself: 500"
     setting alertmanager matchers=instance

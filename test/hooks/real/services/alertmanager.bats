@@ -53,7 +53,7 @@ alert() { # INSTANCE: what Alertmanager does with an alert about it: active (it 
     setting alertmanager-silence 'duration=7200'
     hook pre_update/alertmanager-silence
     exits 0
-    [[ $(silences active .id | wc -l) == 1 ]]
+    [[ $(silences active .id | wc -l) == 1 ]] # with a new id, if it began in another second
     [[ $(date -d "$(silences active .endsAt)" +%s) -gt $(date -d '+7000 seconds' +%s) ]]
     DLM_RUN_ID=run-2 hook pre_update/alertmanager-silence
     exits 0
