@@ -14,6 +14,7 @@ import (
 	"foreman-dlm-updater/internal/dlm/dlmtest"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 func TestMain(m *testing.M) {
@@ -31,6 +32,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"foreman": foremanCommand,
 			"reboot":  reboot,
+			"valid":   valid,
 			"waitfor": waitFor,
 		},
 	})
@@ -90,6 +92,11 @@ ca = %s
 	if err := os.WriteFile(filepath.Join(work, "boot_id"), []byte("boot-1\n"), 0o644); err != nil {
 		return err
 	}
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		return err
+	}
+	env.Setenv("DOCS", docs)
 	env.Setenv("FOREMAN", running.URL)
 	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(work, "no-bus")) // not this machine's logind
 	env.Setenv("GORACE", "atexit_sleep_ms=0")                                         // the race detector sleeps for a second at exit
@@ -127,6 +134,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("it ended with %v, not with exit status %d", err, want)
 	default:
 		ts.Check(err)
+	}
+}
+
+// valid [SCHEMA.schema.json] FILE...: each is what that schema in docs/ says, status.schema.json by default. FILE may be stdout.
+func valid(ts *testscript.TestScript, neg bool, args []string) {
+	name := "status.schema.json"
+	if len(args) > 0 && strings.HasSuffix(args[0], ".schema.json") {
+		name, args = args[0], args[1:]
+	}
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: valid [SCHEMA.schema.json] FILE...")
+	}
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(ts.Getenv("DOCS"), name))
+	ts.Check(err)
+	for _, file := range args {
+		value, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(file)))
+		ts.Check(err)
+		ts.Check(schema.Validate(value))
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 // offlineChecks need no network.
 var offlineChecks = []check{
 	{"hooks", checkHooks},
+	{"notifiers", checkNotifiers},
 	{"certificate", checkCertificate},
 	{"reboot_cmd", checkRebootCmd},
 	{"files", checkFiles},
@@ -94,8 +95,10 @@ func checkRebootCmd(_ *Process, c *config.Config) (string, error) {
 // checkFiles sees whether the files that a run writes can be written, without writing them.
 func checkFiles(_ *Process, c *config.Config) (string, error) {
 	files := []string{c.State, c.Lock}
-	if c.Log != "" {
-		files = append(files, c.Log)
+	for _, file := range []string{c.History, c.Log} {
+		if file != "" {
+			files = append(files, file)
+		}
 	}
 	var all []error
 	for _, file := range files {
@@ -134,7 +137,5 @@ func checkForeman(p *Process, c *config.Config) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	s := &standing{Lock: lockStanding{Name: c.LockName}}
-	s.setLock(seen(lock), true)
-	return "it knows this host; " + s.lockNow(), nil
+	return "it knows this host; " + holder(c.LockName, lock, true), nil
 }

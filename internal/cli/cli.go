@@ -30,9 +30,10 @@ const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
 type grammar struct {
 	Config string `short:"c" aliases:"cfg" placeholder:"FILE" default:"${config}" help:"Configuration file (default: ${config})."`
 
-	Run    runCmd    `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
-	Status statusCmd `cmd:"" help:"Say where this host stands, and why."`
-	Conf   struct {
+	Run     runCmd     `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
+	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
+	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
+	Conf    struct {
 		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate and, unless --offline, Foreman. Changes nothing."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`
@@ -41,7 +42,10 @@ type grammar struct {
 		Acquire lockAcquireCmd `cmd:"" help:"Take the lock by hand, for work that no other host of the cluster may disturb."`
 		Release lockReleaseCmd `cmd:"" help:"Give back the lock that this host holds."`
 	} `cmd:"" help:"Look at the lock, or take and release it by hand."`
-	Hooks hooksCmd `cmd:"" help:"Look at the hooks, enable and disable the bundled ones, or run a stage's by hand."`
+	Hooks  hooksCmd `cmd:"" help:"Look at the hooks, enable and disable the bundled ones, or run a stage's by hand."`
+	Notify struct {
+		Test notifyTestCmd `cmd:"" help:"Send a made-up event through all notifiers, and show what they say."`
+	} `cmd:"" help:"Try the notifiers."`
 	State struct {
 		Show  stateShowCmd  `cmd:"" help:"Print the record of the run in progress."`
 		Set   stateSetCmd   `cmd:"" help:"Make a stage the next one to execute."`
@@ -89,7 +93,8 @@ func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(g, append(options,
 		kong.Name("foreman-dlm-updater"),
 		kong.Description(description),
-		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "stages": joinStages(state.Stages, ","), "hookstages": hookStageNames()},
+		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "stages": joinStages(state.Stages, ","), "hookstages": hookStageNames(),
+			"hookdirs": hookDirNames(), "events": eventNames()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)...)
 }

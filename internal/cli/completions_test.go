@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
@@ -57,12 +56,14 @@ func completed(t *testing.T, dir string) map[string][]string {
 	layOut(t, dir)
 	hookStages := strings.Split(hookStageNames(), ", ")
 	arguments := map[string][]string{ // of each command that takes any
-		"hooks list":                    hookStages,
-		"hooks enable":                  {"needs_update/dnf", "update/apt"},
-		"hooks disable":                 {"needs_update/50-apt"},
+		"hooks list":                    hookDirs,
+		"hooks enable":                  {"needs_update/dnf", "notify/webhook", "update/apt"},
+		"hooks disable":                 {"needs_update/50-apt", "notify/50-mail"},
 		"hooks run":                     hookStages,
 		"hooks run needs_update":        {"10-own", "50-apt"},
 		"hooks run needs_update 50-apt": nil,
+		"history show":                  {"20261122-021403-ABCD", "last"},
+		"notify test":                   strings.Split(eventNames(), ", "),
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x
@@ -103,15 +104,16 @@ func completed(t *testing.T, dir string) map[string][]string {
 func layOut(t *testing.T, dir string) {
 	t.Helper()
 	text := "[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /crt\nclient_key = /key\nstate = " + dir + "/state\n"
-	for _, stage := range workflow.HookStages {
-		text += string(stage) + ".d = " + filepath.Join(dir, string(stage)+".d") + "\n"
-		mkdir(t, filepath.Join(dir, string(stage)+".d"))
+	for _, stage := range hookDirs {
+		text += stage + ".d = " + filepath.Join(dir, stage+".d") + "\n"
+		mkdir(t, filepath.Join(dir, stage+".d"))
 	}
 	mkdir(t, filepath.Join(dir, "work/x.d"))
 	mkdir(t, filepath.Join(dir, "bin"))
 	put(t, filepath.Join(dir, "work/x.ini"), "", 0o644)
 	put(t, filepath.Join(dir, "config.ini"), text, 0o644)
-	for _, hook := range []string{"lib/needs_update.d/apt", "lib/needs_update.d/dnf", "lib/update.d/apt", "needs_update.d/10-own", "needs_update.d/20-old.bak"} {
+	put(t, filepath.Join(dir, "history.jsonl"), `{"format":1,"run":"20261122-021403-ABCD"}`+"\n", 0o644)
+	for _, hook := range []string{"lib/needs_update.d/apt", "lib/needs_update.d/dnf", "lib/update.d/apt", "lib/notify.d/mail", "lib/notify.d/webhook", "needs_update.d/10-own", "needs_update.d/20-old.bak"} {
 		mkdir(t, filepath.Dir(filepath.Join(dir, hook)))
 		put(t, filepath.Join(dir, hook), "#!/bin/sh\n", 0o755)
 	}
@@ -122,6 +124,7 @@ func layOut(t *testing.T, dir string) {
 	for link, target := range map[string]string{
 		"bin/foreman-dlm-updater": self,
 		"needs_update.d/50-apt":   filepath.Join(dir, "lib/needs_update.d/apt"),
+		"notify.d/50-mail":        filepath.Join(dir, "lib/notify.d/mail"),
 		"post_update.d/50-own":    filepath.Join(dir, "needs_update.d/10-own"), // to no bundled hook
 	} {
 		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {

@@ -41,9 +41,26 @@ func (a *hookArg) UnmarshalText(text []byte) error {
 	if bundled(name) == "" || strings.Contains(name, "/") || name == "." || name == ".." {
 		return fmt.Errorf("%q is not STAGE/NAME, as in needs_update/apt", text)
 	}
-	var known hookStage
+	var known hookDir
 	return known.UnmarshalText([]byte(a.stage))
 }
+
+// hookDir is an argument that names a directory of hooks: a stage's, or the notifiers'.
+type hookDir string
+
+// UnmarshalText lets kong read it.
+func (d *hookDir) UnmarshalText(text []byte) error {
+	if !slices.Contains(hookDirs, string(text)) {
+		return fmt.Errorf("%q is no directory of hooks; those are %s", text, hookDirNames())
+	}
+	*d = hookDir(text)
+	return nil
+}
+
+// hookDirs are all directories that have hooks.
+var hookDirs = append(strings.Split(hookStageNames(), ", "), notifyStage)
+
+func hookDirNames() string { return strings.Join(hookDirs, ", ") }
 
 // hookStage is the argument STAGE, one that has hooks.
 type hookStage string
@@ -62,13 +79,18 @@ func hookStageNames() string { return joinStages(workflow.HookStages, ", ") }
 // bundled is the name of the bundled hook that a name stands for, which may have the number of a link before it.
 func bundled(name string) string { return strings.TrimLeft(strings.TrimLeft(name, "0123456789"), "-") }
 
-// stageDir is the absolute path of a stage's directory.
-func stageDir(c *config.Config, stage string) string { return filepath.Clean(c.StageDirs[stage]) }
+// hooksDir is the absolute path of a stage's directory, or of the notifiers'; empty if they have none.
+func hooksDir(c *config.Config, stage string) string {
+	if stage == notifyStage {
+		return c.NotifyDir
+	}
+	return filepath.Clean(c.StageDirs[stage])
+}
 
-// warnOfRun warns who changes hooks under a run.
-func (p *Process) warnOfRun(c *config.Config) {
+// warnOfRun warns who changes hooks under a run. Notifiers stop nothing.
+func (p *Process) warnOfRun(c *config.Config, stage string) {
 	record, err := state.Store{Path: c.State}.Load()
-	if err == nil && record != nil && record.Stage != state.NeedsUpdate {
+	if err == nil && stage != notifyStage && record != nil && record.Stage != state.NeedsUpdate {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: a run is in progress, at stage %s: what was stopped by a hook that is disabled now may stay so\n",
 			record.Stage)
 	}
@@ -84,7 +106,7 @@ func refused(err error) error {
 }
 
 type hooksListCmd struct {
-	Stage hookStage `arg:"" optional:"" help:"Only this stage: ${hookstages}."`
+	Stage hookDir `arg:"" optional:"" help:"Only these: ${hookdirs}."`
 }
 
 func (cmd *hooksListCmd) Run(p *Process, path configPath, all *hooksCmd) error {
@@ -94,11 +116,11 @@ func (cmd *hooksListCmd) Run(p *Process, path configPath, all *hooksCmd) error {
 	}
 	library := hook.Library{Dir: all.Library}
 	var unsafe []error
-	for _, stage := range workflow.HookStages {
-		if cmd.Stage != "" && cmd.Stage != hookStage(stage) {
+	for _, stage := range hookDirs {
+		if cmd.Stage != "" && cmd.Stage != hookDir(stage) {
 			continue
 		}
-		if err := p.listHooks(c, library, string(stage)); err != nil {
+		if err := p.listHooks(c, library, stage); err != nil {
 			unsafe = append(unsafe, err)
 		}
 	}
@@ -107,10 +129,19 @@ func (cmd *hooksListCmd) Run(p *Process, path configPath, all *hooksCmd) error {
 
 // listHooks prints what one stage has, and could have.
 func (p *Process) listHooks(c *config.Config, library hook.Library, stage string) error {
-	dir := stageDir(c, stage)
-	fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
-	entries, _ := hook.Entries(dir)
-	_, unsafe := hook.List(dir, hclog.NewNullLogger()) // all that is wrong, each once
+	var entries []hook.Entry
+	var unsafe error
+	if dir := hooksDir(c, stage); dir == "" {
+		fmt.Fprintf(p.Stdout, "%s (%s.d is not set)\n", stage, stage)
+	} else {
+		fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
+		entries, _ = hook.Entries(dir)
+		list := hook.List
+		if stage == notifyStage {
+			list = listNotifiers
+		}
+		_, unsafe = list(dir, hclog.NewNullLogger()) // all that is wrong, each once
+	}
 	enabled := map[string]bool{}
 	for _, e := range entries {
 		what := "runs"
@@ -159,7 +190,10 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	if err := cmd.known(library, name); err != nil {
 		return err
 	}
-	dir := stageDir(c, stage)
+	dir := hooksDir(c, stage)
+	if dir == "" {
+		return notSet(c)
+	}
 	link := cmd.Hook.name
 	if link == name {
 		link = "50-" + name
@@ -181,7 +215,7 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	case err != nil:
 		return refused(err)
 	}
-	p.warnOfRun(c)
+	p.warnOfRun(c, stage)
 	fmt.Fprintf(p.Stdout, "enabled: %s -> %s\nits settings, if it needs any: %s; what they are: the comment at its beginning\n",
 		filepath.Join(dir, link), library.Path(stage, name), filepath.Join(c.SettingsDir(), name+".conf"))
 	return nil
@@ -193,8 +227,8 @@ func (cmd *hooksEnableCmd) known(library hook.Library, name string) error {
 	if err != nil || slices.Contains(names, name) {
 		return err
 	}
-	for _, stage := range workflow.HookStages {
-		if others, err := library.Names(string(stage)); err == nil && slices.Contains(others, name) {
+	for _, stage := range hookDirs {
+		if others, err := library.Names(stage); err == nil && slices.Contains(others, name) {
 			return fmt.Errorf("stage %s has no bundled hook %q, but %s has", cmd.Hook.stage, name, stage)
 		}
 	}
@@ -214,7 +248,10 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 		return err
 	}
 	library, stage, name := hook.Library{Dir: all.Library}, cmd.Hook.stage, cmd.Hook.name
-	dir := stageDir(c, stage)
+	dir := hooksDir(c, stage)
+	if dir == "" {
+		return notSet(c)
+	}
 	entries, err := hook.Entries(dir)
 	if entries == nil && err != nil {
 		return refused(err)
@@ -238,7 +275,7 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 		}
 	}
 	if removed {
-		p.warnOfRun(c)
+		p.warnOfRun(c, stage)
 	} else {
 		fmt.Fprintf(p.Stdout, "not enabled: %s has no link to %s\n", dir, name)
 	}

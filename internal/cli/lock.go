@@ -33,13 +33,11 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	name := p.lockName(c)
-	s := &standing{Lock: lockStanding{Name: name}}
 	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
 	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
 		return err
 	}
-	s.setLock(seen(lock), err == nil)
-	fmt.Fprintln(p.Stdout, s.lockNow())
+	fmt.Fprintln(p.Stdout, holder(name, lock, err == nil))
 	return nil
 }
 

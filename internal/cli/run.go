@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/watch"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -48,35 +50,55 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log)
-	seen := watch(work, host.Notify)
+	notifiers := newNotifiers(p, c, log)
+	defer notifiers.close()
+	seen := watch.Watch(work, watch.Options{Show: host.Notify, Next: afterStop, Listeners: notifiers.listen()})
 	err = work.Run(p.Context, cmd.AfterReboot)
-	seen.ended(err)
+	seen.Ended(err)
+	keepHistory(c, log, seen, err)
 	if err != nil {
-		tell(log, err)
-		return &toldError{err}
+		tellStopped(log, err, seen)
+		err = &toldError{err}
 	}
-	return nil
+	seen.Close()
+	return err
 }
 
-// tell logs why the invocation ended, and last what to do next.
-func tell(log hclog.Logger, err error) {
-	level := hclog.Error
+// severity is how loud the log is about an error.
+func severity(err error) hclog.Level {
 	if exitCode(err) == exitLater {
-		level = hclog.Warn
+		return hclog.Warn
 	}
+	return hclog.Error
+}
+
+// tell logs why nothing could be begun, and what to do about it.
+func tell(log hclog.Logger, err error) {
+	level := severity(err)
+	log.Log(level, "run not possible", "error", err)
+	if next := hint(err); next != "" {
+		log.Log(level, "what to do", "next", next)
+	}
+}
+
+// tellStopped ends the log with all that a person needs: why the run stopped, the last that the hook said, who holds the lock, and what
+// to do next.
+func tellStopped(log hclog.Logger, err error, seen *watch.Watcher) {
 	var stage *workflow.StageError
 	if !errors.As(err, &stage) {
-		log.Log(level, "run not possible", "error", err)
-		if next := hint(err); next != "" {
-			log.Log(level, "what to do", "next", next)
-		}
+		tell(log, err)
 		return
 	}
+	level := severity(err)
 	pairs := []any{"run", stage.Run, "stage", string(stage.Stage)}
 	if stage.Hook != "" {
 		pairs = append(pairs, "hook", stage.Hook)
 	}
 	log.Log(level, "run stopped", append(pairs, "error", stage.Err)...)
+	if lines := seen.Output(stage.Hook); len(lines) > 0 {
+		log.Log(level, "the last that the hook wrote", "hook", stage.Hook, "lines", len(lines), "output", strings.Join(lines, "\n"))
+	}
+	log.Log(level, "who holds the lock", "lock", stage.Lock, "standing", seen.Holder())
 	next := afterStop(err)
 	switch stage.Held {
 	case workflow.Yes:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"foreman-dlm-updater/internal/history"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/state"
 )
@@ -54,7 +55,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 		record.Lock = c.LockName
 	}
 	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, Lock: record.Lock,
-		MachineID: host.MachineID(), Rebooted: record.Rebooted}
+		MachineID: host.MachineID(), Rebooted: record.Rebooted, Story: record.Story}
 	if err := store.Save(next); err != nil {
 		return err
 	}
@@ -72,8 +73,16 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	defer unlock()
 	store := state.Store{Path: c.State}
 	name := p.lockName(c)
+	record, _ := store.Load() // what can't be read is cleared too
 	if err := store.Clear(); err != nil {
 		return err
+	}
+	if record != nil && record.Stage != state.NeedsUpdate && record.RunID != "" && c.History != "" {
+		log, err := p.consoleLog()
+		if err != nil {
+			return err
+		}
+		addHistory(c, log, history.Of(*record, history.Abandoned, time.Now(), nil))
 	}
 	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
 	return nil

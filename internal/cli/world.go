@@ -178,7 +178,7 @@ func (h hooks) List(stage state.Stage) ([]string, error) {
 
 func (h hooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
 	result := h.runner.Run(string(stage), hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}, env)
-	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Stopped: result.Killed}
+	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Last: result.Last, Stopped: result.Killed}
 }
 
 // toldNothing is an error if a process ended in a way that is no answer of its own.

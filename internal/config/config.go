@@ -29,11 +29,13 @@ type Config struct {
 	// StageDirs has the hook directory of each stage that has one: needs_update, pre_update, update, needs_reboot
 	// and post_update.
 	StageDirs map[string]string
+	// NotifyDir is the directory of the notifiers, "" means that there are none.
+	NotifyDir string
 	// RebootCmd is the reboot command in words, at least one.
 	RebootCmd []string
 
-	// State and Lock are files. Log is one too, "" means that there is none.
-	State, Lock, Log string
+	// State and Lock are files. History and Log are, too, "" means that there is none.
+	State, Lock, History, Log string
 	// LogRetention is in days, 0 to 36500; 0 keeps every file, as Python's TimedRotatingFileHandler does.
 	LogRetention int
 	// LogLevel is trace, debug, info, warn or error.
@@ -114,9 +116,11 @@ func (c *Config) keys() []key {
 		{"client_key", "", required, path(&c.ClientKey), "the host's Puppet key, a PEM file"},
 		{"ca", "", unset, path(&c.CA), "a PEM file"},
 		dir("needs_update"), dir("pre_update"), dir("update"), dir("needs_reboot"), dir("post_update"),
+		{"notify.d", "", unset, path(&c.NotifyDir), "a directory"},
 		{"reboot_cmd", "/usr/sbin/reboot", refused, words(&c.RebootCmd), "a command"},
 		{"state", "/var/lib/foreman_dlm_updater/state", refused, path(&c.State), "a file"},
 		{"lock", "/run/foreman_dlm_updater.lock", refused, path(&c.Lock), "a file"},
+		{"history", besideState, refused, c.history, "a file, or none"},
 		{"log", "", unset, path(&c.Log), "a file"},
 		{"logretention", "7", refused, number(&c.LogRetention, 0, 36500), "a number of days"},
 		{"loglevel", "INFO", refused, logLevel(&c.LogLevel), "a level such as INFO"},
@@ -168,6 +172,9 @@ func (c *Config) assign(doc *document, r *report) {
 		e, found := doc.lookup(k.name)
 		lines[k.name] = e.line
 		text := k.fallback
+		if text == besideState {
+			text = c.defaultHistory()
+		}
 		if found {
 			var ok bool
 			if text, ok = doc.value(e, k, r); !ok {
@@ -209,7 +216,7 @@ func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *re
 	if c.State != "" {
 		owner[c.State+".lock"] = "the lock that is kept beside state"
 	}
-	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"log", c.Log}} {
+	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"history", c.History}, {"log", c.Log}} {
 		if f.path == "" {
 			continue
 		}

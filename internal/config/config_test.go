@@ -74,7 +74,7 @@ func TestExampleOfTheOriginal(t *testing.T) {
 	want.ClientKey = "/etc/puppetlabs/puppet/ssl/private_keys/host.example.com.pem"
 	want.CA = "/etc/ipa/ca.crt"
 	want.Log, want.LogLevel = "/var/log/foreman_dlm_updater.log", "debug"
-	want.Lock, want.State = etc+"file.lock", etc+"state"
+	want.Lock, want.State, want.History = etc+"file.lock", etc+"state", etc+"history.jsonl"
 	if diff := cmp.Diff(want, c, ignoreInternals); diff != "" {
 		t.Error(diff)
 	}
@@ -93,6 +93,7 @@ func defaults() *Config {
 		},
 		RebootCmd: []string{"/usr/sbin/reboot"},
 		State:     "/var/lib/foreman_dlm_updater/state", Lock: "/run/foreman_dlm_updater.lock",
+		History:      "/var/lib/foreman_dlm_updater/history.jsonl",
 		LogRetention: 7, LogLevel: "info",
 		LockRetryInterval: time.Minute, LockSettle: 2 * time.Second, LockRefresh: time.Hour,
 		HTTPTimeout: 30 * time.Second, RebootTimeout: 15 * time.Minute,
@@ -133,9 +134,11 @@ pre_update.d = /etc/foreman_dlm_updater/pre_update.d (default)
 update.d = /etc/foreman_dlm_updater/update.d (default)
 needs_reboot.d = /etc/foreman_dlm_updater/needs_reboot.d (default)
 post_update.d = /etc/foreman_dlm_updater/post_update.d (default)
+notify.d =  (default)
 reboot_cmd = shutdown  -r +1 (FILE:11)
 state = /d/state (FILE:3)
 lock = /run/foreman_dlm_updater.lock (default)
+history = /d/history.jsonl (default)
 log =  (FILE:14)
 logretention = 7 (default)
 loglevel = error (FILE:12)
@@ -195,10 +198,14 @@ func TestValid(t *testing.T) {
 		{"update.d = /h/", func(c *Config) any { return c.StageDirs["update"] }, "/h"},
 		{"needs_reboot.d = /h/", func(c *Config) any { return c.StageDirs["needs_reboot"] }, "/h"},
 		{"post_update.d = /h/", func(c *Config) any { return c.StageDirs["post_update"] }, "/h"},
+		{"notify.d = /h/", func(c *Config) any { return c.NotifyDir }, "/h"},
 		{`reboot_cmd = shutdown -r +1 "patching now" a\ b '$x'`, func(c *Config) any { return c.RebootCmd }, []string{"shutdown", "-r", "+1", "patching now", "a b", "$x"}},
 		{`reboot_cmd = sh -c "sync ; reboot # now"`, func(c *Config) any { return c.RebootCmd }, []string{"sh", "-c", "sync ; reboot # now"}},
 		{"state = /s", func(c *Config) any { return c.State }, "/s"},
 		{"lock = /l", func(c *Config) any { return c.Lock }, "/l"},
+		{"history = /h", func(c *Config) any { return c.History }, "/h"},
+		{"history = none", func(c *Config) any { return c.History }, ""},
+		{"state = /s/state", func(c *Config) any { return c.History }, "/s/history.jsonl"},
 		{"log = /var/log/u.log", func(c *Config) any { return c.Log }, "/var/log/u.log"},
 		{"log =", func(c *Config) any { return c.Log }, ""},
 		{"logretention = 0", func(c *Config) any { return c.LogRetention }, 0},
@@ -308,6 +315,8 @@ func TestInvalid(t *testing.T) {
 		{"state = /s\n\n\n  lock = /l", "goes on in line 9, which is indented; put the value on one line, or take the indentation away"},
 		{"lock =", "is empty; give a file, or remove the line for the default, /run/foreman_dlm_updater.lock"},
 		{"lock = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
+		{"history =", "is empty; give a file, or none, or remove the line for the default, history.jsonl beside state"},
+		{"history = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
 		{"log = /run//foreman_dlm_updater.lock", `"/run/foreman_dlm_updater.lock" is also lock; give it a file of its own`},
 		{"logretention =", "is empty; give a number of days, or remove the line for the default, 7"},
 		{"logretention = -1", `"-1" won't do; a whole number from 0 to 36500 would be right`},

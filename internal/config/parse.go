@@ -116,6 +116,25 @@ func path(field *string) parser {
 	}
 }
 
+// besideState stands for the default of a file whose place depends on that of the state file.
+const besideState = "history.jsonl beside state"
+
+// defaultHistory is beside the state file; in its default place if that one's value is wrong.
+func (c *Config) defaultHistory() string {
+	if c.State == "" {
+		return "/var/lib/foreman_dlm_updater/history.jsonl"
+	}
+	return filepath.Join(filepath.Dir(c.State), "history.jsonl")
+}
+
+// history takes a file, or the word none.
+func (c *Config) history(text string) (string, error) {
+	if text == "none" {
+		return text, nil
+	}
+	return path(&c.History)(text)
+}
+
 func (c *Config) stageDir(stage string) parser {
 	return func(text string) (string, error) {
 		var dir string

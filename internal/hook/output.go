@@ -33,6 +33,7 @@ type output struct {
 	wake    int // an eventfd in it, for news that no descriptor gives
 	pidfd   int // the process, in the set too; -1 where the kernel has no such thing
 	streams []*stream
+	tail    tail
 
 	mu     sync.Mutex // of nudge and close
 	closed bool
@@ -68,7 +69,10 @@ func newOutput(log hclog.Logger, key, name string) (o *output, ends [2]*os.File,
 		return nil, ends, fmt.Errorf("watch an eventfd: %w", err)
 	}
 	for i, what := range []string{"stdout", "stderr"} {
-		ends[i], err = o.pipe(func(line string) { log.Info("output", key, name, "stream", what, "line", line) })
+		ends[i], err = o.pipe(func(line string) {
+			log.Info("output", key, name, "stream", what, "line", line)
+			o.tail.add(line)
+		})
 		if err != nil {
 			return nil, ends, fmt.Errorf("create a pipe for %s: %w", what, err)
 		}
@@ -124,11 +128,7 @@ func closeAll(files [2]*os.File) {
 // said is the last line of standard error, in short.
 func (o *output) said() string {
 	const most = 200
-	said := []rune(o.streams[1].last)
-	if len(said) > most {
-		return string(said[:most]) + "..."
-	}
-	return string(said)
+	return short(o.streams[1].last, most)
 }
 
 func (o *output) open() (n int) {

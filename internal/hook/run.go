@@ -34,6 +34,7 @@ type Runner struct {
 	Kill    context.Context // once it is done the process group is ended; nil: never
 	Grace   time.Duration   // between TERM and KILL; 0: 10 s
 	Linger  time.Duration   // from the exit until output held open by others is closed; 0: 5 s
+	Input   []byte          // what it reads from standard input; nil: nothing, it is /dev/null
 
 	noPidfd bool // as on a kernel without pidfds; for tests
 }
@@ -46,6 +47,7 @@ type Result struct {
 	Killed   bool           // ended by us, or not begun, because of Runner.Kill
 	Err      error          // why it, or the command that it is a script of, could not be executed
 	Duration time.Duration  // until its exit; if it timed out, until it was told to end
+	Last     []string       // the last 40 lines of its output, as logged, each cut to a few hundred characters
 	Said     string         // the last line of its standard error, as logged, cut to a sentence's length; empty if none
 }
 
@@ -91,6 +93,20 @@ func (r *Runner) Run(stage string, h Hook, env []string) Result {
 	return res
 }
 
+// Notify runs a hook that is told of an event, and whose end changes nothing: a failure is a warning.
+func (r *Runner) Notify(event string, h Hook, env []string) Result {
+	log := r.logger().With("notifier", h.Name, "event", event)
+	log.Debug("notifier started", "path", h.Path)
+	res := r.run("notifier", h.Name, h.Path, []string{h.Path}, env)
+	how := []any{"result", res.String(), "duration", round(res.Duration).String()}
+	if res.OK() {
+		log.Debug("notifier ended", how...)
+	} else {
+		log.Warn("notifier failed; the run does not depend on it", how...)
+	}
+	return res
+}
+
 // Command runs a command line that is no hook in the same way, and calls it by name in the log. A
 // command without a slash is looked for in the PATH that it will have itself.
 func (r *Runner) Command(name string, argv []string, env []string) Result {
@@ -125,13 +141,18 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 	if r.Kill != nil && r.Kill.Err() != nil {
 		return Result{Exit: -1, Killed: true}
 	}
+	input, err := r.input()
+	if err != nil {
+		return Result{Exit: -1, Err: err}
+	}
+	defer input.Close()
 	out, ends, err := newOutput(r.logger(), key, name)
 	if err != nil {
 		return Result{Exit: -1, Err: err}
 	}
 	cmd := &exec.Cmd{
 		Path: path, Args: argv, Dir: "/", Env: environment(os.Environ(), env),
-		Stdout: ends[0], Stderr: ends[1], // files, so that exec copies nothing; no Stdin is /dev/null
+		Stdin: input, Stdout: ends[0], Stderr: ends[1], // files, so that exec copies nothing
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	if !r.noPidfd {
@@ -151,8 +172,25 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 		p.log.Warn("left a process behind that holds its output open; the output was closed", "waited", linger.String())
 	}
 	res := ended(p.res, cmd.ProcessState)
-	res.Said = out.said()
+	res.Said, res.Last = out.said(), out.tail.lines()
 	return res
+}
+
+// input is a file that holds Input: who does not read it blocks nobody.
+func (r *Runner) input() (*os.File, error) {
+	if r.Input == nil {
+		return os.Open(os.DevNull)
+	}
+	fd, err := unix.MemfdCreate("input", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("create a file in memory for standard input: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "input")
+	if _, err = file.WriteAt(r.Input, 0); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("write standard input: %w", err)
+	}
+	return file, nil
 }
 
 // process is a process that runs, and what becomes of it.

@@ -3,10 +3,12 @@ package hook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,9 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// plain compares results without what no test can know, and without what TestSaid is about.
+// plain compares results without what no test can know, and without what TestSaid and TestLast are about.
 var plain = cmp.Options{
-	cmpopts.IgnoreFields(Result{}, "Duration", "Said"),
+	cmpopts.IgnoreFields(Result{}, "Duration", "Said", "Last"),
 	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
 }
 
@@ -438,5 +440,77 @@ func TestForeignVariables(t *testing.T) {
 	got := environment([]string{"DLM_CANNOT_TELL_EXIT=75", "PATH=/bin", "A=b"}, []string{"DLM_STAGE=update"})
 	if diff := cmp.Diff([]string{"PATH=/bin", "A=b", "DLM_STAGE=update", "PWD=/"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestLast: the last lines of both streams go with the result, clean, in order and bounded.
+func TestLast(t *testing.T) {
+	result := (&Runner{}).Run("update", sh(t, `i=0; while [ $i -lt 100 ]; do i=$((i + 1)); echo "line $i"; done; printf '\033[1mred\n' >&2
+head -c 5000 /dev/zero | tr '\0' x`), nil)
+	var want []string
+	for i := 63; i <= 100; i++ {
+		want = append(want, fmt.Sprintf("line %d", i))
+	}
+	want = append(want, `\x1b[1mred`, strings.Repeat("x", 300)+"...")
+	if diff := cmp.Diff(want, result.Last); diff != "" {
+		t.Error(diff)
+	}
+	if result := (&Runner{}).Run("update", sh(t, "echo only"), nil); !slices.Equal(result.Last, []string{"only"}) {
+		t.Errorf("%q", result.Last)
+	}
+	if result := (&Runner{}).Run("update", sh(t, "true"), nil); result.Last != nil {
+		t.Errorf("%q", result.Last)
+	}
+}
+
+// TestInput: what is given is read whole, and holds nobody up who doesn't read it, whatever its size; else there is nothing.
+func TestInput(t *testing.T) {
+	big := strings.Repeat("0123456789\n", 100_000)
+	for _, test := range []struct{ name, input, script, want string }{
+		{"none", "", "readlink /proc/self/fd/0", "stdout: /dev/null"},
+		{"read", "{\"a\": 1}\nend", "cat", "stdout: {\"a\": 1} stdout: end"},
+		{"more than a pipe takes", big, "wc -c", fmt.Sprintf("stdout: %d", len(big))},
+		{"not read", big, "echo done", "stdout: done"},
+		{"read twice", "one\n", "head -n 1; cat", "stdout: one"},
+	} {
+		rec, log := newRecord()
+		r := &Runner{Log: log}
+		if test.input != "" {
+			r.Input = []byte(test.input)
+		}
+		for range 2 { // a notifier after the other reads the same
+			rec.buf.Reset()
+			if res := r.Notify("failed", sh(t, test.script), nil); !res.OK() {
+				t.Errorf("%s: %s", test.name, res)
+			}
+			if diff := cmp.Diff(test.want, strings.Join(rec.output(t), " ")); diff != "" {
+				t.Errorf("%s: %s", test.name, diff)
+			}
+		}
+	}
+}
+
+// TestNotify: quiet if all is well, a warning if not.
+func TestNotify(t *testing.T) {
+	for text, want := range map[string][]string{
+		"exit 0":    {"debug notifier started <nil>", "debug notifier ended exit 0"},
+		"exit 3":    {"debug notifier started <nil>", "warn notifier failed; the run does not depend on it exit 3"},
+		"sleep 100": {"debug notifier started <nil>", "warn notifier failed; the run does not depend on it timed out"},
+	} {
+		rec, log := newRecord()
+		(&Runner{Log: log, Timeout: 50 * time.Millisecond}).Notify("failed", sh(t, text), nil)
+		var got []string
+		for _, e := range rec.entries(t, "") {
+			if e["@message"] != "ending the process group" {
+				result, _, _ := strings.Cut(fmt.Sprint(e["result"]), " after")
+				got = append(got, fmt.Sprint(e["@level"], " ", e["@message"], " ", result))
+			}
+			if e["notifier"] != "10-test" {
+				t.Errorf("it does not say of whom: %v", e)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
 	}
 }

@@ -60,6 +60,8 @@ type Record struct {
 	Rebooted bool `json:"rebooted,omitempty"`
 	// Error is why the stage was not finished; nil while it runs, and after a signal or a crash.
 	Error *Error `json:"error,omitempty"`
+	// Story is what happened so far; nil: nothing is known.
+	Story *Story `json:"story,omitempty"`
 }
 
 // namesAreText reports whether the record's names can be printed, and given to a hook, as they are.

@@ -126,9 +126,10 @@ func (s Store) Save(r Record) error {
 		return fmt.Errorf("write state %s: %w", s.Path, err)
 	}
 	content := fmt.Appendf(nil, "%s\n%s\n", r.Stage, line)
-	// A temporary file in the same directory, synced before the rename; the directory is ours to sync.
-	err = renameio.WriteFile(s.Path, content, 0o644,
-		renameio.WithTempDir(filepath.Dir(s.Path)), renameio.WithStaticPermissions(0o644))
+	// A temporary file in the same directory, synced before the rename; the directory is ours to sync. Not for everybody, as the log
+	// isn't: it holds what hooks have written.
+	err = renameio.WriteFile(s.Path, content, 0o640,
+		renameio.WithTempDir(filepath.Dir(s.Path)), renameio.WithStaticPermissions(0o640))
 	if err == nil {
 		err = s.syncDir()
 	}

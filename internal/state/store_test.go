@@ -55,7 +55,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if len(lines) != 3 || lines[0] != "post_update" || lines[1][0] != '{' || lines[2] != "" {
 		t.Errorf("file:\n%s", content)
 	}
-	if info, err := os.Stat(s.Path); err != nil || info.Mode().Perm() != 0o644 {
+	if info, err := os.Stat(s.Path); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	if err := s.Clear(); err != nil {
@@ -256,4 +256,20 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is not what it was when it was written anew: %v %s", content, err, diff)
 		}
 	})
+}
+
+// TestStoryIsBounded: a run that fails for weeks keeps its last steps, and a clone keeps its own.
+func TestStoryIsBounded(t *testing.T) {
+	var story Story
+	for i := range 250 {
+		story.Add(Step{Stage: Update, TookMS: int64(i)})
+	}
+	clone := story.Clone()
+	story.Add(Step{Stage: Update, TookMS: 250})
+	if len(story.Steps) != 200 || story.Dropped != 51 || story.Steps[0].TookMS != 51 || story.Steps[199].TookMS != 250 {
+		t.Errorf("%d steps from %d on, %d dropped", len(story.Steps), story.Steps[0].TookMS, story.Dropped)
+	}
+	if len(clone.Steps) != 200 || clone.Steps[0].TookMS != 50 {
+		t.Errorf("the clone has %d steps from %d on", len(clone.Steps), clone.Steps[0].TookMS)
+	}
 }

@@ -96,6 +96,8 @@ type HookResult struct {
 	Err error
 	// Said is the last that it wrote to standard error, in short; empty if nothing.
 	Said string
+	// Last are the last lines of its output.
+	Last []string
 	// Stopped: it was ended because we were told to stop for a second time.
 	Stopped bool
 }

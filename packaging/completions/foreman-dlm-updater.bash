@@ -37,15 +37,23 @@ _foreman_dlm_updater() {
         ;;
     esac
     case $command in
-    '') offered=(run status config lock hooks state version) flags+=(--after-reboot) ;;
+    '') offered=(run status history config lock hooks notify state version) flags+=(--after-reboot) ;;
     run) flags+=(--after-reboot) ;;
-    status) flags+=(--json --offline) ;;
+    status) flags+=(--json --watch --offline) ;;
+    history) offered=(list show) flags+=(--json) ;;
+    'history list') flags+=(--json) ;;
+    'history show')
+        flags+=(--json)
+        mapfile -t offered < <("$program" history "${options[@]}" 2>/dev/null | awk 'NR > 1 { print $1 }')
+        offered+=(last)
+        ;;
     config) offered=(check show) ;;
     'config check') flags+=(--offline) ;;
     lock) offered=(show acquire release) ;;
     'lock acquire') flags+=(--wait) ;;
     hooks) offered=(list enable disable run) ;;
-    'hooks list' | 'hooks run') offered=("${stages[@]}") ;;
+    'hooks list') offered=("${stages[@]}" notify) ;;
+    'hooks run') offered=("${stages[@]}") ;;
     'hooks enable')
         while IFS=$'\t' read -r stage dir name; do
             offered+=("$stage/$name")
@@ -62,6 +70,8 @@ _foreman_dlm_updater() {
             offered+=("$name")
         done < <(_foreman_dlm_updater_hooks runs "${command##* }")
         ;;
+    notify) offered=(test) ;;
+    'notify test') offered=(started waiting acquired failed rebooting resumed finished gave-up alive) ;;
     state) offered=(show set clear) ;;
     'state set') offered=("${stages[@]}" lock_get reboot lock_release) ;;
     esac

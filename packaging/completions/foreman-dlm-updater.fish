@@ -61,6 +61,11 @@ function __foreman_dlm_updater_names
     end
 end
 
+function __foreman_dlm_updater_runs
+    set -l program (commandline -opc)[1]
+    $program history (__foreman_dlm_updater_before options) 2>/dev/null | awk 'NR > 1 { print $1 }'
+end
+
 set -l c complete -c foreman-dlm-updater
 set -l at __foreman_dlm_updater_at
 set -l stages needs_update pre_update update needs_reboot post_update
@@ -73,15 +78,23 @@ $c -s h -l help -d 'what it takes'
 
 $c -n $at -a run -d 'begin a run, or go on with the one in progress'
 $c -n $at -a status -d 'where this host stands, and why'
+$c -n $at -a history -d 'what became of the runs'
 $c -n $at -a config -d 'check or show the configuration'
 $c -n $at -a lock -d 'look at the lock, take it, release it'
 $c -n $at -a hooks -d 'list, enable, disable, run hooks'
+$c -n $at -a notify -d 'try the notifiers'
 $c -n $at -a state -d 'look at the record of the run, change it'
 $c -n $at -a version -d 'print the version'
 
 $c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
 $c -n "$at status" -l json -d 'one JSON object'
 $c -n "$at status" -l offline -d 'do not ask Foreman'
+$c -n "$at status" -l watch -d 'look again every two seconds'
+
+$c -n "$at history" -a list -d 'one line for each run'
+$c -n "$at history" -a show -d 'a run step by step'
+$c -n "$at history; or $at history list; or $at history show" -l json -d 'one JSON object for each run'
+$c -n "$at history show" -a 'last (__foreman_dlm_updater_runs)'
 
 $c -n "$at config" -a check -d 'look over everything'
 $c -n "$at config" -a show -d 'the effective values and where each is from'
@@ -98,9 +111,13 @@ $c -n "$at hooks" -a disable -d 'remove such a link'
 $c -n "$at hooks" -a run -d 'run hooks by hand'
 $c -n "$at 'hooks*'" -l library -r -x -a '(__fish_complete_directories)' -d 'another directory of bundled hooks'
 $c -n "$at hooks list; or $at hooks run" -a "$stages"
+$c -n "$at hooks list" -a notify -d 'those that hear of a run'
 $c -n "$at hooks enable" -a '(__foreman_dlm_updater_available)'
 $c -n "$at hooks disable" -a '(__foreman_dlm_updater_links)'
 $c -n "$at 'hooks run *'" -a '(__foreman_dlm_updater_names)'
+
+$c -n "$at notify" -a test -d 'send them a made-up event'
+$c -n "$at notify test" -a 'started waiting acquired failed rebooting resumed finished gave-up alive'
 
 $c -n "$at state" -a show -d 'the record of the run'
 $c -n "$at state" -a set -d 'make a stage the next one'

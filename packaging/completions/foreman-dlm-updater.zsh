@@ -34,19 +34,28 @@ _foreman_dlm_updater() {
     esac
     case $command in
     '')
-        offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why' 'config:check or show the configuration'
-            'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'state:look at the record of the run, change it'
+        offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why'
+            'history:what became of the runs' 'config:check or show the configuration'
+            'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'notify:try the notifiers'
+            'state:look at the record of the run, change it'
             'version:print the version')
         flags+=('--after-reboot:do nothing if no run is in progress')
         ;;
     run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
-    status) flags+=('--json:one JSON object' '--offline:do not ask Foreman') ;;
+    status) flags+=('--json:one JSON object' '--watch:look again every two seconds' '--offline:do not ask Foreman') ;;
+    history) offered=('list:one line for each run' 'show:a run step by step') flags+=('--json:one JSON object for each run') ;;
+    'history list') flags+=('--json:one JSON object for each run') ;;
+    'history show')
+        flags+=('--json:one JSON object')
+        offered=(${(f)"$("$program" history $options 2>/dev/null | awk 'NR > 1 { print $1 }')"} 'last:the newest')
+        ;;
     config) offered=('check:look over everything' 'show:the effective values and where each is from') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
     lock) offered=('show:who holds it' 'acquire:take it by hand' 'release:give it back') ;;
     'lock acquire') flags+=('--wait:until it is free') ;;
     hooks) offered=('list:which there are' 'enable:link a bundled hook into its stage' 'disable:remove such a link' 'run:run hooks by hand') ;;
-    'hooks list'|'hooks run') offered=($stages) ;;
+    'hooks list') offered=($stages notify) ;;
+    'hooks run') offered=($stages) ;;
     'hooks enable')
         _foreman_dlm_updater_hooks available | while IFS=$'\t' read -r stage dir name; do
             offered+=($stage/$name)
@@ -63,6 +72,8 @@ _foreman_dlm_updater() {
             offered+=($name)
         done
         ;;
+    notify) offered=('test:send them a made-up event') ;;
+    'notify test') offered=(started waiting acquired failed rebooting resumed finished gave-up alive) ;;
     state) offered=('show:the record of the run' 'set:make a stage the next one' 'clear:forget the run') ;;
     'state set') offered=($stages lock_get reboot lock_release) ;;
     esac

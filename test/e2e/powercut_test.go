@@ -104,7 +104,7 @@ func (h *host) awaitStage(stage string) {
 	h.eventually("it is in stage "+stage, func() error {
 		got := h.stage()
 		switch {
-		case stage == "lock_get" && !strings.HasPrefix(h.statusText(updateUnit), "waiting for lock"):
+		case stage == "lock_get" && !strings.HasPrefix(h.statusText(updateUnit), "waiting "):
 			return fmt.Errorf("it says %q", h.statusText(updateUnit))
 		case stage == "reboot" && got == "post_update": // as written before the command runs
 		case got != stage:

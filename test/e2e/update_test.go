@@ -14,11 +14,25 @@ import (
 // updateFromTimer: the timer fires, and the host goes down while the program that asked for it is still about to end.
 func updateFromTimer(t *testing.T, l *lab) {
 	h := l.boot(t, "db1")
-	h.install(nil)
+	h.install(settings{"notify.d": notifyDir})
+	h.write(notifyDir+"/10-slow", slowNotifier)
+	h.run("chmod", "0755", notifyDir+"/10-slow")
 	h.startTimer(soon(1))
 	h.awaitBoot(2)
 	checkUpdated(t, h)
+	if diff := cmp.Diff("started\nacquired\nrebooting\nresumed\nfinished\n", h.run("cat", "/var/log/events")); diff != "" {
+		t.Errorf("events that a slow notifier has heard of to the end (-want +got):\n%s", diff)
+	}
 }
+
+const (
+	notifyDir = "/etc/foreman_dlm_updater/notify.d"
+	// slowNotifier is not done with the reboot when the reboot command would run, if that did not wait.
+	slowNotifier = `#!/bin/sh
+sleep 2
+grep -q '"sentence":"..*"' && echo "$DLM_EVENT" >>/var/log/events
+`
+)
 
 // nothingBeforeReboot: the reboot command returns, and until the host goes down others start the program again.
 func nothingBeforeReboot(t *testing.T, l *lab) {
@@ -58,7 +72,7 @@ func checkRebootPending(t *testing.T, h *host) {
 	if diff := cmp.Diff(map[string]int{updateUnit: 1, resumeUnit: 1}, said); diff != "" {
 		t.Errorf("reboot pending, as the units' journal says it (-want +got):\n%s", diff)
 	}
-	if got := h.run("foreman-dlm-updater", "status"); !strings.HasPrefix(got, "reboot pending since ") ||
+	if got := h.run("foreman-dlm-updater", "status"); !strings.HasPrefix(got, "reboot asked for ") ||
 		!strings.Contains(got, "held by this host") {
 		t.Errorf("status before the reboot: %s", got)
 	}
@@ -86,8 +100,12 @@ func checkUpdated(t *testing.T, h *host) {
 
 func checkHost(t *testing.T, h *host) {
 	h.checkEnd(2)
-	if got := h.run("ls", "-A", stateDir); got != "hooks\nstate.lock\n" {
+	if got := h.run("ls", "-A", stateDir); got != "history.jsonl\nhooks\nstate.lock\n" {
 		t.Errorf("left in the directory of the state: %s", got)
+	}
+	if got := h.run("foreman-dlm-updater", "history", "--json"); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"result":"finished"`) ||
+		!strings.Contains(got, `"reboots":1,"invocations":2`) {
+		t.Errorf("history of the one run: %s", got)
 	}
 	// A boot without a run in progress.
 	h.run("systemctl", "start", resumeUnit)

@@ -16,6 +16,7 @@ packages() { # KIND: what its hosts have, with commas
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     zypper) echo bats,rpm,zypper,createrepo-c ;;
     services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager ;;
+    notify) echo bats,curl,python3,openssl,prometheus-alertmanager,icinga2,msmtp-mta ;;
     puppet) echo bats,puppet-agent,curl ;; # as in ../puppet/hosts.sh, to share its root filesystem
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
     *) echo "real.sh: no such kind: $1" >&2; return 1 ;;

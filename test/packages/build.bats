@@ -39,7 +39,7 @@ expected() { # deb|rpm
     sed -n "s/^\($1\|both\) //p" "$BATS_TEST_DIRNAME/contents"
     (cd "$root/contrib/hooks" && printf -- '-rwxr-xr-x root:root /usr/share/foreman-dlm-updater/hooks/%s\n' *.d/* &&
         printf -- '-rw-r--r-- root:root /usr/share/foreman-dlm-updater/hooks/%s\n' lib/*)
-    (cd "$root" && printf -- '-rw-r--r-- root:root /usr/share/doc/foreman-dlm-updater/%s\n' docs/*.md)
+    (cd "$root" && printf -- '-rw-r--r-- root:root /usr/share/doc/foreman-dlm-updater/%s\n' docs/*.md docs/*.schema.json)
 }
 same() { diff <(expected "$1" | sort -k 3) <(sort -k 3) || { echo "^ expected <, found > in the $1"; false; }; }
 

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/history"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+type historyCmd struct {
+	List historyListCmd `cmd:"" default:"withargs" help:"One line for each run (the default)."`
+	Show historyShowCmd `cmd:"" help:"Show a run's stages and hooks in their order, and the last lines of the hook that failed."`
+}
+
+// keepHistory writes the line of a run that is over. Whatever goes wrong with that is worth a warning and no more.
+func keepHistory(c *config.Config, log hclog.Logger, seen *watch.Watcher, why error) {
+	record, result := seen.Over()
+	if record == nil || c.History == "" {
+		return
+	}
+	var stage *workflow.StageError
+	if errors.As(why, &stage) {
+		why = stage.Err
+	}
+	addHistory(c, log, history.Of(*record, string(result), time.Now(), why))
+}
+
+func addHistory(c *config.Config, log hclog.Logger, run history.Run) {
+	if err := (history.File{Path: c.History}).Add(run); err != nil {
+		log.Warn("the run's history could not be written", "run", run.Run, "error", err)
+	}
+}
+
+// runs returns what is known of the runs, the newest first; the one in progress is on record in the state file.
+func (p *Process) runs(path configPath) ([]history.Run, error) {
+	c, err := p.loadFor(path)
+	if err != nil {
+		return nil, err
+	}
+	if c.History == "" {
+		return nil, &configError{errors.New("no history is kept: history = none")}
+	}
+	runs, skipped, err := history.File{Path: c.History}.Read()
+	if err != nil {
+		return nil, err
+	}
+	if skipped > 0 {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %s: %d lines are not this program's, or a newer version's; they are left out\n",
+			c.History, skipped)
+	}
+	record, err := state.Store{Path: c.State}.Load()
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v; a run in progress is left out\n", err)
+	}
+	if record != nil && record.Stage != state.NeedsUpdate {
+		runs = append(runs, history.Of(*record, history.InProgress, time.Time{}, nil))
+	}
+	slices.Reverse(runs)
+	return runs, nil
+}
+
+type historyListCmd struct {
+	JSON bool `name:"json" help:"Print one JSON object a line for each run, as in the file."`
+}
+
+func (cmd *historyListCmd) Run(p *Process, path configPath) error {
+	runs, err := p.runs(path)
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		for _, run := range runs {
+			if err := writeJSON(p.Stdout, run, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(runs) == 0 {
+		fmt.Fprintln(p.Stdout, "no run is on record; those that find nothing to do are not recorded")
+		return nil
+	}
+	table := tabwriter.NewWriter(p.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "RUN\tBEGAN\tTOOK\tWAITED\tREBOOTS\tRESULT")
+	for _, run := range runs {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", run.Run, clock(run.Began), took(lasted(run)), took(millis(run.WaitedMS)), run.Reboots,
+			outcome(run))
+	}
+	return table.Flush()
+}
+
+// lasted is how long the run took, or has taken so far.
+func lasted(run history.Run) time.Duration {
+	if run.Ended.IsZero() {
+		return time.Since(run.Began)
+	}
+	return run.Ended.Sub(run.Began)
+}
+
+// outcome says in a few words what became of a run.
+func outcome(run history.Run) string {
+	text := run.Result
+	if run.Result != string(watch.RunFinished) {
+		text += " in " + string(run.Stage)
+	}
+	if run.Failure != nil {
+		text += ", failed in " + where(run.Failure)
+	}
+	return text
+}
+
+// where names the stage that failed, and the hook if it was one.
+func where(failure *state.Failure) string {
+	if failure.Hook == "" {
+		return string(failure.Stage)
+	}
+	return fmt.Sprintf("%s/%s", failure.Stage, failure.Hook)
+}
+
+type historyShowCmd struct {
+	Name string `arg:"" name:"run" help:"The run, as history names it, or the beginning of its name; last is the newest one."`
+	JSON bool   `name:"json" help:"Print one JSON object."`
+}
+
+func (cmd *historyShowCmd) Run(p *Process, path configPath) error {
+	runs, err := p.runs(path)
+	if err != nil {
+		return err
+	}
+	run, err := find(runs, cmd.Name)
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		return writeJSON(p.Stdout, run, "  ")
+	}
+	_, err = fmt.Fprint(p.Stdout, timeline(run))
+	return err
+}
+
+func find(runs []history.Run, name string) (history.Run, error) {
+	if name == "last" && len(runs) > 0 {
+		return runs[0], nil
+	}
+	var found []history.Run
+	for _, run := range runs {
+		if run.Run == name {
+			return run, nil
+		}
+		if strings.HasPrefix(run.Run, name) {
+			found = append(found, run)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return history.Run{}, fmt.Errorf("no run %q is on record; `foreman-dlm-updater history` lists those that are", name)
+	case 1:
+		return found[0], nil
+	}
+	return history.Run{}, fmt.Errorf("%d runs begin with %q; write more of the name", len(found), name)
+}
+
+// timeline is a run, step by step.
+func timeline(run history.Run) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %s, lock %s: %s\n", run.Run, run.Lock, outcome(run))
+	fmt.Fprintf(&b, "began %s, took %s, waited %s for the lock, %d reboots, %d invocations\n", clock(run.Began), took(lasted(run)),
+		took(millis(run.WaitedMS)), run.Reboots, run.Invocations)
+	if run.Error != "" {
+		fmt.Fprintf(&b, "ended without having finished: %s\n", run.Error)
+	}
+	fmt.Fprintln(&b)
+	if run.Dropped > 0 {
+		fmt.Fprintf(&b, "(%d earlier steps are left out)\n", run.Dropped)
+	}
+	for _, step := range run.Steps {
+		what := string(step.Stage)
+		if step.Hook != "" {
+			what = fmt.Sprintf("  %s (exit %d)", step.Hook, step.Exit)
+		}
+		fmt.Fprintf(&b, "%s  %9s  %s", clock(step.Began), took(millis(step.TookMS)), what)
+		if step.Error != "" {
+			fmt.Fprintf(&b, ": %s", step.Error)
+		}
+		fmt.Fprintln(&b)
+	}
+	if failure := run.Failure; failure != nil {
+		fmt.Fprintf(&b, "\nfailed %s in %s: %s\n", clock(failure.Time), where(failure), failure.Message)
+		for _, line := range failure.Output {
+			fmt.Fprintf(&b, "  | %s\n", line)
+		}
+	}
+	return b.String()
+}

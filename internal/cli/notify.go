@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+type notifyTestCmd struct {
+	Event eventKind `arg:"" help:"What is to be made up: ${events}."`
+}
+
+// eventKind is the argument EVENT.
+type eventKind watch.Kind
+
+// UnmarshalText lets kong read it.
+func (k *eventKind) UnmarshalText(text []byte) error {
+	if !slices.Contains(watch.Kinds, watch.Kind(text)) {
+		return fmt.Errorf("%q is no event; those are %s", text, eventNames())
+	}
+	*k = eventKind(text)
+	return nil
+}
+
+func eventNames() string {
+	names := make([]string, len(watch.Kinds))
+	for i, kind := range watch.Kinds {
+		names[i] = string(kind)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
+	c, unlock, err := p.loadAlone(path) // a run's silences and downtimes, and those of the test, would meet
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	n := newNotifiers(p, c, hclog.NewNullLogger())
+	if n == nil {
+		return notSet(c)
+	}
+	found, err := n.list(n.log)
+	switch {
+	case err != nil:
+		return refused(err)
+	case len(found) == 0:
+		return fmt.Errorf("no notifier is called: %s has none; `foreman-dlm-updater hooks list notify` shows which there are", n.dir)
+	}
+	fmt.Fprintf(p.Stdout, "telling %d of %s\n", len(found), cmd.Event)
+	failed := 0
+	event := madeUp(watch.Kind(cmd.Event), c, time.Now())
+	for _, one := range n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Test: true, Event: event}) {
+		fmt.Fprintf(p.Stdout, "%s: %s\n", shown(one.name), one.result)
+		for _, line := range one.result.Last {
+			fmt.Fprintf(p.Stdout, "  %s\n", line)
+		}
+		if !one.result.OK() {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d notifiers failed: mend what they say above, and test again", failed, len(found))
+	}
+	return nil
+}
+
+// madeUpStages says in which stage the made-up run is when an event happens.
+var madeUpStages = map[watch.Kind]state.Stage{
+	watch.Started: state.LockGet, watch.Waiting: state.LockGet, watch.Acquired: state.PreUpdate, watch.Failed: state.Update,
+	watch.Rebooting: state.PostUpdate, watch.Resumed: state.PostUpdate, watch.Finished: state.LockRelease, watch.GaveUp: state.LockGet,
+	watch.Alive: state.Update,
+}
+
+// madeUp is an event as a run would tell it. Its run is always called the same, so that a test can end what another has begun.
+func madeUp(kind watch.Kind, c *config.Config, now time.Time) watch.Event {
+	const run = "test"
+	stage, began := madeUpStages[kind], now.Add(-12*time.Minute)
+	event := watch.Event{Kind: kind, Time: now, Run: run, Lock: c.LockName, Stage: stage}
+	record := &state.Record{Stage: stage, RunID: run, Began: began, StageBegan: began, Lock: c.LockName}
+	s := standing.Standing{Running: true, PID: 1, Lock: standing.Lock{Name: c.LockName}}
+	lock := workflow.Lock{Enabled: true, Self: true, Holder: "this host", Updated: began}
+	switch kind {
+	case watch.Started, watch.Waiting:
+		lock = workflow.Lock{Enabled: true, Holder: "web3.example.com", Updated: began}
+	case watch.Failed:
+		event.Hook, event.Exit, event.Error = "50-example", 100, "exit 100"
+		event.Output = []string{"this is the last that the hook wrote", "E: it did not work"}
+		record.Error = &state.Error{Time: now, Stage: stage, Hook: event.Hook, Message: event.Error}
+	case watch.Rebooting:
+		s.RebootPending = &now
+	case watch.Finished:
+		record, lock = nil, workflow.Lock{Enabled: true}
+	case watch.GaveUp:
+		event.Error = "not had within 15m0s (lock_timeout)"
+		s.Stopped, s.Next = event.Error, afterStop(workflow.ErrTryLater)
+		record, lock = nil, workflow.Lock{Enabled: true, Holder: "web3.example.com", Updated: began}
+	}
+	if kind == watch.Failed || kind == watch.Finished || kind == watch.GaveUp {
+		s.Running, s.PID = false, 0
+	}
+	s.SetRecord(record)
+	s.See(lock, true)
+	s.Say(now)
+	s.Sentence = "a test, nothing has happened: " + s.Sentence
+	event.Standing = s
+	return event
+}
+
+// checkNotifiers vets the notifiers as a run does.
+func checkNotifiers(p *Process, c *config.Config) (string, error) {
+	n := newNotifiers(p, c, hclog.NewNullLogger())
+	if n == nil {
+		return "notify.d is not set, so nobody is notified", nil
+	}
+	found, err := listNotifiers(n.dir, n.log)
+	if err != nil {
+		return "", &configError{err}
+	}
+	if len(found) == 0 {
+		return "", &doubtError{errors.New(n.dir + " has no notifiers, so nobody is notified")}
+	}
+	return fmt.Sprintf("%d", len(found)), nil
+}

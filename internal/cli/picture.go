@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+)
+
+// onTerminal reports whether a person reads it as it comes.
+func onTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	terminal, _ := logging.Detect(file)
+	return terminal
+}
+
+// painter colours text.
+type painter func(colour, text string) string
+
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	blue   = "36"
+	faint  = "2"
+)
+
+// colours returns the painter for a terminal; one that is told not to colours nothing (https://no-color.org).
+func colours() painter {
+	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return func(_, text string) string { return text }
+	}
+	return func(colour, text string) string { return "\x1b[" + colour + "m" + text + "\x1b[0m" }
+}
+
+// tint is the colour of a state: red is where a person is needed.
+var tint = map[standing.Code]string{
+	standing.Idle: green, standing.Running: blue, standing.Waiting: yellow, standing.RebootPending: yellow, standing.Rebooted: yellow,
+	standing.Interrupted: yellow, standing.Orphan: red, standing.Failed: red, standing.Stopped: red,
+}
+
+// draw is what a terminal shows: the sentence, and the stages of the run in progress.
+func draw(s *standing.Standing, paint painter) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, paint(tint[s.Code], s.Sentence))
+	if s.Record == nil || s.Stage == "" {
+		return b.String()
+	}
+	fmt.Fprintln(&b)
+	past := true
+	for _, stage := range state.Stages {
+		mark, colour := "+", green
+		switch {
+		case stage == s.Stage:
+			mark, colour, past = ">", tint[s.Code], false
+			if s.Code == standing.Failed {
+				mark = "x"
+			}
+		case !past:
+			mark, colour = ".", faint
+		case stage == state.Reboot && s.Reboots == 0: // was not needed
+			mark, colour = "-", faint
+		}
+		text := strings.TrimRight(fmt.Sprintf("  %s %-13s %s", mark, stage, lastTime(s, stage)), " ")
+		fmt.Fprintln(&b, paint(colour, text))
+	}
+	return b.String()
+}
+
+// lastTime tells when a stage was done last, how long that took, and what went wrong.
+func lastTime(s *standing.Standing, stage state.Stage) string {
+	if stage == s.Stage && s.Running && s.StageBegan != nil {
+		return fmt.Sprintf("%s  %9s", s.StageBegan.Local().Format("15:04:05"), took(s.At.Sub(*s.StageBegan)))
+	}
+	if s.Record.Story == nil {
+		return ""
+	}
+	var text string
+	for _, step := range s.Record.Story.Steps {
+		if step.Stage == stage && step.Hook == "" {
+			text = fmt.Sprintf("%s  %9s  %s", step.Began.Local().Format("15:04:05"), took(millis(step.TookMS)), step.Error)
+		}
+	}
+	return text
+}
+
+func millis(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// took writes a duration for a column.
+func took(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", max(d, 0).Seconds())
+	}
+	return d.Round(time.Second).String()
+}

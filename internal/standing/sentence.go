@@ -1,0 +1,193 @@
+package standing
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+// staleAfter is when Foreman calls a lock stale that was not refreshed: foreman_dlm's setting dlm_stale_time, by default.
+const staleAfter = 4 * time.Hour
+
+const goOn = "`foreman-dlm-updater run`"
+
+// Say fills in the code and the sentence, as of now.
+func (s *Standing) Say(now time.Time) {
+	s.Version, s.At = Version, now
+	s.Code, s.Sentence = s.tell()
+	if len(s.Unseen) > 0 {
+		s.Sentence += "; could not see " + strings.Join(s.Unseen, "; ")
+	}
+	s.Sentence = strings.Map(func(c rune) rune { // newlines, behind which systemd sees another variable, and what a damaged state file may hold
+		if !unicode.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, s.Sentence)
+}
+
+// tell is every state in order: the first that fits is it.
+func (s *Standing) tell() (Code, string) {
+	switch {
+	case s.RebootPending != nil:
+		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down; %s", s.clock(*s.RebootPending), s.Holder())
+	case s.Running && (s.Stage == state.LockGet || s.WaitingSince != nil || s.lostInGuardedStage()):
+		return Waiting, s.waiting()
+	case s.Running && s.Error != nil:
+		return Running, fmt.Sprintf("an invocation is running (pid %d) after stage %s had failed %s; %s", s.PID, s.Error.Stage,
+			s.clock(s.Error.Time), s.Holder())
+	case s.Running && s.Stage != "":
+		return Running, s.running()
+	case s.Running:
+		return Running, fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.Holder())
+	case s.Error != nil:
+		return Failed, s.failed()
+	case s.Stopped != "":
+		return Stopped, fmt.Sprintf("the run stopped: %s; %s; %s", s.Stopped, s.Holder(), s.Next)
+	case s.rebooted:
+		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), goOn)
+	case s.Stage != "":
+		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with %s",
+			s.Stage, s.Holder(), goOn)
+	case s.Lock.Self:
+		return Orphan, fmt.Sprintf("no run in progress, and yet %s; if nobody took it by hand, give it back with "+
+			"`foreman-dlm-updater lock release`", s.Holder())
+	}
+	return Idle, "nothing to do: no run in progress; " + s.Holder()
+}
+
+// lostInGuardedStage: such a stage does not run without the lock, so it is waited for.
+func (s *Standing) lostInGuardedStage() bool {
+	return s.Error == nil && s.Lock.Seen && !s.Lock.Self && workflow.Guarded(s.Stage)
+}
+
+func (s *Standing) running() string {
+	text := fmt.Sprintf("stage %s is running", s.Stage)
+	if s.StageBegan != nil {
+		text += " since " + s.clock(*s.StageBegan)
+	}
+	if s.Hook != "" {
+		text += ", hook " + s.Hook
+	}
+	return fmt.Sprintf("%s (pid %d); %s", text, s.PID, s.Holder())
+}
+
+// waiting tells what the lock is waited for, for how long, and what is in the way.
+func (s *Standing) waiting() string {
+	text := "waiting"
+	since := s.WaitingSince
+	if since == nil && s.Stage == state.LockGet {
+		since = s.StageBegan
+	}
+	if since != nil {
+		text += " " + span(s.At.Sub(*since))
+	}
+	text += " for lock " + s.Lock.Name
+	if s.Stage != state.LockGet && s.Stage != "" {
+		text += fmt.Sprintf(" to go on with stage %s", s.Stage)
+	}
+	lock := s.Lock
+	switch {
+	case !lock.Seen:
+		return text + ": its holder is not known"
+	case !lock.Exists:
+		return text + ": it does not exist in Foreman yet"
+	case !lock.Enabled:
+		return fmt.Sprintf("%s: lock %s is disabled in Foreman", text, lock.Name)
+	case lock.Self:
+		return text + ": this host has claimed it"
+	case lock.Holder != "":
+		return text + ": held by " + lock.Holder + s.since(true)
+	case lock.Barred:
+		return text + ": Foreman bars this host (parameter can_acquire_update_locks)"
+	}
+	return text + ": it is free"
+}
+
+// failed tells of the stage that stopped the run.
+func (s *Standing) failed() string {
+	text := fmt.Sprintf("stage %s failed %s", s.Error.Stage, s.clock(s.Error.Time))
+	if s.Error.Hook != "" {
+		text += " in " + s.Error.Hook
+	}
+	text += fmt.Sprintf(" (%s)", s.Error.Message)
+	switch {
+	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
+		return fmt.Sprintf("%s; %s; mend it, or let the next %s try again", text, s.Holder(), goOn)
+	case s.Lock.Seen && !s.Lock.Self:
+		return fmt.Sprintf("%s, but %s; mend it, then %s", text, s.Holder(), goOn)
+	}
+	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, goOn)
+}
+
+// Holder says who has the lock; nothing is known if Foreman did not answer.
+func (s *Standing) Holder() string {
+	lock := s.Lock
+	var text string
+	switch {
+	case !lock.Seen:
+		return fmt.Sprintf("the holder of lock %s is not known", lock.Name)
+	case !lock.Exists:
+		return fmt.Sprintf("lock %s does not exist in Foreman yet", lock.Name)
+	case lock.Self:
+		text = fmt.Sprintf("lock %s held by this host", lock.Name)
+	case lock.Holder != "":
+		text = fmt.Sprintf("lock %s held by %s", lock.Name, lock.Holder)
+	default:
+		text = fmt.Sprintf("lock %s is free", lock.Name)
+	}
+	text += s.since(false)
+	if !lock.Enabled {
+		text += ", and disabled in Foreman"
+	}
+	return text
+}
+
+// since says since when the lock is held, and long also what Foreman makes of that.
+func (s *Standing) since(long bool) string {
+	if s.Lock.Since == nil {
+		return ""
+	}
+	text := " since " + s.clock(*s.Lock.Since)
+	held := s.At.Sub(*s.Lock.Since)
+	switch {
+	case held >= staleAfter && !s.Lock.Self: // ours is refreshed, or nothing runs and the sentence says so
+		return fmt.Sprintf("%s (%s; Foreman calls it stale)", text, span(held))
+	case long:
+		return fmt.Sprintf("%s (%s; Foreman calls it stale after %s)", text, span(held), span(staleAfter))
+	}
+	return text
+}
+
+// clock writes a time for people: the day only where it is another one.
+func (s *Standing) clock(t time.Time) string {
+	t, now := t.Local(), s.At.Local()
+	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// span writes a duration for people: the two largest units that it has.
+func span(d time.Duration) string {
+	d = max(d, 0)
+	minutes := int(d / time.Minute)
+	switch hours, days := minutes/60, minutes/60/24; {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d/time.Second))
+	case hours == 0:
+		return fmt.Sprintf("%d min", minutes)
+	case days == 0 && minutes%60 == 0:
+		return fmt.Sprintf("%d h", hours)
+	case days == 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes%60)
+	case hours%24 == 0:
+		return fmt.Sprintf("%d d", days)
+	default:
+		return fmt.Sprintf("%d d %d h", days, hours%24)
+	}
+}

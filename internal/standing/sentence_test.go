@@ -1,0 +1,253 @@
+package standing
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// TestSentences is every sentence that there is, with its code.
+func TestSentences(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 24, 3, 0, time.Local)
+	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
+	yesterday := time.Date(2026, 11, 21, 23, 50, 0, 0, time.Local)
+	begun := time.Date(2026, 11, 22, 5, 12, 0, 0, time.Local)
+	mine := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web1", Self: true, Since: &at}
+	long := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web1", Self: true, Since: &yesterday}
+	other := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web3", Since: &at}
+	stale := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Holder: "web3", Since: &yesterday}
+	free := Lock{Name: "web", Seen: true, Exists: true, Enabled: true}
+	disabled := Lock{Name: "web", Seen: true, Exists: true}
+	disabledOther := Lock{Name: "web", Seen: true, Exists: true, Holder: "web3", Since: &at}
+	barred := Lock{Name: "web", Seen: true, Exists: true, Enabled: true, Barred: true}
+	missing := Lock{Name: "web", Seen: true}
+	dark := Lock{Name: "web"}
+	unseen := []string{"the lock in Foreman: connection\nrefused"}
+	failed := &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}
+	const goOn = "go on with `foreman-dlm-updater run`"
+	tests := []struct {
+		s    Standing
+		code Code
+		want string
+	}{
+		{Standing{Lock: free}, Idle, "nothing to do: no run in progress; lock web is free"},
+		{Standing{Lock: other}, Idle, "nothing to do: no run in progress; lock web held by web3 since 02:14"},
+		{Standing{Lock: stale}, Idle, "nothing to do: no run in progress; lock web held by web3 since 2026-11-21 23:50 (5 h 34 min; Foreman calls it stale)"},
+		{Standing{Lock: disabled}, Idle, "nothing to do: no run in progress; lock web is free, and disabled in Foreman"},
+		{Standing{Lock: missing}, Idle, "nothing to do: no run in progress; lock web does not exist in Foreman yet"},
+		{Standing{Lock: dark, Unseen: unseen}, Idle,
+			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock in Foreman: connection refused"},
+		{Standing{Lock: mine}, Orphan, "no run in progress, and yet lock web held by this host since 02:14; if nobody took it by hand, " +
+			"give it back with `foreman-dlm-updater lock release`"},
+
+		{Standing{Stage: state.LockGet, Running: true, Lock: other, StageBegan: &begun}, Waiting,
+			"waiting 12 min for lock web: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: stale, StageBegan: &begun}, Waiting,
+			"waiting 12 min for lock web: held by web3 since 2026-11-21 23:50 (5 h 34 min; Foreman calls it stale)"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: disabled, StageBegan: &begun}, Waiting,
+			"waiting 12 min for lock web: lock web is disabled in Foreman"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: disabledOther, StageBegan: &begun}, Waiting,
+			"waiting 12 min for lock web: lock web is disabled in Foreman"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: barred, WaitingSince: &begun}, Waiting,
+			"waiting 12 min for lock web: Foreman bars this host (parameter can_acquire_update_locks)"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: free, StageBegan: &begun}, Waiting, "waiting 12 min for lock web: it is free"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: mine, StageBegan: &now}, Waiting, "waiting 0 s for lock web: this host has claimed it"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: missing, StageBegan: &now}, Waiting,
+			"waiting 0 s for lock web: it does not exist in Foreman yet"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: dark}, Waiting, "waiting for lock web: its holder is not known"},
+		{Standing{Stage: state.Update, Running: true, Lock: other, StageBegan: &at}, Waiting,
+			"waiting for lock web to go on with stage update: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
+		{Standing{Stage: state.Update, Running: true, Lock: barred, WaitingSince: &begun, Error: failed}, Waiting,
+			"waiting 12 min for lock web to go on with stage update: Foreman bars this host (parameter can_acquire_update_locks)"},
+
+		{Standing{Running: true, PID: 7, Lock: free}, Running, "an invocation is running (pid 7); lock web is free"},
+		{Standing{Stage: state.NeedsUpdate, Running: true, PID: 7, Lock: dark, StageBegan: &at, Hook: "10-apt"}, Running,
+			"stage needs_update is running since 02:14, hook 10-apt (pid 7); the holder of lock web is not known"},
+		{Standing{Stage: state.Update, Running: true, PID: 7, Lock: mine, StageBegan: &at}, Running,
+			"stage update is running since 02:14 (pid 7); lock web held by this host since 02:14"},
+		{Standing{Stage: state.Update, Running: true, PID: 7, Lock: long, StageBegan: &at}, Running,
+			"stage update is running since 02:14 (pid 7); lock web held by this host since 2026-11-21 23:50"},
+		{Standing{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, StageBegan: &at}, Running,
+			"an invocation is running (pid 7) after stage update had failed 02:14; lock web held by this host since 02:14"},
+		{Standing{Stage: state.LockRelease, Running: true, PID: 7, StageBegan: &at, Lock: Lock{Name: "web", Seen: true, Exists: true, Holder: "web1", Self: true}},
+			Running, "stage lock_release is running since 02:14 (pid 7); lock web held by this host, and disabled in Foreman"},
+
+		{Standing{Stage: state.Update, Error: failed, Lock: mine}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
+		{Standing{Stage: state.Update, Error: failed, Lock: dark}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
+		{Standing{Stage: state.Update, Error: failed, Lock: other}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; mend it, then `foreman-dlm-updater run`"},
+		{Standing{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: "a\nb \x1b[2J\u202e"}, Lock: mine}, Failed,
+			"stage update failed 02:14 (a b  [2J ), lock kept; mend it, then `foreman-dlm-updater run`"},
+		{Standing{Stage: state.NeedsUpdate, Error: &state.Error{Time: yesterday, Stage: state.NeedsUpdate, Message: "exit 127"}, Lock: free}, Failed,
+			"stage needs_update failed 2026-11-21 23:50 (exit 127); lock web is free; mend it, or let the next `foreman-dlm-updater run` try again"},
+		{Standing{Stage: state.LockGet, Error: &state.Error{Time: at, Stage: state.LockGet, Message: "refused"}, Lock: dark}, Failed,
+			"stage lock_get failed 02:14 (refused); the holder of lock web is not known; mend it, or let the next `foreman-dlm-updater run` try again"},
+
+		{Standing{Stage: state.PostUpdate, RebootPending: &at, Lock: mine}, RebootPending,
+			"reboot asked for 02:14, host has not gone down; lock web held by this host since 02:14"},
+		{Standing{Stage: state.PostUpdate, Lock: mine, rebooted: true}, Rebooted,
+			"the host was rebooted as asked, stage post_update is next; lock web held by this host since 02:14; " + goOn},
+		{Standing{Stage: state.Update, Lock: mine}, Interrupted,
+			"stage update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{Standing{Stopped: "hooks refused", Next: "mend what is named above", Lock: dark}, Stopped,
+			"the run stopped: hooks refused; the holder of lock web is not known; mend what is named above"},
+	}
+	seen := map[Code]bool{}
+	schema := schema(t)
+	for _, test := range tests {
+		test.s.Say(now)
+		if err := schema.Validate(asJSON(t, test.s)); err != nil {
+			t.Errorf("%s: %v", test.s.Sentence, err)
+		}
+		if test.s.Sentence != test.want || test.s.Code != test.code {
+			t.Errorf("got  %s: %s\nwant %s: %s", test.s.Code, test.s.Sentence, test.code, test.want)
+		}
+		if strings.Contains(test.s.Sentence, "\n") {
+			t.Errorf("more than a line: %q", test.s.Sentence)
+		}
+		if !slices.Contains(Codes, test.s.Code) {
+			t.Errorf("code %s is in no list", test.s.Code)
+		}
+		seen[test.s.Code] = true
+	}
+	if len(seen) != len(Codes) {
+		t.Errorf("%d of %d codes have a sentence here", len(seen), len(Codes))
+	}
+}
+
+// schema is the documented one, made strict: a field that it does not know is an error here.
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/status.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	properties := doc["properties"].(map[string]any)
+	for _, object := range []any{doc, properties["lock"], properties["error"]} {
+		object.(map[string]any)["additionalProperties"] = false
+	}
+	var codes []any
+	for _, code := range Codes {
+		codes = append(codes, string(code))
+	}
+	if diff := cmp.Diff(codes, properties["code"].(map[string]any)["enum"]); diff != "" {
+		t.Errorf("codes: %s", diff)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("status.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("status.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func asJSON(t *testing.T, what any) (value any) {
+	t.Helper()
+	text, err := json.Marshal(what)
+	if err == nil {
+		err = json.Unmarshal(text, &value)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// TestSchemaRefuses: a schema that takes everything would not be noticed above.
+func TestSchemaRefuses(t *testing.T) {
+	schema := schema(t)
+	for _, change := range []func(map[string]any){
+		func(s map[string]any) { s["version"] = 2 },
+		func(s map[string]any) { s["code"] = "odd" },
+		func(s map[string]any) { s["sentence"] = "two\nlines" },
+		func(s map[string]any) { s["news"] = 1 },
+		func(s map[string]any) { s["at"] = "yesterday" },
+		func(s map[string]any) { delete(s, "lock") },
+		func(s map[string]any) { s["lock"].(map[string]any)["news"] = 1 },
+	} {
+		s := Standing{Lock: Lock{Name: "web"}}
+		s.Say(time.Now())
+		value := asJSON(t, s).(map[string]any)
+		if err := schema.Validate(value); err != nil {
+			t.Fatal(err)
+		}
+		change(value)
+		if schema.Validate(value) == nil {
+			t.Errorf("it takes %v", value)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 s", 59 * time.Second: "59 s", 90 * time.Second: "1 min", 4 * time.Hour: "4 h", 190 * time.Minute: "3 h 10 min",
+		24 * time.Hour: "1 d", 50 * time.Hour: "2 d 2 h",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// TestRecord: what is on record counts as far as it can be so.
+func TestRecord(t *testing.T) {
+	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
+	asked := &state.Asked{Time: at, Boot: state.Boot{ID: "a"}}
+	waits := &state.Story{Waiting: &state.Waiting{Since: at, Barred: true}, Acquired: at}
+	free := workflow.Lock{Enabled: true}
+	tests := []struct {
+		name    string
+		record  *state.Record
+		running bool
+		boot    string
+		lock    workflow.Lock
+		want    Code
+		barred  bool
+	}{
+		{"nothing", nil, false, "a", free, Idle, false},
+		{"a run that found nothing to do, and was killed", &state.Record{Stage: state.NeedsUpdate}, false, "a", free, Idle, false},
+		{"it looks for something to do", &state.Record{Stage: state.NeedsUpdate}, true, "a", free, Running, false},
+		{"a reboot to come", &state.Record{Stage: state.PostUpdate, Asked: asked}, false, "a", free, RebootPending, false},
+		{"a reboot that was", &state.Record{Stage: state.PostUpdate, Asked: asked}, false, "b", free, Rebooted, false},
+		{"a reboot command that failed", &state.Record{Stage: state.Reboot, Asked: asked}, false, "a", free, Interrupted, false},
+		{"it waits, and is barred", &state.Record{Stage: state.LockGet, Story: waits}, true, "a", free, Waiting, true},
+		{"it has waited", &state.Record{Stage: state.LockGet, Story: waits}, false, "a", free, Interrupted, false},
+		{"it was barred, and somebody has it", &state.Record{Stage: state.LockGet, Story: waits}, true, "a",
+			workflow.Lock{Enabled: true, Holder: "web3"}, Waiting, false},
+	}
+	for _, test := range tests {
+		s := Standing{Running: test.running, Lock: Lock{Name: "web"}}
+		s.SetRecord(test.record)
+		s.SetBoot(state.Boot{ID: test.boot})
+		s.See(test.lock, true)
+		s.Say(at)
+		if s.Code != test.want || s.Lock.Barred != test.barred {
+			t.Errorf("%s: %s, barred %v: %s", test.name, s.Code, s.Lock.Barred, s.Sentence)
+		}
+	}
+	s := Standing{Lock: Lock{Name: "web"}}
+	s.SetRecord(&state.Record{Stage: state.Update, Story: waits})
+	s.See(workflow.Lock{Enabled: true, Holder: "me", Self: true, Updated: at.Add(time.Hour)}, true)
+	if !s.Lock.Since.Equal(at) {
+		t.Errorf("held since %s, when it was only refreshed", s.Lock.Since)
+	}
+}

@@ -1,0 +1,222 @@
+// Package watch stands between a workflow and its world. By what it sees there it tells where the invocation stands, keeps the story of
+// the run (durations, waiting, failures) on its record, and tells listeners what happened. The workflow knows nothing of it, and nothing
+// here changes or delays what it does.
+package watch
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Watcher watches one invocation. It may be told of several things at once: the lock is looked at while hooks run.
+type Watcher struct {
+	store workflow.Store
+	show  func(sentence string)
+	speak speakers
+	hint  func(error) string
+	log   hclog.Logger
+
+	mu      sync.Mutex
+	running bool
+	record  *state.Record // as it is on disk
+	last    *state.Record // the same, and what it was before it was cleared
+	found   bool          // record was found by this invocation, which has not gone on with it yet
+	boot    *state.Boot   // of now; nil: not known
+	hook    string        // that runs
+	lock    standing.Lock // as Foreman showed it last
+	trouble string        // why it could not; empty if it could
+	stopped error         // why the invocation has ended
+	over    Result        // how the run has ended, if it has
+	told    string
+	alive   *time.Timer // ticks from the first event to the end; nil before
+
+	story   state.Story
+	dirty   bool           // the story on disk is older
+	begun   bool           // this invocation has saved something
+	open    *state.Step    // the stage that is under way
+	failing *state.Failure // the hook that ended last, if it did not end with 0
+	refused bool           // the last claim was
+}
+
+// Result is how a run ended.
+type Result string
+
+// The results.
+const (
+	RunFinished Result = "finished"
+	RunFailed   Result = "failed"
+	RunGaveUp   Result = "gave-up"
+)
+
+// Options are who wants to know.
+type Options struct {
+	// Show is called with each new sentence. It must not block.
+	Show func(sentence string)
+	// Next says what to do about an invocation that ended with an error.
+	Next func(error) string
+	// Listeners hear of events; there may be none.
+	Listeners []Listener
+}
+
+// Watch makes the watcher see all that the workflow does.
+func Watch(w *workflow.Workflow, o Options) *Watcher {
+	seen := &Watcher{store: w.Store, show: o.Show, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName},
+		speak: newSpeakers(o.Listeners, w.Log), log: w.Log}
+	w.Store = watchedStore{w.Store, seen}
+	w.Server = watchedServer{w.Server, seen}
+	w.Hooks = watchedHooks{w.Hooks, seen}
+	w.Host = watchedHost{w.Host, seen}
+	return seen
+}
+
+// note changes what is known, tells the listeners of what has happened by that, and shows the sentence if it is another one.
+func (w *Watcher) note(change func() []Kind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kinds := change()
+	s := w.standing(time.Now())
+	if s.Sentence != w.told {
+		w.told = s.Sentence
+		w.show(s.Sentence)
+	}
+	for _, kind := range kinds {
+		w.speak.say(w.event(kind, s))
+	}
+	if len(kinds) > 0 && w.alive == nil && w.running {
+		w.alive = time.AfterFunc(aliveTick, w.tick)
+	}
+}
+
+// tick tells that the invocation is alive, and does so again and again.
+func (w *Watcher) tick() {
+	w.note(func() []Kind {
+		if !w.running {
+			return nil
+		}
+		w.alive.Reset(aliveTick)
+		return []Kind{Alive}
+	})
+}
+
+func (w *Watcher) standing(now time.Time) standing.Standing {
+	s := standing.Standing{Running: w.running, PID: os.Getpid(), Hook: w.hook, Lock: w.lock}
+	if !w.running {
+		s.PID = 0
+	}
+	if w.stopped != nil {
+		s.Stopped, s.Next = w.stopped.Error(), w.hint(w.stopped)
+	}
+	s.SetRecord(w.record)
+	if wait := w.story.Waiting; wait != nil && w.running {
+		s.WaitingSince = &wait.Since
+	}
+	if acquired := w.story.Acquired; s.Lock.Self && !acquired.IsZero() { // Foreman knows only when it was refreshed
+		s.Lock.Since = &acquired // not the story's own, which goes on while listeners read
+	}
+	if w.boot != nil {
+		s.SetBoot(*w.boot)
+	}
+	if w.trouble != "" {
+		s.Unseen = []string{w.trouble}
+	}
+	s.Say(now)
+	return s
+}
+
+func (w *Watcher) event(kind Kind, s standing.Standing) Event {
+	event := Event{Kind: kind, Time: s.At, Lock: s.Lock.Name, Standing: s}
+	if w.last != nil {
+		record := *w.last
+		record.Story = w.story.Clone()
+		event.Record, event.Run, event.Stage, event.Lock = &record, record.RunID, record.Stage, record.Lock
+	}
+	if kind != Failed && kind != GaveUp {
+		return event
+	}
+	event.Error = w.stopped.Error()
+	var stage *workflow.StageError
+	if errors.As(w.stopped, &stage) {
+		event.Run, event.Stage, event.Hook, event.Lock, event.Error = stage.Run, stage.Stage, stage.Hook, stage.Lock, stage.Err.Error()
+		if w.failing != nil && w.failing.Hook == stage.Hook && stage.Hook != "" {
+			event.Exit, event.Output = w.failing.Exit, w.failing.Output
+		}
+	}
+	return event
+}
+
+// Ended is to be called when the workflow has: this invocation does nothing more. err is why, if it is not that all is done, or that
+// a reboot is under way.
+func (w *Watcher) Ended(err error) {
+	w.note(func() (kinds []Kind) {
+		w.running, w.stopped = false, err
+		if w.alive != nil {
+			w.alive.Stop()
+		}
+		w.closeStage(err)
+		w.endWait()
+		later := errors.Is(err, workflow.ErrTryLater) || isUnavailable(err)
+		began := w.last != nil && w.last.Stage != state.NeedsUpdate
+		switch {
+		case err == nil:
+		case !later:
+			kinds = []Kind{Failed}
+		case began: // a mirror that is down, every hour, is no news
+			kinds = []Kind{GaveUp}
+		}
+		anew := w.last != nil && w.last.Stage == state.NeedsUpdate && w.last.Error != nil // the next invocation begins a new run
+		switch {
+		case !anew && (!began || w.record != nil):
+		case err == nil:
+			w.over = RunFinished
+		case later:
+			w.over = RunGaveUp
+		default:
+			w.over = RunFailed
+		}
+		return kinds
+	})
+	if w.record != nil && w.dirty && w.record.Stage != state.NeedsUpdate {
+		w.save()
+	}
+}
+
+func isUnavailable(err error) bool {
+	var trouble *workflow.Unavailable
+	return errors.As(err, &trouble)
+}
+
+// Close waits, not for ever, until the listeners have heard everything.
+func (w *Watcher) Close() { w.speak.close() }
+
+// Over returns the last record of a run that has ended with this invocation, its story, and how it ended; nil if it goes on, or there
+// was nothing to do.
+func (w *Watcher) Over() (*state.Record, Result) {
+	if w.over == "" {
+		return nil, ""
+	}
+	record := *w.last
+	record.Story = w.story.Clone()
+	return &record, w.over
+}
+
+// Output is the last that a hook of this name wrote in this invocation, if it did not end well.
+func (w *Watcher) Output(hook string) []string {
+	if w.failing == nil || w.failing.Hook != hook {
+		return nil
+	}
+	return w.failing.Output
+}
+
+// Holder says who holds the lock.
+func (w *Watcher) Holder() string {
+	s := w.standing(time.Now())
+	return s.Holder()
+}

@@ -1,0 +1,119 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+type watchedStore struct {
+	workflow.Store
+	seen *Watcher
+}
+
+func (s watchedStore) Load() (*state.Record, error) {
+	record, err := s.Store.Load()
+	if err == nil && record != nil {
+		s.seen.note(func() []Kind { s.seen.load(record); return nil })
+	}
+	return record, err
+}
+
+func (s watchedStore) Save(record state.Record) error {
+	kinds := s.seen.tellStory(&record)
+	err := s.Store.Save(record)
+	if err == nil {
+		s.seen.note(func() []Kind {
+			s.seen.record, s.seen.last, s.seen.dirty = &record, &record, false
+			return kinds
+		})
+	}
+	return err
+}
+
+func (s watchedStore) Clear() error {
+	err := s.Store.Clear()
+	if err == nil {
+		s.seen.note(func() []Kind {
+			released := s.seen.record != nil && s.seen.record.Stage == state.LockRelease
+			s.seen.record = nil
+			if !released {
+				return nil
+			}
+			s.seen.closeStage(nil)
+			s.seen.running = false
+			return []Kind{Finished}
+		})
+	}
+	return err
+}
+
+type watchedServer struct {
+	workflow.LockServer
+	seen *Watcher
+}
+
+func (s watchedServer) Show(ctx context.Context, name string) (workflow.Lock, error) {
+	lock, err := s.LockServer.Show(ctx, name)
+	s.seen.note(func() []Kind {
+		if err == nil || errors.Is(err, workflow.ErrNoLock) {
+			s.seen.lock.Name, s.seen.trouble = name, ""
+			s.seen.lock.See(lock, err == nil)
+			return s.seen.lookedAt(lock, err == nil)
+		}
+		s.seen.lock, s.seen.trouble = standing.Lock{Name: name}, fmt.Sprintf("the lock in Foreman: %v", err)
+		return nil
+	})
+	return lock, err
+}
+
+func (s watchedServer) Acquire(ctx context.Context, name string) error {
+	err := s.LockServer.Acquire(ctx, name)
+	s.seen.mu.Lock()
+	s.seen.refused = errors.Is(err, workflow.ErrNotNow)
+	s.seen.mu.Unlock()
+	return err
+}
+
+type watchedHooks struct {
+	workflow.Hooks
+	seen *Watcher
+}
+
+func (h watchedHooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
+	began := time.Now()
+	h.seen.note(func() []Kind { h.seen.hook = name; return nil })
+	result := h.Hooks.Run(stage, name, env)
+	h.seen.note(func() []Kind {
+		h.seen.hook = ""
+		h.seen.hookEnded(stage, name, began, result)
+		return nil
+	})
+	return result
+}
+
+type watchedHost struct {
+	workflow.Host
+	seen *Watcher
+}
+
+func (h watchedHost) Boot(ctx context.Context) (state.Boot, error) {
+	boot, err := h.Host.Boot(ctx)
+	if err == nil {
+		h.seen.note(func() []Kind { h.seen.boot = &boot; return nil })
+	}
+	return boot, err
+}
+
+// Reboot lets the listeners hear of it first, for the host may be gone a moment later. Not for long: they delay nothing.
+func (h watchedHost) Reboot() error {
+	if !h.seen.speak.flush(lastWords) {
+		h.seen.log.Warn("who listens to events is too slow; the reboot does not wait for it", "waited", lastWords)
+	}
+	return h.Host.Reboot()
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# alertmanager with Debian's Alertmanager: what becomes of a real silence.
+load ../../hook
+
+API=http://localhost:9093/api/v2
+
+prepare() {
+    systemctl restart prometheus-alertmanager
+    curl -fsS --retry 50 --retry-delay 1 --retry-connrefused "${API%/api/v2}/-/ready" >/dev/null
+    local id
+    for id in $(silences id); do curl -fsS -X DELETE "$API/silence/$id"; done
+}
+# silences FIELD: of the active ones.
+silences() {
+    curl -fsS "$API/silences" | python3 -c 'import json, sys
+for s in json.load(sys.stdin):
+    if s["status"]["state"] == "active": print(s[sys.argv[1]])' "$1"
+}
+seconds() { echo $(($(date -d "$(silences endsAt)" +%s) - $(date +%s))); } # that are left
+tell() { DLM_EVENT=$1 DLM_STAGE=${2:-update} run "$DLM_HOOKS_DIR/notify.d/alertmanager" <<<'{}'; }
+
+@test "through a run: set, prolonged, kept over a reboot, ended" {
+    setting alertmanager duration=400
+    tell acquired pre_update
+    exits 0
+    sleep 1.1 # Alertmanager takes one that began in another second for another
+    local id
+    id=$(silences id)
+    says "silence $id is set for 400 s"
+    [[ $(silences matchers) == *"'value': '(alertmanager|alertmanager)(:[0-9]+)?'"* && $(seconds) -le 400 ]]
+    setting alertmanager duration=900
+    tell alive
+    exits 0
+    [[ $(silences id) == "$id" && $(seconds) -gt 800 ]]
+    setting alertmanager duration=1800
+    tell rebooting post_update
+    tell resumed post_update
+    exits 0
+    [[ $(silences id) == "$id" && $(seconds) -gt 1700 ]]
+    tell finished lock_release
+    exits 0
+    [[ -z $(silences id) ]]
+    tell finished lock_release
+    exits 0
+}
+
+@test "ended when the run fails, set again when it goes on; after a crash it ends by itself" {
+    tell acquired pre_update
+    tell failed
+    exits 0
+    [[ -z $(silences id) ]]
+    setting alertmanager duration=3
+    tell resumed
+    exits 0
+    [[ -n $(silences id) ]]
+    sleep 4 # nobody prolongs it
+    [[ -z $(silences id) ]]
+    setting alertmanager duration=60
+    tell resumed # its id is another now
+    exits 0
+    [[ $(silences id | wc -l) == 1 ]]
+    tell finished
+    exits 0
+    [[ -z $(silences id) ]]
+}
+
+@test "Alertmanager is away" {
+    systemctl stop prometheus-alertmanager
+    tell acquired pre_update
+    exits 1
+    says "could not be silenced at http://localhost:9093: 000"
+}
