@@ -46,10 +46,19 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log)
-	seen := watch.Watch(work, watch.Options{Show: host.Notify, Next: afterStop})
+	options := watch.Options{Show: host.Notify, Next: afterStop}
+	var reports *reporter
+	if c.MetricsTextfile != "" {
+		reports = newReporter(c, log)
+		options.See = reports.see
+	}
+	seen := watch.Watch(work, options)
 	err = work.Run(p.Context, cmd.AfterReboot)
 	seen.Ended(err)
 	keepHistory(c, log, seen, err)
+	if reports != nil {
+		reports.end(p.Context, seen.Last(), err)
+	}
 	if err != nil {
 		tellStopped(log, err, seen)
 		err = &toldError{err}
