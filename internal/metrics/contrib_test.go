@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -46,6 +48,27 @@ func TestContribNamesWhatThereIs(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestDocumented: each metric and alert is in the document for operators, and no other.
+func TestDocumented(t *testing.T) {
+	each := func(text, pattern string) (found []string) {
+		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			found = append(found, match[1])
+		}
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	text := read(t, "../../docs/monitoring.md")
+	if diff := cmp.Diff(each(read(t, "testdata/everything.prom"), `# TYPE `+prefix+`(\w+)`), each(text, "(?m)^\\| `(\\w+)(?:{\\w+})?` \\|")); diff != "" {
+		t.Errorf("metrics (-there +documented): %s", diff)
+	}
+	if diff := cmp.Diff(each(read(t, rules), `alert: (\w+)`), each(text, "`(Dlm\\w+)`")); diff != "" {
+		t.Errorf("alerts (-there +documented): %s", diff)
+	}
+	if tested := each(read(t, "../../contrib/prometheus/tests.yml"), `alertname: (\w+)\n`); !slices.Equal(tested, each(read(t, rules), `alert: (\w+)`)) {
+		t.Errorf("alerts that are seen to fire: %v", tested)
 	}
 }
 
