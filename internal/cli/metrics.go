@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"foreman-dlm-updater/internal/config"
@@ -70,6 +71,11 @@ func (r *reporter) listen() {
 }
 
 func (r *reporter) tell(event watch.Event) {
+	defer func() {
+		if mistake := recover(); mistake != nil { // of this picture's, and no reason to end a run
+			r.warn(fmt.Errorf("%v", mistake))
+		}
+	}()
 	if r.refused != nil {
 		return
 	}
