@@ -77,8 +77,10 @@ func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
 		return p.cannotTell(err, errors.Is(err, fs.ErrPermission))
 	}
 	s, err := examine(p.Context, c)
-	if err == nil && s.Lock.Self && s.Record == nil && !s.Running { // a run that began meanwhile makes no orphan
-		s, err = examine(p.Context, c)
+	if err == nil {
+		if s.Say(time.Now()); s.Code == standing.Orphan { // a run that began in the middle of the look makes none
+			s, err = examine(p.Context, c)
+		}
 	}
 	var damaged *state.UnreadableError
 	switch {
@@ -130,9 +132,9 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 		held.since(s.HeldSince(), now, "this host has held the lock for %s")
 	}
 	waiting.since(s.WantedSince(), now, "it waits too long")
-	if last, never, err := lastInvocation(c); err != nil {
+	if last, fresh, err := lastInvocation(c); err != nil {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("when it was started last: %v", err))
-	} else if never && !s.Running {
+	} else if fresh && !s.Running {
 		notRun.since(&last, now, "no run was ever started, and the configuration is %s old: see `systemctl list-timers foreman-dlm-updater.timer`")
 	} else if !s.Running {
 		notRun.since(&last, now, "no run was started for %s: see `systemctl list-timers foreman-dlm-updater.timer`")
@@ -159,7 +161,7 @@ func (f *finding) since(t *time.Time, now time.Time, text string) {
 func (f *finding) left(d time.Duration, text string) { f.applies, f.value, f.text = true, d, text }
 
 // lastInvocation is when the program took the lock file beside the state last; if it never did, when the configuration was changed.
-func lastInvocation(c *config.Config) (last time.Time, never bool, err error) {
+func lastInvocation(c *config.Config) (last time.Time, fresh bool, err error) {
 	last, err = host.LastInvocation(c.State)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return last, false, err
