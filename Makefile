@@ -7,7 +7,7 @@ LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -v '\.txtar$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit lint security test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input deps clean
+.PHONY: help build packages repo snapshot test unit lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,7 +21,7 @@ packages: ## .deb and .rpm for amd64 and arm64 into dist/ (settings: packaging/b
 repo: packages ## signed apt and dnf repositories of them in dist/repo/; SIGNING_KEY names the key
 	packaging/repo.sh
 
-test: deps lint unit test-packages test-hooks test-puppet e2e snapshot ## run everything that CI runs; does its own set-up
+test: deps lint unit test-rules test-packages test-hooks test-puppet e2e snapshot ## run everything that CI runs; does its own set-up
 
 lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -d cmd internal test; exit 1; }
@@ -56,6 +56,11 @@ bin/vulndb-%:
 
 unit: ## unit tests and testscript, with the race detector
 	$(GO) test -race ./...
+
+test-rules: ## the alerts for Prometheus, by promtool
+	@if command -v promtool >/dev/null; then \
+	  promtool check rules contrib/prometheus/foreman-dlm-updater.rules.yml && promtool test rules contrib/prometheus/tests.yml; \
+	else test -z "$$CI" && echo "SKIPPED: promtool is not installed (Debian has it in the package prometheus)" >&2; fi
 
 test-hooks: ## the bundled hooks: each branch, and with the real tools on booted hosts (root, systemd-nspawn)
 	bats test/hooks/stubbed
@@ -107,7 +112,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 # As root on Debian what is missing is installed; elsewhere the tests say what they miss.
 DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:createrepo-c apt-ftparchive:apt-utils gpg:gpg gpg-agent:gpg-agent dbus-daemon:dbus-daemon \
   zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc run-parts:debianutils \
-  puppet:puppet-agent puppet-lint:puppet-lint
+  promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint
 # Those that bring no command.
 DEPS += $(foreach package,ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli,/usr/share/doc/$(package):$(package))
 deps: # installs what the tests need

@@ -13,6 +13,8 @@ import (
 
 	"foreman-dlm-updater/internal/dlm/dlmtest"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -31,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"conf":    conf,
 			"exits":   exits,
 			"foreman": foremanCommand,
+			"metric":  metric,
 			"reboot":  reboot,
 			"valid":   valid,
 			"waitfor": waitFor,
@@ -152,6 +155,33 @@ func valid(ts *testscript.TestScript, neg bool, args []string) {
 		value, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(file)))
 		ts.Check(err)
 		ts.Check(schema.Validate(value))
+	}
+}
+
+// metric FILE NAME[{LABEL="VALUE"}] VALUE: the file for node_exporter has this sample of this program's. VALUE is a number, now (a time of the last
+// minute), some (there is one) or none.
+func metric(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: metric FILE NAME VALUE")
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(ts.ReadFile(args[0])))
+	ts.Check(err)
+	name, label, _ := strings.Cut(strings.TrimSuffix(args[1], "}"), "{")
+	got, value := "none", 0.0
+	for _, sample := range families["foreman_dlm_updater_"+name].GetMetric() {
+		labels := map[string]bool{"": true}
+		for _, pair := range sample.GetLabel() {
+			labels[fmt.Sprintf("%s=%q", pair.GetName(), pair.GetValue())] = true
+		}
+		if labels[label] && labels[`lock="web"`] {
+			value = sample.GetGauge().GetValue()
+			got = strconv.FormatFloat(value, 'g', -1, 64)
+		}
+	}
+	age := time.Since(time.UnixMilli(int64(value * 1000)))
+	if got != args[2] && !(args[2] == "some" && got != "none") && !(args[2] == "now" && age > -time.Second && age < time.Minute) {
+		ts.Fatalf("%s is %s, not %s:\n%s", args[1], got, args[2], ts.ReadFile(args[0]))
 	}
 }
 

@@ -95,7 +95,7 @@ func checkRebootCmd(_ *Process, c *config.Config) (string, error) {
 // checkFiles sees whether the files that a run writes can be written, without writing them.
 func checkFiles(_ *Process, c *config.Config) (string, error) {
 	files := []string{c.State, c.Lock}
-	for _, file := range []string{c.History, c.Log} {
+	for _, file := range []string{c.History, c.MetricsTextfile, c.Log} {
 		if file != "" {
 			files = append(files, file)
 		}

@@ -33,6 +33,7 @@ type grammar struct {
 	Run     runCmd     `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
 	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
 	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
+	Check   checkCmd   `cmd:"" help:"Say it as a plugin of Nagios, Icinga and the like: one line, and the exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
 	Conf    struct {
 		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate and, unless --offline, Foreman. Changes nothing."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
@@ -73,6 +74,8 @@ func Main(p Process, args []string) int {
 	switch {
 	case asked >= 0:
 		return asked
+	case isCheck(err):
+		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
 	case err != nil:
 		report(p.Stderr, err, "foreman-dlm-updater --help")
 		return exitUsage

@@ -67,6 +67,9 @@ func completed(t *testing.T, dir string) map[string][]string {
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x
+	for _, limit := range []string{"failed", "orphan", "reboot", "held", "waiting", "not-run", "certificate"} {
+		values[limit] = nil // a time
+	}
 
 	program := "foreman-dlm-updater --config=" + filepath.Join(dir, "config.ini")
 	line := func(words string) string {

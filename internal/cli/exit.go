@@ -40,10 +40,13 @@ func exitCode(err error) int {
 	var (
 		running *host.RunningError
 		config  *configError
+		plugin  verdict
 	)
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &plugin):
+		return int(plugin)
 	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, dlm.ErrCredentials),
 		errors.Is(err, dlm.ErrWrongURL):
 		return exitConfig

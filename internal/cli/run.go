@@ -52,10 +52,19 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	work := newWorkflow(p, c, log)
 	notifiers := newNotifiers(p, c, log)
 	defer notifiers.close()
-	seen := watch.Watch(work, watch.Options{Show: host.Notify, Next: afterStop, Listeners: notifiers.listen()})
+	options := watch.Options{Show: host.Notify, Next: afterStop, Listeners: notifiers.listen()}
+	var reports *reporter
+	if c.MetricsTextfile != "" {
+		reports = newReporter(c, log)
+		options.See = reports.see
+	}
+	seen := watch.Watch(work, options)
 	err = work.Run(p.Context, cmd.AfterReboot)
 	seen.Ended(err)
 	keepHistory(c, log, seen, err)
+	if reports != nil {
+		reports.end(p.Context, seen.Last(), err)
+	}
 	if err != nil {
 		tellStopped(log, err, seen)
 		err = &toldError{err}

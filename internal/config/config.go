@@ -36,6 +36,8 @@ type Config struct {
 
 	// State and Lock are files. History and Log are, too, "" means that there is none.
 	State, Lock, History, Log string
+	// MetricsTextfile is the file for node_exporter's textfile collector, "" none.
+	MetricsTextfile string
 	// LogRetention is in days, 0 to 36500; 0 keeps every file, as Python's TimedRotatingFileHandler does.
 	LogRetention int
 	// LogLevel is trace, debug, info, warn or error.
@@ -121,6 +123,7 @@ func (c *Config) keys() []key {
 		{"state", "/var/lib/foreman_dlm_updater/state", refused, path(&c.State), "a file"},
 		{"lock", "/run/foreman_dlm_updater.lock", refused, path(&c.Lock), "a file"},
 		{"history", besideState, refused, c.history, "a file, or none"},
+		{"metrics_textfile", "", unset, promFile(&c.MetricsTextfile), "a file whose name ends with .prom"},
 		{"log", "", unset, path(&c.Log), "a file"},
 		{"logretention", "7", refused, number(&c.LogRetention, 0, 36500), "a number of days"},
 		{"loglevel", "INFO", refused, logLevel(&c.LogLevel), "a level such as INFO"},
@@ -216,7 +219,8 @@ func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *re
 	if c.State != "" {
 		owner[c.State+".lock"] = "the lock that is kept beside state"
 	}
-	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"history", c.History}, {"log", c.Log}} {
+	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"history", c.History},
+		{"metrics_textfile", c.MetricsTextfile}, {"log", c.Log}} {
 		if f.path == "" {
 			continue
 		}

@@ -139,6 +139,7 @@ reboot_cmd = shutdown  -r +1 (FILE:11)
 state = /d/state (FILE:3)
 lock = /run/foreman_dlm_updater.lock (default)
 history = /d/history.jsonl (default)
+metrics_textfile =  (default)
 log =  (FILE:14)
 logretention = 7 (default)
 loglevel = error (FILE:12)
@@ -206,6 +207,8 @@ func TestValid(t *testing.T) {
 		{"history = /h", func(c *Config) any { return c.History }, "/h"},
 		{"history = none", func(c *Config) any { return c.History }, ""},
 		{"state = /s/state", func(c *Config) any { return c.History }, "/s/history.jsonl"},
+		{"metrics_textfile = /m.prom", func(c *Config) any { return c.MetricsTextfile }, "/m.prom"},
+		{"metrics_textfile =", func(c *Config) any { return c.MetricsTextfile }, ""},
 		{"log = /var/log/u.log", func(c *Config) any { return c.Log }, "/var/log/u.log"},
 		{"log =", func(c *Config) any { return c.Log }, ""},
 		{"logretention = 0", func(c *Config) any { return c.LogRetention }, 0},
@@ -317,6 +320,7 @@ func TestInvalid(t *testing.T) {
 		{"lock = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
 		{"history =", "is empty; give a file, or none, or remove the line for the default, history.jsonl beside state"},
 		{"history = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
+		{"metrics_textfile = /m.txt", `"/m.txt" does not end with .prom, and node_exporter reads no other files; /m.txt.prom would be right`},
 		{"log = /run//foreman_dlm_updater.lock", `"/run/foreman_dlm_updater.lock" is also lock; give it a file of its own`},
 		{"logretention =", "is empty; give a number of days, or remove the line for the default, 7"},
 		{"logretention = -1", `"-1" won't do; a whole number from 0 to 36500 would be right`},

@@ -116,6 +116,16 @@ func path(field *string) parser {
 	}
 }
 
+// promFile takes a file that node_exporter's textfile collector reads: it looks at no other names.
+func promFile(field *string) parser {
+	return func(text string) (string, error) {
+		if !strings.HasSuffix(text, ".prom") {
+			return "", fmt.Errorf("%q does not end with .prom, and node_exporter reads no other files; %s.prom would be right", text, text)
+		}
+		return path(field)(text)
+	}
+}
+
 // besideState stands for the default of a file whose place depends on that of the state file.
 const besideState = "history.jsonl beside state"
 

@@ -134,6 +134,16 @@ func Running(path, statePath string) error {
 	return nil
 }
 
+// LastInvocation is when an invocation took the lock file beside the state file last, and wrote its pid into it. The error wraps
+// fs.ErrNotExist if none ever did.
+func LastInvocation(statePath string) (time.Time, error) {
+	info, err := os.Stat(statePath + ".lock")
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
 func readPID(path string) int {
 	content, err := readSmall(path)
 	if err != nil {

@@ -35,7 +35,7 @@ func (s *Standing) tell() (Code, string) {
 	switch {
 	case s.RebootPending != nil:
 		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down; %s", s.clock(*s.RebootPending), s.Holder())
-	case s.Running && (s.Stage == state.LockGet || s.WaitingSince != nil || s.lostInGuardedStage()):
+	case s.waits():
 		return Waiting, s.waiting()
 	case s.Running && s.Error != nil:
 		return Running, fmt.Sprintf("an invocation is running (pid %d) after stage %s had failed %s; %s", s.PID, s.Error.Stage,
@@ -60,6 +60,10 @@ func (s *Standing) tell() (Code, string) {
 	return Idle, "nothing to do: no run in progress; " + s.Holder()
 }
 
+func (s *Standing) waits() bool {
+	return s.Running && (s.Stage == state.LockGet || s.WaitingSince != nil || s.lostInGuardedStage())
+}
+
 // lostInGuardedStage: such a stage does not run without the lock, so it is waited for.
 func (s *Standing) lostInGuardedStage() bool {
 	return s.Error == nil && s.Lock.Seen && !s.Lock.Self && workflow.Guarded(s.Stage)
@@ -79,12 +83,8 @@ func (s *Standing) running() string {
 // waiting tells what the lock is waited for, for how long, and what is in the way.
 func (s *Standing) waiting() string {
 	text := "waiting"
-	since := s.WaitingSince
-	if since == nil && s.Stage == state.LockGet {
-		since = s.StageBegan
-	}
-	if since != nil {
-		text += " " + span(s.At.Sub(*since))
+	if since := s.WantedSince(); since != nil {
+		text += " " + Span(s.At.Sub(*since))
 	}
 	text += " for lock " + s.Lock.Name
 	if s.Stage != state.LockGet && s.Stage != "" {
@@ -156,9 +156,9 @@ func (s *Standing) since(long bool) string {
 	held := s.At.Sub(*s.Lock.Since)
 	switch {
 	case held >= staleAfter && !s.Lock.Self: // ours is refreshed, or nothing runs and the sentence says so
-		return fmt.Sprintf("%s (%s; Foreman calls it stale)", text, span(held))
+		return fmt.Sprintf("%s (%s; Foreman calls it stale)", text, Span(held))
 	case long:
-		return fmt.Sprintf("%s (%s; Foreman calls it stale after %s)", text, span(held), span(staleAfter))
+		return fmt.Sprintf("%s (%s; Foreman calls it stale after %s)", text, Span(held), Span(staleAfter))
 	}
 	return text
 }
@@ -172,8 +172,8 @@ func (s *Standing) clock(t time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// span writes a duration for people: the two largest units that it has.
-func span(d time.Duration) string {
+// Span writes a duration for people: the two largest units that it has.
+func Span(d time.Duration) string {
 	d = max(d, 0)
 	minutes := int(d / time.Minute)
 	switch hours, days := minutes/60, minutes/60/24; {

@@ -202,7 +202,7 @@ func TestSpan(t *testing.T) {
 		-time.Second: "0 s", 59 * time.Second: "59 s", 90 * time.Second: "1 min", 4 * time.Hour: "4 h", 190 * time.Minute: "3 h 10 min",
 		24 * time.Hour: "1 d", 50 * time.Hour: "2 d 2 h",
 	} {
-		if got := span(d); got != want {
+		if got := Span(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}
@@ -249,5 +249,46 @@ func TestRecord(t *testing.T) {
 	s.See(workflow.Lock{Enabled: true, Holder: "me", Self: true, Updated: at.Add(time.Hour)}, true)
 	if !s.Lock.Since.Equal(at) {
 		t.Errorf("held since %s, when it was only refreshed", s.Lock.Since)
+	}
+}
+
+// TestSince: what is not known of the lock is not made up, and what is on record counts where Foreman does not answer.
+func TestSince(t *testing.T) {
+	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
+	earlier := at.Add(-time.Hour)
+	story := &state.Story{Acquired: at}
+	record := func(stage state.Stage) *state.Record {
+		return &state.Record{Stage: stage, StageBegan: at, Story: story}
+	}
+	self := &workflow.Lock{Enabled: true, Holder: "me", Self: true, Updated: earlier}
+	other := &workflow.Lock{Enabled: true, Holder: "web3", Updated: earlier}
+	tests := []struct {
+		name         string
+		running      bool
+		record       *state.Record
+		lock         *workflow.Lock // nil: Foreman does not answer
+		held, wanted *time.Time
+	}{
+		{"nothing", false, nil, other, nil, nil},
+		{"an orphan", false, nil, self, &earlier, nil},
+		{"it updates", true, record(state.Update), self, &at, nil},
+		{"it updates, and Foreman is down", true, record(state.Update), nil, &at, nil},
+		{"the original began the run", true, &state.Record{Stage: state.Update}, nil, nil, nil},
+		{"it waits", true, record(state.LockGet), other, nil, &at},
+		{"it waits, and Foreman is down", true, record(state.LockGet), nil, nil, &at},
+		{"it has waited", false, record(state.LockGet), other, nil, nil},
+		{"it waits to go on", true, &state.Record{Stage: state.Update, StageBegan: at, Story: &state.Story{Waiting: &state.Waiting{Since: earlier}}},
+			other, nil, &earlier},
+		{"the lock was lost", false, record(state.Update), other, nil, nil},
+	}
+	for _, test := range tests {
+		s := Standing{Running: test.running, Lock: Lock{Name: "web"}}
+		s.SetRecord(test.record)
+		if test.lock != nil {
+			s.See(*test.lock, true)
+		}
+		if diff := cmp.Diff([]*time.Time{test.held, test.wanted}, []*time.Time{s.HeldSince(), s.WantedSince()}); diff != "" {
+			t.Errorf("%s: held, wanted: %s", test.name, diff)
+		}
 	}
 }

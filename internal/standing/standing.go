@@ -142,3 +142,26 @@ func (l *Lock) See(lock workflow.Lock, exists bool) {
 		l.Since = known(lock.Updated)
 	}
 }
+
+// WantedSince is when the wait for the lock began; nil where it is not waited for, or not known.
+func (s *Standing) WantedSince() *time.Time {
+	switch {
+	case !s.waits():
+		return nil
+	case s.WaitingSince == nil && s.Stage == state.LockGet:
+		return s.StageBegan
+	}
+	return s.WaitingSince
+}
+
+// HeldSince is when this host took the lock, as far as that is known; nil where it does not hold it. Where Foreman did not answer, what is on
+// record of the run counts.
+func (s *Standing) HeldSince() *time.Time {
+	switch {
+	case s.Lock.Self:
+		return s.Lock.Since
+	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, s.Stage == state.NeedsUpdate, s.Stage == state.LockGet:
+		return nil
+	}
+	return known(s.Record.Story.Acquired)
+}

@@ -20,6 +20,7 @@ import (
 type Watcher struct {
 	store workflow.Store
 	show  func(sentence string)
+	see   Listener
 	speak speakers
 	hint  func(error) string
 	log   hclog.Logger
@@ -60,6 +61,8 @@ const (
 type Options struct {
 	// Show is called with each new sentence. It must not block.
 	Show func(sentence string)
+	// See is called likewise, with an event that has no kind. Nil: with none.
+	See Listener
 	// Next says what to do about an invocation that ended with an error.
 	Next func(error) string
 	// Listeners hear of events; there may be none.
@@ -68,7 +71,7 @@ type Options struct {
 
 // Watch makes the watcher see all that the workflow does.
 func Watch(w *workflow.Workflow, o Options) *Watcher {
-	seen := &Watcher{store: w.Store, show: o.Show, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName},
+	seen := &Watcher{store: w.Store, show: o.Show, see: o.See, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName},
 		speak: newSpeakers(o.Listeners, w.Log), log: w.Log}
 	w.Store = watchedStore{w.Store, seen}
 	w.Server = watchedServer{w.Server, seen}
@@ -86,6 +89,9 @@ func (w *Watcher) note(change func() []Kind) {
 	if s.Sentence != w.told {
 		w.told = s.Sentence
 		w.show(s.Sentence)
+		if w.see != nil {
+			w.see(w.event("", s))
+		}
 	}
 	for _, kind := range kinds {
 		w.speak.say(w.event(kind, s))
@@ -205,6 +211,13 @@ func (w *Watcher) Over() (*state.Record, Result) {
 	record := *w.last
 	record.Story = w.story.Clone()
 	return &record, w.over
+}
+
+// Last is what there is to tell by now, without a kind.
+func (w *Watcher) Last() Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.event("", w.standing(time.Now()))
 }
 
 // Output is the last that a hook of this name wrote in this invocation, if it did not end well.

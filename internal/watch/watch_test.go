@@ -103,6 +103,7 @@ func (w *world) Reboot() error                            { w.reboots++; w.reboo
 type invocation struct {
 	err    error
 	events []string
+	states []string // each that it was told of, in its order
 	seen   *Watcher
 }
 
@@ -124,7 +125,12 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 		}
 		got.events = append(got.events, fmt.Sprintf("%s | %s", text, event.Standing.Code))
 	}
-	got.seen = Watch(work, Options{Show: func(string) {}, Next: func(error) string { return "next" }, Listeners: append(listeners, hear)})
+	see := func(event Event) {
+		if text := fmt.Sprintf("%s %s", event.Standing.Code, event.Standing.Stage); len(got.states) == 0 || got.states[len(got.states)-1] != text {
+			got.states = append(got.states, text)
+		}
+	}
+	got.seen = Watch(work, Options{Show: func(string) {}, See: see, Next: func(error) string { return "next" }, Listeners: append(listeners, hear)})
 	got.err = work.Run(ctx, false)
 	got.seen.Ended(got.err)
 	got.seen.Close()
@@ -169,6 +175,8 @@ func TestWholeRun(t *testing.T) {
 		first := w.invoke(t.Context())
 		same(t, "first", []string{"started lock_get | waiting", "waiting lock_get | waiting", "acquired pre_update | running",
 			"rebooting post_update | reboot_pending"}, first.events)
+		same(t, "states", []string{"running ", "running needs_update", "waiting lock_get", "running pre_update", "running update",
+			"running needs_reboot", "running reboot", "reboot_pending post_update"}, first.states)
 		if record, _ := first.seen.Over(); first.err != nil || record != nil {
 			t.Errorf("%v, over: %v", first.err, record)
 		}
@@ -211,6 +219,10 @@ func TestNothingToDo(t *testing.T) {
 		if got.err != nil || got.events != nil || record != nil || w.saves != 1 {
 			t.Errorf("%v, %v, %v, %d saves", got.err, got.events, record, w.saves)
 		}
+		same(t, "states", []string{"running ", "running needs_update", "running ", "idle "}, got.states)
+		last := got.seen.Last()
+		same(t, "story", []string{"needs_update/50-hook 1s", "needs_update 1s"}, steps(last.Record.Story))
+		same(t, "last", "idle", string(last.Standing.Code))
 	})
 }
 

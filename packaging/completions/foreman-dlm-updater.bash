@@ -16,6 +16,7 @@ _foreman_dlm_updater() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $flag:$word in
         *:=) continue ;;
+        --failed:* | --orphan:* | --reboot:* | --held:* | --waiting:* | --not-run:* | --certificate:*) flag='' ;;
         -c:* | --config:* | --cfg:* | --library:*) options+=("$flag" "$word") flag='' ;;
         *:-*) flag=$word ;;
         *) command+=${command:+ }$word flag='' ;;
@@ -30,6 +31,7 @@ _foreman_dlm_updater() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
+    --failed | --orphan | --reboot | --held | --waiting | --not-run | --certificate) return ;;
     --library)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
@@ -37,9 +39,10 @@ _foreman_dlm_updater() {
         ;;
     esac
     case $command in
-    '') offered=(run status history config lock hooks notify state version) flags+=(--after-reboot) ;;
+    '') offered=(run status check history config lock hooks notify state version) flags+=(--after-reboot) ;;
     run) flags+=(--after-reboot) ;;
     status) flags+=(--json --watch --offline) ;;
+    check) flags+=(--failed --orphan --reboot --held --waiting --not-run --certificate) ;;
     history) offered=(list show) flags+=(--json) ;;
     'history list') flags+=(--json) ;;
     'history show')

@@ -7,6 +7,8 @@ function __foreman_dlm_updater_before -a what
     set -l options
     for word in (commandline -opc)[2..-1]
         switch "$flag:$word"
+            case '--failed:*' '--orphan:*' '--reboot:*' '--held:*' '--waiting:*' '--not-run:*' '--certificate:*'
+                set flag
             case '-c:*' '--config:*' '--cfg:*' '--library:*'
                 set -a options $flag $word
                 set flag
@@ -78,6 +80,7 @@ $c -s h -l help -d 'what it takes'
 
 $c -n $at -a run -d 'begin a run, or go on with the one in progress'
 $c -n $at -a status -d 'where this host stands, and why'
+$c -n $at -a check -d 'the same as a monitoring plugin'
 $c -n $at -a history -d 'what became of the runs'
 $c -n $at -a config -d 'check or show the configuration'
 $c -n $at -a lock -d 'look at the lock, take it, release it'
@@ -90,6 +93,14 @@ $c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
 $c -n "$at status" -l json -d 'one JSON object'
 $c -n "$at status" -l offline -d 'do not ask Foreman'
 $c -n "$at status" -l watch -d 'look again every two seconds'
+
+$c -n "$at check" -l failed -x -d 'a stage failed'
+$c -n "$at check" -l orphan -x -d 'the lock is held, and no run is in progress'
+$c -n "$at check" -l reboot -x -d 'a reboot does not come'
+$c -n "$at check" -l held -x -d 'a run holds the lock'
+$c -n "$at check" -l waiting -x -d 'it waits for the lock'
+$c -n "$at check" -l not-run -x -d 'nothing has started it'
+$c -n "$at check" -l certificate -x -d 'the certificate expires'
 
 $c -n "$at history" -a list -d 'one line for each run'
 $c -n "$at history" -a show -d 'a run step by step'

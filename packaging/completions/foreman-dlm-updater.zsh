@@ -17,6 +17,7 @@ _foreman_dlm_updater() {
     # What stands before the current word: the command, and flags with their values.
     for word in "${(@Q)words[2,CURRENT-1]}"; do
         case $flag:$word in
+        --failed:*|--orphan:*|--reboot:*|--held:*|--waiting:*|--not-run:*|--certificate:*) flag= ;;
         -c:*|--config:*|--cfg:*|--library:*) options+=($flag $word) flag= ;;
         *:--(config|cfg|library)=*) options+=($word) flag= ;;
         *:-*) flag=$word ;;
@@ -31,10 +32,12 @@ _foreman_dlm_updater() {
     case $flag in
     -c|--config|--cfg) _files; return ;;
     --library) _files -/; return ;;
+    --failed|--orphan|--reboot|--held|--waiting|--not-run|--certificate) _message 'limits for WARNING and CRITICAL, such as 4h,12h'; return ;;
     esac
     case $command in
     '')
         offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why'
+            'check:the same as a monitoring plugin'
             'history:what became of the runs' 'config:check or show the configuration'
             'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'notify:try the notifiers'
             'state:look at the record of the run, change it'
@@ -43,6 +46,7 @@ _foreman_dlm_updater() {
         ;;
     run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
     status) flags+=('--json:one JSON object' '--watch:look again every two seconds' '--offline:do not ask Foreman') ;;
+    check) flags+=('--failed:a stage failed' '--orphan:the lock is held, and no run is in progress' '--reboot:a reboot does not come' '--held:a run holds the lock' '--waiting:it waits for the lock' '--not-run:nothing has started it' '--certificate:the certificate expires') ;;
     history) offered=('list:one line for each run' 'show:a run step by step') flags+=('--json:one JSON object for each run') ;;
     'history list') flags+=('--json:one JSON object for each run') ;;
     'history show')

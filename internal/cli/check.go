@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
+)
+
+type checkCmd struct {
+	Failed      limits  `default:"0s,0s" placeholder:"W,C" help:"A stage failed that long ago, and was not tried again (0s,0s)."`
+	Orphan      limits  `default:"0s,12h" placeholder:"W,C" help:"This host holds the lock, and no run is in progress (0s,12h)."`
+	Reboot      *limits `placeholder:"W,C" help:"The host was told to reboot and has not gone down (reboot_timeout, and twice that)."`
+	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The run in progress holds the lock (4h,12h)."`
+	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"It waits for the lock (12h,24h)."`
+	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started the program (3d,7d)."`
+	Certificate limits  `default:"14d,3d" placeholder:"W,C" help:"What is left of client_crt, at most (14d,3d)."`
+}
+
+// verdict is what a monitoring plugin exits with (https://www.monitoring-plugins.org/doc/guidelines.html), whatever this program's own exit
+// codes are.
+type verdict int
+
+const (
+	pluginOK verdict = iota
+	pluginWarning
+	pluginCritical
+	pluginUnknown
+)
+
+func (v verdict) Error() string { return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[v] }
+
+// finding is one thing that the check looks at: an age or, falling, what is left.
+type finding struct {
+	name    string
+	limits  limits
+	applies bool
+	value   time.Duration
+	falling bool
+	text    string // beyond the standing's sentence
+}
+
+func (f finding) verdict() verdict {
+	beyond := func(limit time.Duration) bool {
+		return f.applies && limit != never && (f.falling && f.value <= limit || !f.falling && f.value >= limit)
+	}
+	switch {
+	case beyond(f.limits.critical):
+		return pluginCritical
+	case beyond(f.limits.warning):
+		return pluginWarning
+	}
+	return pluginOK
+}
+
+func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
+	defer func() {
+		if mistake := recover(); mistake != nil { // Go's own exit code for that would be CRITICAL's
+			err = p.plugin(pluginUnknown, fmt.Sprintf("internal error: %v", mistake), nil)
+		}
+	}()
+	c, _, err := load(path)
+	if err != nil {
+		return p.cannotTell(err, errors.Is(err, fs.ErrPermission))
+	}
+	s, err := examine(p.Context, c, false)
+	if err == nil {
+		if s.Say(time.Now()); s.Code == standing.Orphan { // a run that began in the middle of the look makes none
+			s, err = examine(p.Context, c, false)
+		}
+	}
+	var damaged *state.UnreadableError
+	switch {
+	case errors.As(err, &damaged), errors.Is(err, workflow.ErrOtherMachine): // no run begins before somebody mends it
+		return p.plugin(pluginCritical, err.Error()+"; "+hint(err), nil)
+	case err != nil:
+		return p.cannotTell(err, errors.Is(err, fs.ErrPermission))
+	}
+	return p.tellMonitor(cmd, s, c, time.Now())
+}
+
+// tellMonitor judges where the host stands.
+func (p *Process) tellMonitor(cmd *checkCmd, s *standing.Standing, c *config.Config, now time.Time) error {
+	findings := cmd.findings(s, c, now)
+	s.Say(now)
+	worst, text := judge(findings, s)
+	if worst == pluginUnknown && denied(c) {
+		text += "; " + permit()
+	}
+	return p.plugin(worst, text, findings)
+}
+
+// findings looks at everything; what could not be seen is added to s.
+func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.Time) []finding {
+	s.Say(now)
+	all := []finding{
+		{name: "failed", limits: cmd.Failed},
+		{name: "orphan", limits: cmd.Orphan},
+		{name: "reboot", limits: limits{c.RebootTimeout, 2 * c.RebootTimeout}},
+		{name: "held", limits: cmd.Held},
+		{name: "waiting", limits: cmd.Waiting},
+		{name: "not_run", limits: cmd.NotRun},
+		{name: "certificate", limits: cmd.Certificate, falling: true},
+	}
+	failed, orphan, reboot, held, waiting, notRun, certificate := &all[0], &all[1], &all[2], &all[3], &all[4], &all[5], &all[6]
+	if cmd.Reboot != nil {
+		reboot.limits = *cmd.Reboot
+	}
+	switch {
+	case s.Code == standing.Failed:
+		failed.since(&s.Error.Time, now, "")
+	case s.Code == standing.Orphan && s.Lock.Since == nil:
+		orphan.since(&now, now, "")
+	case s.Code == standing.Orphan:
+		orphan.since(s.Lock.Since, now, "")
+	}
+	reboot.since(s.RebootPending, now, "the reboot is overdue: it was asked for %s ago")
+	if s.Code != standing.Orphan {
+		held.since(s.HeldSince(), now, "this host has held the lock for %s")
+	}
+	waiting.since(s.WantedSince(), now, "it waits too long")
+	if last, fresh, err := lastInvocation(c); err != nil {
+		s.Unseen = append(s.Unseen, fmt.Sprintf("when it was started last: %v", err))
+	} else if fresh && !s.Running {
+		notRun.since(&last, now, "no run was ever started, and the configuration is %s old: see `systemctl list-timers foreman-dlm-updater.timer`")
+	} else if !s.Running {
+		notRun.since(&last, now, "no run was started for %s: see `systemctl list-timers foreman-dlm-updater.timer`")
+	}
+	if cert, err := leaf(c); err != nil {
+		s.Unseen = append(s.Unseen, fmt.Sprintf("the certificate: %v", err))
+	} else if left := cert.NotAfter.Sub(now); left < 0 {
+		certificate.left(left, fmt.Sprintf("client_crt %s has expired (%s)", c.ClientCert, clock(cert.NotAfter)))
+	} else {
+		certificate.left(left, fmt.Sprintf("client_crt %s expires in %s (%s)", c.ClientCert, standing.Span(left), clock(cert.NotAfter)))
+	}
+	return all
+}
+
+// since makes the finding's value the time that has passed; text may have a place for it. A time that is not says that nothing is wrong.
+func (f *finding) since(t *time.Time, now time.Time, text string) {
+	if t == nil {
+		return
+	}
+	f.applies, f.value = true, max(now.Sub(*t), 0)
+	f.text = strings.Replace(text, "%s", standing.Span(f.value), 1)
+}
+
+func (f *finding) left(d time.Duration, text string) { f.applies, f.value, f.text = true, d, text }
+
+// lastInvocation is when the program took the lock file beside the state last; if it never did, when the configuration was changed.
+func lastInvocation(c *config.Config) (last time.Time, fresh bool, err error) {
+	last, err = host.LastInvocation(c.State)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return last, false, err
+	}
+	info, err := os.Stat(c.Path)
+	if err != nil {
+		return last, true, err
+	}
+	return info.ModTime(), true, nil
+}
+
+// judge is the worst of the findings, and what to say of them. What could not be seen is unknown if all else is well.
+func judge(findings []finding, s *standing.Standing) (verdict, string) {
+	worst := pluginOK
+	var texts []string
+	for _, f := range findings {
+		verdict := f.verdict()
+		worst = max(worst, verdict)
+		if verdict != pluginOK && f.text != "" {
+			texts = append(texts, f.text)
+		}
+	}
+	if worst == pluginOK && len(s.Unseen) > 0 {
+		worst = pluginUnknown
+	}
+	return worst, strings.Join(append(texts, s.Sentence), "; ")
+}
+
+// plugin prints the one line that monitoring reads.
+func (p *Process) plugin(v verdict, text string, findings []finding) error {
+	var values strings.Builder
+	for _, f := range findings {
+		end := ""
+		if f.falling {
+			end = ":"
+		}
+		if f.applies || !f.falling {
+			fmt.Fprintf(&values, " %s=%ds;%s;%s", f.name, int(f.value.Seconds()), perfdata(f.limits.warning, end), perfdata(f.limits.critical, end))
+		}
+	}
+	text = strings.NewReplacer("|", "/", "\n", " ").Replace(text) // what is behind a | are figures
+	if values.Len() > 0 {
+		text += " |" + values.String()
+	}
+	if _, err := fmt.Fprintf(p.Stdout, "DLM %s - %s\n", v.Error(), text); err != nil {
+		return &toldError{pluginUnknown}
+	}
+	if v == pluginOK {
+		return nil
+	}
+	return &toldError{v}
+}
+
+// cannotTell is for what keeps the check from looking. denied: this user is not allowed to.
+func (p *Process) cannotTell(err error, denied bool) error {
+	next := hint(err)
+	if denied {
+		next = permit()
+	}
+	if next != "" {
+		next = "; " + next
+	}
+	return p.plugin(pluginUnknown, err.Error()+next, nil)
+}
+
+// denied reports whether this user may not see all that there is to see.
+func denied(c *config.Config) bool {
+	for _, file := range []string{c.State, c.State + ".lock", c.Lock, c.ClientCert, c.ClientKey} {
+		if errors.Is(unix.Access(file, unix.R_OK), fs.ErrPermission) {
+			return true
+		}
+	}
+	return false
+}
+
+// permit says how to let this user see it. Files and flags of its choice are not a part of that: root reads them.
+func permit() string {
+	name := "#" + strconv.Itoa(os.Geteuid())
+	if account, err := user.Current(); err == nil {
+		name = account.Username
+	}
+	self, err := os.Executable()
+	if err != nil {
+		self = "/usr/bin/foreman-dlm-updater"
+	}
+	return fmt.Sprintf("let the check run as root, by the line `%s ALL=(root) NOPASSWD: %s check` in /etc/sudoers.d/foreman-dlm-updater, "+
+		"and call `sudo %[2]s check`", name, self)
+}
+
+// isCheck reports whether a command line that is wrong was to be one of `check`.
+func isCheck(err error) bool {
+	var wrong *kong.ParseError
+	return errors.As(err, &wrong) && wrong.Context.Selected() != nil && wrong.Context.Selected().Name == "check" &&
+		wrong.Context.Selected().Parent.Parent == nil
+}

@@ -1,0 +1,277 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+const oneDay = 24 * time.Hour
+
+// checked is a host that the check looks at: how long ago everything was.
+type checked struct {
+	running  bool
+	record   *state.Record
+	pending  bool // the reboot has not happened
+	lock     *workflow.Lock
+	lastRun  time.Duration // 0: just now
+	neverRun bool
+	certLeft time.Duration // 0: 30 days
+	noCert   bool
+	flags    string
+}
+
+// TestCheck is every finding below and beyond its limits, with the exit code and the first words.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := dlmtest.NewCA(filepath.Join(dir, "ca"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, _, err := ca.Issue("host.example.com", dlmtest.IssueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &config.Config{Path: filepath.Join(dir, "config.ini"), State: filepath.Join(dir, "state"), ClientCert: cert, RebootTimeout: 15 * time.Minute}
+	ends, err := leaf(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The certificate's end is given, so the time of the check is what the tests choose.
+	at := func(left time.Duration) time.Time { return ends.NotAfter.Add(-left) }
+	now := at(30 * oneDay)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+
+	free := &workflow.Lock{Enabled: true}
+	mine := func(d time.Duration) *workflow.Lock {
+		return &workflow.Lock{Enabled: true, Holder: "web1", Self: true, Updated: ago(d)}
+	}
+	other := &workflow.Lock{Enabled: true, Holder: "web3", Updated: ago(time.Hour)}
+	held := func(stage state.Stage, d time.Duration) *state.Record {
+		return &state.Record{Stage: stage, StageBegan: ago(d), Story: &state.Story{Acquired: ago(d)}}
+	}
+	failed := func(d time.Duration) *state.Record {
+		r := held(state.Update, d)
+		r.Error = &state.Error{Time: ago(d), Stage: state.Update, Hook: "50-apt", Message: "exit 100, having said \"a | b\""}
+		return r
+	}
+	reboot := func(d time.Duration) *state.Record {
+		r := held(state.PostUpdate, d)
+		r.Asked = &state.Asked{Time: ago(d), Boot: state.Boot{ID: "a"}}
+		return r
+	}
+	waits := func(d time.Duration) *state.Record { return &state.Record{Stage: state.LockGet, StageBegan: ago(d)} }
+
+	const idle = "nothing to do: no run in progress; lock web is free"
+	tests := []struct {
+		name string
+		host checked
+		want verdict
+		text string // what the line begins with, behind the dash
+	}{
+		{"all is well", checked{lock: free}, pluginOK, idle + " |"},
+		{"Foreman is down", checked{}, pluginUnknown, "nothing to do: no run in progress; the holder of lock web is not known; could not see the lock |"},
+
+		{"failed", checked{record: failed(time.Second), lock: mine(time.Second)}, pluginCritical,
+			`stage update failed TIME in 50-apt (exit 100, having said "a / b"), lock kept; mend it, then `},
+		{"failed, and Foreman is down", checked{record: failed(time.Second)}, pluginCritical, "stage update failed"},
+		{"failed, and that is tolerated", checked{record: failed(time.Minute), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginOK, "stage update failed"},
+		{"failed, and that was tolerated", checked{record: failed(2 * time.Hour), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginWarning, "stage update failed"},
+		{"failed, and tried again", checked{running: true, record: failed(time.Hour), lock: mine(time.Hour)}, pluginOK, "an invocation is running"},
+
+		{"an orphan", checked{lock: mine(time.Minute)}, pluginWarning, "no run in progress, and yet lock web held by this host since TIME; if nobody took it by hand, " +
+			"give it back with `foreman-dlm-updater lock release` |"},
+		{"an old orphan", checked{lock: mine(13 * time.Hour)}, pluginCritical, "no run in progress, and yet lock web held by this host since"},
+		{"an orphan of a time that is not known", checked{lock: &workflow.Lock{Enabled: true, Holder: "web1", Self: true}}, pluginWarning, "no run in progress, and yet"},
+		{"taken by hand, which is custom here", checked{lock: mine(time.Hour), flags: "--orphan=2h,4h"}, pluginOK, "no run in progress, and yet"},
+
+		{"a reboot to come", checked{record: reboot(14 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginOK, "reboot asked for"},
+		{"a reboot that does not come", checked{record: reboot(16 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginWarning,
+			"the reboot is overdue: it was asked for 16 min ago; reboot asked for TIME, host has not gone down"},
+		{"nor later", checked{record: reboot(31 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginCritical, "the reboot is overdue"},
+		{"a reboot at the end of the shift", checked{record: reboot(31 * time.Minute), pending: true, lock: mine(time.Hour), flags: "--reboot=8h,10h"}, pluginOK,
+			"reboot asked for"},
+
+		{"it updates", checked{running: true, record: held(state.Update, 3*time.Hour), lock: mine(time.Minute)}, pluginOK, "stage update is running since TIME (pid 7)"},
+		{"it updates long", checked{running: true, record: held(state.Update, 5*time.Hour), lock: mine(time.Minute)}, pluginWarning,
+			"this host has held the lock for 5 h; stage update is running"},
+		{"too long", checked{running: true, record: held(state.Update, 13*time.Hour), lock: mine(time.Minute)}, pluginCritical, "this host has held the lock for 13 h"},
+		{"too long, and Foreman is down", checked{running: true, record: held(state.Update, 13*time.Hour)}, pluginCritical, "this host has held the lock"},
+		{"interrupted", checked{record: held(state.Update, 5*time.Hour), lock: mine(time.Hour)}, pluginWarning, "this host has held the lock for 5 h; stage update was not finished"},
+		{"the lock was lost", checked{record: held(state.Update, 5*time.Hour), lock: other}, pluginOK, "stage update was not finished"},
+
+		{"it waits", checked{running: true, record: waits(11 * time.Hour), lock: other}, pluginOK, "waiting 11 h for lock web: held by web3"},
+		{"it waits long", checked{running: true, record: waits(13 * time.Hour), lock: other}, pluginWarning, "it waits too long; waiting 13 h for lock web: held by web3"},
+		{"too long", checked{running: true, record: waits(25 * time.Hour), lock: other}, pluginCritical, "it waits too long; waiting 1 d 1 h"},
+		{"not with these limits", checked{running: true, record: waits(25 * time.Hour), lock: other, flags: "--waiting=-,-"}, pluginOK, "waiting 1 d 1 h"},
+
+		{"not run for two days", checked{lock: free, lastRun: 2 * oneDay}, pluginOK, idle},
+		{"for four", checked{lock: free, lastRun: 4 * oneDay}, pluginWarning, "no run was started for 4 d: see `systemctl list-timers foreman-dlm-updater.timer`; " + idle},
+		{"for eight", checked{lock: free, lastRun: 8 * oneDay}, pluginCritical, "no run was started for 8 d"},
+		{"since it runs", checked{running: true, record: held(state.Update, time.Hour), lock: mine(time.Hour), lastRun: 8 * oneDay}, pluginOK, "stage update is running"},
+		{"never", checked{lock: free, neverRun: true, lastRun: 4 * oneDay}, pluginWarning, "no run was ever started, and the configuration is 4 d old: see"},
+		{"not yet", checked{lock: free, neverRun: true}, pluginOK, idle},
+
+		{"the certificate is to be renewed", checked{lock: free, certLeft: 13 * oneDay}, pluginWarning, "client_crt CERT expires in 13 d (TIME); " + idle},
+		{"soon", checked{lock: free, certLeft: 2 * oneDay}, pluginCritical, "client_crt CERT expires in 2 d (TIME)"},
+		{"it has expired", checked{certLeft: -oneDay}, pluginCritical, "client_crt CERT has expired (TIME)"},
+		{"it can't be read", checked{lock: free, noCert: true}, pluginUnknown, idle + "; could not see the certificate: read client_crt: open /no/crt: no such file or directory |"},
+
+		{"all at once", checked{record: failed(13 * time.Hour), lock: mine(13 * time.Hour), lastRun: 4 * oneDay, certLeft: 2 * oneDay}, pluginCritical,
+			"this host has held the lock for 13 h; no run was started for 4 d: see `systemctl list-timers foreman-dlm-updater.timer`; " +
+				"client_crt CERT expires in 2 d (TIME); stage update failed"},
+	}
+	timed := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?|\b\d\d:\d\d\b`)
+	codes := map[verdict]bool{}
+	for _, test := range tests {
+		h, c := test.host, *c
+		if now = at(30 * oneDay); h.certLeft != 0 {
+			// Everything else was as long ago as it was.
+			shift(h.record, at(h.certLeft).Sub(now))
+			if h.lock != nil && !h.lock.Updated.IsZero() {
+				h.lock.Updated = h.lock.Updated.Add(at(h.certLeft).Sub(now))
+			}
+			now = at(h.certLeft)
+		}
+		if h.noCert {
+			c.ClientCert = "/no/crt"
+		}
+		os.Remove(c.State + ".lock")
+		put(t, c.Path, "", 0o644)
+		touched := c.Path
+		if !h.neverRun {
+			touched = c.State + ".lock"
+			put(t, touched, "7\n", 0o600)
+		}
+		if err := os.Chtimes(touched, ago(h.lastRun), ago(h.lastRun)); err != nil {
+			t.Fatal(err)
+		}
+		s := &standing.Standing{Running: h.running, PID: 7, Lock: standing.Lock{Name: "web"}}
+		s.SetRecord(h.record)
+		if h.pending {
+			s.SetBoot(state.Boot{ID: "a"})
+		}
+		if h.lock != nil {
+			s.See(*h.lock, true)
+		} else {
+			s.Unseen = []string{"the lock"}
+		}
+		var out bytes.Buffer
+		err := (&Process{Stdout: &out}).tellMonitor(withFlags(t, h.flags), s, &c, now)
+		got := timed.ReplaceAllString(strings.Replace(out.String(), cert, "CERT", 1), "TIME")
+		if !strings.HasPrefix(got, "DLM "+test.want.Error()+" - "+test.text) || exitCode(err) != int(test.want) || strings.Count(got, "|") != 1 || strings.Count(got, "\n") != 1 {
+			t.Errorf("%s: exit %d\ngot  %s\nwant DLM %s - %s", test.name, exitCode(err), got, test.want.Error(), test.text)
+		}
+		codes[test.want] = true
+	}
+	if len(codes) != 4 {
+		t.Errorf("not every verdict is here: %v", codes)
+	}
+}
+
+// shift moves a record in time.
+func shift(r *state.Record, d time.Duration) {
+	if r == nil {
+		return
+	}
+	r.StageBegan, r.Story.Acquired = r.StageBegan.Add(d), r.Story.Acquired.Add(d)
+	if r.Error != nil {
+		r.Error.Time = r.Error.Time.Add(d)
+	}
+}
+
+// withFlags is the command as its flags make it.
+func withFlags(t *testing.T, flags string) *checkCmd {
+	t.Helper()
+	var g grammar
+	parser, err := g.parser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(append([]string{"check"}, strings.Fields(flags)...)); err != nil {
+		t.Fatal(err)
+	}
+	return &g.Check
+}
+
+// TestCheckByAnotherUser: who may not see the state is told what would permit it.
+func TestCheckByAnotherUser(t *testing.T) {
+	dir, err := os.MkdirTemp("", "check-") // t.TempDir is for this user alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(filepath.Join(dir, "var"), 0o700); os.RemoveAll(dir) })
+	layOut(t, dir)
+	self, program := filepath.Join(dir, "bin/foreman-dlm-updater"), filepath.Join(dir, "foreman-dlm-updater")
+	binary, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mkdir(t, filepath.Join(dir, "var"))
+	for path, mode := range map[string]os.FileMode{dir: 0o755, filepath.Join(dir, "var"): 0} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := strings.Replace(document(t, packaged), "#lock_name", "state = "+dir+"/var/state\nlock_name", 1)
+	text = regexp.MustCompile(`(?m)^#(foreman_url|client_crt|client_key) `).ReplaceAllString(text, "$1 ")
+	put(t, filepath.Join(dir, "config.ini"), text, 0o644)
+	for config, first := range map[string]string{"config.ini": "read state: open " + dir + "/var/state: permission denied", "var/config.ini": "read config "} {
+		cmd := exec.Command(program, "check", "-c", filepath.Join(dir, config))
+		if os.Geteuid() == 0 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		}
+		out, err := cmd.Output()
+		line := regexp.MustCompile(`^DLM UNKNOWN - ` + regexp.QuoteMeta(first) + ".*; let the check run as root, by the line `\\S+ ALL=\\(root\\) NOPASSWD: " +
+			regexp.QuoteMeta(program) + " check` in /etc/sudoers.d/foreman-dlm-updater, and call `sudo " + regexp.QuoteMeta(program) + " check`\n$")
+		if cmd.ProcessState.ExitCode() != 3 || !line.Match(out) {
+			t.Errorf("%v: %s\nwant %s", err, out, line)
+		}
+	}
+}
+
+// TestPerformanceData is what graphs are made of.
+func TestPerformanceData(t *testing.T) {
+	var out bytes.Buffer
+	err := (&Process{Stdout: &out}).plugin(pluginWarning, "text", []finding{
+		{name: "held", limits: limits{time.Hour, never}, applies: true, value: 90 * time.Minute},
+		{name: "waiting", limits: limits{time.Hour, 2 * time.Hour}},
+		{name: "certificate", limits: limits{2 * time.Hour, time.Hour}, applies: true, value: 3 * time.Hour, falling: true},
+		{name: "unknown", limits: limits{2 * time.Hour, time.Hour}, falling: true},
+	})
+	const want = "DLM WARNING - text | held=5400s;3600; waiting=0s;3600;7200 certificate=10800s;7200:;3600:\n"
+	if out.String() != want || exitCode(err) != 1 {
+		t.Errorf("%q, exit %d\nwant %q", out.String(), exitCode(err), want)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for text, want := range map[string]limits{
+		"4h,12h": {4 * time.Hour, 12 * time.Hour}, "3d,7d": {3 * oneDay, 7 * oneDay}, "0s,-": {0, never}, "-,-": {never, never}, "1h30m,0s": {90 * time.Minute, 0},
+	} {
+		var got limits
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "4h", "4,5", "4h,", ",", "4h,-1h", "1h,2h,3h", "1.5d,2d", "99999d,1h"} {
+		if err := new(limits).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

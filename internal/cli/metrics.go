@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/metrics"
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/watch"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// reporter keeps metrics_textfile as the invocation changes. It writes beside the run, which never waits for a disk. Whatever goes wrong is
+// worth one warning and no more.
+type reporter struct {
+	config *config.Config
+	log    hclog.Logger
+	file   metrics.File
+	begun  time.Time
+	// events has the newest one that was not written yet.
+	events chan watch.Event
+	over   chan struct{}
+
+	// What follows is that of the goroutine, until over is closed.
+	snapshot metrics.Snapshot
+	refused  error // why the file is left alone
+	warned   bool
+
+	code  standing.Code // as seen last
+	stage state.Stage
+}
+
+func newReporter(c *config.Config, log hclog.Logger) *reporter {
+	r := &reporter{config: c, log: log, file: metrics.File{Path: c.MetricsTextfile}, begun: time.Now(),
+		events: make(chan watch.Event, 1), over: make(chan struct{})}
+	go r.listen()
+	return r
+}
+
+// see takes the news, if it is some: another sentence need not be another state. It never blocks: an older event that waits is dropped.
+func (r *reporter) see(event watch.Event) {
+	s := event.Standing
+	if event.Record == nil || s.Code == r.code && s.Stage == r.stage {
+		return
+	}
+	r.code, r.stage = s.Code, s.Stage
+	select {
+	case <-r.events:
+	default:
+	}
+	r.events <- event
+}
+
+func (r *reporter) listen() {
+	defer close(r.over)
+	r.snapshot.Last, r.refused = r.file.Read()
+	if r.refused != nil { // nor replaced: it may be something of value
+		r.warn(r.refused)
+	} else if cert, err := leaf(r.config); err != nil {
+		r.warn(err)
+	} else {
+		r.snapshot.CertificateEnds = cert.NotAfter
+	}
+	for event := range r.events {
+		r.tell(event)
+	}
+}
+
+func (r *reporter) tell(event watch.Event) {
+	defer func() {
+		if mistake := recover(); mistake != nil { // of this picture's, and no reason to end a run
+			r.warn(fmt.Errorf("%v", mistake))
+		}
+	}()
+	if r.refused != nil {
+		return
+	}
+	r.snapshot.Standing, r.snapshot.Invocation = event.Standing, r.begun
+	if event.Record != nil {
+		r.snapshot.Learn(event.Record.Story)
+	}
+	if err := r.file.Write(r.snapshot); err != nil {
+		r.warn(err)
+	}
+}
+
+func (r *reporter) warn(err error) {
+	if !r.warned {
+		r.log.Warn("metrics are not complete, or not written", "error", err)
+	}
+	r.warned = true
+}
+
+// end writes how the invocation ended, if there was something to do for it: a boot in the middle of no run is none.
+func (r *reporter) end(ctx context.Context, last watch.Event, err error) {
+	close(r.events)
+	<-r.over
+	if last.Record == nil && err == nil {
+		return
+	}
+	if result := ending(last, err); result != "" {
+		r.snapshot.End(result, time.Now())
+	}
+	if s := &last.Standing; s.Code == standing.Idle && !s.Lock.Seen { // whether this host has it all the same, only Foreman knows
+		lookAtLock(ctx, s, r.config)
+		s.Say(time.Now())
+	}
+	r.tell(last)
+}
+
+// ending is empty for an invocation that left everything as it was.
+func ending(last watch.Event, err error) metrics.Result {
+	switch {
+	case err != nil && exitCode(err) == exitLater:
+		return metrics.GaveUp
+	case err != nil:
+		return metrics.Failed
+	case last.Standing.Code == standing.RebootPending:
+		return metrics.Rebooting
+	case last.Standing.Stage != "":
+		return ""
+	case last.Stage == state.NeedsUpdate:
+		return metrics.NothingToDo
+	}
+	return metrics.Finished
+}

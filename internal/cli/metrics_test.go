@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/watch"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// TestReporterOutlivesAMistake: client_golang panics where it is used wrongly, which must not end a run.
+func TestReporterOutlivesAMistake(t *testing.T) {
+	dir := t.TempDir()
+	c := &config.Config{MetricsTextfile: filepath.Join(dir, "m.prom"), ClientCert: filepath.Join(dir, "none")}
+	r := newReporter(c, hclog.NewNullLogger())
+	event := func(lock string, code standing.Code) watch.Event {
+		return watch.Event{Record: &state.Record{Stage: state.LockRelease}, Standing: standing.Standing{Code: code, Lock: standing.Lock{Name: lock, Seen: true}}}
+	}
+	r.see(event("not UTF-8: \xff", standing.Running))
+	r.see(event("web", standing.Idle))
+	r.end(t.Context(), event("not UTF-8: \xff", standing.Idle), nil)
+	if !r.warned {
+		t.Error("nothing was said of it")
+	}
+	r = newReporter(c, hclog.NewNullLogger())
+	r.end(t.Context(), event("web", standing.Idle), nil)
+	if text, err := os.ReadFile(c.MetricsTextfile); err != nil || !strings.Contains(string(text), `last_result{lock="web",result="finished"} 1`) {
+		t.Errorf("%v: %s", err, text)
+	}
+}
