@@ -93,6 +93,9 @@ func within(limit time.Duration, do func(*Process, *config.Config) (string, erro
 		case a := <-answers:
 			return a.found, a.err
 		case <-ctx.Done():
+			if p.Context.Err() != nil {
+				return "", doubts{{what: "interrupted"}}
+			}
 			return "", doubts{{what: fmt.Sprintf("no answer within %s: look for a mount that hangs, and whether `systemctl is-system-running` answers", limit)}}
 		}
 	}
@@ -112,7 +115,7 @@ func (s *surroundings) checkUnits(*Process, *config.Config) (string, error) {
 		return "", doubts{{fmt.Sprintf("it is not known whether %s is enabled: %v", timerUnit, err), "systemctl status " + timerUnit}}
 	case timer.Load == "not-found":
 		return "", doubts{{timerUnit + " is not installed: unless something else starts runs (cron), this host is never updated",
-			s.install("foreman-dlm-updater", "foreman-dlm-updater")}}
+			s.install([3]string{"foreman-dlm-updater", "foreman-dlm-updater", "foreman-dlm-updater"})}}
 	}
 	var found doubts
 	const never = ": unless something else starts runs (cron), this host is never updated"
@@ -169,7 +172,7 @@ func (s *surroundings) checkSpace(_ *Process, c *config.Config) (string, error) 
 		want       uint64 // MiB
 		what, mend string
 	}{
-		{s.root + "/boot", 200, "a new kernel may not fit", s.platform("apt-get autoremove --purge", "dnf remove --oldinstallonly", "zypper purge-kernels", "")},
+		{s.root + "/boot", 200, "a new kernel may not fit", s.platform("apt-get autoremove --purge", "dnf remove $(dnf repoquery --installonly --latest-limit=-2 -q)", "zypper purge-kernels", "")},
 		{logs, 100, "what a run says may be lost", "journalctl --vacuum-size=200M"},
 		{filepath.Dir(c.State), 50, "a run stops, with the lock, if its state can't be written", ""},
 	}

@@ -23,30 +23,30 @@ var halves = [][2]string{
 	{"pre_update/alertmanager-silence", "post_update/alertmanager-unsilence"},
 }
 
-// tools are the commands without which bundled hooks fail, by the beginning of a hook's name; of several, one is enough. packages have them: with
-// apt, and elsewhere. The comment at the head of each hook has all that it needs.
+// tools are the commands without which bundled hooks fail, by the beginning of a hook's name; of several, one is enough. packages have them, with
+// apt, dnf and zypper. The comment at the head of each hook has all that it needs.
 var tools = []struct {
 	hook     string
 	commands []string
-	packages [2]string
+	packages [3]string
 }{
-	{"needs_update/apt", []string{"apt-get"}, [2]string{}},
-	{"needs_update/dnf", []string{"dnf5", "dnf", "yum"}, [2]string{}},
-	{"needs_update/zypper", []string{"zypper"}, [2]string{}},
-	{"pre_update/alertmanager-", []string{"curl"}, [2]string{"curl", "curl"}},
-	{"pre_update/galera-", []string{"mariadb", "mysql"}, [2]string{"mariadb-client", "mariadb"}},
-	{"pre_update/haproxy-", []string{"socat"}, [2]string{"socat", "socat"}},
-	{"pre_update/pacemaker-", []string{"crm_standby"}, [2]string{"pacemaker-cli-utils", "pacemaker-cli"}},
-	{"update/apt", []string{"apt-get"}, [2]string{}},
-	{"update/dnf", []string{"dnf5", "dnf", "yum"}, [2]string{}},
-	{"update/zypper", []string{"zypper"}, [2]string{}},
-	{"needs_reboot/dnf-needs-restarting", []string{"dnf5", "dnf", "needs-restarting"}, [2]string{}},
-	{"needs_reboot/needrestart", []string{"needrestart"}, [2]string{"needrestart", "needrestart"}},
-	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [2]string{}},
-	{"post_update/alertmanager-", []string{"curl"}, [2]string{"curl", "curl"}},
-	{"post_update/galera-", []string{"mariadb", "mysql"}, [2]string{"mariadb-client", "mariadb"}},
-	{"post_update/haproxy-", []string{"socat"}, [2]string{"socat", "socat"}},
-	{"post_update/pacemaker-", []string{"crm_standby"}, [2]string{"pacemaker-cli-utils", "pacemaker-cli"}},
+	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
+	{"needs_update/dnf", []string{"dnf5", "dnf", "yum"}, [3]string{}},
+	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
+	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"pre_update/galera-", []string{"mariadb", "mysql"}, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"pre_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
+	{"pre_update/pacemaker-", []string{"crm_standby"}, [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}},
+	{"update/apt", []string{"apt-get"}, [3]string{}},
+	{"update/dnf", []string{"dnf5", "dnf", "yum"}, [3]string{}},
+	{"update/zypper", []string{"zypper"}, [3]string{}},
+	{"needs_reboot/dnf-needs-restarting", []string{"dnf5", "dnf", "needs-restarting"}, [3]string{}},
+	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
+	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
+	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"post_update/galera-", []string{"mariadb", "mysql"}, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"post_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
+	{"post_update/pacemaker-", []string{"crm_standby"}, [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}},
 }
 
 // hooks are those that would run, by stage. A stage whose directory is missing or refused is left out: checkHooks has said so.
@@ -125,9 +125,9 @@ func (s *surroundings) platform(apt, dnf, zypper, other string) string {
 	return other
 }
 
-// install is the command that installs a package, which may have another name with apt.
-func (s *surroundings) install(apt, other string) string {
-	return s.platform("apt-get install "+apt, "dnf install "+other, "zypper install "+other, "")
+// install is the command that installs a package, by its names with apt, dnf and zypper.
+func (s *surroundings) install(names [3]string) string {
+	return s.platform("apt-get install "+names[0], "dnf install "+names[1], "zypper install "+names[2], "")
 }
 
 func (s *surroundings) has(command string) bool {
@@ -162,7 +162,7 @@ func (s *surroundings) checkTools(found *doubts, path, name string) {
 		}
 		mend := "foreman-dlm-updater hooks disable " + name // of another system
 		if one.packages[0] != "" {
-			mend = s.install(one.packages[0], one.packages[1])
+			mend = s.install(one.packages)
 		}
 		found.add(fmt.Sprintf("%s needs %s, which this host doesn't have", path, strings.Join(one.commands, " or ")), mend)
 	}

@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/host"
 )
 
 // updaters are units of others that install updates or reboot without asking for the lock.
@@ -55,8 +53,8 @@ func (s *surroundings) checkUpdaters(p *Process, _ *config.Config) (string, erro
 		found.add("kured reboots this host without the lock", "kubectl -n kube-system delete daemonset kured")
 	}
 	what := "none found"
-	if errors.Is(err, host.ErrNoSystemd) {
-		what += " (without systemd, units are not looked at)"
+	if err != nil {
+		what += " (but no units were looked at)"
 	}
 	return what, found.orNone()
 }
