@@ -13,7 +13,6 @@ import (
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/logging"
-	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -48,11 +47,7 @@ func checkHooks(p *Process, c *config.Config) (string, error) {
 		if err != nil {
 			unsafe = append(unsafe, err)
 		}
-		count := fmt.Sprintf("%s %d", stage, len(found))
-		if len(found) == 0 && err == nil && stage == state.NeedsReboot {
-			count += " (so each update ends with a reboot)"
-		}
-		counts = append(counts, count)
+		counts = append(counts, fmt.Sprintf("%s %d", stage, len(found)))
 	}
 	if err := errors.Join(unsafe...); err != nil {
 		return "", &configError{err}
@@ -76,7 +71,8 @@ func checkCertificate(_ *Process, c *config.Config) (string, error) {
 	case now.Before(leaf.NotBefore):
 		return "", &configError{fmt.Errorf("client_crt %s is not valid yet, or this host's clock is wrong (%s)", c.ClientCert, what)}
 	case left < renewBefore:
-		return "", &doubtError{fmt.Errorf("client_crt %s expires in %d days (%s)", c.ClientCert, days, what)}
+		return "", doubts{{fmt.Sprintf("client_crt %s expires in %d days (%s): see why Puppet does not renew it", c.ClientCert, days, what),
+			"puppet ssl renew_cert (since Puppet 8)"}}
 	}
 	return fmt.Sprintf("%s, %d days left, matches its key", what, days), nil
 }
@@ -132,8 +128,8 @@ func checkForeman(p *Process, c *config.Config) (string, error) {
 	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, 0).Show(p.Context, c.LockName)
 	switch {
 	case errors.Is(err, dlm.ErrNoLock):
-		return "", &doubtError{fmt.Errorf("it knows this host, but has no lock %q yet: the first run makes one; create it beforehand, so that "+
-			"a mistyped name is noticed and two hosts can't create it at once", c.LockName)}
+		return "", doubts{{what: fmt.Sprintf("it knows this host, but has no lock %q yet: the first run makes one; create it beforehand, so that "+
+			"a mistyped name is noticed and two hosts can't create it at once", c.LockName)}}
 	case err != nil:
 		return "", err
 	}

@@ -35,7 +35,7 @@ type grammar struct {
 	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
 	Check   checkCmd   `cmd:"" help:"Say it as a plugin of Nagios, Icinga and the like: one line, and the exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
 	Conf    struct {
-		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate and, unless --offline, Foreman. Changes nothing."`
+		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and, unless --offline, Foreman. Changes nothing."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`
 	Lock struct {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"foreman-dlm-updater/internal/config"
@@ -26,44 +27,108 @@ type configCheckCmd struct {
 	Offline bool `help:"Do not ask Foreman."`
 }
 
-func (cmd *configCheckCmd) Run(p *Process, path configPath) error {
-	c, err := p.loadFor(path)
+// Run reports all that it finds. What is wrong with the host is reported beside a configuration that can't be used.
+func (cmd *configCheckCmd) Run(p *Process, path configPath, all *hooksCmd) error {
+	c, problems, err := load(path)
+	sum := tally{warnings: p.warn(problems)}
+	var checks []check
 	if err != nil {
-		return err
+		report(p.Stderr, err, hint(err))
+		sum.worst, sum.errors = err, max(1, len(problems)-sum.warnings)
+	} else {
+		checks = append(checks, offlineChecks...)
+		if !cmd.Offline {
+			checks = append(checks, check{"Foreman", checkForeman})
+		}
 	}
-	checks := offlineChecks
-	if !cmd.Offline {
-		checks = append(checks[:len(checks):len(checks)], check{"Foreman", checkForeman})
-	}
-	var worst error
-	for _, one := range checks {
+	for _, one := range append(checks, here(all.Library).checks(p.Context, c != nil)...) {
 		finding, err := one.do(p, c)
-		if err == nil {
-			fmt.Fprintf(p.Stdout, "ok: %s: %s\n", one.about, finding)
-			continue
-		}
-		var doubt *doubtError
-		if errors.As(err, &doubt) {
-			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %s: %v\n", one.about, err)
-			continue
-		}
-		report(p.Stderr, fmt.Errorf("%s: %w", one.about, err), "")
-		if worst == nil {
-			worst = err
-		}
+		sum.add(p, one.about, finding, err)
 	}
-	if worst != nil {
-		return &toldError{worst}
+	fmt.Fprintln(p.Stdout, sum.line(string(path)))
+	if sum.worst != nil {
+		return &toldError{sum.worst}
 	}
-	fmt.Fprintf(p.Stdout, "%s is fine\n", c.Path)
 	return nil
 }
 
-// check is one thing that `config check` looks at. It returns what it found to be right.
+// tally is what `config check` has found. worst, the first error, sets the exit code.
+type tally struct {
+	errors, warnings int
+	worst            error
+}
+
+// add prints and counts what a check says.
+func (t *tally) add(p *Process, about, finding string, err error) {
+	var found doubts
+	switch {
+	case err == nil:
+		fmt.Fprintf(p.Stdout, "ok: %s: %s\n", about, finding)
+	case errors.As(err, &found):
+		for _, one := range found {
+			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %s: %s\n", about, one)
+		}
+		t.warnings += len(found)
+	default:
+		report(p.Stderr, fmt.Errorf("%s: %w", about, err), "")
+		t.errors++
+		if t.worst == nil {
+			t.worst = err
+		}
+	}
+}
+
+// line is the last one.
+func (t *tally) line(path string) string {
+	switch {
+	case t.errors > 0:
+		return fmt.Sprintf("%s: %s, %s", path, count(t.errors, "error"), count(t.warnings, "warning"))
+	case t.warnings > 0:
+		return fmt.Sprintf("%s is fine, with %s", path, count(t.warnings, "warning"))
+	}
+	return path + " is fine"
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// check is one thing that `config check` looks at. It returns what it found to be right; an error that is doubts stops no run.
 type check struct {
 	about string
 	do    func(*Process, *config.Config) (string, error)
 }
 
-// doubtError is a finding that a person should know of, and that stops no run.
-type doubtError struct{ error }
+// doubt is something that a person should know of, and the command that mends it; empty if the doubt says it, or there is none.
+type doubt struct{ what, mend string }
+
+func (d doubt) String() string {
+	if d.mend == "" {
+		return d.what
+	}
+	return d.what + "; mend it with: " + d.mend
+}
+
+// doubts stop no run.
+type doubts []doubt
+
+func (d doubts) Error() string {
+	lines := make([]string, len(d))
+	for i, one := range d {
+		lines[i] = one.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (d *doubts) add(what, mend string) { *d = append(*d, doubt{what, mend}) }
+
+// orNone is an error if there are any.
+func (d doubts) orNone() error {
+	if len(d) == 0 {
+		return nil
+	}
+	return d
+}

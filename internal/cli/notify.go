@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,7 +127,7 @@ func checkNotifiers(p *Process, c *config.Config) (string, error) {
 		return "", &configError{err}
 	}
 	if len(found) == 0 {
-		return "", &doubtError{errors.New(n.dir + " has no notifiers, so nobody is notified")}
+		return "", doubts{{n.dir + " has no notifiers, so nobody is notified", "foreman-dlm-updater hooks list notify"}}
 	}
 	return fmt.Sprintf("%d", len(found)), nil
 }

@@ -39,12 +39,19 @@ func load(path configPath) (*config.Config, []config.Problem, error) {
 // loadFor reads the configuration for a command that prints to a person.
 func (p *Process) loadFor(path configPath) (*config.Config, error) {
 	c, problems, err := load(path)
+	p.warn(problems)
+	return c, err
+}
+
+// warn shows those problems that stop nothing, and counts them.
+func (p *Process) warn(problems []config.Problem) (n int) {
 	for _, problem := range problems {
 		if problem.Warning {
 			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %s\n", problem)
+			n++
 		}
 	}
-	return c, err
+	return n
 }
 
 // loadAlone reads the configuration for a command that no invocation may run beside, until unlock is called.

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"syscall"
 )
 
@@ -42,18 +40,11 @@ func explain(path string, err error) error {
 // missing tells the three apart for which execve(2) has just ENOENT: the file is gone, a script's
 // interpreter is, or a program's loader.
 func missing(path string) error {
-	// Never wait for a writer, should it be a FIFO by now.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	head, err := readHead(path)
 	if err != nil {
-		return fmt.Errorf("read %s: %s", quote(path), reason(err))
+		return err
 	}
-	defer f.Close()
-	head := make([]byte, 256) // BINPRM_BUF_SIZE of the kernel's include/uapi/linux/binfmts.h
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("read %s: %w", quote(path), err)
-	}
-	line, script := bytes.CutPrefix(head[:n], []byte("#!"))
+	line, script := bytes.CutPrefix(head, []byte("#!"))
 	if !script {
 		return errors.New("the loader that the program was built for doesn't exist (ldd tells its name)")
 	}

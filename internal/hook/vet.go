@@ -24,6 +24,15 @@ type Offender struct {
 	Fix  string // a shell command that mends it; empty if none is known
 }
 
+// String is a line for a person.
+func (o Offender) String() string {
+	line := quote(o.Path) + ": " + o.Why
+	if o.Fix != "" {
+		line += "; mend it with: " + o.Fix
+	}
+	return line
+}
+
 // UnsafeError refuses a directory or a file. It names all that is wrong with it.
 type UnsafeError struct {
 	Kind      string // "stage directory", "state file" and the like
@@ -37,10 +46,7 @@ func (e *UnsafeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "refused %s %s:", e.Kind, quote(e.Path))
 	for _, o := range e.Offenders {
-		fmt.Fprintf(&b, "\n%s: %s", quote(o.Path), o.Why)
-		if o.Fix != "" {
-			fmt.Fprintf(&b, "; mend it with: %s", o.Fix)
-		}
+		fmt.Fprintf(&b, "\n%s", o)
 	}
 	return b.String()
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// inhibitTimeout bounds the talk with logind: nothing may hang because the bus does.
-const inhibitTimeout = 5 * time.Second
+// busTimeout bounds each talk over D-Bus: nothing may hang because the bus does.
+const busTimeout = 5 * time.Second
 
 // InhibitShutdown asks logind to refuse shutdowns and reboots until the file is closed (org.freedesktop.login1(5), Inhibit, mode
 // "block"; before systemd 257 root isn't bound by that). However the process ends, the kernel closes the file; no child
 // inherits it. why is shown to who asks what is in the way. It is an error if there is no logind.
 func InhibitShutdown(ctx context.Context, why string) (*os.File, error) {
-	ctx, cancel := context.WithTimeout(ctx, inhibitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, busTimeout)
 	defer cancel()
 	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx)) // closed when ctx ends, whatever it waits for
 	if err != nil {

@@ -30,6 +30,8 @@ for version in 1.0.0 1.1.0; do
     SOURCE_DATE_EPOCH=$((SOURCE_DATE_EPOCH + 60))
 done
 gpg --armor --export somebody@example.com >"$PACKAGES/somebody.asc"
+# A host's certificate, and the lines of config.ini that name it.
+"${GO:-go}" run ../../cmd/dlm-sandbox issue --dir "$PACKAGES/foreman" host | sed "s|$PACKAGES|/packages|" >"$PACKAGES/host.ini"
 
 failed=
 bats --tap --print-output-on-failure build.bats || failed+=" build.bats"
@@ -44,7 +46,7 @@ for kind in apt dnf; do
     dnf) export BOOT_LAB_PKGS=bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     esac
     "$lab" up "$kind"
-    timeout 180 "$lab" exec "$kind" bats --tap --print-output-on-failure "/test/life/$kind.bats" || failed+=" life/$kind.bats"
+    timeout 300 "$lab" exec "$kind" bats --tap --print-output-on-failure "/test/life/$kind.bats" || failed+=" life/$kind.bats"
     "$lab" rm "$kind"
 done
 [[ -z $failed ]] || { echo "FAILED:$failed" >&2; exit 1; }

@@ -112,3 +112,66 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     apt -o Dpkg::Options::=--force-confold install foreman-dlm-updater
     is "$(cat "$etc/config.ini")" '[main]'
 }
+
+@test "config check has nothing to find after the steps of docs/install.md; what is undone it finds, and the command that it names mends it" {
+    apt purge foreman-dlm-updater
+    rm -rf "$etc"
+    source_is 1.1.0
+    apt install foreman-dlm-updater
+    { echo 'lock_name = web'; cat /packages/host.ini; } >>"$etc/config.ini"
+    for hook in needs_update/apt pre_update/services-stop update/apt needs_reboot/reboot-required post_update/services-start post_update/systemd-healthy; do
+        foreman-dlm-updater hooks enable "$hook"
+    done
+    check() { run foreman-dlm-updater config check --offline; is "$status" 0; }
+    healthy() { check; [[ $output == *"config.ini is fine" && $output != *"warning: "* ]]; }
+    check
+    [[ $output == *"warning: units: $timer is disabled: "*"config.ini is fine, with 1 warning" ]]
+    systemctl enable --now "$timer"
+    healthy
+
+    # ill WHAT: there is just that one finding, and then none.
+    ill() {
+        check
+        mapfile -t found < <(grep 'warning: ' <<<"$output")
+        is "${#found[@]}" 1
+        [[ ${found[0]} == *"warning: $1"*"; mend it with: "* ]]
+        bash -euc "${found[0]##*; mend it with: }"
+        healthy
+    }
+    systemctl stop "$timer"
+    ill "units: $timer is enabled, but inactive"
+    systemctl disable "$timer" # which takes the resume unit with it
+    ill "units: $timer is active, but not enabled"
+    systemctl disable "$resume"
+    ill "units: $resume is disabled"
+    systemctl mask --now "$timer"
+    ill "units: $timer is masked"
+    systemctl mask "$resume"
+    ill "units: $resume is masked"
+
+    ln -s /bin/true /usr/local/bin/unattended-upgrade
+    healthy # installed, and not switched on
+    echo 'APT::Periodic::Unattended-Upgrade "1";' >/etc/apt/apt.conf.d/20auto-upgrades
+    systemctl enable --now apt-daily-upgrade.timer
+    ill "other updaters: unattended-upgrades installs updates without the lock"
+    printf '[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n' >/etc/systemd/system/os-update.timer
+    cp /lib/systemd/system/apt-daily.service /etc/systemd/system/os-update.service
+    systemctl enable os-update.timer
+    ill "other updaters: os-update installs updates and reboots without the lock"
+
+    foreman-dlm-updater hooks disable post_update/services-start
+    ill "stages: pre_update/services-stop is enabled without post_update/services-start"
+    foreman-dlm-updater hooks disable needs_reboot/reboot-required
+    ill "stages: no hook is enabled in $etc/needs_reboot.d: each update ends with a reboot"
+    printf '#!/bin/sh\r\nexit 0\r\n' >"$etc/update.d/60-own"
+    chmod +x "$etc/update.d/60-own"
+    ill "what hooks need: $etc/update.d/60-own: the lines of the file end as in DOS"
+
+    # A bus that does not answer holds nobody up for long.
+    kill -STOP "$(pidof dbus-daemon)"
+    began=$SECONDS
+    check
+    kill -CONT "$(pidof dbus-daemon)"
+    ((SECONDS - began < 20))
+    [[ $output == *"warning: units: it is not known whether $timer is enabled: connect to systemd: "* ]]
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/host"
+)
+
+// surroundings are what `config check` looks at beyond the configuration. Whatever is wrong there is a doubt and no error: a good file
+// must not be refused (Puppet checks one so) because the timer is not enabled yet. A test brings its own.
+type surroundings struct {
+	library      hook.Library
+	root         string // before the paths of files that are not the configuration's
+	env          []string
+	systemd      func(ctx context.Context, names ...string) (map[string]host.Unit, error)
+	synchronised func() (bool, error)
+	free         func(path string) (host.Space, error)
+	command      func(ctx context.Context, name string, args ...string) (string, error)
+
+	units func() (map[string]host.Unit, error) // of systemd, asked once
+}
+
+func here(library string) *surroundings {
+	return &surroundings{
+		library:      hook.Library{Dir: library},
+		env:          os.Environ(),
+		systemd:      host.Units,
+		synchronised: host.ClockSynchronised,
+		free:         host.Free,
+		command: func(ctx context.Context, name string, args ...string) (string, error) {
+			cmd := exec.CommandContext(ctx, name, args...)
+			cmd.WaitDelay = time.Second
+			out, err := cmd.Output()
+			return string(out), err
+		},
+	}
+}
+
+// patience is for one check of the host: no mount, bus or command that hangs keeps the others back.
+const patience = 10 * time.Second
+
+// checks are those of the host, and those that need a configuration if there is one.
+func (s *surroundings) checks(ctx context.Context, configured bool) []check {
+	names := []string{timerUnit, resumeUnit}
+	for _, u := range updaters {
+		names = append(names, u.unit)
+	}
+	s.units = sync.OnceValues(func() (map[string]host.Unit, error) { return s.systemd(ctx, names...) })
+	all := []check{
+		{"units", s.checkUnits},
+		{"other updaters", s.checkUpdaters},
+		{"clock", s.checkClock},
+	}
+	if configured {
+		all = append(all,
+			check{"stages", s.checkStages},
+			check{"what hooks need", s.checkNeeds},
+			check{"disk space", s.checkSpace})
+	}
+	for i, one := range all {
+		all[i].do = within(patience, one.do)
+	}
+	return all
+}
+
+// within gives up on a check that takes longer.
+func within(limit time.Duration, do func(*Process, *config.Config) (string, error)) func(*Process, *config.Config) (string, error) {
+	return func(p *Process, c *config.Config) (string, error) {
+		type answer struct {
+			found string
+			err   error
+		}
+		ctx, cancel := context.WithTimeout(p.Context, limit)
+		defer cancel()
+		bounded := *p
+		bounded.Context = ctx
+		answers := make(chan answer, 1)
+		go func() {
+			found, err := do(&bounded, c)
+			answers <- answer{found, err}
+		}()
+		select {
+		case a := <-answers:
+			return a.found, a.err
+		case <-ctx.Done():
+			if p.Context.Err() != nil {
+				return "", doubts{{what: "interrupted"}}
+			}
+			return "", doubts{{what: fmt.Sprintf("no answer within %s: look for a mount that hangs, and whether `systemctl is-system-running` answers", limit)}}
+		}
+	}
+}
+
+const timerUnit, resumeUnit = "foreman-dlm-updater.timer", "foreman-dlm-updater-resume.service"
+
+func enabled(u host.Unit) bool { return strings.HasPrefix(u.File, "enabled") }
+
+func (s *surroundings) checkUnits(*Process, *config.Config) (string, error) {
+	units, err := s.units()
+	timer, resume := units[timerUnit], units[resumeUnit]
+	switch {
+	case errors.Is(err, host.ErrNoSystemd):
+		return "systemd does not run here: something else has to start runs, and to go on with them after a boot (run --after-reboot)", nil
+	case err != nil:
+		return "", doubts{{fmt.Sprintf("it is not known whether %s is enabled: %v", timerUnit, err), "systemctl status " + timerUnit}}
+	case timer.Load == "not-found":
+		return "", doubts{{timerUnit + " is not installed: unless something else starts runs (cron), this host is never updated",
+			s.install([3]string{"foreman-dlm-updater", "foreman-dlm-updater", "foreman-dlm-updater"})}}
+	}
+	var found doubts
+	const never = ": unless something else starts runs (cron), this host is never updated"
+	switch {
+	case timer.Load == "masked":
+		found.add(timerUnit+" is masked"+never, "systemctl unmask "+timerUnit+" && systemctl enable --now "+timerUnit)
+	case !enabled(timer) && timer.Active != "active":
+		found.add(timerUnit+" is disabled"+never, "systemctl enable --now "+timerUnit)
+	case !enabled(timer):
+		found.add(timerUnit+" is active, but not enabled: after the next boot nothing starts a run", "systemctl enable "+timerUnit)
+	case timer.Active != "active":
+		found.add(fmt.Sprintf("%s is enabled, but %s: until the next boot nothing starts a run", timerUnit, timer.Active), "systemctl start "+timerUnit)
+	}
+	switch {
+	case resume.Load == "masked":
+		found.add(resumeUnit+" is masked: after its reboot a run waits, with the lock, for the next night",
+			"systemctl unmask "+resumeUnit+" && systemctl enable "+resumeUnit)
+	case !enabled(resume) && enabled(timer): // else enabling the timer enables it
+		found.add(resumeUnit+" is disabled: after its reboot a run waits, with the lock, for the next night", "systemctl enable "+resumeUnit)
+	}
+	return timerUnit + " is enabled and active, " + resumeUnit + " is enabled", found.orNone()
+}
+
+// checkClock: certificates depend on it.
+func (s *surroundings) checkClock(*Process, *config.Config) (string, error) {
+	for _, sign := range []string{"/run/systemd/container", "/run/.containerenv", "/.dockerenv"} { // systemd's, podman's, docker's
+		if exists(s.root + sign) {
+			return "it is that of the machine that this container runs on", nil
+		}
+	}
+	synchronised, err := s.synchronised()
+	switch {
+	case err != nil:
+		return "", doubts{{fmt.Sprintf("it is not known whether it is synchronised: %v", err), "timedatectl"}}
+	case !synchronised:
+		return "", doubts{{"it is not synchronised: once it is wrong by much, certificates are not valid, and Foreman refuses this host",
+			"timedatectl set-ntp true (it needs systemd-timesyncd, chrony or ntpd)"}}
+	}
+	return "synchronised", nil
+}
+
+// miB is what space is counted in.
+const miB = 1 << 20
+
+// checkSpace looks whether a run can keep its record, whether what it says can be kept, and whether there is room for a kernel. How much the
+// updates themselves need is asked by the bundled hook disk-space.
+func (s *surroundings) checkSpace(_ *Process, c *config.Config) (string, error) {
+	logs := s.root + "/var/log"
+	if c.Log != "" {
+		logs = filepath.Dir(c.Log)
+	}
+	places := []struct {
+		path       string
+		want       uint64 // MiB
+		what, mend string
+	}{
+		{s.root + "/boot", 200, "a new kernel may not fit", s.platform("apt-get autoremove --purge", "dnf remove $(dnf repoquery --installonly --latest-limit=-2 -q)", "zypper purge-kernels", "")},
+		{logs, 100, "what a run says may be lost", "journalctl --vacuum-size=200M"},
+		{filepath.Dir(c.State), 50, "a run stops, with the lock, if its state can't be written", ""},
+	}
+	seen := map[uint64]bool{}
+	var found doubts
+	var fine []string
+	for _, place := range places {
+		space, err := s.free(place.path)
+		if errors.Is(err, os.ErrNotExist) { // no /boot in a container; for the others see checkFiles
+			continue
+		}
+		if err != nil {
+			found.add(fmt.Sprintf("it is not known how much is free in %s: %v", place.path, err), "df -h "+place.path)
+			continue
+		}
+		free := space.Bytes / miB
+		switch {
+		case free >= place.want:
+			fine = append(fine, fmt.Sprintf("%s %d MiB", place.path, free))
+		case !seen[space.Device]:
+			seen[space.Device] = true
+			mend := fmt.Sprintf("what `du -xh %s | sort -h | tail` shows can perhaps be deleted", place.path)
+			if place.mend != "" {
+				mend = place.mend
+			}
+			found.add(fmt.Sprintf("%s has %d MiB free, less than %d: %s", place.path, free, place.want, place.what), mend)
+		}
+	}
+	return "free: " + strings.Join(fine, ", "), found.orNone()
+}

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// halves are bundled hooks of which the second brings back what the first has stopped.
+var halves = [][2]string{
+	{"pre_update/services-stop", "post_update/services-start"},
+	{"pre_update/postgresql-stop", "post_update/postgresql-start"},
+	{"pre_update/mariadb-stop", "post_update/mariadb-start"},
+	{"pre_update/keepalived-stop", "post_update/keepalived-start"},
+	{"pre_update/haproxy-drain", "post_update/haproxy-ready"},
+	{"pre_update/pacemaker-standby", "post_update/pacemaker-unstandby"},
+	{"pre_update/puppet-disable", "post_update/puppet-enable"},
+	{"pre_update/alertmanager-silence", "post_update/alertmanager-unsilence"},
+}
+
+// tools are the commands without which bundled hooks fail, by the beginning of a hook's name; of several, one is enough. packages have them, with
+// apt, dnf and zypper. The comment at the head of each hook has all that it needs.
+var tools = []struct {
+	hook     string
+	commands []string
+	packages [3]string
+}{
+	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
+	{"needs_update/dnf", []string{"dnf5", "dnf", "yum"}, [3]string{}},
+	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
+	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"pre_update/galera-", []string{"mariadb", "mysql"}, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"pre_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
+	{"pre_update/pacemaker-", []string{"crm_standby"}, [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}},
+	{"update/apt", []string{"apt-get"}, [3]string{}},
+	{"update/dnf", []string{"dnf5", "dnf", "yum"}, [3]string{}},
+	{"update/zypper", []string{"zypper"}, [3]string{}},
+	{"needs_reboot/dnf-needs-restarting", []string{"dnf5", "dnf", "needs-restarting"}, [3]string{}},
+	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
+	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
+	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"post_update/galera-", []string{"mariadb", "mysql"}, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"post_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
+	{"post_update/pacemaker-", []string{"crm_standby"}, [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}},
+}
+
+// hooks are those that would run, by stage. A stage whose directory is missing or refused is left out: checkHooks has said so.
+func (s *surroundings) hooks(c *config.Config) map[state.Stage][]hook.Hook {
+	found := map[state.Stage][]hook.Hook{}
+	for _, stage := range workflow.HookStages {
+		entries, err := hook.Entries(hooksDir(c, string(stage)))
+		if err != nil {
+			continue
+		}
+		found[stage] = []hook.Hook{}
+		for _, e := range entries {
+			if e.Skipped == "" && len(e.Offenders) == 0 {
+				found[stage] = append(found[stage], e.Hook)
+			}
+		}
+	}
+	return found
+}
+
+// notifiers are those that would be called; none if their directory is refused, of which checkNotifiers tells.
+func (s *surroundings) notifiers(c *config.Config) []hook.Hook {
+	if c.NotifyDir == "" {
+		return nil
+	}
+	found, err := listNotifiers(c.NotifyDir, hclog.NewNullLogger())
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+// bundled is STAGE/NAME for each of the library's hooks among these.
+func (s *surroundings) bundled(hooks map[state.Stage][]hook.Hook) map[string]bool {
+	names := map[string]bool{}
+	for stage, list := range hooks {
+		for _, h := range list {
+			if name := s.library.Leads(string(stage), h.Path); name != "" {
+				names[string(stage)+"/"+name] = true
+			}
+		}
+	}
+	return names
+}
+
+const enable = "foreman-dlm-updater hooks enable "
+
+// checkStages looks for stages without a hook that say something by that, and for hooks whose other half is missing.
+func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error) {
+	hooks := s.hooks(c)
+	var found doubts
+	for _, stage := range []struct {
+		stage         state.Stage
+		means, enable string
+	}{
+		{state.NeedsUpdate, "no run ever begins", s.platform("apt", "dnf", "zypper", "")},
+		{state.Update, "a run installs nothing", s.platform("apt", "dnf", "zypper", "")},
+		{state.NeedsReboot, "each update ends with a reboot", s.platform("reboot-required", "dnf-needs-restarting", "zypper-needs-rebooting", "kernel-changed")},
+	} {
+		if list, readable := hooks[stage.stage]; !readable || len(list) > 0 {
+			continue
+		}
+		mend := "foreman-dlm-updater hooks list " + string(stage.stage)
+		if stage.enable != "" {
+			mend = enable + string(stage.stage) + "/" + stage.enable
+		}
+		found.add(fmt.Sprintf("no hook is enabled in %s: %s", hooksDir(c, string(stage.stage)), stage.means), mend)
+	}
+	bundled := s.bundled(hooks)
+	for _, pair := range halves {
+		switch {
+		case bundled[pair[0]] && !bundled[pair[1]]:
+			found.add(fmt.Sprintf("%s is enabled without %s: what it stops stays so", pair[0], pair[1]), enable+pair[1])
+		case bundled[pair[1]] && !bundled[pair[0]]:
+			found.add(fmt.Sprintf("%s is enabled without %s: it has nothing to bring back", pair[1], pair[0]), enable+pair[0])
+		}
+	}
+	return "none without the hooks that it needs, no bundled hook without its other half", found.orNone()
+}
+
+// platform chooses by the package manager of this host.
+func (s *surroundings) platform(apt, dnf, zypper, other string) string {
+	for _, one := range [][2]string{{"zypper", zypper}, {"dnf", dnf}, {"yum", dnf}, {"apt-get", apt}} {
+		if s.has(one[0]) {
+			return one[1]
+		}
+	}
+	return other
+}
+
+// install is the command that installs a package, by its names with apt, dnf and zypper.
+func (s *surroundings) install(names [3]string) string {
+	return s.platform("apt-get install "+names[0], "dnf install "+names[1], "zypper install "+names[2], "")
+}
+
+func (s *surroundings) has(command string) bool {
+	_, err := hook.LookPath(command, s.env)
+	return err == nil
+}
+
+// checkNeeds looks for interpreters of hooks and notifiers, and for commands of bundled hooks, that are missing.
+func (s *surroundings) checkNeeds(_ *Process, c *config.Config) (string, error) {
+	var found doubts
+	hooks, all := s.hooks(c), 0
+	for _, stage := range workflow.HookStages {
+		for _, h := range hooks[stage] {
+			all++
+			if o, bad := hook.CheckInterpreter(h, s.env); bad {
+				found.add(o.String(), "")
+				continue
+			}
+			if name := s.library.Leads(string(stage), h.Path); name != "" {
+				s.checkTools(&found, h.Path, string(stage)+"/"+name)
+			}
+		}
+	}
+	notifiers := s.notifiers(c)
+	for _, n := range notifiers {
+		if o, bad := hook.CheckInterpreter(n, s.env); bad {
+			found.add(o.String(), "")
+		}
+	}
+	return fmt.Sprintf("the interpreters and commands of %s and %s are there", count(all, "hook"), count(len(notifiers), "notifier")), found.orNone()
+}
+
+// checkTools looks whether a bundled hook finds the commands that it calls.
+func (s *surroundings) checkTools(found *doubts, path, name string) {
+	for _, one := range tools {
+		if !strings.HasPrefix(name, one.hook) || slices.ContainsFunc(one.commands, s.has) {
+			continue
+		}
+		mend := "foreman-dlm-updater hooks disable " + name // of another system
+		if one.packages[0] != "" {
+			mend = s.install(one.packages)
+		}
+		found.add(fmt.Sprintf("%s needs %s, which this host doesn't have", path, strings.Join(one.commands, " or ")), mend)
+	}
+}

@@ -1,0 +1,386 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/host"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// patient is a host for the doctor: a healthy one, until a test makes something of it ill.
+type patient struct {
+	*surroundings
+	t      *testing.T
+	dir    string
+	units  map[string]host.Unit
+	free   map[string]host.Space
+	config *config.Config
+}
+
+func newPatient(t *testing.T) *patient {
+	p := &patient{t: t, dir: t.TempDir(), free: map[string]host.Space{}}
+	p.units = map[string]host.Unit{
+		timerUnit:                 {ID: timerUnit, Load: "loaded", Active: "active", File: "enabled"},
+		resumeUnit:                {ID: resumeUnit, Load: "loaded", Active: "inactive", File: "enabled"},
+		"apt-daily-upgrade.timer": {ID: "apt-daily-upgrade.timer", Load: "loaded", Active: "active", File: "enabled"}, // as on every Debian
+	}
+	p.config = &config.Config{Path: p.dir + "/config.ini", State: p.dir + "/state/state", StageDirs: map[string]string{}}
+	p.surroundings = &surroundings{
+		library: hook.Library{Dir: p.dir + "/library"}, root: p.dir + "/root", env: []string{"PATH=" + p.dir + "/bin"},
+		systemd: func(_ context.Context, names ...string) (map[string]host.Unit, error) {
+			asked := map[string]host.Unit{}
+			for _, name := range names {
+				asked[name] = host.Unit{ID: name, Load: "not-found", Active: "inactive"}
+				if unit, known := p.units[name]; known {
+					asked[name] = unit
+				}
+			}
+			return asked, nil
+		},
+		synchronised: func() (bool, error) { return true, nil },
+		free: func(path string) (host.Space, error) {
+			path = strings.TrimPrefix(path, p.dir)
+			if space, known := p.free[path]; known {
+				return space, nil
+			}
+			return host.Space{Device: uint64(len(path)), Bytes: 1000 * miB}, nil
+		},
+		command: func(context.Context, string, ...string) (string, error) { return "enable='1'\nevery='0'\n", nil },
+	}
+	p.write("root/boot/vmlinuz", 0o600, "")
+	p.write("bin/apt-get", 0o755, "")
+	for _, stage := range []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"} {
+		p.config.StageDirs[stage] = p.dir + "/" + stage + ".d"
+		p.write(stage+".d/10-own", 0o755, "#!/bin/sh\n")
+	}
+	return p
+}
+
+func (p *patient) write(file string, mode os.FileMode, text string) {
+	p.t.Helper()
+	file = filepath.Join(p.dir, file)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), mode)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *patient) remove(file string) {
+	p.t.Helper()
+	if err := os.Remove(filepath.Join(p.dir, file)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// enable links a bundled hook in.
+func (p *patient) enable(stage, name string) {
+	p.t.Helper()
+	p.write("library/"+stage+".d/"+name, 0o755, "#!/bin/sh\n")
+	if err := p.library.Enable(stage, name, p.config.StageDirs[stage], "50-"+name); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// examine runs all checks, and returns what each finds to be wrong.
+func (p *patient) examine(configured bool) []string {
+	p.t.Helper()
+	all := []string{}
+	for _, one := range p.checks(p.t.Context(), configured) {
+		fine, err := one.do(&Process{Context: p.t.Context()}, p.config)
+		var found doubts
+		switch {
+		case err != nil && !errors.As(err, &found):
+			p.t.Errorf("%s is an error, and a good configuration would be refused: %v", one.about, err)
+		case err == nil && fine == "":
+			p.t.Errorf("%s has found nothing wrong, and says nothing", one.about)
+		}
+		for _, f := range found {
+			all = append(all, strings.ReplaceAll(fmt.Sprintf("%s: %s", one.about, f), p.dir, "DIR"))
+		}
+	}
+	return all
+}
+
+func TestDoctorHealthy(t *testing.T) {
+	if got := newPatient(t).examine(true); len(got) > 0 {
+		t.Error(got)
+	}
+}
+
+func TestDoctorFindings(t *testing.T) {
+	set := func(unit, load, active, file string) func(*patient) {
+		return func(p *patient) { p.units[unit] = host.Unit{ID: unit, Load: load, Active: active, File: file} }
+	}
+	on := func(unit string) func(*patient) { return set(unit, "loaded", "active", "enabled") }
+	enable := func(stage, name string) func(*patient) { return func(p *patient) { p.enable(stage, name) } }
+	const never = ": unless something else starts runs (cron), this host is never updated; mend it with: "
+	const waits = ": after its reboot a run waits, with the lock, for the next night; mend it with: "
+	tests := []struct {
+		name string
+		ill  func(*patient)
+		want string // the finding; several with line ends between
+	}{
+		{"fresh", func(p *patient) {
+			set(timerUnit, "loaded", "inactive", "disabled")(p)
+			set(resumeUnit, "loaded", "inactive", "disabled")(p)
+		}, "units: foreman-dlm-updater.timer is disabled" + never + "systemctl enable --now foreman-dlm-updater.timer"},
+		{"no package", func(p *patient) { delete(p.units, timerUnit) },
+			"units: foreman-dlm-updater.timer is not installed" + never + "apt-get install foreman-dlm-updater"},
+		{"timer masked", set(timerUnit, "masked", "inactive", "masked"), "units: foreman-dlm-updater.timer is masked" + never +
+			"systemctl unmask foreman-dlm-updater.timer && systemctl enable --now foreman-dlm-updater.timer"},
+		{"timer started only", set(timerUnit, "loaded", "active", "disabled"), "units: foreman-dlm-updater.timer is active, but not enabled: " +
+			"after the next boot nothing starts a run; mend it with: systemctl enable foreman-dlm-updater.timer"},
+		{"timer stopped", set(timerUnit, "loaded", "inactive", "enabled"), "units: foreman-dlm-updater.timer is enabled, but inactive: " +
+			"until the next boot nothing starts a run; mend it with: systemctl start foreman-dlm-updater.timer"},
+		{"resume disabled", set(resumeUnit, "loaded", "inactive", "disabled"),
+			"units: foreman-dlm-updater-resume.service is disabled" + waits + "systemctl enable foreman-dlm-updater-resume.service"},
+		{"resume masked", set(resumeUnit, "masked", "inactive", "masked"), "units: foreman-dlm-updater-resume.service is masked" + waits +
+			"systemctl unmask foreman-dlm-updater-resume.service && systemctl enable foreman-dlm-updater-resume.service"},
+		{"systemd is silent", func(p *patient) {
+			p.systemd = func(context.Context, ...string) (map[string]host.Unit, error) {
+				return nil, errors.New("connect to systemd: no answer")
+			}
+		}, "units: it is not known whether foreman-dlm-updater.timer is enabled: connect to systemd: no answer; mend it with: " +
+			"systemctl status foreman-dlm-updater.timer"},
+
+		{"unattended-upgrades", func(p *patient) {
+			p.write("bin/unattended-upgrade", 0o755, "")
+			p.command = func(context.Context, string, ...string) (string, error) { return "every='1'\n", nil }
+		}, "other updaters: unattended-upgrades installs updates without the lock; mend it with: systemctl disable --now apt-daily-upgrade.timer"},
+		{"dnf-automatic", func(p *patient) {
+			on("dnf-automatic.timer")(p)
+			p.write("root/etc/dnf/automatic.conf", 0o644, "[commands]\n# apply_updates = no\napply_updates = Yes\n")
+		}, "other updaters: dnf-automatic installs updates without the lock; mend it with: systemctl disable --now dnf-automatic.timer"},
+		{"dnf-automatic-install, for the next boot", set("dnf-automatic-install.timer", "loaded", "inactive", "enabled"),
+			"other updaters: dnf-automatic installs updates without the lock; mend it with: systemctl disable --now dnf-automatic-install.timer"},
+		{"one timer of two names", func(p *patient) {
+			on("dnf5-automatic.timer")(p)
+			p.units["dnf-automatic.timer"] = p.units["dnf5-automatic.timer"]
+			p.write("root/etc/dnf/automatic.conf", 0o644, "apply_updates=1")
+		}, "other updaters: dnf-automatic installs updates without the lock; mend it with: systemctl disable --now dnf5-automatic.timer"},
+		{"yum-cron", func(p *patient) {
+			on("yum-cron.service")(p)
+			p.write("root/etc/yum/yum-cron.conf", 0o644, "apply_updates = yes\n")
+		}, "other updaters: yum-cron installs updates without the lock; mend it with: systemctl disable --now yum-cron.service"},
+		{"os-update", on("os-update.timer"),
+			"other updaters: os-update installs updates and reboots without the lock; mend it with: systemctl disable --now os-update.timer"},
+		{"transactional-update", on("transactional-update.timer"),
+			"other updaters: transactional-update installs updates without the lock; mend it with: systemctl disable --now transactional-update.timer"},
+		{"zincati", on("zincati.service"),
+			"other updaters: zincati installs updates and reboots without the lock; mend it with: systemctl disable --now zincati.service"},
+		{"YaST", func(p *patient) { p.write("root/etc/cron.weekly/opensuse.org-online_update", 0o755, "") },
+			"other updaters: YaST's online update installs updates without the lock; mend it with: rm DIR/root/etc/cron.weekly/opensuse.org-online_update"},
+		{"offline update", func(p *patient) { p.write("root/system-update", 0o644, "") },
+			"other updaters: an offline update is prepared: the next boot installs it, whoever asks for that boot; mend it with: rm DIR/root/system-update"},
+		{"kured", func(p *patient) { p.write("root/proc/4711/comm", 0o644, "kured\n") },
+			"other updaters: kured reboots this host without the lock; mend it with: kubectl -n kube-system delete daemonset kured"},
+
+		{"clock", func(p *patient) { p.synchronised = func() (bool, error) { return false, nil } },
+			"clock: it is not synchronised: once it is wrong by much, certificates are not valid, and Foreman refuses this host; " +
+				"mend it with: timedatectl set-ntp true (it needs systemd-timesyncd, chrony or ntpd)"},
+		{"clock not known", func(p *patient) { p.synchronised = func() (bool, error) { return false, os.ErrPermission } },
+			"clock: it is not known whether it is synchronised: permission denied; mend it with: timedatectl"},
+
+		{"nothing asks for updates", func(p *patient) { p.remove("needs_update.d/10-own") },
+			"stages: no hook is enabled in DIR/needs_update.d: no run ever begins; mend it with: foreman-dlm-updater hooks enable needs_update/apt"},
+		{"nothing updates, no package manager known", func(p *patient) { p.remove("update.d/10-own"); p.remove("bin/apt-get") },
+			"stages: no hook is enabled in DIR/update.d: a run installs nothing; mend it with: foreman-dlm-updater hooks list update"},
+		{"every update reboots", func(p *patient) { p.remove("needs_reboot.d/10-own"); p.write("bin/dnf", 0o755, "") },
+			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
+				"foreman-dlm-updater hooks enable needs_reboot/dnf-needs-restarting"},
+
+		{"interpreter", func(p *patient) { p.write("update.d/20-x", 0o755, "#!/no/such/python\n") },
+			`what hooks need: DIR/update.d/20-x: interpreter "/no/such/python": no such file or directory: install it, ` +
+				"or correct the hook's first line; `chmod a-x DIR/update.d/20-x` disables the hook"},
+		{"interpreter of a notifier", func(p *patient) {
+			p.config.NotifyDir = p.dir + "/notify.d"
+			p.write("notify.d/20-x", 0o755, "#!/no/such/python\n")
+		},
+			`what hooks need: DIR/notify.d/20-x: interpreter "/no/such/python": no such file or directory: install it, ` +
+				"or correct the hook's first line; `chmod a-x DIR/notify.d/20-x` disables the hook"},
+		{"tool", func(p *patient) { enable("pre_update", "haproxy-drain")(p); enable("post_update", "haproxy-ready")(p) },
+			"what hooks need: DIR/pre_update.d/50-haproxy-drain needs socat, which this host doesn't have; mend it with: apt-get install socat\n" +
+				"what hooks need: DIR/post_update.d/50-haproxy-ready needs socat, which this host doesn't have; mend it with: apt-get install socat"},
+		{"hook of another system", enable("update", "dnf"), "what hooks need: DIR/update.d/50-dnf needs dnf5 or dnf or yum, which this host doesn't have; " +
+			"mend it with: foreman-dlm-updater hooks disable update/dnf"},
+
+		{"boot", func(p *patient) { p.free["/root/boot"] = host.Space{Device: 7, Bytes: 20 * miB} },
+			"disk space: DIR/root/boot has 20 MiB free, less than 200: a new kernel may not fit; mend it with: apt-get autoremove --purge"},
+		{"log", func(p *patient) { p.free["/root/var/log"] = host.Space{Bytes: 99 * miB} },
+			"disk space: DIR/root/var/log has 99 MiB free, less than 100: what a run says may be lost; mend it with: journalctl --vacuum-size=200M"},
+		{"log file", func(p *patient) { p.config.Log = p.dir + "/logs/log"; p.free["/logs"] = host.Space{} },
+			"disk space: DIR/logs has 0 MiB free, less than 100: what a run says may be lost; mend it with: journalctl --vacuum-size=200M"},
+		{"state", func(p *patient) { p.free["/state"] = host.Space{Bytes: 49 * miB} },
+			"disk space: DIR/state has 49 MiB free, less than 50: a run stops, with the lock, if its state can't be written; " +
+				"mend it with: what `du -xh DIR/state | sort -h | tail` shows can perhaps be deleted"},
+		{"one full disk is one finding", func(p *patient) {
+			p.free["/root/boot"], p.free["/root/var/log"], p.free["/state"] = host.Space{}, host.Space{}, host.Space{}
+		}, "disk space: DIR/root/boot has 0 MiB free, less than 200: a new kernel may not fit; mend it with: apt-get autoremove --purge"},
+	}
+	for _, pair := range halves {
+		first, name, _ := strings.Cut(pair[0], "/")
+		second, other, _ := strings.Cut(pair[1], "/")
+		tests = append(tests, []struct {
+			name string
+			ill  func(*patient)
+			want string
+		}{
+			{"only " + pair[0], func(p *patient) {
+				enable(first, name)(p)
+				p.write("bin/curl", 0o755, "")
+				p.write("bin/socat", 0o755, "")
+				p.write("bin/crm_standby", 0o755, "")
+			},
+				fmt.Sprintf("stages: %s is enabled without %s: what it stops stays so; mend it with: foreman-dlm-updater hooks enable %[2]s", pair[0], pair[1])},
+			{"only " + pair[1], func(p *patient) {
+				enable(second, other)(p)
+				p.write("bin/curl", 0o755, "")
+				p.write("bin/socat", 0o755, "")
+				p.write("bin/crm_standby", 0o755, "")
+			},
+				fmt.Sprintf("stages: %s is enabled without %s: it has nothing to bring back; mend it with: foreman-dlm-updater hooks enable %[2]s", pair[1], pair[0])},
+		}...)
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPatient(t)
+			test.ill(p)
+			if diff := cmp.Diff(strings.Split(test.want, "\n"), p.examine(true)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestDoctorIsNotFooled: what looks like trouble and is none.
+func TestDoctorIsNotFooled(t *testing.T) {
+	tests := []struct {
+		name string
+		well func(*patient)
+	}{
+		{"no systemd, and a clock that is the machine's", func(p *patient) {
+			p.systemd = func(context.Context, ...string) (map[string]host.Unit, error) { return nil, host.ErrNoSystemd }
+			p.synchronised = func() (bool, error) { return false, nil }
+			p.write("root/run/systemd/container", 0o644, "systemd-nspawn")
+		}},
+		{"unattended-upgrades, switched off", func(p *patient) {
+			p.write("bin/unattended-upgrade", 0o755, "")
+		}},
+		{"unattended-upgrades, apt's whole timer switched off", func(p *patient) {
+			p.write("bin/unattended-upgrade", 0o755, "")
+			p.command = func(context.Context, string, ...string) (string, error) { return "enable='0'\nevery='1'\n", nil }
+		}},
+		{"dnf-automatic that only downloads", func(p *patient) {
+			p.units["dnf-automatic.timer"] = host.Unit{ID: "dnf-automatic.timer", Load: "loaded", Active: "active", File: "enabled"}
+			p.write("root/etc/dnf/automatic.conf", 0o644, "apply_updates = no\n#apply_updates = yes\n")
+		}},
+		{"no /boot", func(p *patient) {
+			free := p.surroundings.free
+			p.surroundings.free = func(path string) (host.Space, error) {
+				if strings.HasSuffix(path, "/boot") {
+					return host.Space{}, &os.PathError{Op: "statfs", Path: path, Err: os.ErrNotExist}
+				}
+				return free(path)
+			}
+		}},
+		{"a stage that is refused, of which another check tells", func(p *patient) { p.write("update.d/20-x", 0o755, ""); os.Chmod(p.dir+"/update.d", 0o777) }},
+		{"notifiers that are refused, of which another check tells", func(p *patient) {
+			p.config.NotifyDir = p.dir + "/notify.d"
+			p.write("notify.d/20-x", 0o775, "#!/no/such/python\n")
+			os.Chmod(p.dir+"/notify.d/20-x", 0o775)
+		}},
+		{"both halves", func(p *patient) { p.enable("pre_update", "services-stop"); p.enable("post_update", "services-start") }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPatient(t)
+			test.well(p)
+			if got := p.examine(true); len(got) > 0 {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// TestDoctorWithoutConfiguration looks at the host all the same, and at nothing that a configuration would have named.
+func TestDoctorWithoutConfiguration(t *testing.T) {
+	p := newPatient(t)
+	p.config = nil
+	p.units[timerUnit] = host.Unit{ID: timerUnit, Load: "loaded", Active: "inactive", File: "disabled"}
+	if got := p.examine(false); len(got) != 1 || !strings.Contains(got[0], "systemctl enable --now foreman-dlm-updater.timer") {
+		t.Error(got)
+	}
+}
+
+// TestDoctorGivesUp: a check that hangs becomes a doubt, when its time is over.
+func TestDoctorGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		forever := make(chan struct{})
+		hangs := within(patience, func(*Process, *config.Config) (string, error) { <-forever; return "", nil })
+		_, err := hangs(&Process{Context: t.Context()}, nil)
+		var found doubts
+		if !errors.As(err, &found) || !strings.Contains(err.Error(), "no answer within 10s") || time.Since(began) != patience {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		close(forever)
+	})
+}
+
+// TestToolsAreDocumented holds the table against what the hooks say of themselves; and every hook of a pair is one.
+func TestToolsAreDocumented(t *testing.T) {
+	for _, one := range tools {
+		stage, name, _ := strings.Cut(one.hook, "/")
+		files, err := filepath.Glob("../../contrib/hooks/" + stage + ".d/" + name + "*")
+		if err != nil || len(files) == 0 {
+			t.Errorf("no hook is %s", one.hook)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, head, _ := strings.Cut(string(text), "\n# Needs: ")
+			head, _, _ = strings.Cut(head, "\n")
+			if !slices.ContainsFunc(one.commands, func(c string) bool { return strings.Contains(head, c) }) {
+				t.Errorf("%s says that it needs %q; here it is %q", file, head, one.commands)
+			}
+		}
+	}
+	for _, pair := range halves {
+		for _, name := range pair {
+			stage, name, _ := strings.Cut(name, "/")
+			if !exists("../../contrib/hooks/" + stage + ".d/" + name) {
+				t.Errorf("no hook is %s/%s", stage, name)
+			}
+		}
+	}
+}
+
+func TestTally(t *testing.T) {
+	for _, test := range []struct {
+		tally tally
+		want  string
+	}{
+		{tally{}, "c.ini is fine"},
+		{tally{warnings: 1}, "c.ini is fine, with 1 warning"},
+		{tally{warnings: 2}, "c.ini is fine, with 2 warnings"},
+		{tally{errors: 1}, "c.ini: 1 error, 0 warnings"},
+		{tally{errors: 3, warnings: 2}, "c.ini: 3 errors, 2 warnings"},
+	} {
+		if got := test.tally.line("c.ini"); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.tally, got, test.want)
+		}
+	}
+}

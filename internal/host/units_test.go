@@ -1,0 +1,90 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"github.com/google/go-cmp/cmp"
+)
+
+// systemd1 makes a stand-in for systemd that has one unit.
+func systemd1(t *testing.T, path dbus.ObjectPath, unit map[string]dbus.Variant) {
+	t.Helper()
+	conn, err := dbus.ConnectSystemBus()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	methods := map[string]any{"GetAll": func(string) (map[string]dbus.Variant, *dbus.Error) { return unit, nil }}
+	if err := conn.ExportMethodTable(methods, path, "org.freedesktop.DBus.Properties"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	systemBus(t)
+	systemd1(t, "/org/freedesktop/systemd1/unit/a_2etimer", map[string]dbus.Variant{
+		"Id": dbus.MakeVariant("b.timer"), "LoadState": dbus.MakeVariant("loaded"), "ActiveState": dbus.MakeVariant("inactive"),
+		"UnitFileState": dbus.MakeVariant("enabled"), "Job": dbus.MakeVariant(uint32(7)),
+	})
+	units, err := askUnits(t.Context(), []string{"a.timer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Unit{"a.timer": {ID: "b.timer", Load: "loaded", Active: "inactive", File: "enabled"}}, units); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := askUnits(t.Context(), []string{"c.timer"}); err == nil || !strings.HasPrefix(err.Error(), "ask systemd for c.timer: ") {
+		t.Errorf("of a unit that it doesn't answer for: %v", err)
+	}
+}
+
+// TestUnitsOfASilentBus: it is an error, and soon.
+func TestUnitsOfASilentBus(t *testing.T) {
+	silent, err := net.Listen("unix", filepath.Join(t.TempDir(), "silent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+silent.Addr().String())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := askUnits(ctx, []string{"a.timer"}); err == nil {
+		t.Error("it is no error")
+	}
+}
+
+func TestSynchronised(t *testing.T) {
+	for maxError, want := range map[int64]bool{0: true, 15_999_999: true, 16_000_000: false, 16_000_001: false} {
+		if got := synchronised(maxError); got != want {
+			t.Errorf("%d us: %v", maxError, got)
+		}
+	}
+	if _, err := ClockSynchronised(); err != nil && !errors.Is(err, os.ErrPermission) {
+		t.Error(err)
+	}
+}
+
+func TestFree(t *testing.T) {
+	dir := t.TempDir()
+	space, err := Free(dir)
+	if err != nil || space.Bytes == 0 || space.Device == 0 {
+		t.Errorf("%+v, %v", space, err)
+	}
+	if below, err := Free(filepath.Dir(dir)); err != nil || below.Device != space.Device {
+		t.Errorf("%+v, %v, %+v", below, err, space)
+	}
+	if _, err := Free(dir + "/missing"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
