@@ -34,8 +34,11 @@ class foreman_dlm_updater::config {
     'update.d'            => $foreman_dlm_updater::update_d,
     'needs_reboot.d'      => $foreman_dlm_updater::needs_reboot_d,
     'post_update.d'       => $foreman_dlm_updater::post_update_d,
+    'notify.d'            => $foreman_dlm_updater::notify_d,
     'reboot_cmd'          => $foreman_dlm_updater::reboot_cmd,
     'state'               => $foreman_dlm_updater::state,
+    'history'             => $foreman_dlm_updater::history,
+    'metrics_textfile'    => $foreman_dlm_updater::metrics_textfile,
     'lock'                => $foreman_dlm_updater::lock,
     'log'                 => $foreman_dlm_updater::log,
     'logretention'        => $foreman_dlm_updater::logretention,
@@ -63,7 +66,8 @@ class foreman_dlm_updater::config {
       $foreman_dlm_updater::update_d,
       $foreman_dlm_updater::needs_reboot_d,
       $foreman_dlm_updater::post_update_d,
-    ]
+      $foreman_dlm_updater::notify_d,
+    ].filter |$dir| { $dir =~ NotUndef }
     $hook_dirs = ($stage_dirs + "${etc}/hooks.conf.d").map |$dir| { $dir.regsubst('(.)/+\z', '\1') }
     file {
       default:

@@ -1,4 +1,4 @@
-# @summary One hook of a stage: a link to a bundled one, or a script of your own.
+# @summary One hook of a stage, or a notifier: a link to a bundled one, or a script of your own.
 #
 # All hooks of a stage run in byte order of their names. The name of one that was given another place is another name: set the old one to
 # absent, or let `foreman_dlm_updater::purge_hooks` remove it.
@@ -12,6 +12,12 @@
 # @example A script of your own
 #   foreman_dlm_updater::hook { 'post_update/80-smoke-test':
 #     source => 'puppet:///modules/profile/smoke-test',
+#   }
+#
+# @example A notifier; it needs `foreman_dlm_updater::notify_d`
+#   foreman_dlm_updater::hook { 'notify/mail':
+#     bundled  => true,
+#     settings => { 'to' => 'ops@example.com' },
 #   }
 #
 # @param ensure
@@ -59,7 +65,11 @@ define foreman_dlm_updater::hook (
     undef   => sprintf('%02d-%s', pick($order, 50), $name_only),
     default => "${number[1]}-${name_only}",
   }
-  $dir = getvar("foreman_dlm_updater::${stage}_d").regsubst('(.)/+\z', '\1')
+  $stage_dir = getvar("foreman_dlm_updater::${stage}_d")
+  if $ensure == 'present' and $stage_dir =~ Undef {
+    fail("Foreman_dlm_updater::Hook[${title}]: set foreman_dlm_updater::${stage}_d, such as to /etc/foreman_dlm_updater/${stage}.d")
+  }
+  $dir = pick($stage_dir, "/etc/foreman_dlm_updater/${stage}.d").regsubst('(.)/+\z', '\1')
 
   $given = [$source, $content, $template].filter |$one| { $one =~ NotUndef }
   $ways = $given.length + Integer($bundled)

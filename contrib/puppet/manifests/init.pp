@@ -63,10 +63,16 @@
 #   The hooks that say whether to reboot; key `needs_reboot.d`.
 # @param post_update_d
 #   The hooks that bring the host back to service; key `post_update.d`.
+# @param notify_d
+#   The notifiers, which are told of what happens to a run; key `notify.d`. Without it nobody is told. Hooks `notify/NAME` go there.
 # @param reboot_cmd
 #   What reboots the host.
 # @param state
 #   The record of the run in progress.
+# @param history
+#   What became of earlier runs, `none` to keep nothing.
+# @param metrics_textfile
+#   A file `*.prom` for the textfile collector of Prometheus' node_exporter, in the collector's directory. Without it there are no metrics.
 # @param lock
 #   The file that keeps a second invocation on this host away.
 # @param log
@@ -125,8 +131,11 @@ class foreman_dlm_updater (
   Stdlib::Unixpath $update_d = '/etc/foreman_dlm_updater/update.d',
   Stdlib::Unixpath $needs_reboot_d = '/etc/foreman_dlm_updater/needs_reboot.d',
   Stdlib::Unixpath $post_update_d = '/etc/foreman_dlm_updater/post_update.d',
+  Optional[Stdlib::Unixpath] $notify_d = undef,
   Optional[Foreman_dlm_updater::Line] $reboot_cmd = undef,
   Optional[Stdlib::Unixpath] $state = undef,
+  Optional[Variant[Enum['none'], Stdlib::Unixpath]] $history = undef,
+  Optional[Pattern[/\A(\/[^\n\/\0]+)+\.prom\z/]] $metrics_textfile = undef,
   Optional[Stdlib::Unixpath] $lock = undef,
   Optional[Stdlib::Unixpath] $log = undef,
   Optional[Integer[0, 36500]] $logretention = undef,

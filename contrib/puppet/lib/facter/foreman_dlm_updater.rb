@@ -3,6 +3,7 @@
 require 'json'
 
 # Where this host stands in its updates. Nothing here writes, and nothing asks Foreman.
+#   code            where it stands, one of the codes in docs/status.schema.json; what only Foreman knows is not in it
 #   lock            the lock's name
 #   in_progress     whether a run is on record
 #   under_way       whether it is between pre_update and post_update, and has not failed
@@ -48,6 +49,7 @@ Facter.add(:foreman_dlm_updater) do
     else
       stage, error = status.values_at('stage', 'error')
       {
+        'code'           => status['code'],
         'lock'           => status['lock']['name'],
         'in_progress'    => stage != '',
         'under_way'      => guarded.include?(stage) && error.nil?,

@@ -53,6 +53,26 @@ describe 'foreman_dlm_updater::hook' do
     it { is_expected.to contain_file('/srv/hooks/50-postgresql-stop').that_requires('File[/srv/hooks]') }
   end
 
+  context 'that is a notifier' do
+    let(:title) { 'notify/mail' }
+    let(:params) { { 'bundled' => true, 'settings' => { 'to' => 'ops@example.com' } } }
+
+    it { is_expected.to compile.and_raise_error(/set foreman_dlm_updater::notify_d/) }
+
+    context 'with a directory' do
+      let(:pre_condition) { "class { 'foreman_dlm_updater': foreman_url => 'https://foreman.example.com', lock_name => 'web', notify_d => '/srv/n/' }" }
+
+      it { is_expected.to contain_file('/srv/n/50-mail').with(ensure: 'link', target: "#{library}/notify.d/mail").that_requires('File[/srv/n]') }
+      it { is_expected.to contain_file("#{etc}/hooks.conf.d/mail.conf").with_content(/^to='ops@example.com'$/) }
+    end
+
+    context 'absent, with no directory any more' do
+      let(:params) { { 'ensure' => 'absent' } }
+
+      it { is_expected.to contain_file("#{etc}/notify.d/50-mail").with_ensure('absent') }
+    end
+  end
+
   context 'absent' do
     let(:params) { { 'ensure' => 'absent', 'settings' => { 'a' => 1 } } }
 
