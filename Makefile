@@ -4,7 +4,7 @@ GO        ?= go
 export GOTOOLCHAIN ?= auto
 VERSION   ?= $(shell packaging/version.sh)
 LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
-SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -v '\.txtar$$')
+SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -vE '\.(txtar|md)$$')
 
 .DEFAULT_GOAL := help
 .PHONY: help build packages repo snapshot test unit lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input deps clean
