@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -114,7 +113,7 @@ func (a *acquisition) attempt(ctx context.Context) (obstacle, error) {
 func (a *acquisition) firstOfItsName(ctx context.Context) (Lock, error) {
 	a.log.Warn("Foreman has no lock of this name and will make one; if the name is mistyped, nothing keeps two hosts " +
 		"of the cluster from updating at once")
-	if !pause(ctx, rand.N(a.Settle)) {
+	if !pause(ctx, a.random(a.Settle)) {
 		return Lock{}, errStopped
 	}
 	return a.show(ctx)
@@ -238,7 +237,7 @@ func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 	}
 	a.apart = true
 	if jitter > 0 {
-		interval += rand.N(2*jitter) - jitter
+		interval += a.random(2*jitter) - jitter
 	}
 	if trouble != nil {
 		interval = max(interval, trouble.RetryAfter)

@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -100,7 +99,7 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 
 // wait lets time pass before the next attempt, less than asked for where the deadline is near.
 func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) error {
-	d -= rand.N(d / 4) // hosts that wait for the same Foreman don't come back in step
+	d -= r.random(d / 4) // hosts that wait for the same Foreman don't come back in step
 	var trouble *Unavailable
 	if errors.As(reason, &trouble) {
 		d = max(d, trouble.RetryAfter)
