@@ -1,0 +1,209 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/cli"
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// errDead is what all effects of an invocation return that was killed, without having any.
+var errDead = errors.New("killed")
+
+// invocation is one start of the program.
+type invocation struct {
+	*host
+	who   string
+	rng   *random
+	wall  time.Duration // how far the wall clock is off
+	ctx   context.Context
+	sigs  int
+	stop  context.CancelFunc
+	dead  chan struct{}
+	ended chan struct{} // the process is gone by itself
+	kill2 chan struct{} // the second signal
+	pass  pass          // what it does in a stage
+	looks looks
+}
+
+// start starts the program on the run in progress, or a new one; false if it could not be.
+func (h *host) start(by string, atBoot bool) bool {
+	return h.invoke(by, func(inv *invocation, w *workflow.Workflow) error { return w.Run(inv.ctx, atBoot) })
+}
+
+// invoke starts the program for anything that holds the instance lock, and waits until the process is gone.
+func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error) bool {
+	h.mu.Lock()
+	if !h.up {
+		h.mu.Unlock()
+		return false
+	}
+	if h.running != nil {
+		h.noteLocked(h.name, "%s: another invocation is running", by)
+		h.mu.Unlock()
+		return false
+	}
+	h.invocations++
+	inv := &invocation{host: h, who: h.name, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.invocations)),
+		dead: make(chan struct{}), ended: make(chan struct{}), kill2: make(chan struct{})}
+	inv.draw(h)
+	h.running = inv
+	h.noteLocked(h.name, "%s: invocation %d begins, stage %q on disk", by, h.invocations, h.disk.stage())
+	h.mu.Unlock()
+
+	h.actors.Go(func() {
+		defer close(inv.ended)
+		err := do(inv, inv.workflow())
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.running == inv {
+			h.running = nil
+			h.noteLocked(h.name, "invocation ends: %v; stage %q on disk", err, h.disk.stage())
+		}
+	})
+	select {
+	case <-inv.ended:
+	case <-inv.dead:
+	}
+	inv.stop()
+	return true
+}
+
+// draw decides what will happen to the invocation from outside.
+func (inv *invocation) draw(h *host) {
+	inv.ctx, inv.stop = context.WithCancel(context.Background())
+	if h.calm {
+		return
+	}
+	if inv.rng.chance(h.odds.clock) {
+		inv.wall = pick[time.Duration](inv.rng, -1, 1) * inv.rng.between(time.Second, 20*365*24*time.Hour)
+	}
+	if inv.rng.chance(h.odds.signal) {
+		first, again := inv.rng.between(10*time.Millisecond, h.hookTime), inv.rng.chance(0.3)
+		second := inv.rng.part(time.Minute)
+		h.actors.Go(func() {
+			if inv.sleep(first) {
+				inv.signal()
+			}
+			if again && inv.sleep(second) {
+				inv.signal()
+			}
+		})
+	}
+}
+
+// sleep reports whether the invocation is still there after d.
+func (inv *invocation) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-inv.dead:
+	case <-inv.ended:
+	}
+	return false
+}
+
+// signal is a SIGTERM.
+func (inv *invocation) signal() {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if inv.isDead() {
+		return
+	}
+	inv.sigs++
+	inv.noteLocked(inv.who, "SIGTERM")
+	inv.stop()
+	if inv.sigs == 2 {
+		close(inv.kill2)
+	}
+}
+
+func (inv *invocation) isDead() bool {
+	select {
+	case <-inv.dead:
+		return true
+	default:
+		return false
+	}
+}
+
+// dieLocked ends the process at once. The caller holds mu.
+func (inv *invocation) dieLocked(why string) {
+	if inv.isDead() {
+		return
+	}
+	inv.noteLocked(inv.who, "the invocation dies (%s); stage %q on disk", why, inv.host.disk.stage())
+	close(inv.dead)
+	inv.stop()
+	inv.host.running = nil
+}
+
+// step is a point between two effects, at which the process may die.
+func (inv *invocation) step(what string) error {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if inv.isDead() {
+		return errDead
+	}
+	if inv.calm {
+		return nil
+	}
+	switch {
+	case inv.rng.chance(inv.odds.kill):
+		inv.dieLocked("SIGKILL before: " + what)
+	case inv.rng.chance(inv.odds.powerCut):
+		inv.host.powerCutLocked(inv.rng)
+	default:
+		return nil
+	}
+	return errDead
+}
+
+// mishap reports whether something goes wrong.
+func (inv *invocation) mishap(p float64) bool { return !inv.isCalm() && inv.rng.chance(p) }
+
+func (inv *invocation) note(format string, args ...any) { inv.world.note(inv.who, format, args...) }
+
+// workflow is the program: the real workflow, with the real client and the real store.
+func (inv *invocation) workflow() *workflow.Workflow {
+	log := hclog.NewNullLogger()
+	if inv.verbose {
+		log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: inv, DisableTime: true, Exclude: func(_ hclog.Level, message string, _ ...any) bool {
+			return message == "request answered" || message == "request failed"
+		}})
+	}
+	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: inv.httpTimeout, Retries: inv.retries, Log: log,
+		Transport: network{inv}, Random: inv.rng.part})
+	w := &workflow.Workflow{
+		Settings: inv.settings,
+		Store:    storeOf{inv, state.Store{Path: "state", Disk: diskOf{inv}}},
+		Server:   serverOf{inv, cli.LockServer{Client: client}},
+		Hooks:    hooksOf{inv},
+		Host:     selfOf{inv},
+		Log:      log,
+		Random:   inv.rng.part,
+	}
+	if inv.mistake != nil {
+		inv.mistake.make(inv, w)
+	}
+	return w
+}
+
+// Write takes what the program logs into the history.
+func (inv *invocation) Write(line []byte) (int, error) {
+	if !inv.isDead() {
+		inv.note("  log: %s", trim(line))
+	}
+	return len(line), nil
+}
+
+func trim(line []byte) string { return fmt.Sprintf("%.200s", string(line[:max(0, len(line)-1)])) }
