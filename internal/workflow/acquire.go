@@ -31,8 +31,8 @@ type acquisition struct {
 	before holder
 	// claimed: a claim was sent, and nothing is proved since.
 	claimed bool
-	// settled is when a claim that got no answer must have been written, if it ever is. A look before that proves
-	// nothing unless it shows this host.
+	// settled is when every claim must have been written that this host has sent, answered or not: a proxy may have sent
+	// it twice. A look before that proves nothing unless it shows this host.
 	settled time.Time
 }
 
@@ -125,6 +125,7 @@ func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 		a.holder, a.claimed, a.apart = unknown, true, false
 		// Never cut short: an answer that was not waited for may still come true.
 		claimErr := a.Server.Acquire(context.WithoutCancel(ctx), a.name)
+		a.settled = time.Now().Add(a.settle())
 		var trouble *Unavailable
 		switch {
 		case errors.Is(claimErr, ErrNotNow):
@@ -134,7 +135,6 @@ func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 		}
 		settle := a.settle()
 		if trouble != nil {
-			a.settled = time.Now().Add(settle)
 			settle = max(settle, trouble.RetryAfter)
 		}
 		if !pause(ctx, settle) {
@@ -266,15 +266,24 @@ func (a *acquisition) abandon(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	if lock, err := a.show(ctx); err == nil && lock.Self {
-		if a.Server.Release(ctx, a.name) == nil {
-			a.log.Info("lock given back")
-			if !time.Now().Before(a.settled) {
+	for {
+		lock, err := a.show(ctx)
+		if lock.Self {
+			if err = a.Server.Release(ctx, a.name); err == nil {
+				a.log.Info("lock given back")
 				a.holder = notUs
 			}
 		}
+		left := time.Until(a.settled)
+		switch {
+		case err != nil && !errors.Is(err, ErrNoLock):
+			return false
+		case left <= 0:
+			return a.holder == notUs
+		case !pause(ctx, left): // a claim may still be written
+			return false
+		}
 	}
-	return a.holder == notUs
 }
 
 // abandonTimeout bounds the cleaning up after an attempt, which may run while systemd waits for us to stop.

@@ -11,6 +11,7 @@ import (
 // getLock is the stage that gets the lock. If it is given up, and nothing of it is left in Foreman, the run is over.
 func (r *run) getLock(ctx context.Context) (outcome, error) {
 	a := r.acquisition(r.Lock)
+	a.settled = r.settled
 	err := a.get(ctx)
 	if err == nil {
 		r.took, r.held = true, Yes
@@ -127,8 +128,9 @@ type refresher struct {
 	stop, stopped chan struct{}
 	// lost is set when the lock turned out to be somebody else's, or nobody's.
 	lost atomic.Pointer[lostError]
-	// unanswered: the last claim got no answer; it may be written late.
-	unanswered atomic.Bool
+	// settled is when the last claim must have been written; unanswered: it got no answer. Read once it has stopped.
+	settled    time.Time
+	unanswered bool
 }
 
 func (r *run) startRefresh() {
@@ -191,13 +193,12 @@ func (f *refresher) refresh(r *run) bool {
 			return false
 		}
 		err = r.Server.Acquire(context.WithoutCancel(ctx), r.Lock)
+		var trouble *Unavailable
+		f.settled, f.unanswered = time.Now().Add(r.settle()), errors.As(err, &trouble)
 		if errors.Is(err, ErrNotNow) { // lost in between, or ours and disabled
 			if lookErr := r.look(ctx); lookErr != nil {
 				err = lookErr
 			}
-		} else {
-			var trouble *Unavailable
-			f.unanswered.Store(errors.As(err, &trouble))
 		}
 	}
 	var lost *lostError

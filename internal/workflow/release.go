@@ -15,18 +15,30 @@ const (
 
 // releaseLock gives the lock back, and doesn't give up easily: a lock that stays blocks the whole cluster.
 func (r *run) releaseLock(ctx context.Context) (outcome, error) {
-	late := r.refresher != nil && r.refresher.unanswered.Load()
-	if err := r.release(ctx, r.Lock, late); err != nil {
+	if err := r.release(ctx, r.Lock, r.allSettled()); err != nil {
 		return "", err
 	}
 	r.Log.Info("run finished", "run", r.RunID, "took", time.Since(r.Began).Round(time.Second))
 	return done, nil
 }
 
-// release looks and releases in turn until the lock is seen not to be this host's. late: a claim of this host's got
-// no answer, and may be written after the release.
-func (w *Workflow) release(ctx context.Context, name string, late bool) error {
-	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), late: late}
+// allSettled is when every claim of this run must have been written. A refresh that got no answer is given more time, however
+// long ago it was.
+func (r *run) allSettled() time.Time {
+	settled := r.settled
+	if f := r.refresher; f != nil && f.settled.After(settled) {
+		settled = f.settled
+	}
+	if after := time.Now().Add(2 * r.settle()); r.refresher != nil && r.refresher.unanswered && after.After(settled) {
+		settled = after
+	}
+	return settled
+}
+
+// release looks and releases in turn until the lock is seen not to be this host's. settled is when every claim must have been
+// written that this host has sent; one may be written after the release.
+func (w *Workflow) release(ctx context.Context, name string, settled time.Time) error {
+	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), settled: settled}
 	if w.ReleaseTimeout > 0 {
 		r.deadline = time.Now().Add(w.ReleaseTimeout)
 	}
@@ -40,8 +52,10 @@ func (w *Workflow) release(ctx context.Context, name string, late bool) error {
 		case err != nil:
 			r.explain(err)
 			err = r.wait(ctx, backoff, err)
-		case r.late || r.again:
-			err = r.wait(ctx, 2*r.settle(), nil)
+		case r.granted > 1:
+			err = r.wait(ctx, 2*r.settle(), errKept)
+		case !r.proved():
+			err = r.wait(ctx, time.Until(r.settled)*4/3, errUnsettled)
 		}
 		if err != nil && !r.proved() {
 			return err
@@ -54,26 +68,38 @@ type releasing struct {
 	*Workflow
 	name     string
 	log      hclog.Logger
-	late     bool
+	settled  time.Time
 	deadline time.Time
 	told     string // the trouble that was logged last
-	// tried: a DELETE was sent that may have released it. released: the last one was answered with yes. again: so
-	// was the one before.
-	tried, released, again bool
+	// tried: a DELETE was sent that may have released it.
+	tried bool
+	// granted counts the DELETEs in a row that were answered with yes.
+	granted int
 }
 
 // proved: the server said that the lock is released, and nothing can come after that.
-func (r *releasing) proved() bool { return r.released && !r.late }
+func (r *releasing) proved() bool { return r.granted == 1 && !time.Now().Before(r.settled) }
 
 // errDisabled: the holder itself can't release a disabled lock.
 var errDisabled = errors.New("this host holds the lock, but it is disabled in Foreman: enable it there")
+
+// errUnsettled: a claim of this host may be written after the release.
+var errUnsettled = errors.New("a claim that was sent before may still reach Foreman")
+
+// errKept: the server releases the lock and keeps it, as it does where it has two of a name (foreman_dlm 4.0.0, dlmlock.rb:99-105).
+var errKept = errors.New("Foreman says that it is released, and shows it as this host's still: it may have two locks of this name, of " +
+	"which an administrator must delete one (Monitor > Distributed Locks)")
 
 // attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
 // server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
 func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	lock, err := r.Server.Show(ctx, r.name)
+	free := errors.Is(err, ErrNoLock) || err == nil && !lock.Self
 	switch {
-	case errors.Is(err, ErrNoLock), err == nil && !lock.Self:
+	case free && time.Now().Before(r.settled):
+		r.granted = min(r.granted, 1)
+		return false, nil
+	case free:
 		if r.tried {
 			r.log.Info("lock released")
 		} else {
@@ -87,12 +113,18 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	err = r.Server.Release(context.WithoutCancel(ctx), r.name)
-	r.released, r.again = err == nil, r.released
-	switch refused := errors.Is(err, ErrNotNow); {
-	case !refused:
-		r.tried = true
-	case !lock.Enabled:
-		err = errDisabled
+	refused := errors.Is(err, ErrNotNow)
+	r.tried = r.tried || !refused
+	switch {
+	case err == nil:
+		r.granted++
+	case refused && !lock.Enabled:
+		r.granted, err = 0, errDisabled
+	default:
+		r.granted = 0
+	}
+	if r.granted > 2 { // a claim that came late would be gone by now
+		err = errKept
 	}
 	return false, err
 }
@@ -131,7 +163,7 @@ func (r *releasing) explain(err error) {
 func releaseTrouble(err error) string {
 	var trouble *Unavailable
 	switch {
-	case errors.Is(err, errDisabled):
+	case errors.Is(err, errDisabled), errors.Is(err, errKept):
 		return err.Error()
 	case errors.Is(err, ErrNotNow):
 		return "Foreman refuses the release"
