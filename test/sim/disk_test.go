@@ -63,6 +63,10 @@ func (d diskOf) Replace(_ string, content []byte) error {
 	d.world.mu.Lock()
 	defer d.world.mu.Unlock()
 	d.host.disk.change(content)
+	if d.announces {
+		boot := d.host.boot
+		d.host.run.asked = &boot
+	}
 	return nil
 }
 

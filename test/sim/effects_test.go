@@ -30,7 +30,9 @@ func (s storeOf) Save(r state.Record) error {
 		r.Asked = &asked
 	}
 	before := s.recorded()
+	s.announces = asks(r)
 	err := s.store.Save(r)
+	s.announces = false
 	if err == nil {
 		s.saved(before, r)
 	}

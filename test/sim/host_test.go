@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -33,7 +34,7 @@ type host struct {
 }
 
 func (w *world) newHost(n int) *host {
-	h := &host{world: w, n: n, name: fmt.Sprintf("web%d", n), rng: newRandom(w.seed, 2, uint64(n))}
+	h := &host{world: w, n: n, name: fmt.Sprintf("web%d", n), rng: newRandom(w.seed, 2, uint64(n)), run: newWatch("", false)}
 	h.kind = pick(h.rng, "kernel", "kernel", "kernel", "container", "soft reboot")
 	h.boot = state.Boot{ID: "boot-1", Init: 100}
 	h.comeUp()
@@ -58,6 +59,9 @@ func (h *host) comeUp() {
 func (h *host) live() {
 	for {
 		wait := h.every/2 + h.rng.part(h.every)
+		if h.together {
+			wait = h.every - time.Since(h.began)%h.every + h.rng.part(time.Second)
+		}
 		if h.isCalm() {
 			wait = min(wait, 10*time.Minute)
 		}
@@ -102,6 +106,9 @@ func (h *host) powerCutLocked(r *random) {
 		h.running.dieLocked("power cut")
 	}
 	h.disk.losePower(r)
+	if s := h.disk.stage(); s != state.PostUpdate && s != state.LockRelease && !bytes.Contains(h.disk.content, []byte(`"asked":`)) {
+		h.run.asked = nil // the announcement of a reboot is lost
+	}
 	h.noteLocked(h.name, "on its disk: stage %q", h.disk.stage())
 	h.goneDownLocked(r)
 }

@@ -15,8 +15,12 @@ type watch struct {
 	id       string
 	done     map[state.Stage]bool // all hooks that the stage needs have run, in order
 	needed   bool                 // a hook has said that a reboot is needed, or there is none to ask
-	asked    *state.Boot          // the boot that a reboot was asked for in last
+	asked    *state.Boot          // the boot in which the state last said that a reboot was asked for
 	tampered bool                 // an operator has set the state by hand, and answers for the order of the stages
+}
+
+func newWatch(id string, tampered bool) watch {
+	return watch{id: id, done: map[state.Stage]bool{}, tampered: tampered}
 }
 
 // pass is a stage as an invocation goes through it.
@@ -90,13 +94,10 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 		inv.breaksLocked("%s: stage %s follows on %s", h.name, r.Stage, before.Stage)
 	}
 	if h.run.id != r.RunID {
-		h.run = watch{id: r.RunID, done: map[state.Stage]bool{}, tampered: h.run.tampered && r.Stage != state.NeedsUpdate}
+		h.run = newWatch(r.RunID, h.run.tampered && r.Stage != state.NeedsUpdate)
 		h.runs++
 	}
-	asks := r.Stage == state.PostUpdate && r.Asked != nil
-	if asks { // the reboot's announcement, in the midst of the stage
-		boot := h.boot
-		h.run.asked = &boot
+	if asks(r) { // the reboot's announcement, in the midst of the stage
 		return
 	}
 	if r.Stage == state.LockRelease || r.Stage == state.PostUpdate {
@@ -106,6 +107,9 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 		inv.pass, inv.looks.since = pass{stage: r.Stage}, false
 	}
 }
+
+// asks: the record announces a reboot.
+func asks(r state.Record) bool { return r.Stage == state.PostUpdate && r.Asked != nil }
 
 // cleared: there is no state any more.
 func (inv *invocation) cleared(before *state.Record) {
@@ -122,7 +126,7 @@ func (inv *invocation) cleared(before *state.Record) {
 	if inv.looks.self {
 		inv.breaksLocked("%s forgets its run, and the last look said that it holds the lock", h.name)
 	}
-	h.inside, h.run = false, watch{}
+	h.inside, h.run = false, newWatch("", false)
 	h.manual = h.manual && before != nil && before.Stage == state.NeedsUpdate // else the run took it over
 	inv.mu.Unlock()
 	inv.checkHolder()
@@ -214,8 +218,8 @@ func (inv *invocation) hookEnds(stage state.Stage, name string, r workflow.HookR
 	inv.noteLocked(inv.who, "hook %s/%s ends: exit %d %v", stage, name, r.Exit, r.Err)
 	inv.pass.next++
 	last := inv.pass.next == inv.hooks[stage]
-	asks := stage == state.NeedsUpdate || stage == state.NeedsReboot
-	told := r.Err == nil && !r.Stopped && !(asks && r.Exit != 0 && r.Exit == inv.settings.CannotTellExit)
+	question := stage == state.NeedsUpdate || stage == state.NeedsReboot
+	told := r.Err == nil && !r.Stopped && !(question && r.Exit != 0 && r.Exit == inv.settings.CannotTellExit)
 	switch {
 	case !told:
 	case stage == state.NeedsReboot && r.Exit != 0:

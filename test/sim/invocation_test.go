@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"foreman-dlm-updater/internal/cli"
@@ -20,17 +22,20 @@ var errDead = errors.New("killed")
 // invocation is one start of the program.
 type invocation struct {
 	*host
-	who   string
-	rng   *random
-	wall  time.Duration // how far the wall clock is off
-	ctx   context.Context
-	sigs  int
-	stop  context.CancelFunc
-	dead  chan struct{}
-	ended chan struct{} // the process is gone by itself
-	kill2 chan struct{} // the second signal
-	pass  pass          // what it does in a stage
-	looks looks
+	who    string
+	rng    *random
+	wall   time.Duration // how far the wall clock is off
+	ctx    context.Context
+	sigs   int
+	stop   context.CancelFunc
+	dead   chan struct{}
+	ended  chan struct{} // the process is gone by itself
+	kill2  chan struct{} // the second signal
+	pass   pass          // what it does in a stage
+	looks  looks
+	number int // of the host's invocations
+	// announces: the record that is being written says that a reboot is asked for.
+	announces bool
 }
 
 // start starts the program on the run in progress, or a new one; false if it could not be.
@@ -51,7 +56,7 @@ func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error)
 		return false
 	}
 	h.invocations++
-	inv := &invocation{host: h, who: h.name, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.invocations)),
+	inv := &invocation{host: h, who: h.name, number: h.invocations, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.invocations)),
 		dead: make(chan struct{}), ended: make(chan struct{}), kill2: make(chan struct{})}
 	inv.draw(h)
 	h.running = inv
@@ -145,6 +150,14 @@ func (inv *invocation) dieLocked(why string) {
 	close(inv.dead)
 	inv.stop()
 	inv.host.running = nil
+	if !inv.calm && inv.rng.chance(0.3) { // somebody, or systemd, starts it again at once
+		h, after := inv.host, inv.rng.between(time.Millisecond, 2*inv.settings.Settle)
+		h.actors.Go(func() {
+			if h.sleep(after) {
+				h.start("again", false)
+			}
+		})
+	}
 }
 
 // step is a point between two effects, at which the process may die.
@@ -206,4 +219,9 @@ func (inv *invocation) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func trim(line []byte) string { return fmt.Sprintf("%.200s", string(line[:max(0, len(line)-1)])) }
+// runName finds the part of a run's name that is not the seed's.
+var runName = regexp.MustCompile(`(\b\d{8}-\d{6})-[A-Z2-7]{4}\b`)
+
+func trim(line []byte) string {
+	return fmt.Sprintf("%.200s", runName.ReplaceAllString(string(bytes.TrimSpace(line)), "$1"))
+}

@@ -59,3 +59,18 @@ func TestHistories(t *testing.T) {
 	t.Logf("%d histories, %d runs, %d times a host went down; in %d a request was written later than the settle time, which broke an invariant in %d",
 		n, runs, crashed, late, broken)
 }
+
+// TestSameSeed: a seed is a history, line for line.
+func TestSameSeed(t *testing.T) {
+	parallel(t, 0, 200, func(t *testing.T, seed uint64) {
+		one, two := simulate(t, seed, nil, true), simulate(t, seed, nil, true)
+		for i := range min(len(one.events), len(two.events)) {
+			if one.events[i] != two.events[i] {
+				t.Fatalf("seed %d: line %d is\n%s\nand then\n%s", seed, i, one.events[i], two.events[i])
+			}
+		}
+		if len(one.events) != len(two.events) {
+			t.Fatalf("seed %d: %d lines, and then %d", seed, len(one.events), len(two.events))
+		}
+	})
+}

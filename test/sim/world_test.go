@@ -40,6 +40,7 @@ type plan struct {
 	late        bool          // requests may be written later than the settle time
 	exists      bool          // the lock, from the beginning
 	every       time.Duration // the timer
+	together    bool          // the timers of all hosts fire within a second
 	trouble     time.Duration // how long anything may go wrong
 	crashes     int           // of each host, at any time
 	admin       int           // acts of administrators
@@ -64,6 +65,7 @@ func newPlan(r *random) plan {
 		latency:  r.between(time.Millisecond, 2*time.Second),
 		late:     r.chance(0.1),
 		exists:   r.chance(0.8),
+		together: r.chance(0.4),
 		every:    pick(r, 10*time.Minute, time.Hour, 3*time.Hour),
 		trouble:  r.between(10*time.Minute, 10*time.Hour),
 		crashes:  max(0, r.n(6)-3),
