@@ -88,6 +88,7 @@ func (s serverOf) Show(ctx context.Context, name string) (workflow.Lock, error) 
 }
 
 func (s serverOf) Acquire(ctx context.Context, name string) error {
+	s.claims()
 	err := s.LockServer.Acquire(ctx, name)
 	if s.isDead() {
 		return errDead
@@ -222,7 +223,7 @@ func (s selfOf) Reboot() error {
 			why, after = "goes down late", s.rng.between(30*time.Second, time.Hour)
 		}
 	}
-	boot, r := s.boots, newRandom(s.seed, 5, uint64(s.n), uint64(s.invocations))
+	boot, r := s.boots, newRandom(s.seed, 5, uint64(s.n), uint64(s.started))
 	s.actors.Go(func() {
 		if s.host.sleep(after) && s.bootsNow() == boot {
 			s.shutDown(why, r)

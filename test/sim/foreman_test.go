@@ -34,8 +34,7 @@ func (w *world) recorded(e dlmtest.Event) {
 	w.noteLocked("foreman", "%s of %s by %s; now held by %q", e.Kind, e.Host, e.By, w.holder)
 }
 
-// written: a host's request has been processed. took is how long ago the last moment was at which it should have been,
-// if all were quick.
+// written: a host's request has been processed. took is how long the server, or what is on the way to it, has had it to itself.
 func (w *world) written(who, method string, status int, took time.Duration) {
 	if method == http.MethodGet {
 		return
@@ -51,7 +50,7 @@ func (w *world) written(who, method string, status int, took time.Duration) {
 // lateWrite: no client can guard against a request that is written later than the settle time. The caller holds mu.
 func (w *world) lateWrite(who, method string, took time.Duration) {
 	w.noteLocked("foreman", "%s of %s was written %s late", method, who, took)
-	w.late = true
+	w.late = method
 	if !w.plan.late {
 		w.breaksLocked("the simulation is wrong: no %s should take %s to be written", method, took)
 	}

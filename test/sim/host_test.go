@@ -17,15 +17,13 @@ type host struct {
 	rng  *random
 
 	// Guarded by world.mu.
-	disk        disk
-	up          bool
-	boot        state.Boot
-	booted      time.Time
-	boots       int
-	running     *invocation // what holds the instance lock
-	invocations int
-	runs        int
-	crashed     int
+	disk    disk
+	up      bool
+	boot    state.Boot
+	booted  time.Time
+	boots   int
+	running *invocation // what holds the instance lock
+	started int         // invocations
 	// manual: an operator has taken the lock by hand, and answers for it.
 	manual bool
 	// inside: it has begun a guarded stage, and neither come to post_update nor lost the lock by somebody's decision.
@@ -148,10 +146,10 @@ func (h *host) shutDown(why string, r *random) {
 // goneDownLocked lets the host come up again after a while, and its boot unit start the program. The caller holds mu.
 func (h *host) goneDownLocked(r *random) {
 	h.up = false
-	h.crashed++
+	h.down++
 	down := r.between(5*time.Second, 10*time.Minute)
 	if !h.calm && r.chance(0.1) {
-		down = r.between(10*time.Minute, 5*time.Hour)
+		down = r.between(10*time.Minute, 10*time.Minute+2*h.every)
 	}
 	unit := r.part(30 * time.Second)
 	h.noteLocked(h.name, "down")

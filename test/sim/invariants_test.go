@@ -34,6 +34,8 @@ type looks struct {
 	self   bool      // the last look that was answered said that this host is the holder
 	selfAt time.Time // when the last look that said so began
 	since  bool      // the stage was put on disk before the last look
+	others bool      // the last look that was answered said that somebody else is the holder
+	gone   bool      // a DELETE was sent
 }
 
 // looked notes a look at the lock.
@@ -44,7 +46,7 @@ func (inv *invocation) looked(began time.Time, lock workflow.Lock, err error) {
 	if err != nil && !errors.Is(err, workflow.ErrNoLock) {
 		return
 	}
-	inv.looks.self = lock.Self
+	inv.looks.self, inv.looks.others = lock.Self, lock.Holder != "" && !lock.Self
 	if lock.Self {
 		inv.looks.selfAt = began
 	}
@@ -57,7 +59,20 @@ func (inv *invocation) releases() {
 	if !inv.isDead() && !inv.looks.self {
 		inv.breaksLocked("%s sends a DELETE, and no look since the last one said that it holds the lock", inv.name)
 	}
-	inv.looks.self = false
+	inv.looks.self, inv.looks.gone = false, true
+}
+
+// claims: a PUT is sent.
+func (inv *invocation) claims() {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	switch {
+	case inv.isDead():
+	case inv.looks.gone:
+		inv.breaksLocked("%s sends a PUT after a DELETE", inv.name)
+	case inv.looks.others:
+		inv.breaksLocked("%s sends a PUT, and the last look said that somebody else holds the lock", inv.name)
+	}
 }
 
 // heard: a PUT or DELETE was answered, or not.
@@ -149,11 +164,11 @@ func (inv *invocation) hookBegins(stage state.Stage, name string) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.noteLocked(inv.who, "hook %s/%s begins", stage, name)
-	h, first := inv.host, name == "h0"
+	h, first := inv.host, name == hookName(0)
+	inv.announced(stage)
 	if inv.pass.stage != stage || name != hookName(inv.pass.next) {
 		inv.breaksLocked("%s: hook %s/%s runs, and it should be number %d of %s", h.name, stage, name, inv.pass.next, inv.pass.stage)
 	}
-	inv.announced(stage)
 	if !first {
 		return
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"time"
 
@@ -55,12 +54,13 @@ func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error)
 		h.mu.Unlock()
 		return false
 	}
+	h.started++
 	h.invocations++
-	inv := &invocation{host: h, who: h.name, number: h.invocations, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.invocations)),
+	inv := &invocation{host: h, who: h.name, number: h.started, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.started)),
 		dead: make(chan struct{}), ended: make(chan struct{}), kill2: make(chan struct{})}
 	inv.draw(h)
 	h.running = inv
-	h.noteLocked(h.name, "%s: invocation %d begins, stage %q on disk", by, h.invocations, h.disk.stage())
+	h.noteLocked(h.name, "%s: invocation %d begins, stage %q on disk", by, h.started, h.disk.stage())
 	h.mu.Unlock()
 
 	h.actors.Go(func() {
@@ -149,6 +149,7 @@ func (inv *invocation) dieLocked(why string) {
 	inv.noteLocked(inv.who, "the invocation dies (%s); stage %q on disk", why, inv.host.disk.stage())
 	close(inv.dead)
 	inv.stop()
+	inv.killed++
 	inv.host.running = nil
 	if !inv.calm && inv.rng.chance(0.3) { // somebody, or systemd, starts it again at once
 		h, after := inv.host, inv.rng.between(time.Millisecond, 2*inv.settings.Settle)
@@ -162,6 +163,11 @@ func (inv *invocation) dieLocked(why string) {
 
 // step is a point between two effects, at which the process may die.
 func (inv *invocation) step(what string) error {
+	if inv.mishap(inv.odds.freeze) { // a virtual machine that is paused, say
+		d := inv.rng.between(time.Second, time.Hour)
+		inv.note("stands still for %s before: %s", d, what)
+		inv.sleep(d)
+	}
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	if inv.isDead() {
@@ -188,12 +194,11 @@ func (inv *invocation) note(format string, args ...any) { inv.world.note(inv.who
 
 // workflow is the program: the real workflow, with the real client and the real store.
 func (inv *invocation) workflow() *workflow.Workflow {
-	log := hclog.NewNullLogger()
+	options := &hclog.LoggerOptions{Level: hclog.Error, Output: inv, DisableTime: true}
 	if inv.verbose {
-		log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: inv, DisableTime: true, Exclude: func(_ hclog.Level, message string, _ ...any) bool {
-			return message == "request answered" || message == "request failed"
-		}})
+		options.Level, options.Exclude = hclog.Debug, hclog.ExcludeByPrefix("request ").Exclude // the network notes them
 	}
+	log := hclog.New(options)
 	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: inv.httpTimeout, Retries: inv.retries, Log: log,
 		Transport: network{inv}, Random: inv.rng.part})
 	w := &workflow.Workflow{
@@ -211,17 +216,16 @@ func (inv *invocation) workflow() *workflow.Workflow {
 	return w
 }
 
-// Write takes what the program logs into the history.
+// Write takes what the program logs into the history. People read it, too.
 func (inv *invocation) Write(line []byte) (int, error) {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
 	if !inv.isDead() {
-		inv.note("  log: %s", trim(line))
+		inv.noteLocked(inv.who, "  log: %.200s", runName.ReplaceAllString(string(bytes.TrimSpace(line)), "$1"))
+		inv.duplicate = inv.duplicate || bytes.Contains(line, []byte("two locks of this name"))
 	}
 	return len(line), nil
 }
 
 // runName finds the part of a run's name that is not the seed's.
 var runName = regexp.MustCompile(`(\b\d{8}-\d{6})-[A-Z2-7]{4}\b`)
-
-func trim(line []byte) string {
-	return fmt.Sprintf("%.200s", runName.ReplaceAllString(string(bytes.TrimSpace(line)), "$1"))
-}

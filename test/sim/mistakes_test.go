@@ -20,11 +20,11 @@ type mistake struct {
 }
 
 var mistakes = []*mistake{
-	{"no settle", 100, func(_ *invocation, w *workflow.Workflow) {
+	{"no settle", 300, func(_ *invocation, w *workflow.Workflow) {
 		w.Settle = time.Nanosecond
 		w.Server = hasty{w.Server}
 	}},
-	{"no verify", 100, func(_ *invocation, w *workflow.Workflow) { w.Server = &credulous{LockServer: w.Server} }},
+	{"no verify", 1000, func(inv *invocation, w *workflow.Workflow) { w.Server = &credulous{LockServer: w.Server, inv: inv} }},
 	{"state written after the act", 100, func(_ *invocation, w *workflow.Workflow) {
 		late := &lateStore{Store: w.Store}
 		w.Store, w.Hooks, w.Host = late, lateHooks{w.Hooks, late}, lateHost{w.Host, late}
@@ -42,6 +42,7 @@ func (hasty) Slowest() time.Duration { return 0 }
 // credulous takes Foreman's yes to its claim for the lock.
 type credulous struct {
 	workflow.LockServer
+	inv           *invocation
 	granted, took bool
 }
 
@@ -54,7 +55,9 @@ func (s *credulous) Acquire(ctx context.Context, name string) error {
 func (s *credulous) Show(ctx context.Context, name string) (workflow.Lock, error) {
 	if s.granted {
 		s.granted, s.took = false, true
-		return workflow.Lock{Enabled: true, Holder: "me", Self: true}, nil
+		ours := workflow.Lock{Enabled: true, Holder: "me", Self: true}
+		s.inv.looked(time.Now(), ours, nil)
+		return ours, nil
 	}
 	return s.LockServer.Show(ctx, name)
 }
@@ -147,7 +150,7 @@ func TestMistakes(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(20 * m.within) {
 				r := simulate(t, seed, m, false)
-				if r.broken != "" && !r.late {
+				if r.broken != "" && r.late == "" {
 					t.Logf("%s: found by history %d: %s", m.name, seed+1, r.broken)
 					if seed >= uint64(m.within) {
 						t.Errorf("%s: only history %d finds it, and %d should have", m.name, seed+1, m.within)

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,7 +32,7 @@ func (n network) fate() fate {
 	if n.isCalm() {
 		return f
 	}
-	if n.late && r.chance(0.2) {
+	if n.plan.late && r.chance(0.2) {
 		f.lag = r.part(5 * n.settings.Settle)
 	}
 	if !r.chance(n.odds.network) {
@@ -72,6 +71,7 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	f := n.fate()
+	n.count(f)
 	n.note("%s sent%s", req.Method, f.told())
 	answers, gone := make(chan *http.Response, 1), make(chan struct{})
 	n.actors.Go(func() { n.deliver(req, f, answers, gone) })
@@ -100,9 +100,18 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
+func (n network) count(f fate) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.requests++
+	if f.told() != "" {
+		n.spoiled++
+	}
+}
+
 func (f fate) told() string {
 	text := ""
-	for _, part := range []string{f.name, number("answered by another with", f.status), number("the answer will be", f.after)} {
+	for _, part := range []string{f.name, status("answered by another with", f.status), status("the answer will be", f.after)} {
 		if part != "" {
 			text += ": " + part
 		}
@@ -110,7 +119,7 @@ func (f fate) told() string {
 	return text
 }
 
-func number(what string, n int) string {
+func status(what string, n int) string {
 	if n == 0 {
 		return ""
 	}
@@ -121,12 +130,13 @@ func number(what string, n int) string {
 func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Response, gone <-chan struct{}) {
 	lost := false // nobody waits for the answer
 	arrives := time.Now().Add(f.there)
+	since := arrives
 	timer := time.NewTimer(f.there)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-gone:
-		lost = true
+		lost, since = true, time.Now()
 		time.Sleep(min(time.Until(arrives), f.lag))
 	}
 	if f.lostThere {
@@ -134,8 +144,8 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 	}
 	res := canned(f.status)
 	if res == nil {
-		res = n.ask(req, time.Now())
-		if f.again > 0 {
+		res = n.ask(req, since)
+		if f.again > 0 && !lost {
 			again := time.Now()
 			n.actors.Go(func() {
 				time.Sleep(f.again)
@@ -158,10 +168,10 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 	}
 }
 
-// ask hands a request to Foreman, which works on it whatever becomes of the client. since is when the wait for it to be
-// written may have begun at the latest.
+// ask hands a request to Foreman, which works on it whatever becomes of the client. It is late if it is written later than the
+// settle time after since.
 func (n network) ask(req *http.Request, since time.Time) *http.Response {
-	res, err := n.server.Transport(n.name).RoundTrip(req.Clone(context.Background()))
+	res, err := n.server.Transport(n.name).RoundTrip((&http.Request{Method: req.Method, URL: req.URL, Header: req.Header}))
 	if err != nil {
 		panic(err) // the server's faults are not used
 	}

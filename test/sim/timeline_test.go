@@ -2,10 +2,13 @@ package sim
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
-	"testing"
 	"time"
 )
+
+// broke is who tells of a broken invariant.
+const broke = "!!!"
 
 // event is a line of a history.
 type event struct {
@@ -46,24 +49,49 @@ func (w *world) breaks(format string, args ...any) {
 
 func (w *world) breaksLocked(format string, args ...any) {
 	if w.broken == "" {
-		w.broken, w.brokenAt = fmt.Sprintf(format, args...), time.Since(w.began)
-		w.noteLocked("!!!", "%s", w.broken)
+		w.broken = fmt.Sprintf(format, args...)
+		w.noteLocked(broke, "%s", w.broken)
 	}
 }
 
-// timeline plays a history once more and writes down what happened until the invariant broke.
-func timeline(t *testing.T, r result, m *mistake) string {
-	again := simulate(t, r.seed, m, true)
+// timeline is the history until the invariant broke.
+func (r result) timeline() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %s\n", r.seed, r.broken)
-	if again.broken != r.broken {
-		fmt.Fprintf(&b, "played again it has another end: %q\n", again.broken)
-	}
-	for _, e := range again.events {
+	for _, e := range r.events {
 		fmt.Fprintln(&b, e)
-		if e.who == "!!!" {
+		if e.who == broke {
 			break
 		}
 	}
 	return b.String()
+}
+
+// tally adds up what came of many histories.
+type tally struct {
+	histories, failed int
+	counts
+	late, byPut, byDelete int // written later than the settle time; and broke an invariant
+}
+
+func (a *tally) add(r result) {
+	a.histories++
+	a.runs, a.invocations, a.killed, a.down = a.runs+r.runs, a.invocations+r.invocations, a.killed+r.killed, a.down+r.down
+	a.requests, a.spoiled = a.requests+r.requests, a.spoiled+r.spoiled
+	if r.late == "" {
+		return
+	}
+	a.late++
+	if r.broken != "" && r.late == http.MethodPut {
+		a.byPut++
+	} else if r.broken != "" {
+		a.byDelete++
+	}
+}
+
+func (a tally) String() string {
+	return fmt.Sprintf("%d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; %d requests, %d of them with "+
+		"trouble; in %d histories a request that was written later than the settle time changed the holder, which broke an invariant in %d (a PUT) "+
+		"and %d (a DELETE)",
+		a.histories, a.runs, a.invocations, a.killed, a.down, a.requests, a.spoiled, a.late, a.byPut, a.byDelete)
 }

@@ -16,6 +16,7 @@ const lockName = "web"
 // odds are how often something goes wrong, for each time that it could.
 type odds struct {
 	kill, powerCut float64 // at each effect
+	freeze         float64 // that the host stands still before it
 	network        float64 // for each request
 	disk           float64 // for each change of the state file
 	hook           float64 // that it fails
@@ -58,26 +59,26 @@ func newPlan(r *random) plan {
 		hosts:       1 + min(r.n(8), r.n(8)),
 		httpTimeout: pick(r, 5*time.Second, 30*time.Second),
 		retries:     r.n(4),
-		odds: odds{kill: some(0.02), powerCut: some(0.01), network: some(0.4), disk: some(0.05), hook: some(0.3), reboot: some(0.6),
+		odds: odds{kill: some(0.02), powerCut: some(0.01), freeze: some(0.01), network: some(0.4), disk: some(0.05), hook: some(0.3), reboot: some(0.6),
 			signal: some(0.5), clock: some(1), boot: some(0.03)},
 		hooks:    map[state.Stage]int{},
-		hookTime: r.between(time.Second, 90*time.Minute),
+		hookTime: r.between(time.Second, 15*time.Minute),
 		latency:  r.between(time.Millisecond, 2*time.Second),
 		late:     r.chance(0.1),
 		exists:   r.chance(0.8),
 		together: r.chance(0.4),
-		every:    pick(r, 10*time.Minute, time.Hour, 3*time.Hour),
-		trouble:  r.between(10*time.Minute, 10*time.Hour),
+		trouble:  r.between(10*time.Minute, 6*time.Hour),
 		crashes:  max(0, r.n(6)-3),
 		admin:    max(0, r.n(8)-4),
 		operator: max(0, r.n(8)-4),
 	}
+	p.every = p.trouble / pick[time.Duration](r, 2, 4, 8)
 	p.settings = workflow.Settings{
 		LockName:       lockName,
-		RetryInterval:  pick(r, 30*time.Second, time.Minute, 10*time.Minute),
+		RetryInterval:  p.every / time.Duration(3+r.n(8)),
 		LockTimeout:    pick(r, 0, 0, 10*time.Second, time.Hour),
 		Settle:         pick(r, 500*time.Millisecond, 2*time.Second, 2*time.Second, 10*time.Second),
-		Refresh:        pick(r, 0, max(20*time.Second, p.hookTime/10), time.Hour),
+		Refresh:        pick(r, 0, max(20*time.Second, p.hookTime/3), time.Hour),
 		ReleaseTimeout: pick(r, 0, 0, 0, time.Minute),
 		RebootTimeout:  pick(r, time.Minute, 15*time.Minute),
 		Retries:        p.retries,
@@ -114,10 +115,13 @@ type world struct {
 	changed   change    // when it last changed
 	taken     time.Time // when somebody last took the lock from its holder
 	duplicate bool      // somebody was told of two locks of the name
-	late      bool      // a request that was written later than the settle time has changed the holder
-	broken    string    // the first invariant that was broken
-	brokenAt  time.Duration
+	late      string    // PUT or DELETE: one that was written later than the settle time was the last to change the holder so
+	counts
+	broken string // the first invariant that was broken
 }
+
+// counts tell how much happened.
+type counts struct{ runs, invocations, killed, down, requests, spoiled int }
 
 type change struct {
 	at time.Time
@@ -221,15 +225,11 @@ func (w *world) standing() string {
 
 // result is what came of a history.
 type result struct {
-	seed    uint64
-	broken  string
-	at      time.Duration
-	late    bool // broken after a request that was written later than the settle time
-	lateIn  bool
-	events  []event
-	lasted  time.Duration
-	runs    int
-	crashed int
+	seed   uint64
+	broken string // the first invariant that was broken; empty: none
+	late   string // PUT or DELETE: one that was written later than the settle time has changed the holder
+	events []event
+	counts
 }
 
 // simulate plays one history. It has to be called outside of any bubble.
@@ -237,10 +237,7 @@ func simulate(t *testing.T, seed uint64, m *mistake, verbose bool) (r result) {
 	inBubble(t, func() {
 		w := newWorld(seed, m, verbose)
 		w.play()
-		r = result{seed: seed, broken: w.broken, at: w.brokenAt, late: w.late, events: w.events, lasted: time.Since(w.began)}
-		for _, h := range w.hosts {
-			r.runs, r.crashed = r.runs+h.runs, r.crashed+h.crashed
-		}
+		r = result{seed, w.broken, w.late, w.events, w.counts}
 	})
 	return r
 }
