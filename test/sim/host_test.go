@@ -58,7 +58,7 @@ func (h *host) live() {
 	for {
 		wait := h.every/2 + h.rng.part(h.every)
 		if h.together {
-			wait = h.every - time.Since(h.began)%h.every + h.rng.part(time.Second)
+			wait = h.every - time.Since(h.began)%h.every + h.rng.part(200*time.Millisecond)
 		}
 		if h.isCalm() {
 			wait = min(wait, 10*time.Minute)

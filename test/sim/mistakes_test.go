@@ -20,7 +20,7 @@ type mistake struct {
 }
 
 var mistakes = []*mistake{
-	{"no settle", 300, func(_ *invocation, w *workflow.Workflow) {
+	{"no settle", 100, func(_ *invocation, w *workflow.Workflow) {
 		w.Settle = time.Nanosecond
 		w.Server = hasty{w.Server}
 	}},
@@ -28,6 +28,9 @@ var mistakes = []*mistake{
 	{"state written after the act", 100, func(_ *invocation, w *workflow.Workflow) {
 		late := &lateStore{Store: w.Store}
 		w.Store, w.Hooks, w.Host = late, lateHooks{w.Hooks, late}, lateHost{w.Host, late}
+	}},
+	{"state not synced", 100, func(inv *invocation, w *workflow.Workflow) {
+		w.Store = storeOf{inv, state.Store{Path: "state", Disk: unsynced{diskOf{inv}}}}
 	}},
 	{"no boot check", 100, func(inv *invocation, w *workflow.Workflow) { w.Host = everNew{w.Host, inv} }},
 	{"blind DELETE retry", 100, func(_ *invocation, w *workflow.Workflow) { w.Server = blind{w.Server} }},
@@ -84,6 +87,11 @@ func (s *lateStore) flush() error {
 	s.due = nil
 	return s.Store.Save(r)
 }
+
+// unsynced trusts the kernel to write the directory some day.
+type unsynced struct{ state.Disk }
+
+func (unsynced) SyncDir(string) error { return nil }
 
 type lateHooks struct {
 	workflow.Hooks

@@ -41,7 +41,7 @@ type plan struct {
 	late        bool          // requests may be written later than the settle time
 	exists      bool          // the lock, from the beginning
 	every       time.Duration // the timer
-	together    bool          // the timers of all hosts fire within a second
+	together    bool          // the timers of all hosts fire within 200 ms
 	trouble     time.Duration // how long anything may go wrong
 	crashes     int           // of each host, at any time
 	admin       int           // acts of administrators
