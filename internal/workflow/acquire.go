@@ -266,24 +266,23 @@ func (a *acquisition) abandon(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	for {
+	for range 3 { // a second DELETE for a claim that came late; more would change nothing
 		lock, err := a.show(ctx)
-		if lock.Self {
-			if err = a.Server.Release(ctx, a.name); err == nil {
-				a.log.Info("lock given back")
-				a.holder = notUs
-			}
-		}
-		left := time.Until(a.settled)
 		switch {
 		case err != nil && !errors.Is(err, ErrNoLock):
 			return false
-		case left <= 0:
-			return a.holder == notUs
-		case !pause(ctx, left): // a claim may still be written
+		case a.holder == notUs:
+			return true
+		case lock.Self && a.Server.Release(ctx, a.name) != nil:
+			return false
+		case lock.Self:
+			a.log.Info("lock given back")
+		}
+		if !pause(ctx, time.Until(a.settled)) {
 			return false
 		}
 	}
+	return false
 }
 
 // abandonTimeout bounds the cleaning up after an attempt, which may run while systemd waits for us to stop.

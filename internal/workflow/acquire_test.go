@@ -228,6 +228,9 @@ func TestLockNeverLeaks(t *testing.T) {
 				return nil
 			})
 		}, "", ""},
+		{"given back, and still ours: Foreman may have two locks of this name; not forgotten", "PUT", func(w *world) {
+			w.foreman.after = from("DELETE", 1, func() error { w.foreman.hold("me"); return nil })
+		}, state.LockGet, "me"},
 		{"an unanswered claim may still come true: waited for, and given back", "PUT", func(w *world) {
 			w.foreman.after = nth("PUT", 1, func() error {
 				w.foreman.hold("")
