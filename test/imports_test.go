@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"test/demo":            nil,
 	"test/scale":           {"internal/dlm/dlmtest", "test/scale/model"},
 	"test/scale/model":     {"internal/dlm/dlmtest"},
+	"test/sim":             nil,
 }
 
 // effects are packages that workflow must not use by itself: its effects come in through interfaces.

@@ -24,17 +24,17 @@ var mistakes = []*mistake{
 		w.Settle = time.Nanosecond
 		w.Server = hasty{w.Server}
 	}},
-	{"no verify", 1000, func(inv *invocation, w *workflow.Workflow) { w.Server = &credulous{LockServer: w.Server, inv: inv} }},
-	{"state written after the act", 100, func(_ *invocation, w *workflow.Workflow) {
+	{"no verify", 500, func(inv *invocation, w *workflow.Workflow) { w.Server = &credulous{LockServer: w.Server, inv: inv} }},
+	{"state written after the act", 10, func(_ *invocation, w *workflow.Workflow) {
 		late := &lateStore{Store: w.Store}
 		w.Store, w.Hooks, w.Host = late, lateHooks{w.Hooks, late}, lateHost{w.Host, late}
 	}},
-	{"state not synced", 100, func(inv *invocation, w *workflow.Workflow) {
+	{"state not synced", 10, func(inv *invocation, w *workflow.Workflow) {
 		w.Store = storeOf{inv, state.Store{Path: "state", Disk: unsynced{diskOf{inv}}}}
 	}},
-	{"no boot check", 100, func(inv *invocation, w *workflow.Workflow) { w.Host = everNew{w.Host, inv} }},
-	{"blind DELETE retry", 100, func(_ *invocation, w *workflow.Workflow) { w.Server = blind{w.Server} }},
-	{"refresh after release", 100, func(inv *invocation, w *workflow.Workflow) { w.Server = restless{w.Server, inv} }},
+	{"no boot check", 20, func(inv *invocation, w *workflow.Workflow) { w.Host = everNew{w.Host, inv} }},
+	{"blind DELETE retry", 20, func(_ *invocation, w *workflow.Workflow) { w.Server = blind{w.Server} }},
+	{"refresh after release", 10, func(inv *invocation, w *workflow.Workflow) { w.Server = restless{w.Server, inv} }},
 }
 
 // hasty doesn't look at how slow Foreman is.

@@ -30,17 +30,16 @@ func number(t *testing.T, key string, otherwise int) int {
 }
 
 // TestHistories: no invariant is broken, but where a request was written later than the settle time. SEED plays one history only,
-// and shows it.
+// and shows it; FIRST is the seed of the first of many.
 func TestHistories(t *testing.T) {
-	first, n := number(t, "SEED", -1), number(t, "HISTORIES", usually)
-	if first >= 0 {
-		r := simulate(t, uint64(first), nil, true)
+	if seed := number(t, "SEED", -1); seed >= 0 {
+		r := simulate(t, uint64(seed), nil, true)
 		t.Log(r.timeline())
 		return
 	}
 	var mu sync.Mutex
 	var all tally
-	parallel(t, n, func(t *testing.T, seed uint64) {
+	parallel(t, number(t, "FIRST", 0), number(t, "HISTORIES", usually), func(t *testing.T, seed uint64) {
 		r := simulate(t, seed, nil, false)
 		mu.Lock()
 		defer mu.Unlock()
@@ -59,7 +58,7 @@ func TestHistories(t *testing.T) {
 
 // TestSameSeed: a seed is a history, line for line.
 func TestSameSeed(t *testing.T) {
-	parallel(t, usually/20, func(t *testing.T, seed uint64) {
+	parallel(t, 0, usually/20, func(t *testing.T, seed uint64) {
 		one, two := simulate(t, seed, nil, true), simulate(t, seed, nil, true)
 		for i := range min(len(one.events), len(two.events)) {
 			if one.events[i] != two.events[i] {
