@@ -87,8 +87,8 @@ var errDisabled = errors.New("this host holds the lock, but it is disabled in Fo
 var errUnsettled = errors.New("a claim that was sent before may still reach Foreman")
 
 // errKept: the server releases the lock and keeps it, as it does where it has two of a name (foreman_dlm 4.0.0, dlmlock.rb:99-105).
-var errKept = errors.New("Foreman says that it is released, and shows it as this host's still: it may have two locks of this name, of " +
-	"which an administrator must delete one (Monitor > Distributed Locks)")
+var errKept = errors.New("it is released, says Foreman, and shows it as this host's still: there may be two locks of this name, of which an " +
+	"administrator must delete one (Monitor > Distributed Locks)")
 
 // attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
 // server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
