@@ -125,9 +125,15 @@ func (c *Client) Acquire(ctx context.Context, name string) error {
 	return err
 }
 
-// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled.
+// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled. ErrDuplicate: Foreman has two locks of
+// this name and released neither (dlmlock.rb:99-105); should another host have taken it in the same instant, Show tells.
 func (c *Client) Release(ctx context.Context, name string) error {
-	_, err := c.lock(ctx, http.MethodDelete, name)
+	lock, err := c.lock(ctx, http.MethodDelete, name)
+	if err == nil && lock.Holder != "" {
+		return &Error{Kind: ErrDuplicate, Op: opNames[http.MethodDelete], Lock: name, Status: http.StatusOK,
+			Detail: fmt.Sprintf("Foreman said yes, and names %s as the holder still: it has two locks of this name, of which an administrator "+
+				"must delete one", lock.Holder)}
+	}
 	return err
 }
 

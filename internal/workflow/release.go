@@ -52,10 +52,8 @@ func (w *Workflow) release(ctx context.Context, name string, settled time.Time) 
 		case err != nil:
 			r.explain(err)
 			err = r.wait(ctx, backoff, err)
-		case r.granted > 1:
-			err = r.wait(ctx, 2*r.settle(), errKept)
 		case !r.proved():
-			err = r.wait(ctx, time.Until(r.settled)*4/3, errUnsettled)
+			err = r.wait(ctx, max(backoff, 2*r.settle(), time.Until(r.settled)*4/3), errUnsettled)
 		}
 		if err != nil && !r.proved() {
 			return err
@@ -83,12 +81,8 @@ func (r *releasing) proved() bool { return r.granted == 1 && !time.Now().Before(
 // errDisabled: the holder itself can't release a disabled lock.
 var errDisabled = errors.New("this host holds the lock, but it is disabled in Foreman: enable it there")
 
-// errUnsettled: a claim of this host may be written after the release.
-var errUnsettled = errors.New("a claim that was sent before may still reach Foreman")
-
-// errKept: the server releases the lock and keeps it, as it does where it has two of a name (foreman_dlm 4.0.0, dlmlock.rb:99-105).
-var errKept = errors.New("it is released, says Foreman, and shows it as this host's still: there may be two locks of this name, of which an " +
-	"administrator must delete one (Monitor > Distributed Locks)")
+// errUnsettled: a claim of this host may be written after the release, or was.
+var errUnsettled = errors.New("a claim that was sent before the release may reach Foreman after it")
 
 // attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
 // server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
@@ -122,9 +116,6 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 		r.granted, err = 0, errDisabled
 	default:
 		r.granted = 0
-	}
-	if r.granted > 2 { // a claim that came late would be gone by now
-		err = errKept
 	}
 	return false, err
 }
@@ -163,7 +154,7 @@ func (r *releasing) explain(err error) {
 func releaseTrouble(err error) string {
 	var trouble *Unavailable
 	switch {
-	case errors.Is(err, errDisabled), errors.Is(err, errKept):
+	case errors.Is(err, errDisabled):
 		return err.Error()
 	case errors.Is(err, ErrNotNow):
 		return "Foreman refuses the release"
