@@ -82,8 +82,8 @@ HISTORIES ?= 100000
 sim: ## play HISTORIES (100000) histories of a cluster in which everything goes wrong; SEED=N shows one
 	HISTORIES=$(HISTORIES) SEED=$(SEED) GOGC=400 $(GO) test -count=1 -v -timeout 5h -run 'TestHistories$$' ./test/sim/
 
-MEETINGS ?= 5000
-sim-race: ## measure the race that no client can close, in MEETINGS (5000) meetings for each settle time and latency
+MEETINGS ?= 2000
+sim-race: ## measure the race that no client can close, in MEETINGS (2000) meetings for each settle time and latency
 	CURVE=$(MEETINGS) GOGC=400 $(GO) test -count=1 -v -timeout 5h -run 'TestCurve$$' ./test/sim/
 
 bench: build ## measure speed and memory, as ratios

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,19 +46,26 @@ func (hasty) Slowest() time.Duration { return 0 }
 // credulous takes Foreman's yes to its claim for the lock.
 type credulous struct {
 	workflow.LockServer
-	inv           *invocation
-	granted, took bool
+	inv     *invocation
+	mu      sync.Mutex
+	granted bool
+	took    bool
 }
 
 func (s *credulous) Acquire(ctx context.Context, name string) error {
 	err := s.LockServer.Acquire(ctx, name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.granted = err == nil && !s.took
 	return err
 }
 
 func (s *credulous) Show(ctx context.Context, name string) (workflow.Lock, error) {
-	if s.granted {
-		s.granted, s.took = false, true
+	s.mu.Lock()
+	believes := s.granted
+	s.granted, s.took = false, s.took || believes
+	s.mu.Unlock()
+	if believes {
 		ours := workflow.Lock{Enabled: true, Holder: "me", Self: true}
 		s.inv.looked(time.Now(), ours, nil)
 		return ours, nil
