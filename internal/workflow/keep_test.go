@@ -183,6 +183,12 @@ func TestRefresh(t *testing.T) {
 			}}}
 			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
 		}, 1, "failed", "lock lost"},
+		{"lost while a slow disk takes the announcement of the reboot: no reboot", func(w *world) {
+			w.needsReboot()
+			w.announcing = 90 * time.Minute
+			w.foreman.before = nth("GET", 7, func() error { w.foreman.hold("other"); return nil })
+			w.onReboot = func() error { w.t.Error("rebooted"); return nil }
+		}, 1, "failed", "lock lost"},
 		{"in a resumed post_update too", func(w *world) {
 			w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r"}
 			w.foreman.hold("me")

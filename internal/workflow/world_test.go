@@ -25,6 +25,8 @@ type world struct {
 
 	disk    *state.Record
 	saveErr error // from now on
+	// announcing is how long it takes to write that a reboot is asked for.
+	announcing time.Duration
 	machine string
 
 	hooks          map[state.Stage][]fakeHook
@@ -159,6 +161,9 @@ func (s fakeStore) Save(r state.Record) error {
 		return err
 	}
 	r.Format = state.Format
+	if r.Asked != nil {
+		pause(context.Background(), s.announcing)
+	}
 	s.disk = &r
 	if r.Asked != nil {
 		s.askedIn = s.bootID

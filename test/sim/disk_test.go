@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"syscall"
+	"time"
 
 	"foreman-dlm-updater/internal/state"
 )
@@ -90,6 +91,12 @@ func (d diskOf) Remove(string) error {
 func (d diskOf) SyncDir(string) error {
 	if err := d.step("sync state"); err != nil {
 		return err
+	}
+	if d.mishap(d.odds.disk) {
+		d.note("the sync takes long")
+		if !d.sleep(d.rng.between(time.Second, 30*time.Minute)) {
+			return errDead
+		}
 	}
 	if d.mishap(d.odds.disk) {
 		d.note("the sync fails")

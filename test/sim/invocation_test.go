@@ -32,7 +32,8 @@ type invocation struct {
 	kill2  chan struct{} // the second signal
 	pass   pass          // what it does in a stage
 	looks  looks
-	number int // of the host's invocations
+	wakes  time.Time // it stands still until then
+	number int       // of the host's invocations
 	// announces: the record that is being written says that a reboot is asked for.
 	announces bool
 }
@@ -163,11 +164,7 @@ func (inv *invocation) dieLocked(why string) {
 
 // step is a point between two effects, at which the process may die.
 func (inv *invocation) step(what string) error {
-	if inv.mishap(inv.odds.freeze) { // a virtual machine that is paused, say
-		d := inv.rng.between(time.Second, time.Hour)
-		inv.note("stands still for %s before: %s", d, what)
-		inv.sleep(d)
-	}
+	inv.standStill(what)
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	if inv.isDead() {
@@ -185,6 +182,24 @@ func (inv *invocation) step(what string) error {
 		return nil
 	}
 	return errDead
+}
+
+// standStill is what a virtual machine does that is paused: all that the process does comes later.
+func (inv *invocation) standStill(what string) {
+	freezes := inv.mishap(inv.odds.freeze)
+	inv.mu.Lock()
+	if freezes {
+		inv.wakes = time.Now().Add(inv.rng.between(time.Second, time.Hour))
+		inv.noteLocked(inv.who, "stands still until %s before: %s", elapsed(inv.wakes.Sub(inv.began)), what)
+	}
+	rest := time.Until(inv.wakes)
+	if rest > 0 {
+		inv.wakes = inv.wakes.Add(time.Microsecond) // one after the other
+	}
+	inv.mu.Unlock()
+	if rest > 0 {
+		inv.sleep(rest)
+	}
 }
 
 // mishap reports whether something goes wrong.
