@@ -21,7 +21,7 @@ type mistake struct {
 }
 
 var mistakes = []*mistake{
-	{"no settle", 100, func(_ *invocation, w *workflow.Workflow) {
+	{"no settle", 200, func(_ *invocation, w *workflow.Workflow) {
 		w.Settle = time.Nanosecond
 		w.Server = hasty{w.Server}
 	}},

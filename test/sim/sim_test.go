@@ -58,7 +58,7 @@ func TestHistories(t *testing.T) {
 
 // TestSameSeed: a seed is a history, line for line.
 func TestSameSeed(t *testing.T) {
-	parallel(t, 0, usually/20, func(t *testing.T, seed uint64) {
+	parallel(t, 0, max(number(t, "HISTORIES", usually)/20, 1), func(t *testing.T, seed uint64) {
 		one, two := simulate(t, seed, nil, true), simulate(t, seed, nil, true)
 		for i := range min(len(one.events), len(two.events)) {
 			if one.events[i] != two.events[i] {
