@@ -12,7 +12,7 @@ const elsewhere = "elsewhere"
 
 // windowOf draws how long the server dwells between check and write.
 func (w *world) windowOf(_, method string) time.Duration {
-	if w.plan.late && method != http.MethodGet && w.dwell.chance(0.1) {
+	if w.plan.late && method != http.MethodGet && !w.isCalm() && w.dwell.chance(0.1) {
 		return w.dwell.part(4 * w.settings.Settle)
 	}
 	return w.dwell.part(w.window)

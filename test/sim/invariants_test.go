@@ -163,7 +163,7 @@ func (w *world) checkHolder() {
 func (inv *invocation) hookBegins(stage state.Stage, name string) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	inv.noteLocked(inv.who, "hook %s/%s begins", stage, name)
+	inv.noteLocked(inv.name, "hook %s/%s begins", stage, name)
 	h, first := inv.host, name == hookName(0)
 	inv.announced(stage)
 	if inv.pass.stage != stage || name != hookName(inv.pass.next) {
@@ -230,7 +230,7 @@ func (inv *invocation) hookEnds(stage state.Stage, name string, r workflow.HookR
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	h := inv.host
-	inv.noteLocked(inv.who, "hook %s/%s ends: exit %d %v", stage, name, r.Exit, r.Err)
+	inv.noteLocked(inv.name, "hook %s/%s ends: exit %d %v", stage, name, r.Exit, r.Err)
 	inv.pass.next++
 	last := inv.pass.next == inv.hooks[stage]
 	question := stage == state.NeedsUpdate || stage == state.NeedsReboot
@@ -251,7 +251,7 @@ func (inv *invocation) reboots() {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	h := inv.host
-	inv.noteLocked(inv.who, "the reboot command runs")
+	inv.noteLocked(inv.name, "the reboot command runs")
 	inv.announced(state.PostUpdate)
 	inv.inOrder(state.Reboot)
 	if h.run.asked == nil || !h.run.asked.Same(h.boot) {

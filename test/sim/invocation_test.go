@@ -21,7 +21,6 @@ var errDead = errors.New("killed")
 // invocation is one start of the program.
 type invocation struct {
 	*host
-	who    string
 	rng    *random
 	wall   time.Duration // how far the wall clock is off
 	ctx    context.Context
@@ -38,26 +37,26 @@ type invocation struct {
 	announces bool
 }
 
-// start starts the program on the run in progress, or a new one; false if it could not be.
-func (h *host) start(by string, atBoot bool) bool {
-	return h.invoke(by, func(inv *invocation, w *workflow.Workflow) error { return w.Run(inv.ctx, atBoot) })
+// start starts the program on the run in progress, or a new one.
+func (h *host) start(by string, atBoot bool) {
+	h.invoke(by, func(inv *invocation, w *workflow.Workflow) error { return w.Run(inv.ctx, atBoot) })
 }
 
 // invoke starts the program for anything that holds the instance lock, and waits until the process is gone.
-func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error) bool {
+func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error) {
 	h.mu.Lock()
 	if !h.up {
 		h.mu.Unlock()
-		return false
+		return
 	}
 	if h.running != nil {
 		h.noteLocked(h.name, "%s: another invocation is running", by)
 		h.mu.Unlock()
-		return false
+		return
 	}
 	h.started++
 	h.invocations++
-	inv := &invocation{host: h, who: h.name, number: h.started, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.started)),
+	inv := &invocation{host: h, number: h.started, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.started)),
 		dead: make(chan struct{}), ended: make(chan struct{}), kill2: make(chan struct{})}
 	inv.draw(h)
 	h.running = inv
@@ -79,7 +78,6 @@ func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error)
 	case <-inv.dead:
 	}
 	inv.stop()
-	return true
 }
 
 // draw decides what will happen to the invocation from outside.
@@ -126,7 +124,7 @@ func (inv *invocation) signal() {
 		return
 	}
 	inv.sigs++
-	inv.noteLocked(inv.who, "SIGTERM")
+	inv.noteLocked(inv.name, "SIGTERM")
 	inv.stop()
 	if inv.sigs == 2 {
 		close(inv.kill2)
@@ -147,7 +145,7 @@ func (inv *invocation) dieLocked(why string) {
 	if inv.isDead() {
 		return
 	}
-	inv.noteLocked(inv.who, "the invocation dies (%s); stage %q on disk", why, inv.host.disk.stage())
+	inv.noteLocked(inv.name, "the invocation dies (%s); stage %q on disk", why, inv.host.disk.stage())
 	close(inv.dead)
 	inv.stop()
 	inv.killed++
@@ -190,7 +188,7 @@ func (inv *invocation) standStill(what string) {
 	inv.mu.Lock()
 	if freezes {
 		inv.wakes = time.Now().Add(inv.rng.between(time.Second, time.Hour))
-		inv.noteLocked(inv.who, "stands still until %s before: %s", elapsed(inv.wakes.Sub(inv.began)), what)
+		inv.noteLocked(inv.name, "stands still until %s before: %s", elapsed(inv.wakes.Sub(inv.began)), what)
 	}
 	rest := time.Until(inv.wakes)
 	if rest > 0 {
@@ -205,7 +203,7 @@ func (inv *invocation) standStill(what string) {
 // mishap reports whether something goes wrong.
 func (inv *invocation) mishap(p float64) bool { return !inv.isCalm() && inv.rng.chance(p) }
 
-func (inv *invocation) note(format string, args ...any) { inv.world.note(inv.who, format, args...) }
+func (inv *invocation) note(format string, args ...any) { inv.world.note(inv.name, format, args...) }
 
 // workflow is the program: the real workflow, with the real client and the real store.
 func (inv *invocation) workflow() *workflow.Workflow {
@@ -236,7 +234,7 @@ func (inv *invocation) Write(line []byte) (int, error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	if !inv.isDead() {
-		inv.noteLocked(inv.who, "  log: %.200s", runName.ReplaceAllString(string(bytes.TrimSpace(line)), "$1"))
+		inv.noteLocked(inv.name, "  log: %.200s", runName.ReplaceAllString(string(bytes.TrimSpace(line)), "$1"))
 		inv.duplicate = inv.duplicate || bytes.Contains(line, []byte("two locks of this name"))
 	}
 	return len(line), nil
