@@ -63,11 +63,11 @@ func (e *lostError) Error() string {
 // a lock doesn't expire.
 func (r *run) guard(ctx context.Context) error {
 	r.startRefresh()
+	err := r.look(ctx)
 	if lost := r.refresher.lost.Load(); lost != nil { // even if it is ours again: somebody may have had it in between
 		r.held = No
 		return lost
 	}
-	err := r.look(ctx)
 	var trouble *Unavailable
 	var lost *lostError
 	switch {

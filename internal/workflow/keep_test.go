@@ -183,6 +183,19 @@ func TestRefresh(t *testing.T) {
 			}}}
 			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
 		}, 1, "failed", "lock lost"},
+		{"lost while the look before a stage waits for its answer, and gets none: the stage does not begin", func(w *world) {
+			w.foreman.before = func(method string) error {
+				switch looks := strings.Count(w.requests(), "G"); {
+				case method == "GET" && looks == 4: // update's
+					pause(context.Background(), 90*time.Minute)
+					return unreachable()
+				case method == "GET" && looks == 5:
+					w.foreman.hold("other")
+				}
+				return nil
+			}
+			w.hooks[state.Update] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("update ran"); return HookResult{} }}}
+		}, 1, "failed", "lock lost"},
 		{"lost while a slow disk takes the announcement of the reboot: no reboot", func(w *world) {
 			w.needsReboot()
 			w.announcing = 90 * time.Minute
