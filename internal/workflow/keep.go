@@ -169,6 +169,11 @@ func (f *refresher) run(r *run) {
 			return
 		case <-ticker.C:
 		}
+		select {
+		case <-f.stop: // both were due, after a claim that took long
+			return
+		default:
+		}
 		if !f.refresh(r) {
 			return
 		}
