@@ -27,7 +27,7 @@ type world struct {
 	saveErr error // from now on
 	// announcing is how long it takes to write that a reboot is asked for.
 	announcing time.Duration
-	machine string
+	machine    string
 
 	hooks          map[state.Stage][]fakeHook
 	listErr        map[state.Stage]error
