@@ -47,15 +47,15 @@ func (w *Workflow) release(ctx context.Context, name string, settled time.Time) 
 		switch {
 		case over:
 			return nil
-		case ctx.Err() != nil && !r.proved():
+		case ctx.Err() != nil && !r.proved:
 			return errStopped
 		case err != nil:
 			r.explain(err)
 			err = r.wait(ctx, backoff, err)
-		case !r.proved():
+		case !r.proved:
 			err = r.wait(ctx, max(backoff, 2*r.settle(), time.Until(r.settled)*4/3), errUnsettled)
 		}
-		if err != nil && !r.proved() {
+		if err != nil && !r.proved {
 			return err
 		}
 	}
@@ -71,12 +71,9 @@ type releasing struct {
 	told     string // the trouble that was logged last
 	// tried: a DELETE was sent that may have released it.
 	tried bool
-	// granted counts the DELETEs in a row that were answered with yes.
-	granted int
+	// granted: the last DELETE was answered with yes. proved: and nothing could come after it.
+	granted, proved bool
 }
-
-// proved: the server said that the lock is released, and nothing can come after that.
-func (r *releasing) proved() bool { return r.granted == 1 && !time.Now().Before(r.settled) }
 
 // errDisabled: the holder itself can't release a disabled lock.
 var errDisabled = errors.New("this host holds the lock, but it is disabled in Foreman: enable it there")
@@ -91,7 +88,6 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	free := errors.Is(err, ErrNoLock) || err == nil && !lock.Self
 	switch {
 	case free && time.Now().Before(r.settled):
-		r.granted = min(r.granted, 1)
 		return false, nil
 	case free:
 		if r.tried {
@@ -100,23 +96,21 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 			r.log.Warn("the lock was not this host's any more", "now", whoseNow(lock, err))
 		}
 		return true, nil
-	case err != nil && r.proved():
+	case err != nil && r.proved:
 		r.log.Info("lock released; Foreman could not be asked once more", "error", err)
 		return true, nil
 	case err != nil:
 		return false, err
 	}
+	settled := !time.Now().Before(r.settled)
 	err = r.Server.Release(context.WithoutCancel(ctx), r.name)
 	refused := errors.Is(err, ErrNotNow)
-	r.tried = r.tried || !refused
-	switch {
-	case err == nil:
-		r.granted++
-	case refused && !lock.Enabled:
-		r.granted, err = 0, errDisabled
-	default:
-		r.granted = 0
+	if refused && !lock.Enabled {
+		err = errDisabled
 	}
+	r.tried = r.tried || !refused
+	r.proved = err == nil && settled && !r.granted
+	r.granted = err == nil
 	return false, err
 }
 

@@ -70,9 +70,9 @@ func TestReleasing(t *testing.T) {
 		{"a signal", func(w *world) {
 			w.foreman.before = func(string) error { w.stop(); return unreachable() }
 		}, "later", state.LockRelease, "me", "G", 0, "signal"},
-		{"an outage after DELETE was answered changes nothing", func(w *world) {
-			w.foreman.before = from("GET", 2, unreachable)
-		}, "ok", "", "", "GDG", 0, "lock released"},
+		{"an outage after DELETE was answered is waited out, to be sure", func(w *world) {
+			w.foreman.before = nth("GET", 2, unreachable)
+		}, "ok", "", "", "GDGG", 2 * time.Second, "lock released"},
 		{"412, ours and enabled: keep trying", func(w *world) {
 			w.foreman.before = nth("DELETE", 1, func() error { return ErrNotNow })
 		}, "ok", "", "", "GDGDG", time.Second, "Foreman refuses the release"},
@@ -111,6 +111,16 @@ func TestReleasing(t *testing.T) {
 				return nil
 			})
 		}, "ok", "", "", "GDGDG", 2 * time.Second, "lock released"},
+		{"the same claim, and nobody can be asked once it must have been written: not forgotten", func(w *world) {
+			w.foreman.before = nth("GET", 2, unreachable)
+			w.foreman.after = nth("DELETE", 1, func() error {
+				go func() {
+					pause(context.Background(), time.Second)
+					w.foreman.hold("me")
+				}()
+				return nil
+			})
+		}, "ok", "", "", "GDGGDG", 2 * time.Second, "lock released"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
