@@ -7,7 +7,7 @@ LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -vE '\.(txtar|md)$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input deps clean
+.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -54,8 +54,9 @@ bin/vulndb-%:
 	dir=$$($(GO) mod download -json golang.org/x/vulndb@$* | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
 	rm -rf $@.new && bin/indexdb -vulns "$$dir/data/osv" -out $@.new && mv $@.new $@
 
-unit: ## unit tests and testscript, with the race detector
+unit: ## unit tests and testscript, with the race detector; 2,000 simulated histories
 	$(GO) test -race ./...
+	$(GO) test ./test/sim/ # with the race detector it plays 200
 
 test-rules: ## the alerts for Prometheus, by promtool
 	@if command -v promtool >/dev/null; then \
@@ -84,6 +85,14 @@ bin/goreleaser:
 
 bin/cyclonedx-gomod:
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
+
+HISTORIES ?= 100000
+sim: ## play HISTORIES (100000) histories of a cluster in which everything goes wrong; SEED=N shows one
+	HISTORIES=$(HISTORIES) SEED=$(SEED) GOGC=400 $(GO) test -count=1 -v -timeout 5h -run 'TestHistories$$' ./test/sim/
+
+MEETINGS ?= 2000
+sim-race: ## measure the race that no client can close, in MEETINGS (2000) meetings for each settle time and latency
+	CURVE=$(MEETINGS) GOGC=400 $(GO) test -count=1 -v -timeout 5h -run 'TestCurve$$' ./test/sim/
 
 bench: build ## measure speed and memory, as ratios
 	$(GO) run ./test/bench

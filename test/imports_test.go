@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"test/scale":           {"internal/dlm/dlmtest", "test/scale/model"},
 	"test/scale/model":     {"internal/dlm/dlmtest"},
 	"test/puppet":          nil,
+	"test/sim":             nil,
 }
 
 // effects are packages that workflow must not use by itself: its effects come in through interfaces.

@@ -55,7 +55,7 @@ func (h *clusterHost) InhibitShutdown(string) (allow func())    { return func() 
 func (h *clusterHost) Reboot() error                            { return nil }
 
 // hasty believes a claim at once: it has no settle time worth the name, and does not look at how slow Foreman is.
-type hasty struct{ lockServer }
+type hasty struct{ LockServer }
 
 func (hasty) Slowest() time.Duration { return 0 }
 
@@ -72,9 +72,9 @@ func cluster(t *testing.T, seed uint64, hosts int, careful bool) int32 {
 		host := &clusterHost{name: name, work: 500 * time.Millisecond, inside: &inside, most: &most}
 		client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Retries: 3,
 			Log: hclog.NewNullLogger(), Transport: server.Transport(name)})
-		settle, lock := 2*time.Second, workflow.LockServer(lockServer{client})
+		settle, lock := 2*time.Second, workflow.LockServer(LockServer{client})
 		if !careful {
-			settle, lock = time.Nanosecond, hasty{lockServer{client}}
+			settle, lock = time.Nanosecond, hasty{LockServer{client}}
 		}
 		w := &workflow.Workflow{
 			Settings: workflow.Settings{LockName: "web", RetryInterval: time.Second, Settle: settle, MaxReboots: 3},

@@ -55,7 +55,7 @@ func fleet(t *testing.T, f model.Fleet, seed uint64) model.Result {
 			host := &clusterHost{name: name, work: hold / 2, inside: &inside, most: &most}
 			w := &workflow.Workflow{
 				Settings: workflow.Settings{LockName: "web", RetryInterval: f.Interval, RetryJitter: f.Jitter, Settle: f.Settle, MaxReboots: 3},
-				Store:    host, Server: lockServer{client}, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
+				Store:    host, Server: LockServer{client}, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 			}
 			results <- w.Run(t.Context(), false)
 		}()

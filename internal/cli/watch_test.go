@@ -42,7 +42,7 @@ func TestWatchedRun(t *testing.T) {
 			host := &clusterHost{name: "web1", inside: &atomic.Int32{}, most: &atomic.Int32{}}
 			w := &workflow.Workflow{
 				Settings: workflow.Settings{LockName: "web", RetryInterval: time.Minute, Settle: 2 * time.Second, MaxReboots: 3},
-				Store:    host, Server: lockServer{client}, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
+				Store:    host, Server: LockServer{client}, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 			}
 			if fails {
 				w.Hooks = badHost{host}

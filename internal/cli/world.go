@@ -99,7 +99,7 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 			ConfigPath:     c.Path,
 		},
 		Store:  state.Store{Path: c.State},
-		Server: lockServer{client(c, log, c.HTTPTimeout, c.HTTPRetries)},
+		Server: LockServer{client(c, log, c.HTTPTimeout, c.HTTPRetries)},
 		Hooks:  hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
 		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
 		Log:    log,
@@ -120,10 +120,10 @@ func credentials(c *config.Config) dlm.TLS {
 	return dlm.TLS{Cert: c.ClientCert, Key: c.ClientKey, CA: c.CA}
 }
 
-// lockServer is Foreman for the workflow.
-type lockServer struct{ *dlm.Client }
+// LockServer is Foreman for the workflow.
+type LockServer struct{ *dlm.Client }
 
-func (s lockServer) Show(ctx context.Context, name string) (workflow.Lock, error) {
+func (s LockServer) Show(ctx context.Context, name string) (workflow.Lock, error) {
 	lock, err := s.Client.Show(ctx, name)
 	return seen(lock), meaning(err)
 }
@@ -133,11 +133,11 @@ func seen(lock dlm.Lock) workflow.Lock {
 	return workflow.Lock{Enabled: lock.Enabled, Holder: lock.Holder, Self: lock.Self, Updated: lock.Updated}
 }
 
-func (s lockServer) Acquire(ctx context.Context, name string) error {
+func (s LockServer) Acquire(ctx context.Context, name string) error {
 	return meaning(s.Client.Acquire(ctx, name))
 }
 
-func (s lockServer) Release(ctx context.Context, name string) error {
+func (s LockServer) Release(ctx context.Context, name string) error {
 	return meaning(s.Client.Release(ctx, name))
 }
 

@@ -39,6 +39,8 @@ type Options struct {
 	Log     hclog.Logger
 	// Transport replaces mutual TLS; for tests.
 	Transport http.RoundTripper
+	// Random returns a random part of d; nil: math/rand. A simulation that is to be repeated brings its own.
+	Random func(d time.Duration) time.Duration
 }
 
 // Client talks to one Foreman. Its methods are safe for concurrent use.
@@ -51,6 +53,7 @@ type Client struct {
 	timeout time.Duration
 	retries int
 	log     hclog.Logger
+	random  func(d time.Duration) time.Duration
 
 	mu      sync.Mutex
 	slowest time.Duration
@@ -62,6 +65,10 @@ func New(o Options) *Client {
 	if transport == nil {
 		transport = o.TLS.transport(o.Timeout)
 	}
+	random := o.Random
+	if random == nil {
+		random = rand.N[time.Duration]
+	}
 	return &Client{
 		base:    strings.TrimRight(o.URL, "/"),
 		tls:     o.TLS,
@@ -69,6 +76,7 @@ func New(o Options) *Client {
 		timeout: o.Timeout,
 		retries: o.Retries,
 		log:     o.Log,
+		random:  random,
 	}
 }
 
@@ -94,7 +102,7 @@ func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 		if !errors.Is(err, ErrUnavailable) || try >= c.retries {
 			return lock, err
 		}
-		wait := backoff(try, err)
+		wait := c.backoff(try, err)
 		c.log.Debug("retrying", "lock", name, "wait", wait.Round(time.Millisecond), "error", err)
 		select {
 		case <-ctx.Done():
@@ -117,9 +125,15 @@ func (c *Client) Acquire(ctx context.Context, name string) error {
 	return err
 }
 
-// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled.
+// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled. ErrDuplicate: Foreman has two locks of
+// this name and released neither (dlmlock.rb:99-105); should another host have taken it in the same instant, Show tells.
 func (c *Client) Release(ctx context.Context, name string) error {
-	_, err := c.lock(ctx, http.MethodDelete, name)
+	lock, err := c.lock(ctx, http.MethodDelete, name)
+	if err == nil && lock.Holder != "" {
+		return &Error{Kind: ErrDuplicate, Op: opNames[http.MethodDelete], Lock: name, Status: http.StatusOK,
+			Detail: fmt.Sprintf("Foreman said yes, and names %s as the holder still: it has two locks of this name, of which an administrator "+
+				"must delete one", lock.Holder)}
+	}
 	return err
 }
 
@@ -300,11 +314,11 @@ func retryAfter(h http.Header) time.Duration {
 
 // backoff is how long to wait after the given try, counted from 0: as long as the server asked for, or doubled
 // from try to try, less a random part of up to a half, so that a fleet doesn't come back in step.
-func backoff(try int, err error) time.Duration {
+func (c *Client) backoff(try int, err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) && e.RetryAfter > 0 {
 		return e.RetryAfter
 	}
 	wait := min(firstBackoff<<min(try, 10), maxBackoff)
-	return wait - rand.N(wait/2)
+	return wait - c.random(wait/2)
 }

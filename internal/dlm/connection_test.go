@@ -67,7 +67,10 @@ func (k *keepAlive) serve(config *tls.Config, hangUp func(n int, method string) 
 			if hangUp(n, r.Method) {
 				return
 			}
-			const lock = `{"name":"web","enabled":true,"host":{"name":"a","self":true}}`
+			lock := `{"name":"web","enabled":true,"host":{"name":"a","self":true}}`
+			if r.Method == http.MethodDelete {
+				lock = `{"name":"web","enabled":true,"host":null}`
+			}
 			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(lock), lock)
 		}
 	}

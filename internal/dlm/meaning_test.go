@@ -63,6 +63,8 @@ func TestMeaning(t *testing.T) {
 		{"DELETE 200: not ours any more", given{held(here)}, step{"DELETE", nil, ""}, nobodys},
 		{"DELETE 200 of what never was ours", given{free}, step{"DELETE", nil, ""}, nobodys},
 		{"DELETE 200 of what wasn't there", nil, step{"DELETE", nil, ""}, nobodys},
+		{"DELETE 200 with a holder: two rows of that name, and nothing is released", given{held(here), func(s *dlmtest.Server) { s.Duplicate("web") }},
+			step{"DELETE", ErrDuplicate, "two locks of this name"}, mine},
 		{"DELETE 412, someone else's: GET tells", given{held(other)}, step{"DELETE", ErrNotNow, ""}, theirs},
 		{"DELETE 412, ours but disabled: GET tells", given{held(here), func(s *dlmtest.Server) { s.SetEnabled("web", false) }},
 			step{"DELETE", ErrNotNow, ""}, shown{Name: "web", Holder: here, Self: true}},

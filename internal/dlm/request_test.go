@@ -32,7 +32,11 @@ func recorder(into *[]seen) http.Handler {
 		*into = append(*into, seen{r.Proto, r.Method, r.RequestURI, r.Host, r.Header, r.ContentLength, string(body)})
 		w.Header().Set("ETag", `W/"1"`)
 		w.Header().Set("Set-Cookie", "session=1")
-		io.WriteString(w, `{"name":"a b?host_id=2","enabled":true,"host":{"name":"a","self":true}}`)
+		host := `{"name":"a","self":true}`
+		if r.Method == http.MethodDelete {
+			host = "null"
+		}
+		fmt.Fprintf(w, `{"name":"a b?host_id=2","enabled":true,"host":%s}`, host)
 	})
 }
 

@@ -178,7 +178,7 @@ func TestBackoff(t *testing.T) {
 		}
 		var seen []time.Duration
 		for range 50 {
-			wait := backoff(try, ErrUnavailable)
+			wait := New(Options{}).backoff(try, ErrUnavailable)
 			if wait < full/2 || wait > full {
 				t.Errorf("try %d: %v, want between %v and %v", try, wait, full/2, full)
 			}

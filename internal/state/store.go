@@ -5,18 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
-
-	"github.com/google/renameio/v2"
 )
-
-// maxSize bounds what is read: a record is some hundred bytes.
-const maxSize = 1 << 20
 
 // UnreadableError says that the state file's content is not a record. The file is left as it is.
 type UnreadableError struct {
@@ -30,30 +22,28 @@ func (e *UnreadableError) Error() string {
 
 // Store is the state file. Its methods are not safe for concurrent use; the lock for a single invocation
 // keeps others away.
-type Store struct{ Path string }
+type Store struct {
+	Path string
+	Disk Disk // nil: the host's own
+}
+
+func (s Store) disk() Disk {
+	if s.Disk == nil {
+		return hostDisk{}
+	}
+	return s.Disk
+}
 
 // Load reads the record. Without a state file it returns nil and no error. Content that is not a record
 // gives an *UnreadableError; an error of the file system is returned as such.
 func (s Store) Load() (*Record, error) {
-	// Not blocking: a FIFO in the file's place must not hang the host's updates.
-	f, err := os.OpenFile(s.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(s.Path); err == nil { // a run may be on record where it leads, once that is mounted
-			return nil, &UnreadableError{s.Path, "it is a symbolic link that leads nowhere"}
-		}
+	content, err := s.disk().Read(s.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read state: %w", err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, fmt.Errorf("read state: %w", err)
-	} else if !info.Mode().IsRegular() {
-		return nil, &UnreadableError{s.Path, "it is not a regular file"}
-	}
-	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
+	case errors.Is(err, errNotRegular), errors.Is(err, errNowhere):
+		return nil, &UnreadableError{s.Path, err.Error()}
+	case err != nil:
 		return nil, fmt.Errorf("read state: %w", err)
 	}
 	record, err := parse(content)
@@ -126,12 +116,9 @@ func (s Store) Save(r Record) error {
 		return fmt.Errorf("write state %s: %w", s.Path, err)
 	}
 	content := fmt.Appendf(nil, "%s\n%s\n", r.Stage, line)
-	// A temporary file in the same directory, synced before the rename; the directory is ours to sync. Not for everybody, as the log
-	// isn't: it holds what hooks have written.
-	err = renameio.WriteFile(s.Path, content, 0o640,
-		renameio.WithTempDir(filepath.Dir(s.Path)), renameio.WithStaticPermissions(0o640))
+	err = s.disk().Replace(s.Path, content)
 	if err == nil {
-		err = s.syncDir()
+		err = s.disk().SyncDir(filepath.Dir(s.Path))
 	}
 	if err != nil {
 		return fmt.Errorf("write state %s: %w", s.Path, err)
@@ -142,29 +129,15 @@ func (s Store) Save(r Record) error {
 // Clear removes the record durably, and what a crash in the middle of Save left beside it. It is no error if
 // there is none.
 func (s Store) Clear() error {
-	// renameio names its temporary files so.
-	leftovers, _ := filepath.Glob(filepath.Join(filepath.Dir(s.Path), "."+filepath.Base(s.Path)+"[0-9]*"))
-	for _, name := range leftovers {
-		os.Remove(name)
-	}
-	err := os.Remove(s.Path)
+	err := s.disk().Remove(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = s.syncDir()
+		err = s.disk().SyncDir(filepath.Dir(s.Path))
 	}
 	if err != nil {
 		return fmt.Errorf("remove state %s: %w", s.Path, err)
 	}
 	return nil
-}
-
-func (s Store) syncDir() error {
-	dir, err := os.Open(filepath.Dir(s.Path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

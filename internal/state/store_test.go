@@ -13,7 +13,7 @@ import (
 
 func store(t *testing.T, content string) Store {
 	t.Helper()
-	s := Store{filepath.Join(t.TempDir(), "state")}
+	s := Store{Path: filepath.Join(t.TempDir(), "state")}
 	if content != "absent" {
 		if err := os.WriteFile(s.Path, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
@@ -121,7 +121,7 @@ func TestUnreadable(t *testing.T) {
 }
 
 func TestNotAFile(t *testing.T) {
-	s := Store{t.TempDir()}
+	s := Store{Path: t.TempDir()}
 	var unreadable *UnreadableError
 	if _, err := s.Load(); !errors.As(err, &unreadable) {
 		t.Errorf("a directory: %v", err)
@@ -130,7 +130,7 @@ func TestNotAFile(t *testing.T) {
 
 // TestSaveFails: the old content stays, and the error names the path.
 func TestSaveFails(t *testing.T) {
-	s := Store{filepath.Join(t.TempDir(), "missing", "state")}
+	s := Store{Path: filepath.Join(t.TempDir(), "missing", "state")}
 	if err := s.Save(Record{Stage: Update}); err == nil || !strings.Contains(err.Error(), s.Path) {
 		t.Errorf("got %v", err)
 	}
@@ -139,7 +139,7 @@ func TestSaveFails(t *testing.T) {
 		return
 	}
 	full := mountSmall(t)
-	s = Store{filepath.Join(full, "state")}
+	s = Store{Path: filepath.Join(full, "state")}
 	if err := s.Save(Record{Stage: PreUpdate, RunID: "old"}); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestLinkInItsPlace(t *testing.T) {
 		"Save":  func(s Store) error { return s.Save(Record{Stage: Update}) },
 		"Clear": func(s Store) error { return s.Clear() },
 	} {
-		s := Store{filepath.Join(dir, "state")}
+		s := Store{Path: filepath.Join(dir, "state")}
 		if err := os.Symlink(target, s.Path); err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +246,7 @@ func FuzzParse(f *testing.F) {
 		if !record.Stage.Known() || record.Format > Format || record.Reboots < 0 || record.Interrupted < 0 || !record.namesAreText() {
 			t.Errorf("%q gave %+v", content, record)
 		}
-		store := Store{filepath.Join(t.TempDir(), "state")}
+		store := Store{Path: filepath.Join(t.TempDir(), "state")}
 		if err := store.Save(*record); err != nil {
 			t.Skip("a time that RFC 3339 can't write: ", err)
 		}

@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -32,8 +31,8 @@ type acquisition struct {
 	before holder
 	// claimed: a claim was sent, and nothing is proved since.
 	claimed bool
-	// settled is when a claim that got no answer must have been written, if it ever is. A look before that proves
-	// nothing unless it shows this host.
+	// settled is when every claim must have been written that this host has sent, answered or not: a proxy may have sent
+	// it twice. A look before that proves nothing unless it shows this host.
 	settled time.Time
 }
 
@@ -114,7 +113,7 @@ func (a *acquisition) attempt(ctx context.Context) (obstacle, error) {
 func (a *acquisition) firstOfItsName(ctx context.Context) (Lock, error) {
 	a.log.Warn("Foreman has no lock of this name and will make one; if the name is mistyped, nothing keeps two hosts " +
 		"of the cluster from updating at once")
-	if !pause(ctx, rand.N(a.Settle)) {
+	if !pause(ctx, a.random(a.Settle)) {
 		return Lock{}, errStopped
 	}
 	return a.show(ctx)
@@ -126,6 +125,7 @@ func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 		a.holder, a.claimed, a.apart = unknown, true, false
 		// Never cut short: an answer that was not waited for may still come true.
 		claimErr := a.Server.Acquire(context.WithoutCancel(ctx), a.name)
+		a.settled = time.Now().Add(a.settle())
 		var trouble *Unavailable
 		switch {
 		case errors.Is(claimErr, ErrNotNow):
@@ -135,7 +135,6 @@ func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 		}
 		settle := a.settle()
 		if trouble != nil {
-			a.settled = time.Now().Add(settle)
 			settle = max(settle, trouble.RetryAfter)
 		}
 		if !pause(ctx, settle) {
@@ -238,7 +237,7 @@ func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 	}
 	a.apart = true
 	if jitter > 0 {
-		interval += rand.N(2*jitter) - jitter
+		interval += a.random(2*jitter) - jitter
 	}
 	if trouble != nil {
 		interval = max(interval, trouble.RetryAfter)
@@ -267,15 +266,23 @@ func (a *acquisition) abandon(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	if lock, err := a.show(ctx); err == nil && lock.Self {
-		if a.Server.Release(ctx, a.name) == nil {
+	for range 3 { // a second DELETE for a claim that came late; more would change nothing
+		lock, err := a.show(ctx)
+		switch {
+		case err != nil && !errors.Is(err, ErrNoLock):
+			return false
+		case a.holder == notUs:
+			return true
+		case lock.Self && a.Server.Release(ctx, a.name) != nil:
+			return false
+		case lock.Self:
 			a.log.Info("lock given back")
-			if !time.Now().Before(a.settled) {
-				a.holder = notUs
-			}
+		}
+		if !pause(ctx, time.Until(a.settled)) {
+			return false
 		}
 	}
-	return a.holder == notUs
+	return false
 }
 
 // abandonTimeout bounds the cleaning up after an attempt, which may run while systemd waits for us to stop.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"foreman-dlm-updater/internal/state"
@@ -19,6 +20,16 @@ type Workflow struct {
 	Hooks  Hooks
 	Host   Host
 	Log    hclog.Logger
+	// Random returns a random part of d; nil: math/rand. A simulation that is to be repeated brings its own.
+	Random func(d time.Duration) time.Duration
+}
+
+// random is a random part of d, which is above 0.
+func (w *Workflow) random(d time.Duration) time.Duration {
+	if w.Random != nil {
+		return w.Random(d)
+	}
+	return rand.N(d)
 }
 
 // Settings are the configuration's values that decide what the workflow does. Durations of 0 mean "never" or "for

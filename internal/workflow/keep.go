@@ -11,6 +11,7 @@ import (
 // getLock is the stage that gets the lock. If it is given up, and nothing of it is left in Foreman, the run is over.
 func (r *run) getLock(ctx context.Context) (outcome, error) {
 	a := r.acquisition(r.Lock)
+	a.settled = r.settled
 	err := a.get(ctx)
 	if err == nil {
 		r.took, r.held = true, Yes
@@ -62,11 +63,11 @@ func (e *lostError) Error() string {
 // a lock doesn't expire.
 func (r *run) guard(ctx context.Context) error {
 	r.startRefresh()
+	err := r.look(ctx)
 	if lost := r.refresher.lost.Load(); lost != nil { // even if it is ours again: somebody may have had it in between
 		r.held = No
 		return lost
 	}
-	err := r.look(ctx)
 	var trouble *Unavailable
 	var lost *lostError
 	switch {
@@ -127,8 +128,9 @@ type refresher struct {
 	stop, stopped chan struct{}
 	// lost is set when the lock turned out to be somebody else's, or nobody's.
 	lost atomic.Pointer[lostError]
-	// unanswered: the last claim got no answer; it may be written late.
-	unanswered atomic.Bool
+	// settled is when the last claim must have been written; unanswered: it got no answer. Read once it has stopped.
+	settled    time.Time
+	unanswered bool
 }
 
 func (r *run) startRefresh() {
@@ -167,6 +169,11 @@ func (f *refresher) run(r *run) {
 			return
 		case <-ticker.C:
 		}
+		select {
+		case <-f.stop: // both were due, after a claim that took long
+			return
+		default:
+		}
 		if !f.refresh(r) {
 			return
 		}
@@ -191,13 +198,12 @@ func (f *refresher) refresh(r *run) bool {
 			return false
 		}
 		err = r.Server.Acquire(context.WithoutCancel(ctx), r.Lock)
+		var trouble *Unavailable
+		f.settled, f.unanswered = time.Now().Add(r.settle()), errors.As(err, &trouble)
 		if errors.Is(err, ErrNotNow) { // lost in between, or ours and disabled
 			if lookErr := r.look(ctx); lookErr != nil {
 				err = lookErr
 			}
-		} else {
-			var trouble *Unavailable
-			f.unanswered.Store(errors.As(err, &trouble))
 		}
 	}
 	var lost *lostError

@@ -183,6 +183,25 @@ func TestRefresh(t *testing.T) {
 			}}}
 			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
 		}, 1, "failed", "lock lost"},
+		{"lost while the look before a stage waits for its answer, and gets none: the stage does not begin", func(w *world) {
+			w.foreman.before = func(method string) error {
+				switch looks := strings.Count(w.requests(), "G"); {
+				case method == "GET" && looks == 4: // update's
+					pause(context.Background(), 90*time.Minute)
+					return unreachable()
+				case method == "GET" && looks == 5:
+					w.foreman.hold("other")
+				}
+				return nil
+			}
+			w.hooks[state.Update] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("update ran"); return HookResult{} }}}
+		}, 1, "failed", "lock lost"},
+		{"lost while a slow disk takes the announcement of the reboot: no reboot", func(w *world) {
+			w.needsReboot()
+			w.announcing = 90 * time.Minute
+			w.foreman.before = nth("GET", 7, func() error { w.foreman.hold("other"); return nil })
+			w.onReboot = func() error { w.t.Error("rebooted"); return nil }
+		}, 1, "failed", "lock lost"},
 		{"in a resumed post_update too", func(w *world) {
 			w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r"}
 			w.foreman.hold("me")
@@ -245,34 +264,42 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// TestNoRefreshDuringRelease: the release does not begin before a refresh under way has ended.
+// TestNoRefreshDuringRelease: the release does not begin before a refresh under way has ended, and no other follows on that, though
+// one may be due by then.
 func TestNoRefreshDuringRelease(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.settings.Refresh = 10 * time.Second
-		w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
-			pause(context.Background(), 25*time.Second)
-			return HookResult{}
-		}}}
-		var busy atomic.Bool
-		w.foreman.before = func(method string) error {
-			switch {
-			case method == "PUT" && strings.Count(w.requests(), "P") > 1:
-				busy.Store(true)
-				pause(context.Background(), 20*time.Second)
-				busy.Store(false)
-			case method == "DELETE" && busy.Load():
-				t.Error("released while a refresh was under way")
-			}
-			return nil
+	for range 20 {
+		synctest.Test(t, releaseDuringRefresh)
+	}
+}
+
+func releaseDuringRefresh(t *testing.T) {
+	w := newWorld(t)
+	w.settings.Refresh = 10 * time.Second
+	w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+		pause(context.Background(), 25*time.Second)
+		return HookResult{}
+	}}}
+	var busy atomic.Bool
+	w.foreman.before = func(method string) error {
+		switch {
+		case method == "PUT" && strings.Count(w.requests(), "P") > 1:
+			busy.Store(true)
+			pause(context.Background(), 20*time.Second)
+			busy.Store(false)
+		case method == "DELETE" && busy.Load():
+			t.Error("released while a refresh was under way")
 		}
-		if err := w.invoke(false); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff("", w.foreman.holder()); diff != "" {
-			t.Error(diff)
-		}
-	})
+		return nil
+	}
+	if err := w.invoke(false); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("", w.foreman.holder()); diff != "" {
+		t.Error(diff)
+	}
+	if got := w.requests(); got != "GPGGGGGGPGDG" {
+		t.Errorf("requests %s", got)
+	}
 }
 
 // TestWhatIsSaidOfTheLock: who reads why a run stopped must not be told that a lock is kept which is somebody else's.

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"time"
 
 	"foreman-dlm-updater/internal/state"
 )
@@ -24,7 +25,7 @@ func (w *Workflow) AcquireLock(ctx context.Context, name string, wait bool) erro
 
 // ReleaseLock gives back the lock that this host holds.
 func (w *Workflow) ReleaseLock(ctx context.Context, name string) error {
-	return w.release(ctx, name, false)
+	return w.release(ctx, name, time.Time{})
 }
 
 // RunHooks runs the hooks of a stage for a person, as a run would, and touches neither state nor lock. It returns what a

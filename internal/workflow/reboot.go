@@ -26,6 +26,11 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 		r.Stage = state.Reboot
 		return "", &saveError{err}
 	}
+	if lost := r.refresher.lost.Load(); lost != nil { // the disk was slow, and the look is long ago
+		r.Stage, r.Asked, r.held = state.Reboot, nil, No // fail saves it
+		r.Reboots--
+		return "", lost
+	}
 	r.Log.Info("rebooting", "run", r.RunID, "reboots", r.Reboots)
 	err = r.Host.Reboot()
 	switch {

@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -16,18 +15,30 @@ const (
 
 // releaseLock gives the lock back, and doesn't give up easily: a lock that stays blocks the whole cluster.
 func (r *run) releaseLock(ctx context.Context) (outcome, error) {
-	late := r.refresher != nil && r.refresher.unanswered.Load()
-	if err := r.release(ctx, r.Lock, late); err != nil {
+	if err := r.release(ctx, r.Lock, r.allSettled()); err != nil {
 		return "", err
 	}
 	r.Log.Info("run finished", "run", r.RunID, "took", time.Since(r.Began).Round(time.Second))
 	return done, nil
 }
 
-// release looks and releases in turn until the lock is seen not to be this host's. late: a claim of this host's got
-// no answer, and may be written after the release.
-func (w *Workflow) release(ctx context.Context, name string, late bool) error {
-	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), late: late}
+// allSettled is when every claim of this run must have been written. A refresh that got no answer is given more time, however
+// long ago it was.
+func (r *run) allSettled() time.Time {
+	settled := r.settled
+	if f := r.refresher; f != nil && f.settled.After(settled) {
+		settled = f.settled
+	}
+	if after := time.Now().Add(2 * r.settle()); r.refresher != nil && r.refresher.unanswered && after.After(settled) {
+		settled = after
+	}
+	return settled
+}
+
+// release looks and releases in turn until the lock is seen not to be this host's. settled is when every claim must have been
+// written that this host has sent; one may be written after the release.
+func (w *Workflow) release(ctx context.Context, name string, settled time.Time) error {
+	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), settled: settled}
 	if w.ReleaseTimeout > 0 {
 		r.deadline = time.Now().Add(w.ReleaseTimeout)
 	}
@@ -36,15 +47,15 @@ func (w *Workflow) release(ctx context.Context, name string, late bool) error {
 		switch {
 		case over:
 			return nil
-		case ctx.Err() != nil && !r.proved():
+		case ctx.Err() != nil && !r.proved:
 			return errStopped
 		case err != nil:
 			r.explain(err)
 			err = r.wait(ctx, backoff, err)
-		case r.late || r.again:
-			err = r.wait(ctx, 2*r.settle(), nil)
+		case !r.proved:
+			err = r.wait(ctx, max(backoff, 2*r.settle(), time.Until(r.settled)*4/3), errUnsettled)
 		}
-		if err != nil && !r.proved() {
+		if err != nil && !r.proved {
 			return err
 		}
 	}
@@ -55,52 +66,57 @@ type releasing struct {
 	*Workflow
 	name     string
 	log      hclog.Logger
-	late     bool
+	settled  time.Time
 	deadline time.Time
 	told     string // the trouble that was logged last
-	// tried: a DELETE was sent that may have released it. released: the last one was answered with yes. again: so
-	// was the one before.
-	tried, released, again bool
+	// tried: a DELETE was sent that may have released it.
+	tried bool
+	// granted: the last DELETE was answered with yes. proved: and nothing could come after it.
+	granted, proved bool
 }
-
-// proved: the server said that the lock is released, and nothing can come after that.
-func (r *releasing) proved() bool { return r.released && !r.late }
 
 // errDisabled: the holder itself can't release a disabled lock.
 var errDisabled = errors.New("this host holds the lock, but it is disabled in Foreman: enable it there")
+
+// errUnsettled: a claim of this host may be written after the release, or was.
+var errUnsettled = errors.New("a claim that was sent before the release may reach Foreman after it")
 
 // attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
 // server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
 func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	lock, err := r.Server.Show(ctx, r.name)
+	free := errors.Is(err, ErrNoLock) || err == nil && !lock.Self
 	switch {
-	case errors.Is(err, ErrNoLock), err == nil && !lock.Self:
+	case free && time.Now().Before(r.settled):
+		return false, nil
+	case free:
 		if r.tried {
 			r.log.Info("lock released")
 		} else {
 			r.log.Warn("the lock was not this host's any more", "now", whoseNow(lock, err))
 		}
 		return true, nil
-	case err != nil && r.proved():
+	case err != nil && r.proved:
 		r.log.Info("lock released; Foreman could not be asked once more", "error", err)
 		return true, nil
 	case err != nil:
 		return false, err
 	}
+	settled := !time.Now().Before(r.settled)
 	err = r.Server.Release(context.WithoutCancel(ctx), r.name)
-	r.released, r.again = err == nil, r.released
-	switch refused := errors.Is(err, ErrNotNow); {
-	case !refused:
-		r.tried = true
-	case !lock.Enabled:
+	refused := errors.Is(err, ErrNotNow)
+	if refused && !lock.Enabled {
 		err = errDisabled
 	}
+	r.tried = r.tried || !refused
+	r.proved = err == nil && settled && !r.granted
+	r.granted = err == nil
 	return false, err
 }
 
 // wait lets time pass before the next attempt, less than asked for where the deadline is near.
 func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) error {
-	d -= rand.N(d / 4) // hosts that wait for the same Foreman don't come back in step
+	d -= r.random(d / 4) // hosts that wait for the same Foreman don't come back in step
 	var trouble *Unavailable
 	if errors.As(reason, &trouble) {
 		d = max(d, trouble.RetryAfter)

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// TestReleasing is the section "Releasing".
+// TestReleasing is the section "Releasing", in a run that is resumed: an earlier invocation may just have sent a claim.
 func TestReleasing(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -28,19 +29,19 @@ func TestReleasing(t *testing.T) {
 		}, "ok", "", "", "GDGDG", 0, "lock released"},
 		{"no answer to DELETE, which freed it: GET, and no second DELETE", func(w *world) {
 			w.foreman.after = nth("DELETE", 1, unreachable)
-		}, "ok", "", "", "GDG", time.Second, "lock released"},
+		}, "ok", "", "", "GDGG", 2 * time.Second, "lock released"},
 		{"no answer to DELETE, and the next host has it: no second DELETE", func(w *world) {
 			w.foreman.after = nth("DELETE", 1, func() error { w.foreman.hold("other"); return unreachable() })
-		}, "ok", "", "other", "GDG", time.Second, "lock released"},
+		}, "ok", "", "other", "GDGG", 2 * time.Second, "lock released"},
 		{"no answer to DELETE, which did nothing: again", func(w *world) {
 			w.foreman.before = nth("DELETE", 1, unreachable)
 		}, "ok", "", "", "GDGDG", time.Second, "lock released"},
-		{"somebody else's: warn, finish", func(w *world) { w.foreman.hold("other") }, "ok", "", "other", "G", 0, "not this host's any more"},
-		{"free: warn, finish", func(w *world) { w.foreman.hold("") }, "ok", "", "", "G", 0, "not this host's any more"},
-		{"deleted: warn, finish", func(w *world) { w.foreman.exists = false }, "ok", "", "me", "G", 0, "deleted in Foreman"},
+		{"somebody else's: warn, finish", func(w *world) { w.foreman.hold("other") }, "ok", "", "other", "GG", 2 * time.Second, "not this host's any more"},
+		{"free: warn, finish", func(w *world) { w.foreman.hold("") }, "ok", "", "", "GG", 2 * time.Second, "not this host's any more"},
+		{"deleted: warn, finish", func(w *world) { w.foreman.exists = false }, "ok", "", "me", "GG", 2 * time.Second, "deleted in Foreman"},
 		{"412, taken away in between", func(w *world) {
 			w.foreman.before = nth("DELETE", 1, func() error { w.foreman.hold("other"); return nil })
-		}, "ok", "", "other", "GDG", 0, "not this host's any more"},
+		}, "ok", "", "other", "GDGG", 2 * time.Second, "not this host's any more"},
 		{"ours but disabled: keep trying until it is enabled", func(w *world) {
 			w.foreman.enabled = false
 			w.foreman.before = nth("DELETE", 4, func() error { w.foreman.enabled = true; return nil })
@@ -69,9 +70,9 @@ func TestReleasing(t *testing.T) {
 		{"a signal", func(w *world) {
 			w.foreman.before = func(string) error { w.stop(); return unreachable() }
 		}, "later", state.LockRelease, "me", "G", 0, "signal"},
-		{"an outage after DELETE was answered changes nothing", func(w *world) {
-			w.foreman.before = from("GET", 2, unreachable)
-		}, "ok", "", "", "GDG", 0, "lock released"},
+		{"an outage after DELETE was answered is waited out, to be sure", func(w *world) {
+			w.foreman.before = nth("GET", 2, unreachable)
+		}, "ok", "", "", "GDGG", 2 * time.Second, "lock released"},
 		{"412, ours and enabled: keep trying", func(w *world) {
 			w.foreman.before = nth("DELETE", 1, func() error { return ErrNotNow })
 		}, "ok", "", "", "GDGDG", time.Second, "Foreman refuses the release"},
@@ -80,9 +81,46 @@ func TestReleasing(t *testing.T) {
 				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("503")}
 			})
 		}, "ok", "", "", "GGDG", 5 * time.Minute, ""},
-		{"a signal after DELETE was answered changes nothing", func(w *world) {
+		{"a signal after DELETE was answered: the state stays, to be sure", func(w *world) {
 			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
-		}, "ok", "", "", "GD", 0, "lock released"},
+		}, "later", state.LockRelease, "", "GD", 0, "signal"},
+		{"released, and ours again and again: no end of requests, and release_timeout", func(w *world) {
+			w.settings.ReleaseTimeout = time.Hour
+			w.foreman.after = from("DELETE", 1, func() error { w.foreman.hold("me"); return nil })
+		}, "later", state.LockRelease, "me", "", time.Hour, "may reach Foreman after it"},
+		{"the same, and then nobody can be asked: not forgotten", func(w *world) {
+			w.settings.ReleaseTimeout = 10 * time.Minute
+			w.foreman.after = from("DELETE", 1, func() error { w.foreman.hold("me"); return nil })
+			w.foreman.before = from("GET", 4, func() error { return errors.New("404") })
+		}, "later", state.LockRelease, "me", "", 10 * time.Minute, "404"},
+		{"a yes that releases nothing, and then nobody can be asked: not forgotten", func(w *world) {
+			w.settings.ReleaseTimeout = 10 * time.Minute
+			w.foreman.before = func(method string) error {
+				if method == "DELETE" || strings.Contains(w.requests(), "D") {
+					return errors.New("two locks of this name")
+				}
+				return nil
+			}
+		}, "later", state.LockRelease, "me", "", 10 * time.Minute, "two locks of this name"},
+		{"a claim of an invocation that was killed is written after the release", func(w *world) {
+			w.foreman.after = nth("DELETE", 1, func() error {
+				go func() {
+					pause(context.Background(), time.Second)
+					w.foreman.hold("me")
+				}()
+				return nil
+			})
+		}, "ok", "", "", "GDGDG", 2 * time.Second, "lock released"},
+		{"the same claim, and nobody can be asked once it must have been written: not forgotten", func(w *world) {
+			w.foreman.before = nth("GET", 2, unreachable)
+			w.foreman.after = nth("DELETE", 1, func() error {
+				go func() {
+					pause(context.Background(), time.Second)
+					w.foreman.hold("me")
+				}()
+				return nil
+			})
+		}, "ok", "", "", "GDGGDG", 2 * time.Second, "lock released"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -111,6 +149,9 @@ func TestReleasing(t *testing.T) {
 				}
 				if n := strings.Count(all, "can't be released"); n > 1 {
 					t.Errorf("the trouble was logged %d times", n)
+				}
+				if n := len(w.requests()); n > 400 {
+					t.Errorf("%d requests", n)
 				}
 			})
 		})
@@ -181,6 +222,24 @@ func TestReleaseAfterAnUnansweredClaim(t *testing.T) {
 					t.Errorf("%v, stage %q; want %s, %q\n%q", err, w.stage(), test.kind, test.stage, w.trace)
 				}
 			})
+		})
+	}
+}
+
+// TestSignalAfterRelease: once the lock is released by the invocation that took it, a signal changes nothing, nor does an outage.
+func TestSignalAfterRelease(t *testing.T) {
+	for _, outage := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.foreman.after = nth("DELETE", 1, func() error {
+				if w.stop(); outage {
+					w.foreman.before = func(string) error { return unreachable() }
+				}
+				return nil
+			})
+			if err := w.invoke(false); err != nil || w.disk != nil {
+				t.Errorf("outage %v: %v, stage %q", outage, err, w.stage())
+			}
 		})
 	}
 }

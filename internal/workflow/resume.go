@@ -37,7 +37,7 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 		r.Record = state.Record{Stage: state.NeedsUpdate, RunID: runID(), Began: time.Now(), Lock: w.LockName, MachineID: machine}
 		return r, r.vetAll()
 	}
-	r.Record = *record
+	r.Record, r.settled = *record, time.Now().Add(w.settle())
 	r.adopt(machine)
 	if proceed, err := r.resume(atBoot); !proceed || err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (r *run) vetBeforeLock(ctx context.Context) error {
 		return nil
 	}
 	a := r.acquisition(r.Lock)
-	a.claimed = true
+	a.claimed, a.settled = true, r.settled
 	if a.abandon(ctx) {
 		err = errors.Join(err, r.Store.Clear())
 	}

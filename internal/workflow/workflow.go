@@ -62,7 +62,9 @@ type run struct {
 	state.Record
 	boot state.Boot // of now
 	// took: this invocation got the lock and verified it.
-	took      bool
+	took bool
+	// settled is when every claim must have been written that earlier invocations of this run may have sent.
+	settled   time.Time
 	refresher *refresher
 	// held is what is known of the lock, for who reads why the run stopped.
 	held Held

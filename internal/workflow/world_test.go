@@ -25,7 +25,9 @@ type world struct {
 
 	disk    *state.Record
 	saveErr error // from now on
-	machine string
+	// announcing is how long it takes to write that a reboot is asked for.
+	announcing time.Duration
+	machine    string
 
 	hooks          map[state.Stage][]fakeHook
 	listErr        map[state.Stage]error
@@ -159,6 +161,9 @@ func (s fakeStore) Save(r state.Record) error {
 		return err
 	}
 	r.Format = state.Format
+	if r.Asked != nil {
+		pause(context.Background(), s.announcing)
+	}
 	s.disk = &r
 	if r.Asked != nil {
 		s.askedIn = s.bootID

@@ -70,7 +70,7 @@ export BOOT_LAB_PKGS=bats,puppet-agent,curl # as in ../hooks/real.sh, to share i
 BOOT_LAB_NSPAWN="--bind-ro=$given:/given --bind-ro=$PWD/host:/test --bind-ro=$(readlink -f ../../contrib/puppet):/module --bind-ro=$STDLIB/stdlib:/stdlib"
 export BOOT_LAB_NSPAWN
 "$lab" up web1
-on_host() { timeout 300 "$lab" exec web1 bats --tap --print-output-on-failure "/test/$1"; }
+on_host() { timeout 900 "$lab" exec web1 bats --tap --print-output-on-failure "/test/$1"; }
 on_host apply.bats
 on_host middle.bats # leaves the host in an update that ends with a reboot
 "$lab" wait web1 2

@@ -107,12 +107,16 @@ func (s *Server) findOrCreate(in *request, name string) *row {
 
 // dwell gives up mu for the race window. The caller holds mu.
 func (s *Server) dwell(in *request) {
-	if s.opts.RaceWindow <= 0 {
+	window := s.opts.RaceWindow
+	if s.opts.Window != nil {
+		window = s.opts.Window(in.cn, in.method)
+	}
+	if window <= 0 {
 		return
 	}
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	in.wait(s.opts.RaceWindow)
+	in.wait(window)
 }
 
 // body is the lock for an answer; h is the asking host if it is to be told

@@ -29,6 +29,9 @@ type Options struct {
 	// atomic, which Foreman's are not (foreman_dlm 4.0.0, dlmlock.rb:99).
 	RaceWindow time.Duration
 
+	// Window, if set, is asked for the race window of each request instead. It must not call the Server.
+	Window func(cn, method string) time.Duration
+
 	// AdminPassword lets the user "admin" change and destroy locks with Basic
 	// authentication; a user "viewer", who lacks every permission, has the
 	// same password. Empty: Basic authentication is refused.

@@ -7,6 +7,7 @@ load host
     is "$(dpkg-query -W -f '${Version}' ledger)" 2.0
     is "$(systemctl is-active nginx.service)" active
     is "$(foreman-dlm-updater status)" "nothing to do: no run in progress; lock web is free"
+    facts
     is "$(fact foreman_dlm_updater last_result)" '"success"'
     is "$(fact foreman_dlm_updater under_way)" false
     [[ ! -e $(puppet config print agent_disabled_lockfile) ]]

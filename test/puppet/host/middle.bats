@@ -22,6 +22,7 @@ untouched() {
     eventually test -e /run/waits
     property "$service" InvocationID >/root/invocation
     is "$(systemctl is-active nginx.service)" inactive
+    facts
     is "$(fact foreman_dlm_updater under_way)" true
     is "$(fact foreman_dlm_updater stage)" '"update"'
 }

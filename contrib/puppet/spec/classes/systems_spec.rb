@@ -21,7 +21,7 @@ EXPECTED = {
   },
   'Suse' => {
     repo: '/etc/zypp/repos.d/foreman-dlm-updater.repo',
-    says: "baseurl=https://packages.example.com/updater\n",
+    says: "baseurl=https://packages.example.com/updater\nenabled=1\nautorefresh=1\ngpgcheck=1\n",
     key: '/etc/zypp/foreman-dlm-updater.asc',
     learn: 'zypper --non-interactive --gpg-auto-import-keys refresh foreman-dlm-updater',
     known: 'zypper --non-interactive --no-refresh search --match-exact --repo foreman-dlm-updater foreman-dlm-updater',

@@ -1,0 +1,150 @@
+package sim
+
+import (
+	"net/http"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+)
+
+// elsewhere is a host that takes no part; an administrator may give it the lock.
+const elsewhere = "elsewhere"
+
+// windowOf draws how long the server dwells between check and write.
+func (w *world) windowOf(_, method string) time.Duration {
+	if w.plan.late && method != http.MethodGet && !w.isCalm() && w.dwell.chance(0.1) {
+		return w.dwell.part(4 * w.settings.Settle)
+	}
+	return w.dwell.part(w.window)
+}
+
+// recorded hears of each change of the lock, at the instant at which it is written.
+func (w *world) recorded(e dlmtest.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e.Kind {
+	case dlmtest.EventAcquire:
+		w.holder = e.Host
+	case dlmtest.EventRelease:
+		w.holder = ""
+	case dlmtest.EventFail:
+		return
+	}
+	w.changed = change{time.Now(), e.By}
+	w.noteLocked("foreman", "%s of %s by %s; now held by %q", e.Kind, e.Host, e.By, w.holder)
+}
+
+// written: a host's request has been processed. took is how long the server, or what is on the way to it, has had it to itself.
+func (w *world) written(who, method string, status int, took time.Duration) {
+	if method == http.MethodGet {
+		return
+	}
+	w.mu.Lock()
+	if took > w.settings.Settle && w.changed == (change{time.Now(), who}) {
+		w.lateWrite(who, method, took)
+	}
+	w.mu.Unlock()
+	w.checkHolder()
+}
+
+// lateWrite: no client can guard against a request that is written later than the settle time. The caller holds mu.
+func (w *world) lateWrite(who, method string, took time.Duration) {
+	w.noteLocked("foreman", "%s of %s was written %s late", method, who, took)
+	w.late = method
+	if !w.plan.late {
+		w.breaksLocked("the simulation is wrong: no %s should take %s to be written", method, took)
+	}
+}
+
+// administrate lets administrators do what they do at any time.
+func (w *world) administrate() {
+	r := newRandom(w.seed, 6)
+	for range w.plan.admin {
+		if !w.sleep(r.part(w.trouble/time.Duration(w.plan.admin))) || w.isCalm() {
+			return
+		}
+		w.adminAct(r)
+	}
+}
+
+func (w *world) adminAct(r *random) {
+	cn := w.hosts[r.n(len(w.hosts))].name
+	after := r.between(time.Second, time.Hour)
+	undo := func(f func()) {
+		w.actors.Go(func() {
+			if w.sleep(after) {
+				f()
+			}
+		})
+	}
+	switch r.n(6) {
+	case 0, 1:
+		w.takeAway("an administrator releases the lock")
+		w.server.SetHolder(lockName, "")
+	case 2:
+		w.note("admin", "disables the lock for %s", after)
+		w.server.SetEnabled(lockName, false)
+		undo(func() { w.server.SetEnabled(lockName, true) })
+	case 3:
+		w.note("admin", "bars %s for %s", cn, after)
+		w.server.Bar(cn, true)
+		undo(func() { w.server.Bar(cn, false) })
+	case 4:
+		w.takeAway("an administrator gives the lock to a host elsewhere")
+		w.server.SetHolder(lockName, elsewhere)
+		undo(func() {
+			if row, _ := w.server.Lock(lockName); row.Holder == elsewhere {
+				w.server.SetHolder(lockName, "")
+			}
+		})
+	case 5:
+		w.takeAway("an administrator deletes the lock")
+		w.server.Remove(lockName)
+		w.mu.Lock()
+		w.holder = ""
+		w.mu.Unlock()
+	}
+}
+
+// takeAway: who had the lock loses it by somebody's decision, and is not to blame for being inside still.
+func (w *world) takeAway(how string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noteLocked("admin", "%s", how)
+	w.taken = time.Now()
+	for _, h := range w.hosts {
+		h.inside = false
+	}
+}
+
+// calmDown ends all trouble; what people have done they undo.
+func (w *world) calmDown() {
+	w.mu.Lock()
+	w.calm = true
+	w.noteLocked("---", "from now on nothing goes wrong")
+	w.mu.Unlock()
+	for _, h := range w.hosts {
+		w.server.Bar(h.name, false)
+	}
+	row, exists := w.server.Lock(lockName)
+	if exists {
+		w.server.SetEnabled(lockName, true)
+	}
+	if row.Holder == elsewhere {
+		w.server.SetHolder(lockName, "")
+	}
+}
+
+// removeDuplicates is what an administrator does who was told that there are two locks of the name.
+func (w *world) removeDuplicates() {
+	w.mu.Lock()
+	told := w.duplicate
+	w.duplicate = false
+	w.mu.Unlock()
+	if told {
+		w.note("admin", "an administrator deletes a duplicate lock")
+		row, _ := w.server.Lock(lockName)
+		w.server.Remove(lockName)
+		w.server.SetHolder(lockName, row.Holder)
+	}
+}

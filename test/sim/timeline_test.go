@@ -1,0 +1,97 @@
+package sim
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// broke is who tells of a broken invariant.
+const broke = "!!!"
+
+// event is a line of a history.
+type event struct {
+	at   time.Duration
+	who  string
+	what string
+}
+
+func (e event) String() string { return fmt.Sprintf("%14s  %-8s %s", elapsed(e.at), e.who, e.what) }
+
+// elapsed writes how long after the beginning something was.
+func elapsed(d time.Duration) string {
+	return fmt.Sprintf("%02d:%02d:%09.6f", int(d.Hours()), int(d.Minutes())%60, (d % time.Minute).Seconds())
+}
+
+// note writes a line into the history, if somebody wants to read it.
+func (w *world) note(who, format string, args ...any) {
+	if !w.verbose {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noteLocked(who, format, args...)
+}
+
+func (w *world) noteLocked(who, format string, args ...any) {
+	if w.verbose {
+		w.events = append(w.events, event{time.Since(w.began), who, fmt.Sprintf(format, args...)})
+	}
+}
+
+// breaks notes that an invariant is broken. Only the first counts.
+func (w *world) breaks(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.breaksLocked(format, args...)
+}
+
+func (w *world) breaksLocked(format string, args ...any) {
+	if w.broken == "" {
+		w.broken = fmt.Sprintf(format, args...)
+		w.noteLocked(broke, "%s", w.broken)
+	}
+}
+
+// timeline is the history until the invariant broke.
+func (r result) timeline() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %s\n", r.seed, r.broken)
+	for _, e := range r.events {
+		fmt.Fprintln(&b, e)
+		if e.who == broke {
+			break
+		}
+	}
+	return b.String()
+}
+
+// tally adds up what came of many histories.
+type tally struct {
+	histories, failed int
+	counts
+	late, byPut, byDelete int // written later than the settle time; and broke an invariant
+}
+
+func (a *tally) add(r result) {
+	a.histories++
+	a.runs, a.invocations, a.killed, a.down = a.runs+r.runs, a.invocations+r.invocations, a.killed+r.killed, a.down+r.down
+	a.requests, a.spoiled = a.requests+r.requests, a.spoiled+r.spoiled
+	if r.late == "" {
+		return
+	}
+	a.late++
+	if r.broken != "" && r.late == http.MethodPut {
+		a.byPut++
+	} else if r.broken != "" {
+		a.byDelete++
+	}
+}
+
+func (a tally) String() string {
+	return fmt.Sprintf("%d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; %d requests, %d of them with "+
+		"trouble; in %d histories a request that was written later than the settle time changed the holder, which broke an invariant in %d (a PUT) "+
+		"and %d (a DELETE)",
+		a.histories, a.runs, a.invocations, a.killed, a.down, a.requests, a.spoiled, a.late, a.byPut, a.byDelete)
+}

@@ -1,0 +1,243 @@
+package sim
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+const lockName = "web"
+
+// odds are how often something goes wrong, for each time that it could.
+type odds struct {
+	kill, powerCut float64 // at each effect
+	freeze         float64 // that the host stands still before it
+	network        float64 // for each request
+	disk           float64 // for each change of the state file
+	hook           float64 // that it fails
+	reboot         float64 // that the reboot command misbehaves
+	signal         float64 // for each invocation
+	clock          float64 // that the wall clock has jumped, for each invocation
+	boot           float64 // that the boot identity, or the hooks, can't be read
+}
+
+// plan is what a history draws before it begins. Not every history has every kind of trouble: rare ones would drown.
+type plan struct {
+	hosts       int
+	settings    workflow.Settings
+	httpTimeout time.Duration
+	retries     int
+	odds        odds
+	hooks       map[state.Stage]int
+	hookTime    time.Duration // the longest
+	latency     time.Duration // of the network, one way
+	window      time.Duration // the server's, between check and write
+	lag         time.Duration // of a request whose sender is gone, or which comes twice
+	late        bool          // requests may be written later than the settle time
+	exists      bool          // the lock, from the beginning
+	every       time.Duration // the timer
+	together    bool          // the timers of all hosts fire within 200 ms
+	trouble     time.Duration // how long anything may go wrong
+	crashes     int           // of each host, at any time
+	admin       int           // acts of administrators
+	operator    int           // acts of operators
+}
+
+func newPlan(r *random) plan {
+	some := func(most float64) float64 { // in half of all histories
+		if r.chance(0.5) {
+			return 0
+		}
+		return most * r.float()
+	}
+	p := plan{
+		hosts:       1 + min(r.n(8), r.n(8)),
+		httpTimeout: pick(r, 5*time.Second, 30*time.Second),
+		retries:     r.n(4),
+		odds: odds{kill: some(0.02), powerCut: some(0.01), freeze: some(0.01), network: some(0.4), disk: some(0.05), hook: some(0.3), reboot: some(0.6),
+			signal: some(0.5), clock: some(1), boot: some(0.03)},
+		hooks:    map[state.Stage]int{},
+		hookTime: r.between(time.Second, 15*time.Minute),
+		latency:  r.between(time.Millisecond, 2*time.Second),
+		late:     r.chance(0.1),
+		exists:   r.chance(0.8),
+		together: r.chance(0.4),
+		trouble:  r.between(10*time.Minute, 6*time.Hour),
+		crashes:  max(0, r.n(6)-3),
+		admin:    max(0, r.n(8)-4),
+		operator: max(0, r.n(8)-4),
+	}
+	p.every = p.trouble / pick[time.Duration](r, 2, 4, 8)
+	p.settings = workflow.Settings{
+		LockName:       lockName,
+		RetryInterval:  p.every / time.Duration(3+r.n(8)),
+		LockTimeout:    pick(r, 0, 0, 10*time.Second, time.Hour),
+		Settle:         pick(r, 500*time.Millisecond, 2*time.Second, 2*time.Second, 10*time.Second),
+		Refresh:        pick(r, 0, max(20*time.Second, p.hookTime/3), time.Hour),
+		ReleaseTimeout: pick(r, 0, 0, 0, time.Minute),
+		RebootTimeout:  pick(r, time.Minute, 15*time.Minute),
+		Retries:        p.retries,
+		CannotTellExit: pick(r, 0, 75),
+		MaxReboots:     3,
+	}
+	p.settings.RetryJitter = pick(r, 0, p.settings.RetryInterval/4)
+	// Of a first PUT the server makes two windows; with the lag they stay within the settle time.
+	p.window, p.lag = r.part(p.settings.Settle/5), r.part(2*p.settings.Settle/5)
+	for _, stage := range workflow.HookStages {
+		p.hooks[stage] = r.n(3)
+	}
+	p.hooks[state.NeedsUpdate] = 1 + r.n(2)
+	return p
+}
+
+// world is one history: hosts, Foreman, the network between them, and those who meddle.
+type world struct {
+	seed uint64
+	plan
+	mistake *mistake
+	began   time.Time
+	server  *dlmtest.Server
+	hosts   []*host
+	dwell   *random
+	actors  sync.WaitGroup
+	over    chan struct{} // closed at the end
+	verbose bool
+
+	mu        sync.Mutex // guards what follows, and all hosts; never held while the server is asked
+	events    []event
+	calm      bool      // nothing goes wrong any more
+	holder    string    // of the lock, as the database has it
+	changed   change    // when it last changed
+	taken     time.Time // when somebody last took the lock from its holder
+	duplicate bool      // somebody was told of two locks of the name
+	late      string    // PUT or DELETE: one that was written later than the settle time was the last to change the holder so
+	counts
+	broken string // the first invariant that was broken
+}
+
+// counts tell how much happened.
+type counts struct{ runs, invocations, killed, down, requests, spoiled int }
+
+type change struct {
+	at time.Time
+	by string
+}
+
+func newWorld(seed uint64, m *mistake, verbose bool) *world {
+	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), dwell: newRandom(seed, 1), over: make(chan struct{}),
+		verbose: verbose}
+	w.server = dlmtest.New(dlmtest.Options{Window: w.windowOf, Record: w.recorded})
+	if w.exists {
+		w.server.SetHolder(lockName, "")
+	}
+	for i := range w.plan.hosts {
+		w.hosts = append(w.hosts, w.newHost(i))
+	}
+	return w
+}
+
+// play lets the history happen.
+func (w *world) play() {
+	for _, h := range w.hosts {
+		w.actors.Go(h.live)
+		for i := range w.crashes {
+			w.actors.Go(func() { h.crashSometime(i) })
+		}
+	}
+	w.actors.Go(w.administrate)
+	w.actors.Go(w.operate)
+	w.sleep(w.trouble)
+	w.calmDown()
+	const patience = 14 * 24 * time.Hour
+	for end := time.Now().Add(patience); !w.finished(); w.sleep(5 * time.Minute) {
+		w.remedy()
+		if w.isBroken() {
+			break
+		}
+		if time.Now().After(end) {
+			w.breaks("not every run has ended, %s after the last trouble: %s", patience, w.standing())
+		}
+	}
+	close(w.over)
+	for _, h := range w.hosts {
+		h.end()
+	}
+	w.actors.Wait()
+	w.server.Wait()
+}
+
+// sleep reports whether the history goes on.
+func (w *world) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-w.over:
+		return false
+	}
+}
+
+// sometime is a moment while things may go wrong.
+func (w *world) sometime(r *random) bool { return w.sleep(r.part(w.trouble)) && !w.isCalm() }
+
+func (w *world) isCalm() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calm
+}
+
+func (w *world) isBroken() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.broken != ""
+}
+
+// finished: all hosts are up, nobody has a state, and nobody holds the lock.
+func (w *world) finished() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range w.hosts {
+		if !h.up || h.running != nil || h.disk.content != nil {
+			return false
+		}
+	}
+	return w.holder == ""
+}
+
+// standing says what is left.
+func (w *world) standing() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := fmt.Sprintf("lock held by %q", w.holder)
+	for _, h := range w.hosts {
+		if h.disk.content != nil || !h.up || h.running != nil {
+			text += fmt.Sprintf("; %s: stage %q, up %v, running %v", h.name, h.disk.stage(), h.up, h.running != nil)
+		}
+	}
+	return text
+}
+
+// result is what came of a history.
+type result struct {
+	seed   uint64
+	broken string // the first invariant that was broken; empty: none
+	late   string // PUT or DELETE: one that was written later than the settle time has changed the holder
+	events []event
+	counts
+}
+
+// simulate plays one history. It has to be called outside of any bubble.
+func simulate(t *testing.T, seed uint64, m *mistake, verbose bool) (r result) {
+	inBubble(t, func() {
+		w := newWorld(seed, m, verbose)
+		w.play()
+		r = result{seed, w.broken, w.late, w.events, w.counts}
+	})
+	return r
+}
