@@ -19,8 +19,8 @@ var (
 	file       = regexp.MustCompile("`([a-z-]+)\\.conf`")
 )
 
-// hooks returns the settings of each bundled hook, with their defaults, by STAGE/NAME.
-func hooks(t *testing.T) map[string]map[string]string {
+// hooks returns the settings of each bundled hook, or notifier, with their defaults, by STAGE/NAME.
+func hooks(t *testing.T, notifiers bool) map[string]map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob("../contrib/hooks/*.d/*")
 	if err != nil || len(paths) == 0 {
@@ -28,14 +28,21 @@ func hooks(t *testing.T) map[string]map[string]string {
 	}
 	all := map[string]map[string]string{}
 	for _, path := range paths {
+		stage, _ := strings.CutSuffix(filepath.Base(filepath.Dir(path)), ".d")
+		says := stage + "."
+		if stage == "notify" {
+			says = "none, a notifier "
+		}
+		if notifiers != (stage == "notify") {
+			continue
+		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		head, _, _ := strings.Cut(string(text), "\nset -eu")
-		stage, _ := strings.CutSuffix(filepath.Base(filepath.Dir(path)), ".d")
-		if !strings.Contains(head, "\n# Stage: "+stage+".") {
-			t.Errorf("%s does not say that its stage is %s", path, stage)
+		if !strings.Contains(head, "\n# Stage: "+says) {
+			t.Errorf("%s does not say that its stage is %s", path, says)
 		}
 		settings := map[string]string{}
 		for _, match := range setting.FindAllStringSubmatch(head, -1) {
@@ -60,8 +67,34 @@ func rows(text string) (rows []string) {
 	return rows
 }
 
+func TestBundledNotifiersAreDocumented(t *testing.T) {
+	documentedIn(t, "../docs/notifications.md", hooks(t, true))
+}
+
 func TestBundledHooksAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../docs/bundled-hooks.md")
+	known := hooks(t, false)
+	text, names, settings := documentedIn(t, "../docs/bundled-hooks.md", known)
+	for _, match := range qualified.FindAllStringSubmatch(text, -1) {
+		if known[match[1]+"/"+match[2]] == nil {
+			t.Errorf("the document has %s, which is no hook", match[0])
+		}
+	}
+	for _, match := range slices.Concat(numbered.FindAllStringSubmatch(text, -1), file.FindAllStringSubmatch(text, -1)) {
+		if !names[match[1]] {
+			t.Errorf("the document has %s, which is of no hook", match[0])
+		}
+	}
+	for _, match := range documented.FindAllStringSubmatch(strings.Join(rows(text), "\n"), -1) {
+		if !settings[match[1]] && match[1] != "update" { // zypper's
+			t.Errorf("the document has %s, which is no hook's setting", match[0])
+		}
+	}
+}
+
+// documentedIn holds the tables of a document against hooks; it returns its text, and the names and settings of the hooks.
+func documentedIn(t *testing.T, path string, known map[string]map[string]string) (string, map[string]bool, map[string]bool) {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +104,11 @@ func TestBundledHooksAreDocumented(t *testing.T) {
 			return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(row, word) })
 		})
 	}
-	known, names, settings := hooks(t), map[string]bool{}, map[string]bool{}
+	names, settings := map[string]bool{}, map[string]bool{}
 	for hook, its := range known {
 		stage, name, _ := strings.Cut(hook, "/")
 		names[name] = true
-		if !row("`"+hook+"`") && !row("`"+stage+"`", "`"+name+"`") {
+		if !row("`"+hook+"`") && !row("`"+stage+"`", "`"+name+"`") && (stage != "notify" || !row("`"+name+"`")) {
 			t.Errorf("%s is not in the document", hook)
 		}
 		for setting, value := range its {
@@ -89,19 +122,5 @@ func TestBundledHooksAreDocumented(t *testing.T) {
 			}
 		}
 	}
-	for _, match := range qualified.FindAllStringSubmatch(string(text), -1) {
-		if known[match[1]+"/"+match[2]] == nil {
-			t.Errorf("the document has %s, which is no hook", match[0])
-		}
-	}
-	for _, match := range slices.Concat(numbered.FindAllStringSubmatch(string(text), -1), file.FindAllStringSubmatch(string(text), -1)) {
-		if !names[match[1]] {
-			t.Errorf("the document has %s, which is of no hook", match[0])
-		}
-	}
-	for _, match := range documented.FindAllStringSubmatch(strings.Join(rows, "\n"), -1) {
-		if !settings[match[1]] && match[1] != "update" { // zypper's
-			t.Errorf("the document has %s, which is no hook's setting", match[0])
-		}
-	}
+	return string(text), names, settings
 }

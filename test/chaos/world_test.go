@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -193,17 +194,31 @@ func (w *world) nothingLeft(v *verdict) {
 	for _, h := range w.living {
 		files, err := os.ReadDir(filepath.Dir(h.state))
 		for _, file := range files {
-			if file.Name() != "state.lock" { // stays (host.Instance)
+			if file.Name() != "state.lock" && file.Name() != "history.jsonl" { // these stay (host.Instance)
 				v.flaw("at the end %s has %s", h.name, file.Name())
 			}
 		}
 		if err != nil {
 			v.flaw("at the end: %v", err)
 		}
+		history, err := os.ReadFile(filepath.Join(filepath.Dir(h.state), "history.jsonl"))
+		if err != nil || !jsonLines(history) {
+			v.flaw("at the end the history of %s is %q, %v", h.name, history, err)
+		}
 	}
 	if out, err := w.living[0].updater("lock", "show").Output(); err != nil || !strings.HasPrefix(string(out), "lock web is free") {
 		v.flaw("at the end the server says: %s, %v", out, err)
 	}
+}
+
+// jsonLines reports whether each line is a JSON value: what was killed has left no half of one.
+func jsonLines(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if !json.Valid(line) {
+			return false
+		}
+	}
+	return true
 }
 
 // mark adds an entry of this test's own.
