@@ -111,6 +111,7 @@ type invocation struct {
 func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 	got := &invocation{}
 	work := &workflow.Workflow{
+		Random: func(time.Duration) time.Duration { return 0 },
 		Settings: workflow.Settings{LockName: "web", RetryInterval: time.Minute, Settle: 2 * time.Second, MaxReboots: 3, RebootTimeout: time.Hour,
 			LockTimeout: w.timeout, CannotTellExit: 75},
 		Store: w, Server: w, Hooks: w, Host: w, Log: hclog.NewNullLogger(),
@@ -196,9 +197,10 @@ func TestWholeRun(t *testing.T) {
 		if waited < 91*time.Second || waited > 152*time.Second { // the first look at a lock that is held comes at a time of the host's own
 			t.Errorf("waited %s", waited)
 		}
+		// Resumed a second before: the release waits until no claim of before the boot can come any more.
 		same(t, "story", []string{
 			"needs_update/50-hook 1s exit 1", "needs_update 1s", fmt.Sprintf("lock_get %s", waited), "pre_update/50-hook 1s", "pre_update 1s", "update/50-hook 1s",
-			"update 1s", "needs_reboot/50-hook 1s exit 1", "needs_reboot 1s", "reboot 0s", "post_update/50-hook 1s", "post_update 1s", "lock_release 0s",
+			"update 1s", "needs_reboot/50-hook 1s exit 1", "needs_reboot 1s", "reboot 0s", "post_update/50-hook 1s", "post_update 1s", "lock_release 4s",
 		}, steps(record.Story))
 		if story := record.Story; story.Invocations != 2 || story.Acquired.IsZero() || story.Failure != nil {
 			t.Errorf("%+v", story)
