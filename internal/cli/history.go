@@ -93,14 +93,24 @@ func (cmd *historyListCmd) Run(p *Process, path configPath) error {
 	table := tabwriter.NewWriter(p.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "RUN\tBEGAN\tTOOK\tWAITED\tREBOOTS\tRESULT")
 	for _, run := range runs {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", run.Run, clock(run.Began), took(lasted(run)), took(millis(run.WaitedMS)), run.Reboots,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", run.Run, began(run), took(lasted(run)), took(millis(run.WaitedMS)), run.Reboots,
 			outcome(run))
 	}
 	return table.Flush()
 }
 
+func began(run history.Run) string {
+	if run.Began.IsZero() {
+		return "-"
+	}
+	return clock(run.Began)
+}
+
 // lasted is how long the run took, or has taken so far.
 func lasted(run history.Run) time.Duration {
+	if run.Began.IsZero() { // one that the original began: its state says no more than the stage
+		return 0
+	}
 	if run.Ended.IsZero() {
 		return time.Since(run.Began)
 	}
@@ -174,7 +184,7 @@ func find(runs []history.Run, name string) (history.Run, error) {
 func timeline(run history.Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s, lock %s: %s\n", run.Run, run.Lock, outcome(run))
-	fmt.Fprintf(&b, "began %s, took %s, waited %s for the lock, %d reboots, %d invocations\n", clock(run.Began), took(lasted(run)),
+	fmt.Fprintf(&b, "began %s, took %s, waited %s for the lock, %d reboots, %d invocations\n", began(run), took(lasted(run)),
 		took(millis(run.WaitedMS)), run.Reboots, run.Invocations)
 	if run.Error != "" {
 		fmt.Fprintf(&b, "ended without having finished: %s\n", run.Error)

@@ -151,15 +151,29 @@ func (n *notifiers) env(d eventDocument) []string {
 	}
 }
 
-// close ends what still runs once nobody waits for it any more.
+// close ends what still runs once nobody waits for it any more. One that even the kernel can't end (on a network's file system that hangs)
+// is left behind: the next invocation must not find this one at work.
 func (n *notifiers) close() {
-	if n != nil {
-		n.end()
+	if n == nil {
+		return
+	}
+	n.end()
+	over := make(chan struct{})
+	go func() {
 		n.atWork.Lock()
-		defer n.atWork.Unlock()
 		n.over = true
+		n.atWork.Unlock()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(endTimeout):
+		n.log.Warn("a notifier can't be ended, and is left behind", "waited", endTimeout)
 	}
 }
+
+// endTimeout is several times what the kernel takes to end a notifier that was killed, and to close its output.
+const endTimeout = 15 * time.Second
 
 // notSet says that there is no directory of notifiers.
 func notSet(c *config.Config) error {

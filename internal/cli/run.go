@@ -61,12 +61,14 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	seen := watch.Watch(work, options)
 	err = work.Run(p.Context, cmd.AfterReboot)
 	seen.Ended(err)
+	if err != nil { // first: history and metrics may be on a disk that hangs
+		tellStopped(log, err, seen)
+	}
 	keepHistory(c, log, seen, err)
 	if reports != nil {
 		reports.end(p.Context, seen.Last(), err)
 	}
 	if err != nil {
-		tellStopped(log, err, seen)
 		err = &toldError{err}
 	}
 	seen.Close()

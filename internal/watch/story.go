@@ -61,7 +61,7 @@ func (w *Watcher) tellStory(record *state.Record) (kinds []Kind) {
 		w.open = &state.Step{Stage: record.Stage, Began: record.StageBegan}
 	}
 	record.Story = w.story.Clone()
-	w.dirty = true
+	w.dirty, w.saving = true, true
 	return kinds
 }
 
@@ -88,7 +88,7 @@ func (w *Watcher) resumes() []Kind {
 
 // lookedAt finds out by a look at the lock whether it is waited for now: while the lock is being got, or before a stage is resumed.
 func (w *Watcher) lookedAt(lock workflow.Lock, exists bool) (kinds []Kind) {
-	if w.record == nil || w.open != nil && w.open.Stage != state.LockGet {
+	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet {
 		return nil
 	}
 	kinds = w.resumes()

@@ -41,6 +41,7 @@ type Watcher struct {
 
 	story   state.Story
 	dirty   bool           // the story on disk is older
+	saving  bool           // the workflow saves a record just now
 	begun   bool           // this invocation has saved something
 	open    *state.Step    // the stage that is under way
 	failing *state.Failure // the hook that ended last, if it did not end with 0
@@ -189,6 +190,8 @@ func (w *Watcher) Ended(err error) {
 		}
 		return kinds
 	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.record != nil && w.dirty && w.record.Stage != state.NeedsUpdate {
 		w.save()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/standing"
@@ -27,11 +28,18 @@ func (s watchedStore) Load() (*state.Record, error) {
 func (s watchedStore) Save(record state.Record) error {
 	kinds := s.seen.tellStory(&record)
 	err := s.Store.Save(record)
-	if err == nil {
-		s.seen.note(func() []Kind {
-			s.seen.record, s.seen.last, s.seen.dirty = &record, &record, false
-			return kinds
-		})
+	s.seen.note(func() []Kind {
+		s.seen.saving = false
+		if err != nil {
+			return nil
+		}
+		s.seen.record, s.seen.last, s.seen.dirty = &record, &record, false
+		return kinds
+	})
+	// The listeners hear of a reboot before the command runs, for the host may be gone a moment later. Not for long: they delay nothing. And
+	// before the workflow looks for the last time whether it may.
+	if err == nil && slices.Contains(kinds, Rebooting) && !s.seen.speak.flush(lastWords) {
+		s.seen.log.Warn("who listens to events is too slow; the reboot does not wait for it", "waited", lastWords)
 	}
 	return err
 }
@@ -108,12 +116,4 @@ func (h watchedHost) Boot(ctx context.Context) (state.Boot, error) {
 		h.seen.note(func() []Kind { h.seen.boot = &boot; return nil })
 	}
 	return boot, err
-}
-
-// Reboot lets the listeners hear of it first, for the host may be gone a moment later. Not for long: they delay nothing.
-func (h watchedHost) Reboot() error {
-	if !h.seen.speak.flush(lastWords) {
-		h.seen.log.Warn("who listens to events is too slow; the reboot does not wait for it", "waited", lastWords)
-	}
-	return h.Host.Reboot()
 }

@@ -258,7 +258,7 @@ func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 // abandon makes sure, as far as it can, that nothing is left behind of an attempt that is given up. It reports
 // whether it is certain that this host does not hold the lock.
 func (a *acquisition) abandon(ctx context.Context) bool {
-	if a.holder == unknown && !a.claimed { // nothing was sent that could be undone, and asking again won't help
+	if a.holder == unknown && !a.claimed && a.settled.IsZero() { // nothing was sent that could be undone, and asking again won't help
 		return false
 	}
 	if a.holder == notUs {

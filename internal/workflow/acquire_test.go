@@ -215,9 +215,19 @@ func TestLockNeverLeaks(t *testing.T) {
 		holder string
 	}{
 		{"while waiting for another", "GET", func(w *world) { w.foreman.hold("other"); w.disk = nil }, "", "other"},
-		{"while waiting for another, when an earlier invocation may just have sent a claim: the state stays", "GET", func(w *world) {
+		{"while waiting for another, when an earlier invocation may just have sent a claim: looked at again once that is settled", "GET", func(w *world) {
 			w.foreman.hold("other")
-		}, state.LockGet, "other"},
+		}, "", "other"},
+		{"the same, and the claim comes true: it is given back", "GET", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.after = nth("GET", 1, func() error {
+				go func() {
+					pause(context.Background(), time.Second)
+					w.foreman.hold("me")
+				}()
+				return nil
+			})
+		}, "", ""},
 		{"while a claim settles: it is given back", "PUT", func(*world) {}, "", ""},
 		{"a claim that was answered comes true a second time: that is given back too", "PUT", func(w *world) {
 			w.foreman.after = nth("DELETE", 1, func() error {

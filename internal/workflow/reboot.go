@@ -31,6 +31,14 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 		r.Reboots--
 		return "", lost
 	}
+	if ctx.Err() != nil { // nothing was asked yet, whatever the state says
+		r.Stage, r.Asked = state.Reboot, nil
+		r.Reboots--
+		if err := r.Store.Save(r.Record); err != nil {
+			return "", &saveError{err}
+		}
+		return "", errStopped
+	}
 	r.Log.Info("rebooting", "run", r.RunID, "reboots", r.Reboots)
 	err = r.Host.Reboot()
 	switch {

@@ -41,6 +41,9 @@ func (w *Workflow) release(ctx context.Context, name string, settled time.Time) 
 	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), settled: settled}
 	if w.ReleaseTimeout > 0 {
 		r.deadline = time.Now().Add(w.ReleaseTimeout)
+		if settled.After(r.deadline) { // whoever gave up before would do so each time
+			r.deadline = settled
+		}
 	}
 	for backoff := firstReleaseBackoff; ; backoff = min(2*backoff, maxReleaseBackoff) {
 		over, err := r.attempt(ctx)

@@ -67,6 +67,10 @@ func TestReleasing(t *testing.T) {
 			w.settings.ReleaseTimeout = 10 * time.Minute
 			w.foreman.before = from("GET", 1, unreachable)
 		}, "later", state.LockRelease, "me", "", 10 * time.Minute, "release_timeout"},
+		{"release_timeout shorter than a claim of before takes to settle: not before that", func(w *world) {
+			w.settings.ReleaseTimeout, w.settings.Settle = 5*time.Second, 10*time.Second
+			w.foreman.hold("")
+		}, "ok", "", "", "GG", 10 * time.Second, "not this host's any more"},
 		{"a signal", func(w *world) {
 			w.foreman.before = func(string) error { w.stop(); return unreachable() }
 		}, "later", state.LockRelease, "me", "G", 0, "signal"},

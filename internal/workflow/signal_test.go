@@ -80,3 +80,19 @@ func TestSignalBetweenStages(t *testing.T) {
 		})
 	}
 }
+
+// TestSignalBeforeReboot: a signal while the reboot is being announced; nothing was asked, and the next invocation asks.
+func TestSignalBeforeReboot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.needsReboot()
+		w.onAnnounced = func() { w.onAnnounced = nil; w.stop() }
+		err := w.invoke(false)
+		if kind(err) != "later" || w.stage() != state.Reboot || w.disk.Asked != nil || w.disk.Reboots != 0 || len(w.effects("reboot")) != 0 {
+			t.Errorf("%v, %+v, %q", err, w.disk, w.trace)
+		}
+		if err := w.invoke(false); err != nil || w.stage() != state.PostUpdate || w.disk.Reboots != 1 || len(w.effects("reboot")) != 1 {
+			t.Errorf("afterwards: %v, %+v, %q", err, w.disk, w.trace)
+		}
+	})
+}

@@ -26,8 +26,9 @@ type world struct {
 	disk    *state.Record
 	saveErr error // from now on
 	// announcing is how long it takes to write that a reboot is asked for.
-	announcing time.Duration
-	machine    string
+	announcing  time.Duration
+	onAnnounced func() // then
+	machine     string
 
 	hooks          map[state.Stage][]fakeHook
 	listErr        map[state.Stage]error
@@ -163,6 +164,9 @@ func (s fakeStore) Save(r state.Record) error {
 	r.Format = state.Format
 	if r.Asked != nil {
 		pause(context.Background(), s.announcing)
+		if s.onAnnounced != nil {
+			s.onAnnounced()
+		}
 	}
 	s.disk = &r
 	if r.Asked != nil {
