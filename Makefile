@@ -37,7 +37,7 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 # is to run commands and read files that root's configuration names (G204, G304); random numbers that only spread hosts in time (G404).
 # What is not installed anywhere (test/, the stand-in server) is left out.
 GOSEC := -quiet -exclude=G104,G115,G204,G304,G404 -exclude-dir=test -exclude-dir=internal/dlm/dlmtest -exclude-dir=cmd/dlm-sandbox
-# A version of the Go vulnerability database's own module: https://vuln.go.dev can't be reached from everywhere. VULNDB=latest for the newest.
+# A version of the module of the Go vulnerability database, whose own server can't be reached from everywhere. VULNDB=latest for the newest.
 VULNDB ?= v0.0.0-20261105234957-e22db6528018
 security: bin/gosec bin/govulncheck bin/vulndb-$(VULNDB) ## gosec, and govulncheck with the vulnerabilities known to VULNDB
 	bin/gosec $(GOSEC) ./...
