@@ -1,6 +1,6 @@
 // Package watch stands between a workflow and its world. By what it sees there it tells where the invocation stands, keeps the story of
 // the run (durations, waiting, failures) on its record, and tells listeners what happened. The workflow knows nothing of it, and nothing
-// here changes or delays what it does.
+// here changes or delays what it does, but that a reboot waits a few seconds until it was heard.
 package watch
 
 import (
