@@ -46,6 +46,8 @@ type Record struct {
 	StageBegan time.Time `json:"stage_began,omitzero"`
 	// Lock is the name of the lock that this run asked for; it keeps it whatever the configuration says later.
 	Lock string `json:"lock,omitempty"`
+	// Taken is with what the lock was asked for; nil in a record of an earlier version.
+	Taken *Taken `json:"taken,omitempty"`
 	// MachineID is /etc/machine-id of the host that wrote the record; empty where there is none.
 	MachineID string `json:"machine,omitempty"`
 	// Boot is the boot in which the stage was begun; nil while it has not begun.
@@ -58,6 +60,8 @@ type Record struct {
 	Reboots int `json:"reboots,omitempty"`
 	// Rebooted is set once the host has been rebooted, asked for or not, after the run took the lock.
 	Rebooted bool `json:"rebooted,omitempty"`
+	// RebootDue is set where no hook could say whether a reboot is needed, and the run went on without one; nil: none is due.
+	RebootDue *RebootDue `json:"reboot_due,omitempty"`
 	// Error is why the stage was not finished; nil while it runs, and after a signal or a crash.
 	Error *Error `json:"error,omitempty"`
 	// Story is what happened so far; nil: nothing is known.
@@ -108,6 +112,28 @@ type Asked struct {
 	// Uptime is how long the host had been up: within the same boot it measures how long ago the
 	// request was, whatever the wall clock does.
 	Uptime time.Duration `json:"uptime_ns"`
+}
+
+// Taken is with what a run asked for its lock: another server or another name of this host tells nothing about that lock.
+type Taken struct {
+	// URL is foreman_url.
+	URL string `json:"url,omitempty"`
+	// CN is the common name of the certificate that this host showed.
+	CN string `json:"cn,omitempty"`
+	// Holder is what Foreman calls this host: it may differ from CN. Empty until the lock was seen to be this host's.
+	Holder string `json:"holder,omitempty"`
+	// Config is the path of the configuration.
+	Config string `json:"config,omitempty"`
+}
+
+// RebootDue is a reboot that may be needed: a needs_reboot hook could not find out.
+type RebootDue struct {
+	Time time.Time `json:"time"`
+	// Hook is the hook that could not find out, Message what it said.
+	Hook    string `json:"hook"`
+	Message string `json:"message"`
+	// Boot is the boot that would have ended: once the host is in another one nothing is due any more.
+	Boot Boot `json:"boot"`
 }
 
 // Error tells why a stage was not finished.

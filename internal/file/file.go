@@ -1,0 +1,56 @@
+// Package file opens and reads files that a configuration names, whatever is in their place: nothing in it waits for another process
+// (a FIFO, a terminal), and nothing reads without end (a device).
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotRegular says that there is something else than a regular file at a path.
+var ErrNotRegular = errors.New("not a regular file")
+
+// ErrTooLong says that a file is longer than a file of its kind can be.
+var ErrTooLong = errors.New("too long")
+
+// Open opens a regular file for reading, or what a symbolic link at path leads to. The error is an *fs.PathError; it wraps
+// ErrNotRegular if something else is there. The caller closes the file.
+func Open(path string) (*os.File, error) {
+	// O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever (fifo(7)). It changes nothing for regular files.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Read returns the content of a regular file of at most most bytes. The error is an *fs.PathError; it wraps ErrNotRegular or ErrTooLong
+// where that is the reason.
+func Read(path string, most int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(content)) > most {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w (more than %d bytes)", ErrTooLong, most)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return content, nil
+}
