@@ -65,8 +65,16 @@ func hint(err error) string {
 		running    *host.RunningError
 		unsafe     *hook.UnsafeError
 		missing    *fs.PathError
+		elsewhere  *workflow.ElsewhereError
+		notByRun   *workflow.NotByRunError
 	)
 	switch {
+	case errors.As(err, &notByRun):
+		return "wait until whoever has it is done; if nobody is, `foreman-dlm-updater lock release`, and the next run begins"
+	case errors.As(err, &elsewhere):
+		return fmt.Sprintf("set foreman_url, client_crt and client_key back, then `foreman-dlm-updater run`; or have an administrator free lock %s "+
+			"at %s (Monitor > Distributed Locks), then `foreman-dlm-updater state set STAGE` with the stage that `foreman-dlm-updater state show` "+
+			"names, and `foreman-dlm-updater run`", elsewhere.Lock, elsewhere.Taken.URL)
 	case errors.As(err, &unreadable), errors.Is(err, workflow.ErrOtherMachine):
 		return "look at the file; then `foreman-dlm-updater state set STAGE` to go on with a stage, or `foreman-dlm-updater state " +
 			"clear` to forget the run; the lock was not touched, see `foreman-dlm-updater lock show`"

@@ -59,8 +59,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err := newWorkflow(p, c, log).AcquireLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "lock %s acquired: no other host of the cluster updates until `foreman-dlm-updater lock release`; a run of this host "+
-		"would take it over and release it, so stop its timer meanwhile\n", name)
+	fmt.Fprintf(p.Stdout, "lock %s acquired: no host of the cluster, this one included, begins an update until `foreman-dlm-updater lock release`\n", name)
 	return nil
 }
 

@@ -114,6 +114,8 @@ func tellStopped(log hclog.Logger, err error, seen *watch.Watcher) {
 	switch stage.Held {
 	case workflow.Yes:
 		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished", "lock", stage.Lock, "next", next)
+	case workflow.NotByRun:
+		log.Log(level, "the lock is this host's, and not this run's; it is left as it is", "lock", stage.Lock, "next", next)
 	case workflow.Perhaps:
 		log.Log(level, "whether the lock is this host's is not known; the next invocation looks", "lock", stage.Lock, "next", next)
 	default:

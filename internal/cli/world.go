@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -85,18 +86,20 @@ func (p *Process) consoleLog() (hclog.Logger, error) {
 func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workflow {
 	return &workflow.Workflow{
 		Settings: workflow.Settings{
-			LockName:       c.LockName,
-			RetryInterval:  c.LockRetryInterval,
-			RetryJitter:    c.LockRetryJitter,
-			LockTimeout:    c.LockTimeout,
-			Settle:         c.LockSettle,
-			Refresh:        c.LockRefresh,
-			ReleaseTimeout: c.ReleaseTimeout,
-			RebootTimeout:  c.RebootTimeout,
-			Retries:        c.HTTPRetries,
-			CannotTellExit: c.CannotTellExit,
-			MaxReboots:     c.MaxReboots,
-			ConfigPath:     c.Path,
+			LockName:         c.LockName,
+			RetryInterval:    c.LockRetryInterval,
+			RetryJitter:      c.LockRetryJitter,
+			LockTimeout:      c.LockTimeout,
+			Settle:           c.LockSettle,
+			Refresh:          c.LockRefresh,
+			ReleaseTimeout:   c.ReleaseTimeout,
+			RebootTimeout:    c.RebootTimeout,
+			Retries:          c.HTTPRetries,
+			CannotTellExit:   c.CannotTellExit,
+			CannotTellReboot: c.CannotTellReboot,
+			MaxReboots:       c.MaxReboots,
+			ConfigPath:       c.Path,
+			OtherConfig:      func(path string) bool { return isOther(c.Path, path) },
 		},
 		Store:  state.Store{Path: c.State},
 		Server: LockServer{client(c, log, c.HTTPTimeout, c.HTTPRetries)},
@@ -104,6 +107,19 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
 		Log:    log,
 	}
+}
+
+// isOther reports whether a path leads to another file than ours, which is still there.
+func isOther(ours, path string) bool {
+	if ours == path {
+		return false
+	}
+	this, err := os.Stat(ours)
+	if err != nil {
+		return false
+	}
+	that, err := os.Stat(path)
+	return err == nil && !os.SameFile(this, that)
 }
 
 func client(c *config.Config, log hclog.Logger, timeout time.Duration, retries int) *dlm.Client {
@@ -134,11 +150,34 @@ func seen(lock dlm.Lock) workflow.Lock {
 }
 
 func (s LockServer) Acquire(ctx context.Context, name string) error {
-	return meaning(s.Client.Acquire(ctx, name))
+	return meaningOnce(s.Client.Acquire(ctx, name))
 }
 
 func (s LockServer) Release(ctx context.Context, name string) error {
-	return meaning(s.Client.Release(ctx, name))
+	return meaningOnce(s.Client.Release(ctx, name))
+}
+
+// Identity is with what Foreman is asked.
+func (s LockServer) Identity() workflow.Identity {
+	url, cn := s.Client.Identity()
+	return workflow.Identity{URL: url, CN: cn}
+}
+
+// meaningOnce is meaning for a request that was not tried again: files that don't fit may be in the middle of their renewal.
+func meaningOnce(err error) error {
+	if errors.Is(err, dlm.ErrCredentials) {
+		return &workflow.Unavailable{Why: trouble[dlm.ErrCredentials], Err: err}
+	}
+	return meaning(err)
+}
+
+// trouble is what the workflow says of answers that prove nothing.
+var trouble = map[error]string{
+	dlm.ErrUnavailable: "Foreman is unavailable",
+	dlm.ErrNotForeman:  "the answer is not Foreman's",
+	dlm.ErrWrongURL:    "there is no Foreman at foreman_url",
+	dlm.ErrUntrusted:   "the server can't prove that it is Foreman",
+	dlm.ErrCredentials: "this host's certificate or key can't be used",
 }
 
 // meaning says in the workflow's words what an error of the client's proves.
@@ -148,8 +187,8 @@ func meaning(err error) error {
 		return err
 	}
 	switch answer.Kind {
-	case dlm.ErrUnavailable:
-		return &workflow.Unavailable{RetryAfter: answer.RetryAfter, Err: err}
+	case dlm.ErrUnavailable, dlm.ErrNotForeman, dlm.ErrWrongURL, dlm.ErrUntrusted:
+		return &workflow.Unavailable{RetryAfter: answer.RetryAfter, Why: trouble[answer.Kind], Err: err}
 	case dlm.ErrNotNow:
 		return &meant{err, workflow.ErrNotNow}
 	case dlm.ErrNoLock:

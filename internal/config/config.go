@@ -66,6 +66,8 @@ type Config struct {
 	HTTPRetries int
 	// CannotTellExit is the exit code, 1 to 125, by which a needs_update hook says that it cannot tell; 0 is unset.
 	CannotTellExit int
+	// CannotTellReboot is whether a needs_reboot hook that cannot tell counts as yes.
+	CannotTellReboot bool
 	// MaxReboots is how many reboots one run may ask for, 1 or more.
 	MaxReboots int
 	// BootIDFile is the file that the kernel's boot id is read from.
@@ -138,6 +140,7 @@ func (c *Config) keys() []key {
 		{"http_retries", "3", refused, number(&c.HTTPRetries, 0, math.MaxInt), "a number"},
 		{"hook_timeout", "0", refused, duration(&c.HookTimeout, 0), aTime},
 		{"cannot_tell_exit", "", unset, number(&c.CannotTellExit, 1, 125), "an exit code, 1 to 125"},
+		{"cannot_tell_reboot", "no", refused, yesNo(&c.CannotTellReboot), "yes or no"},
 		{"reboot_timeout", "15m", refused, duration(&c.RebootTimeout, 1), aTime},
 		{"max_reboots", "3", refused, number(&c.MaxReboots, 1, math.MaxInt), "a number"},
 		{"boot_id_file", "/proc/sys/kernel/random/boot_id", refused, path(&c.BootIDFile), "a file"},

@@ -227,6 +227,17 @@ func logLevel(field *string) parser {
 	}
 }
 
+func yesNo(field *bool) parser {
+	return func(text string) (string, error) {
+		answer := strings.ToLower(text)
+		if answer != "yes" && answer != "no" {
+			return "", fmt.Errorf("%q is no answer; yes or no would be right", text)
+		}
+		*field = answer == "yes"
+		return answer, nil
+	}
+}
+
 func logFormat(field *bool) parser {
 	return func(text string) (string, error) {
 		format := strings.ToLower(text)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -93,13 +94,14 @@ type Lock struct {
 	Updated time.Time
 }
 
-// Show asks for the lock's state. Transient trouble is retried. ErrNoLock: there is no such lock yet.
+// Show asks for the lock's state. It asks again after trouble that may pass: no answer, one that is not Foreman's, a key and a certificate
+// that do not fit while they are renewed. ErrNoLock: there is no such lock yet.
 func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 	var err error
 	for try := 0; ; try++ {
 		var lock Lock
 		lock, err = c.lock(ctx, http.MethodGet, name)
-		if !errors.Is(err, ErrUnavailable) || try >= c.retries {
+		if !mayPass(err) || try >= c.retries {
 			return lock, err
 		}
 		wait := c.backoff(try, err)
@@ -135,6 +137,24 @@ func (c *Client) Release(ctx context.Context, name string) error {
 				"must delete one", lock.Holder)}
 	}
 	return err
+}
+
+// mayPass reports whether asking again may give another answer.
+func mayPass(err error) bool {
+	for _, kind := range []error{ErrUnavailable, ErrNotForeman, ErrWrongURL, ErrUntrusted} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return errors.Is(err, ErrCredentials) && !errors.Is(err, fs.ErrNotExist)
+}
+
+// Identity is the address that is asked, and the common name of the certificate that is shown there; empty if that can't be read.
+func (c *Client) Identity() (url, cn string) {
+	if text, err := readPEM(c.tls.Cert); err == nil {
+		cn = commonName(text)
+	}
+	return c.base, cn
 }
 
 // Slowest is the longest time that a single try has taken, answered or not.

@@ -3,6 +3,7 @@ package dlm
 import (
 	"context"
 	"net/http"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -56,7 +57,7 @@ func TestShowRetries(t *testing.T) {
 					s.SetHolder("web", "a")
 					fault.Times = times
 					s.Inject(fault)
-					c := clientOf(s.Transport("a"))
+					c := retrying(s.Transport("a"))
 					_, err := c.Show(t.Context(), "web")
 					expect(t, err, want)
 					waits := gaps(s, lasting(fault))
@@ -84,7 +85,7 @@ func TestChangesAreNotRepeated(t *testing.T) {
 					s := dlmtest.New(dlmtest.Options{})
 					s.SetHolder("web", "a")
 					s.Inject(fault)
-					expect(t, do(t.Context(), clientOf(s.Transport("a")), method), ErrUnavailable)
+					expect(t, do(t.Context(), retrying(s.Transport("a")), method), ErrUnavailable)
 					if diff := cmp.Diff([]string{method + " web"}, asked(s)); diff != "" {
 						t.Errorf("requests (-want +got):\n%s", diff)
 					}
@@ -95,22 +96,67 @@ func TestChangesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestDefiniteErrorsAreNotRetried: what will be the same next time.
-func TestDefiniteErrorsAreNotRetried(t *testing.T) {
-	for _, status := range []int{200, 204, 302, 304, 400, 401, 403, 404, 407, 408, 410, 412, 415, 422} {
+// TestWhatIsAskedAgain: trouble and odd answers, which may be gone the next time; definite errors are not.
+func TestWhatIsAskedAgain(t *testing.T) {
+	tries := map[int]int{}
+	for _, status := range []int{400, 401, 403, 407, 408, 410, 412, 415, 422} {
+		tries[status] = 1
+	}
+	for _, status := range []int{200, 204, 302, 304, 404, 429, 500, 503} {
+		tries[status] = 1 + retries
+	}
+	for status, want := range tries {
 		synctest.Test(t, func(t *testing.T) {
-			tries := 0
-			answer := saying(status, nil, "")
-			c := clientOf(roundTripper(func(r *http.Request) (*http.Response, error) {
-				tries++
+			got := 0
+			answer := saying(status, nil, "<html>maintenance</html>")
+			c := retrying(roundTripper(func(r *http.Request) (*http.Response, error) {
+				got++
 				return answer.RoundTrip(r)
 			}))
-			_, err := c.Show(t.Context(), "web")
-			if kind(t, err) == ErrUnavailable || err == nil || tries != 1 {
-				t.Errorf("%d: %v after %d tries", status, err, tries)
+			if _, err := c.Show(t.Context(), "web"); err == nil || got != want {
+				t.Errorf("%d: %v after %d tries, want %d", status, err, got, want)
 			}
 		})
 	}
+}
+
+// TestRenewal: a key and a certificate that are written one after the other.
+func TestRenewal(t *testing.T) {
+	ca := newCA(t)
+	files := issue(t, ca, "node1", dlmtest.IssueOptions{}, ca)
+	old, err := os.ReadFile(files.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := issue(t, newCA(t), "node1", dlmtest.IssueOptions{}, ca)
+	key, err := os.ReadFile(renewed.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := dlmtest.New(dlmtest.Options{Hosts: []string{"node1"}})
+	server.SetHolder("web", "")
+	c := networked(t, listen(t, server, ca), files)
+	c.retries = 1
+	// Between the first try and the second, the right key comes back.
+	if err := os.WriteFile(files.Key, key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.random = func(d time.Duration) time.Duration {
+		if err := os.WriteFile(files.Key, old, 0o600); err != nil {
+			t.Error(err)
+		}
+		return d
+	}
+	_, err = c.Show(t.Context(), "web")
+	expect(t, err, nil)
+	if err := os.Remove(files.Key); err != nil {
+		t.Fatal(err)
+	}
+	c = networked(t, c.base, files) // without a connection
+	c.retries = 1
+	c.random = func(time.Duration) time.Duration { t.Error("asked again for a file that is not there"); return 0 }
+	_, err = c.Show(t.Context(), "web")
+	expect(t, err, ErrCredentials)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -148,7 +194,7 @@ func TestRetryAfter(t *testing.T) {
 					s := dlmtest.New(dlmtest.Options{})
 					s.SetHolder("web", "")
 					s.Inject(dlmtest.Fault{Kind: kind, Status: 429, RetryAfter: tt.header(), Times: 1})
-					_, err := clientOf(s.Transport("a")).Show(t.Context(), "web")
+					_, err := retrying(s.Transport("a")).Show(t.Context(), "web")
 					expect(t, err, nil)
 					wait := gaps(s, 0)[0]
 					if tt.want != 0 && wait != tt.want || tt.want == 0 && wait > firstBackoff {
@@ -162,7 +208,7 @@ func TestRetryAfter(t *testing.T) {
 
 // TestRetryAfterOfChanges: the caller gets the wish that it has to meet itself.
 func TestRetryAfterOfChanges(t *testing.T) {
-	c := clientOf(saying(503, map[string]string{"Retry-After": "1000"}, ""))
+	c := retrying(saying(503, map[string]string{"Retry-After": "1000"}, ""))
 	err := c.Acquire(t.Context(), "web").(*Error)
 	if err.RetryAfter != maxRetryAfter || err.Status != 503 {
 		t.Errorf("%+v", err)
@@ -221,7 +267,7 @@ func TestCancelled(t *testing.T) {
 					} else {
 						time.AfterFunc(at, cancel)
 					}
-					expect(t, do(ctx, clientOf(s.Transport("a")), tt.method), ErrUnavailable, tt.says)
+					expect(t, do(ctx, retrying(s.Transport("a")), tt.method), ErrUnavailable, tt.says)
 					if took, n := time.Since(began), len(s.Requests()); took != at || n != 1 {
 						t.Errorf("%v, %d requests; want %v and 1", took, n, at)
 					}
@@ -237,7 +283,7 @@ func TestCancelledBefore(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(context.Canceled)
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
-		expect(t, do(ctx, clientOf(s.Transport("a")), method), ErrUnavailable, "context canceled")
+		expect(t, do(ctx, retrying(s.Transport("a")), method), ErrUnavailable, "context canceled")
 	}
 	if n := len(s.Requests()); n != 0 {
 		t.Errorf("%d requests", n)

@@ -24,6 +24,11 @@ const (
 
 // clientOf is a client that asks through rt.
 func clientOf(rt http.RoundTripper) *Client {
+	return New(Options{URL: "https://foreman.example.com", Transport: rt, Timeout: patience, Log: hclog.NewNullLogger()})
+}
+
+// retrying is a client that asks again.
+func retrying(rt http.RoundTripper) *Client {
 	return New(Options{URL: "https://foreman.example.com", Transport: rt, Timeout: patience, Retries: retries, Log: hclog.NewNullLogger()})
 }
 

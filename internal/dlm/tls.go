@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -114,12 +115,12 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 	if t.CA == "" {
 		return &cert, nil, nil
 	}
-	pem, err := readPEM(t.CA)
+	bundle, err := readPEM(t.CA)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: ca: %w", ErrCredentials, err)
 	}
 	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
+	if !roots.AppendCertsFromPEM(bundle) {
 		return nil, nil, fmt.Errorf("%w: ca %s: there is no PEM certificate in it", ErrCredentials, t.CA)
 	}
 	return &cert, roots, nil
@@ -135,6 +136,20 @@ func (t TLS) pair() (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	return tls.X509KeyPair(cert, key)
+}
+
+// commonName is the subject's CN in the first certificate of a PEM file; empty if there is none.
+func commonName(text []byte) string {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+			return printable(cert.Subject.CommonName)
+		}
+		break
+	}
+	return ""
 }
 
 // maxPEM is the most that is read of one of the files, in bytes; Debian's bundle of all CAs has a quarter of it.

@@ -58,7 +58,7 @@ func (w *Watcher) tellStory(record *state.Record) (kinds []Kind) {
 			kinds = append(kinds, Acquired)
 		}
 		w.endWait()
-		w.open = &state.Step{Stage: record.Stage, Began: record.StageBegan}
+		w.open, w.atWork = &state.Step{Stage: record.Stage, Began: record.StageBegan}, false
 	}
 	record.Story = w.story.Clone()
 	w.dirty, w.saving = true, true
@@ -86,9 +86,29 @@ func (w *Watcher) resumes() []Kind {
 	return []Kind{Resumed}
 }
 
+// noAnswer: what Foreman did not answer is waited for: while the lock is being got, before a stage is resumed, and before the first hook of a
+// guarded stage. A wait that is over after a second or two is none.
+func (w *Watcher) noAnswer() (kinds []Kind) {
+	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet && (w.atWork || !workflow.Guarded(w.open.Stage)) {
+		return nil
+	}
+	if w.silence++; w.silence < 3 || w.story.Waiting != nil {
+		return nil
+	}
+	kinds = append(w.resumes(), Waiting)
+	w.story.Waiting = &state.Waiting{Since: time.Now()}
+	w.save()
+	return kinds
+}
+
 // lookedAt finds out by a look at the lock whether it is waited for now: while the lock is being got, or before a stage is resumed.
 func (w *Watcher) lookedAt(lock workflow.Lock, exists bool) (kinds []Kind) {
+	w.silence = 0
 	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet {
+		if w.open != nil && !w.atWork && lock.Self && w.story.Waiting != nil { // what was waited for before the stage's first hook
+			w.endWait()
+			return []Kind{Acquired}
+		}
 		return nil
 	}
 	kinds = w.resumes()

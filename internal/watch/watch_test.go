@@ -82,6 +82,7 @@ func (w *world) Acquire(context.Context, string) error {
 
 func (w *world) Release(context.Context, string) error { w.held = ""; return nil }
 func (w *world) Slowest() time.Duration                { return 0 }
+func (w *world) Identity() workflow.Identity           { return workflow.Identity{} }
 
 func (w *world) VetSettings() error                 { return nil }
 func (w *world) List(state.Stage) ([]string, error) { return []string{"50-hook"}, nil }
@@ -275,7 +276,8 @@ func TestEnds(t *testing.T) {
 			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | stopped"}, RunGaveUp, ""},
 		{"a signal while waiting", func(w *world) { w.held = "web3" }, time.Hour,
 			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | stopped"}, RunGaveUp, ""},
-		{"Foreman is down", func(w *world) { w.down = true }, 0, []string{started, "gave-up lock_get | failed"}, "", state.LockGet},
+		{"Foreman is down", func(w *world) { w.down, w.timeout = true, 5*time.Minute }, 0,
+			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | failed"}, "", state.LockGet},
 		{"a signal in a stage", func(*world) {}, 3500 * time.Millisecond,
 			[]string{started, "acquired pre_update | running", "gave-up pre_update | stopped"}, "", state.PreUpdate},
 		{"a full disk", func(w *world) { w.during = func(stage state.Stage) { w.full = stage == state.PreUpdate } }, 0,

@@ -75,7 +75,7 @@ func (s watchedServer) Show(ctx context.Context, name string) (workflow.Lock, er
 			return s.seen.lookedAt(lock, err == nil)
 		}
 		s.seen.lock, s.seen.trouble = standing.Lock{Name: name}, fmt.Sprintf("the lock in Foreman: %v", err)
-		return nil
+		return s.seen.noAnswer()
 	})
 	return lock, err
 }
@@ -95,7 +95,7 @@ type watchedHooks struct {
 
 func (h watchedHooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
 	began := time.Now()
-	h.seen.note(func() []Kind { h.seen.hook = name; return nil })
+	h.seen.note(func() []Kind { h.seen.hook, h.seen.atWork = name, true; return nil })
 	result := h.Hooks.Run(stage, name, env)
 	h.seen.note(func() []Kind {
 		h.seen.hook = ""

@@ -3,7 +3,10 @@ package workflow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	"foreman-dlm-updater/internal/state"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -19,11 +22,21 @@ type acquisition struct {
 	ours bool
 	// once: give up instead of waiting.
 	once bool
+	// fresh: a new run, which has claimed nothing yet: a lock that is this host's all the same is not this run's.
+	fresh bool
+	// patient: the host is out of service, and nothing but a signal ends the wait.
+	patient bool
+	// taken is with what the lock was asked for before; nil: not known. moved: that was with something else than now.
+	taken *state.Taken
+	moved bool
 
+	began    time.Time
 	deadline time.Time
-	waiting  bool   // it has begun to wait, and transient trouble doesn't cost it its turn
-	apart    bool   // it has waited since it began or sent a claim, which other hosts may have done at the same time
-	told     string // why it waits, as logged last
+	answered bool          // the server has shown the lock, or that there is none, since it began
+	backoff  time.Duration // of the last wait for a server in trouble, if it is patient
+	apart    bool          // it has waited since it began or sent a claim, which other hosts may have done at the same time
+	told     string        // why it waits, as logged last
+	lock     Lock          // as shown last
 
 	// holder is what the server has proved; every claim that is sent makes it unknown again.
 	holder holder
@@ -59,18 +72,21 @@ func (o obstacle) String() string {
 }
 
 func (w *Workflow) acquisition(name string) *acquisition {
-	a := &acquisition{Workflow: w, name: name, log: w.Log.With("lock", name)}
+	a := &acquisition{Workflow: w, name: name, log: w.Log.With("lock", name), began: time.Now()}
 	if w.LockTimeout > 0 {
-		a.deadline = time.Now().Add(w.LockTimeout)
+		a.deadline = a.began.Add(w.LockTimeout)
 	}
 	return a
 }
+
+// troubleTimeout bounds a wait in which the server has never answered, where lock_timeout doesn't: the next night's invocation reads the
+// configuration anew, in which a wrong address may have been corrected.
+const troubleTimeout = 23 * time.Hour
 
 // get returns nil when this host holds the lock.
 func (a *acquisition) get(ctx context.Context) error {
 	for {
 		busy, err := a.attempt(ctx)
-		var trouble *Unavailable
 		switch {
 		case ctx.Err() != nil:
 			return errStopped
@@ -79,16 +95,36 @@ func (a *acquisition) get(ctx context.Context) error {
 			return nil
 		case err == nil && a.once:
 			return later("lock %q: %s", a.name, busy)
-		case errors.As(err, &trouble) && (a.waiting || a.claimed) && !a.once:
-			busy = obstacle{why: "Foreman is unavailable"}
-		case err != nil:
+		case err != nil && (a.once || !a.bears(err)):
 			return err
+		case err != nil:
+			busy = obstacle{why: whyNoAnswer(err)}
 		}
 		a.explain(busy, err)
-		if err := a.wait(ctx, trouble); err != nil {
+		if err := a.wait(ctx, err); err != nil {
 			return err
 		}
 	}
+}
+
+// bears reports whether an error is waited out: it proves nothing, or this host is out of service, and gives up for nothing that time or an
+// administrator may change.
+func (a *acquisition) bears(err error) bool {
+	var trouble *Unavailable
+	var elsewhere *ElsewhereError
+	return errors.As(err, &trouble) || a.patient && !errors.As(err, &elsewhere)
+}
+
+// whyNoAnswer says in short why the server could not be asked: the same words for the same trouble.
+func whyNoAnswer(err error) string {
+	var trouble *Unavailable
+	switch {
+	case !errors.As(err, &trouble):
+		return err.Error()
+	case trouble.Why != "":
+		return trouble.Why
+	}
+	return "Foreman is unavailable"
 }
 
 // attempt looks at the lock and claims it if it is free. It returns why the lock can't be had now, and nothing if
@@ -98,15 +134,25 @@ func (a *acquisition) attempt(ctx context.Context) (obstacle, error) {
 	if errors.Is(err, ErrNoLock) {
 		lock, err = a.firstOfItsName(ctx)
 	}
-	if err != nil && !errors.Is(err, ErrNoLock) {
+	switch {
+	case err != nil && !errors.Is(err, ErrNoLock):
 		return obstacle{}, err
+	case a.moved:
+		return obstacle{}, a.elsewhere(lock, err)
+	case lock.Self && a.fresh && a.settled.IsZero():
+		return obstacle{}, &NotByRunError{a.name, a.ConfigPath}
 	}
 	if err == nil && !(lock.Self && a.ours) { // PUT only what is free: each refused one is a row in Foreman's database
-		if busy := inTheWay(lock); busy.why != "" {
+		if busy := a.inTheWay(lock); busy.why != "" {
 			return busy, nil
 		}
 	}
 	return a.claim(ctx)
+}
+
+// elsewhere is the error for a lock that this host does not hold here, and that it asked for elsewhere.
+func (a *acquisition) elsewhere(lock Lock, err error) error {
+	return &ElsewhereError{a.name, *a.taken, a.Server.Identity(), whoseNow(lock, err)}
 }
 
 // firstOfItsName gives another host time to create the lock: two first claims that meet break the name for good.
@@ -146,7 +192,7 @@ func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 		case lock.Self:
 			return obstacle{}, nil
 		case lock.Holder != "":
-			return inTheWay(lock), nil
+			return a.inTheWay(lock), nil
 		case claimErr == nil:
 			return obstacle{why: "another host was faster, and has let go again"}, nil
 		case try >= a.Retries:
@@ -158,7 +204,7 @@ func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
 // refused finds out what a refusal means.
 func (a *acquisition) refused(ctx context.Context) (obstacle, error) {
 	lock, err := a.show(ctx)
-	busy := inTheWay(lock)
+	busy := a.inTheWay(lock)
 	switch {
 	case errors.Is(err, ErrNoLock):
 		return obstacle{why: "the lock was refused, and is gone"}, nil
@@ -175,10 +221,14 @@ func (a *acquisition) refused(ctx context.Context) (obstacle, error) {
 }
 
 // inTheWay says why a lock can't be had; nothing if it is enabled and free, or ours.
-func inTheWay(lock Lock) obstacle {
+func (a *acquisition) inTheWay(lock Lock) obstacle {
 	switch {
 	case !lock.Enabled:
 		return obstacle{why: "the lock is disabled in Foreman"}
+	case lock.Holder != "" && !lock.Self && a.taken != nil && lock.Holder == a.taken.Holder:
+		busy := heldBy(lock)
+		busy.why += ", which is what Foreman called this host when it took the lock: an administrator has to free it in Foreman"
+		return busy
 	case lock.Holder != "" && !lock.Self:
 		return heldBy(lock)
 	}
@@ -190,12 +240,14 @@ func heldBy(lock Lock) obstacle { return obstacle{"held by " + lock.Holder, lock
 // show looks at the lock and keeps what the answer proves.
 func (a *acquisition) show(ctx context.Context) (Lock, error) {
 	lock, err := a.Server.Show(ctx, a.name)
-	switch {
-	case err != nil && !errors.Is(err, ErrNoLock):
+	if err != nil && !errors.Is(err, ErrNoLock) {
 		return Lock{}, err
+	}
+	a.answered, a.lock, a.backoff = true, lock, 0
+	switch {
 	case lock.Self:
-		a.holder, a.claimed = us, false
-	case time.Now().Before(a.settled):
+		a.holder, a.claimed, a.moved = us, false, false
+	case a.moved, time.Now().Before(a.settled):
 		a.holder = unknown
 	default:
 		a.holder, a.claimed = notUs, false
@@ -211,7 +263,6 @@ func (w *Workflow) settle() time.Duration { return max(w.Settle, 3*w.Server.Slow
 
 // explain logs why the lock can't be had, once per change.
 func (a *acquisition) explain(busy obstacle, err error) {
-	a.waiting = true
 	if busy.why == a.told {
 		return
 	}
@@ -229,9 +280,13 @@ func (a *acquisition) explain(busy obstacle, err error) {
 
 // wait lets an interval pass, changed by a random part of the jitter, which is half an interval at least for a host that
 // may be in step with others: those that began or claimed the lock together are so spread over a whole interval. The
-// more hosts wait, the sooner one of them sees that the lock is free; and few see it at once.
-func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
+// more hosts wait, the sooner one of them sees that the lock is free; and few see it at once. err is why the server could not be asked.
+func (a *acquisition) wait(ctx context.Context, err error) error {
 	interval, jitter := a.RetryInterval, a.RetryJitter
+	if err != nil && a.patient {
+		a.backoff = nextBackoff(a.backoff)
+		interval, jitter = a.backoff, min(jitter, a.backoff/4)
+	}
 	if !a.apart {
 		jitter = max(jitter, interval/2)
 	}
@@ -239,13 +294,14 @@ func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 	if jitter > 0 {
 		interval += a.random(2*jitter) - jitter
 	}
-	if trouble != nil {
+	var trouble *Unavailable
+	if errors.As(err, &trouble) {
 		interval = max(interval, trouble.RetryAfter)
 	}
-	if !a.deadline.IsZero() {
-		left := time.Until(a.deadline)
+	if deadline := a.until(); !deadline.IsZero() {
+		left := time.Until(deadline)
 		if left <= 0 {
-			return later("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told)
+			return a.timedOut(err)
 		}
 		interval = min(interval, left)
 	}
@@ -254,6 +310,35 @@ func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 	}
 	return nil
 }
+
+// until is when the wait ends; zero: never.
+func (a *acquisition) until() time.Time {
+	switch {
+	case a.patient:
+		return time.Time{}
+	case a.deadline.IsZero() && !a.answered:
+		return a.began.Add(troubleTimeout)
+	}
+	return a.deadline
+}
+
+// timedOut is the error for a wait that has ended. One in which the server never answered ends with what was wrong with it.
+func (a *acquisition) timedOut(err error) error {
+	if err != nil && !a.answered {
+		return fmt.Errorf("lock %q not had, and no usable answer of Foreman, within %s: %w", a.name, time.Since(a.began).Round(time.Second), err)
+	}
+	return later("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told)
+}
+
+// nextBackoff is the next wait for a server in trouble: 2 s at first, 5 minutes at most.
+func nextBackoff(last time.Duration) time.Duration {
+	return min(max(2*last, firstBackoff), maxBackoff)
+}
+
+const (
+	firstBackoff = 2 * time.Second
+	maxBackoff   = 5 * time.Minute
+)
 
 // abandon makes sure, as far as it can, that nothing is left behind of an attempt that is given up. It reports
 // whether it is certain that this host does not hold the lock.

@@ -40,6 +40,20 @@ func from(method string, n int, f func() error) func(string) error {
 	}
 }
 
+// until calls f at each request of a method before the nth.
+func until(method string, n int, f func() error) func(string) error {
+	seen := 0
+	return func(got string) error {
+		if got != method {
+			return nil
+		}
+		if seen++; seen >= n {
+			return nil
+		}
+		return f()
+	}
+}
+
 // TestGettingTheLock is the section "Getting the lock", sentence by sentence. Each case is a new run with a pre_update
 // that fails, so that the run stops right after the lock was had.
 func TestGettingTheLock(t *testing.T) {
@@ -55,8 +69,12 @@ func TestGettingTheLock(t *testing.T) {
 	}{
 		{"free: GET, PUT, settle, verify, and a look before the stage", func(*world) {},
 			"failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},
-		{"ours already: the PUT confirms it", func(w *world) { w.foreman.hold("me") },
-			"failed", state.PreUpdate, "GPGG", 2 * time.Second, ""},
+		{"this host's already, and not by this run: not now, and left as it is", func(w *world) { w.foreman.hold("me") },
+			"later", "", "G", 0, "no run of /etc/config.ini has it on record"},
+		{"this host's, and a claim of this run may have taken it: the PUT confirms it", func(w *world) {
+			w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
+			w.foreman.hold("me")
+		}, "failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},
 		{"a slow Foreman needs three times its slowest answer to settle", func(w *world) { w.foreman.slowest = 4 * time.Second },
 			"failed", state.PreUpdate, "GPGG", 12 * time.Second, ""},
 		{"the race is lost: wait as for 412, poll with GET, PUT once it is free", func(w *world) {
@@ -96,11 +114,13 @@ func TestGettingTheLock(t *testing.T) {
 			w.foreman.after = nth("PUT", 1, func() error { return errors.New("not Foreman's answer") })
 			w.foreman.before = from("GET", 2, func() error { return definite })
 		}, "failed", state.LockGet, "GPG", 0, "not Foreman's answer"},
-		{"ours, but disabled: a new run does not begin under it", func(w *world) {
+		{"ours, but disabled: a run does not begin under it", func(w *world) {
+			w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
 			w.foreman.enabled, w.settings.LockTimeout = false, time.Second
 			w.foreman.hold("me")
 		}, "later", state.LockGet, "GGGD", time.Second, "disabled in Foreman"},
 		{"ours, but barred: neither", func(w *world) {
+			w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
 			w.foreman.barred, w.settings.LockTimeout = true, time.Second
 			w.foreman.hold("me")
 		}, "later", "", "GPGGPGGDG", time.Second, "barred"},
@@ -111,18 +131,40 @@ func TestGettingTheLock(t *testing.T) {
 				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("429")}
 			})
 		}, "failed", state.PreUpdate, "GGGPGG", 332 * time.Second, ""},
-		{"unreachable before anything was asked: not now, the state stays", func(w *world) {
+		{"unreachable from the first look on: waits, within lock_timeout; the state stays", func(w *world) {
 			w.foreman.before = func(string) error { return unreachable() }
-		}, "later", state.LockGet, "G", 0, "refused"},
+			w.settings.LockTimeout = 3 * time.Minute
+		}, "later", state.LockGet, "", 3 * time.Minute, "no usable answer"},
+		{"the same without lock_timeout: until the next night's timer", func(w *world) {
+			w.foreman.before = func(string) error { return unreachable() }
+		}, "later", state.LockGet, "", 23 * time.Hour, "no usable answer"},
+		{"an odd answer at the first look: asked again", func(w *world) {
+			w.foreman.before = nth("GET", 1, func() error { return odd() })
+		}, "failed", state.PreUpdate, "GGPGG", 30 * time.Second, "why=\"there is no Foreman at foreman_url\""},
+		{"waiting: odd answers cost no turn", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = func(method string) error {
+				if looks := strings.Count(w.requests(), "G"); looks > 4 {
+					w.foreman.hold(strings.Replace(w.foreman.holder(), "other", "", 1))
+				} else if looks > 1 {
+					return odd()
+				}
+				return nil
+			}
+		}, "failed", state.PreUpdate, "GGGGGPGG", 3 * time.Minute, "lock acquired"},
+		{"an odd answer to PUT, which took the lock: GET decides", func(w *world) {
+			w.foreman.after = nth("PUT", 1, func() error { return odd() })
+		}, "failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},
 		{"no answer to PUT, which took the lock: GET decides", func(w *world) {
 			w.foreman.after = nth("PUT", 1, unreachable)
 		}, "failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},
 		{"no answer to PUT, which did not take it: tried again", func(w *world) {
 			w.foreman.before = nth("PUT", 1, unreachable)
 		}, "failed", state.PreUpdate, "GPGPGG", 4 * time.Second, "lock acquired"},
-		{"PUT never answered: http_retries, then not now; certainly not ours", func(w *world) {
+		{"PUT never answered: http_retries, then waits; certainly not ours", func(w *world) {
 			w.foreman.before = from("PUT", 1, unreachable)
-		}, "later", "", "GPGPGPGPG", 8 * time.Second, "refused"},
+			w.settings.LockTimeout = 10 * time.Second
+		}, "later", "", "GPGPGPGPGGPGPGPGPG", 16 * time.Second, "lock_timeout"},
 		{"no answer to PUT, and somebody else has it", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { w.foreman.hold("other"); return unreachable() })
 			w.settings.LockTimeout = time.Second

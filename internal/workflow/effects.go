@@ -45,8 +45,12 @@ type Settings struct {
 	RebootTimeout  time.Duration
 	Retries        int // of a claim that met trouble
 	CannotTellExit int // 0: unset
-	MaxReboots     int
-	ConfigPath     string // for hooks
+	// CannotTellReboot: a needs_reboot hook that could not find out counts as yes.
+	CannotTellReboot bool
+	MaxReboots       int
+	ConfigPath       string // for hooks, and for the record
+	// OtherConfig reports whether a path is that of another configuration, which is still there. Nil: no path is.
+	OtherConfig func(path string) bool
 }
 
 // Store keeps the record of the run. Load returns nil if no run is in progress.
@@ -72,11 +76,20 @@ type LockServer interface {
 	Release(ctx context.Context, name string) error
 	// Slowest is the longest that the server has taken for an answer so far.
 	Slowest() time.Duration
+	// Identity is with what the server is asked now. It asks nobody.
+	Identity() Identity
 }
 
-// Unavailable: no answer, or one that proves nothing; the request may have had its effect.
+// Identity is which server is asked, and as whom. What is not known is empty.
+type Identity struct {
+	URL string
+	CN  string // of this host's certificate
+}
+
+// Unavailable: no answer, or one that is not the lock server's and proves as little; the request may have had its effect.
 type Unavailable struct {
 	RetryAfter time.Duration // how long the server wants to be left alone; 0: it didn't say
+	Why        string        // in a few words, the same for the same kind of trouble; empty: the server is unavailable
 	Err        error
 }
 
@@ -150,10 +163,41 @@ var errStopped = later("stopped by a signal")
 type Held int
 
 const (
-	No      Held = iota
-	Perhaps      // it was given up while getting the lock, and an answer is missing
+	No       Held = iota
+	Perhaps       // it was given up while getting the lock, and an answer is missing
+	NotByRun      // this host holds it, and not for this run
 	Yes
 )
+
+// ElsewhereError: the lock was asked for at another server, or under another name, and here and now it is not shown as this host's. That
+// tells nothing about the lock that was asked for.
+type ElsewhereError struct {
+	Lock  string
+	Taken state.Taken // with what it was asked for
+	Now   Identity
+	shows string // what the server of now shows
+}
+
+func (e *ElsewhereError) Error() string {
+	return fmt.Sprintf("lock %q was asked for at %s by %s; now the configuration names %s and %s, and %s there: that tells nothing about the lock "+
+		"that was asked for, which may still be this host's", e.Lock, e.Taken.URL, named(e.Taken.CN), e.Now.URL, named(e.Now.CN), e.shows)
+}
+
+func named(cn string) string {
+	if cn == "" {
+		return "an unknown certificate"
+	}
+	return fmt.Sprintf("the certificate %q", cn)
+}
+
+// NotByRunError: this host holds the lock, and the run has never asked for it.
+type NotByRunError struct{ Lock, Config string }
+
+func (e *NotByRunError) Error() string {
+	return fmt.Sprintf("lock %q is held by this host, and no run of %s has it on record: a person has taken it (lock acquire), or the run "+
+		"of another configuration of this host", e.Lock, e.Config)
+}
+func (e *NotByRunError) Unwrap() error { return ErrTryLater }
 
 // StageError says which stage was not finished, why, and what became of the lock.
 type StageError struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"foreman-dlm-updater/internal/state"
 )
@@ -47,15 +48,31 @@ func (r *run) askAllHooks(ctx context.Context) (outcome, error) {
 	return answer, nil
 }
 
-// askForReboot asks the hooks until one says yes. Without hooks the answer is yes.
+// askForReboot asks the hooks until one says yes. Without hooks the answer is yes. The updates are installed by now: a hook that can't tell
+// must not keep the host out of service, so the run goes on without a reboot, and says that one may be due.
 func (r *run) askForReboot(ctx context.Context) (outcome, error) {
 	names, err := r.hooks()
 	if err != nil {
 		return "", err
 	}
+	r.RebootDue = nil
 	for _, name := range names {
-		if says, err := r.ask(ctx, name); err != nil || says == yes {
-			return says, err
+		says, err := r.ask(ctx, name)
+		var unsure *cannotTellError
+		switch {
+		case errors.As(err, &unsure) && r.CannotTellReboot:
+			r.Log.Warn("a hook can't tell whether a reboot is needed: then it is (cannot_tell_reboot)", "hook", name, "said", unsure.Error())
+			return yes, nil
+		case errors.As(err, &unsure):
+			r.Log.Warn("a hook can't tell whether a reboot is needed", "hook", name, "said", unsure.Error())
+			if r.RebootDue == nil {
+				r.RebootDue = &state.RebootDue{Time: time.Now(), Hook: name, Message: unsure.Error(), Boot: r.boot}
+			}
+		case err != nil:
+			return "", err
+		case says == yes:
+			r.RebootDue = nil
+			return yes, nil
 		}
 	}
 	if len(names) == 0 {
@@ -64,6 +81,11 @@ func (r *run) askForReboot(ctx context.Context) (outcome, error) {
 	}
 	return no, nil
 }
+
+// cannotTellError: a hook could not find out what it was asked.
+type cannotTellError struct{ error }
+
+func (e *cannotTellError) Unwrap() error { return ErrTryLater }
 
 // ask runs a hook whose exit code is an answer: 0 is no, all others are yes, but for the one that means "I could not
 // find out".
@@ -76,7 +98,7 @@ func (r *run) ask(ctx context.Context, name string) (outcome, error) {
 		return no, nil
 	case result.Exit == r.CannotTellExit:
 		why := result.explain(fmt.Sprintf("it could not find out (exit %d, cannot_tell_exit)", result.Exit))
-		return "", &hookError{name, later("%v", why)}
+		return "", &hookError{name, &cannotTellError{why}}
 	}
 	return yes, nil
 }

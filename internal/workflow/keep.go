@@ -4,28 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
+
+	"foreman-dlm-updater/internal/state"
 )
 
 // getLock is the stage that gets the lock. If it is given up, and nothing of it is left in Foreman, the run is over.
 func (r *run) getLock(ctx context.Context) (outcome, error) {
 	a := r.acquisition(r.Lock)
-	a.settled = r.settled
+	a.settled, a.fresh = r.settled, true
+	a.taken, a.moved = r.Taken, r.moved
 	err := a.get(ctx)
 	if err == nil {
-		r.took, r.held = true, Yes
+		r.holds(a.lock)
 		return done, nil
 	}
-	r.held = Perhaps
-	if !a.abandon(ctx) {
+	var notByRun *NotByRunError
+	switch {
+	case errors.As(err, &notByRun): // to give it back is for whoever has taken it
+		r.held = NotByRun
+	case a.abandon(ctx):
+		r.held = No
+	default:
+		r.held = Perhaps
 		return "", err
 	}
 	if clearErr := r.Store.Clear(); clearErr != nil {
 		return "", errors.Join(err, clearErr)
 	}
-	r.held = No
 	return "", &clearedError{err}
+}
+
+// holds notes that the lock is this host's, and with what it was asked for.
+func (r *run) holds(lock Lock) {
+	r.took, r.held, r.moved = true, Yes, false
+	r.Taken = r.identity()
+	r.Taken.Holder = lock.Holder
+}
+
+// identity is with what the lock is asked for now.
+func (r *run) identity() *state.Taken {
+	now := r.Server.Identity()
+	return &state.Taken{URL: now.URL, CN: now.CN, Config: r.ConfigPath}
+}
+
+// hasMoved reports whether the lock was asked for with something else than now. What is not known tells nothing.
+func (r *run) hasMoved() bool {
+	if r.Taken == nil {
+		return false
+	}
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	now := r.Server.Identity()
+	return differ(r.Taken.URL, now.URL) || differ(r.Taken.CN, now.CN)
 }
 
 // clearedError: the run ended without the lock, and its state is removed.
@@ -34,10 +66,11 @@ type clearedError struct{ error }
 func (e *clearedError) Unwrap() error { return e.error }
 
 // retakeLock takes the lock again for a guarded stage that is resumed: an administrator may have released it
-// meanwhile, and somebody else may have it.
+// meanwhile, and somebody else may have it. The host is out of service, so only a signal ends the wait.
 func (r *run) retakeLock(ctx context.Context) error {
 	a := r.acquisition(r.Lock)
-	a.ours = true
+	a.ours, a.patient = true, true
+	a.taken, a.moved = r.Taken, r.moved
 	err := a.get(ctx)
 	if a.holder == notUs {
 		r.held = No
@@ -45,7 +78,8 @@ func (r *run) retakeLock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.took, r.held = true, Yes
+	r.holds(a.lock)
+	r.resumed = true
 	return nil
 }
 
@@ -59,28 +93,59 @@ func (e *lostError) Error() string {
 	return fmt.Sprintf("lock %q is not this host's any more: %s", e.name, e.why)
 }
 
+// rebootPatience is how long a reboot waits for the answer whether the lock is still this host's. Nothing is lost by waiting.
+const rebootPatience = 15 * time.Minute
+
 // guard is the last look at the lock before a guarded stage. Foreman being unreachable is no reason to stop halfway:
-// a lock doesn't expire.
+// a lock doesn't expire. An invocation that resumed the run has no such haste, and neither has a reboot.
 func (r *run) guard(ctx context.Context) error {
 	r.startRefresh()
-	err := r.look(ctx)
+	var limit time.Duration
+	switch {
+	case r.Stage == state.Reboot:
+		limit = rebootPatience
+	case r.resumed:
+		limit = forEver
+	}
+	err := r.lookFor(ctx, limit)
 	if lost := r.refresher.lost.Load(); lost != nil { // even if it is ours again: somebody may have had it in between
 		r.held = No
 		return lost
 	}
-	var trouble *Unavailable
 	var lost *lostError
 	switch {
 	case ctx.Err() != nil:
 		return errStopped
 	case errors.As(err, &lost):
 		r.held = No
-	case errors.As(err, &trouble):
+		return err
+	case err != nil:
 		r.Log.Warn("Foreman can't be asked whether the lock is still this host's; going on, since locks don't expire",
-			"lock", r.Lock, "error", err)
-		return nil
+			"lock", r.Lock, "stage", r.Stage, "waited", limit, "error", err)
 	}
-	return err
+	return nil
+}
+
+const forEver time.Duration = math.MaxInt64
+
+// lookFor looks until there is an answer, which it returns as look does; for at most the limit, and at least once.
+func (r *run) lookFor(ctx context.Context, limit time.Duration) error {
+	began, told := time.Now(), ""
+	for backoff := nextBackoff(0); ; backoff = nextBackoff(backoff) {
+		err := r.look(ctx)
+		var lost *lostError
+		left := limit - time.Since(began)
+		if err == nil || errors.As(err, &lost) || ctx.Err() != nil || r.refresher.lost.Load() != nil || left <= 0 {
+			return err
+		}
+		if why := whyNoAnswer(err); why != told {
+			told = why
+			r.Log.Warn("waiting for an answer whether the lock is still this host's", "lock", r.Lock, "stage", r.Stage, "why", why, "error", err)
+		}
+		if !pause(ctx, min(backoff, left)) {
+			return errStopped
+		}
+	}
 }
 
 // lookBeforePostUpdate only warns: post_update brings the host back to service.
@@ -93,14 +158,17 @@ func (r *run) lookBeforePostUpdate(ctx context.Context) {
 		r.Log.Warn("going on without being sure of the lock, to bring the host back to service", "lock", r.Lock, "error", err)
 	}
 	var lost *lostError
-	if errors.As(err, &lost) {
+	var elsewhere *ElsewhereError
+	switch {
+	case errors.As(err, &lost):
 		r.held = No
-		return
+	case !errors.As(err, &elsewhere):
+		r.startRefresh()
 	}
-	r.startRefresh()
 }
 
-// look returns nil if this host holds the lock, and a *lostError if the server says that it does not.
+// look returns nil if this host holds the lock, a *lostError if the server says that it does not, and an *ElsewhereError if that tells
+// nothing, since the lock was asked for at another server or under another name.
 func (r *run) look(ctx context.Context) error {
 	lock, err := r.Server.Show(ctx, r.Lock)
 	switch {
@@ -108,6 +176,8 @@ func (r *run) look(ctx context.Context) error {
 		return err
 	case lock.Self:
 		return nil
+	case r.moved:
+		return &ElsewhereError{r.Lock, *r.Taken, r.Server.Identity(), whoseNow(lock, err)}
 	}
 	return &lostError{r.Lock, whoseNow(lock, err)}
 }

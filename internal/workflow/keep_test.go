@@ -44,9 +44,12 @@ func TestKeepingTheLock(t *testing.T) {
 			w.foreman.after = nth("GET", 6, func() error { w.stop(); return nil })
 			w.hooks[state.PostUpdate] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("post_update ran"); return HookResult{} }}}
 		}, "later", state.PostUpdate, ""},
-		{"refused meanwhile", func(w *world) {
+		{"refused meanwhile: that says nothing about the lock", func(w *world) {
 			w.foreman.before = nth("GET", 4, func() error { return errors.New("401") })
-		}, "failed", state.Update, "401"},
+		}, "ok", "", "locks don't expire"},
+		{"a maintenance page: neither", func(w *world) {
+			w.foreman.before = nth("GET", 4, odd)
+		}, "ok", "", "locks don't expire"},
 		{"gone before post_update: warn and go on", func(w *world) {
 			w.foreman.before = nth("GET", 6, func() error { w.foreman.hold("other"); return nil })
 		}, "ok", "", "bring the host back to service"},
@@ -98,15 +101,42 @@ func TestResumeTakesTheLockAgain(t *testing.T) {
 				return nil
 			})
 		}, "ok", "GGGPGG"},
-		{"unreachable: not now", func(w *world) { w.foreman.before = from("GET", 1, unreachable) }, "later", "G"},
+		{"unreachable: keeps trying", func(w *world) { w.foreman.before = until("GET", 6, unreachable) }, "ok", "GGGGGGPGG"},
+		{"refused: keeps trying too", func(w *world) {
+			w.foreman.before = until("GET", 6, func() error { return errors.New("401") })
+		}, "ok", "GGGGGGPGG"},
+		{"unreachable for longer than lock_timeout: keeps trying", func(w *world) {
+			w.settings.LockTimeout = time.Minute
+			w.foreman.before = until("GET", 20, unreachable)
+		}, "ok", strings.Repeat("G", 20) + "PGG"},
+		{"duplicate rows: keeps trying until an administrator has deleted one", func(w *world) {
+			w.foreman.before = until("PUT", 3, func() error { return errors.New("duplicate") })
+		}, "ok", "GPGPGPGG"},
+		{"unreachable between the verification and the stage: keeps asking", func(w *world) {
+			w.foreman.before = func(method string) error {
+				if looks := strings.Count(w.requests(), "G"); method == "GET" && looks > 2 && looks < 6 {
+					return unreachable()
+				}
+				return nil
+			}
+		}, "ok", "GPGGGGG"},
+		{"a signal ends that", func(w *world) {
+			w.foreman.before = until("GET", 1<<20, func() error {
+				if strings.Count(w.requests(), "G") == 4 {
+					w.stop()
+				}
+				return unreachable()
+			})
+		}, "later", "GGGG"},
 		{"ours but disabled: nobody else can have it, go on", func(w *world) {
 			w.foreman.enabled = false
 			w.foreman.before = from("DELETE", 1, func() error { w.foreman.enabled = true; return nil })
 		}, "ok", "GPGG"},
-		{"lock_timeout while somebody else has it: the stage stays", func(w *world) {
+		{"somebody else has it for longer than lock_timeout: still waits", func(w *world) {
 			w.foreman.hold("other")
 			w.settings.LockTimeout = 30 * time.Second
-		}, "later", "GG"},
+			w.foreman.before = nth("GET", 3, func() error { w.foreman.hold(""); return nil })
+		}, "ok", "GGGPGG"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,6 +160,143 @@ func TestResumeTakesTheLockAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRebootWaitsForAnAnswer: a host that is cut off may have been given up by an administrator, and the next one has begun.
+func TestRebootWaitsForAnAnswer(t *testing.T) {
+	tests := []struct {
+		name     string
+		away     time.Duration // no answer for so long
+		freed    bool          // by an administrator meanwhile
+		kind     string
+		rebooted bool
+		waited   time.Duration // at least
+	}{
+		{"an answer at once", 0, false, "ok", true, 0},
+		{"an answer after some minutes", 5 * time.Minute, false, "ok", true, 5 * time.Minute},
+		{"freed meanwhile: no reboot", 5 * time.Minute, true, "failed", false, 5 * time.Minute},
+		{"no answer within 15 minutes: goes on", time.Hour, true, "ok", true, 15 * time.Minute},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.needsReboot()
+				rebooted := time.Duration(-1)
+				var began time.Time // of the cut
+				ask := w.hooks[state.NeedsReboot][0].run
+				w.hooks[state.NeedsReboot][0].run = func(env []string) HookResult { began = time.Now(); return ask(env) }
+				w.foreman.before = func(string) error {
+					if !began.IsZero() && time.Since(began) < test.away {
+						return unreachable()
+					}
+					if !began.IsZero() && test.freed {
+						w.foreman.hold("other")
+					}
+					return nil
+				}
+				w.onReboot = func() error { rebooted = time.Since(began); return nil }
+				err := w.invoke(false)
+				if kind(err) != test.kind || (rebooted >= 0) != test.rebooted {
+					t.Errorf("%v, rebooted after %s; want %s, %t", err, rebooted, test.kind, test.rebooted)
+				}
+				if waited := time.Since(began); waited < test.waited || waited > test.waited+maxBackoff+time.Minute {
+					t.Errorf("it waited %s, want %s", waited, test.waited)
+				}
+			})
+		})
+	}
+}
+
+// TestMoved: foreman_url or the certificate's name changed in the middle of a run. Nothing is concluded from what is shown elsewhere.
+func TestMoved(t *testing.T) {
+	before, now := Identity{"https://old", "web1"}, Identity{"https://new", "web1"}
+	renamed := Identity{"https://old", "web1.new"}
+	tests := []struct {
+		name   string
+		stage  state.Stage
+		now    Identity
+		holder string // that is shown now
+		kind   string
+		after  state.Stage // on disk
+		said   string
+	}{
+		{"the same server by another name", state.Update, now, "me", "ok", "", "was changed in the middle of a run"},
+		{"another server, update", state.Update, now, "", "failed", state.Update, "https://new"},
+		{"another server, the lock still to be had", state.LockGet, now, "", "failed", state.LockGet, "https://old"},
+		{"another server, release", state.LockRelease, now, "", "failed", state.LockRelease, "may still be this host's"},
+		{"another server, post_update: the host comes back, the release stops", state.PostUpdate, now, "", "failed", state.LockRelease, "https://old"},
+		{"renamed, and Foreman knows it by both names", state.LockRelease, renamed, "me", "ok", "", ""},
+		{"renamed, and held by the former name", state.LockRelease, renamed, "web1", "failed", state.LockRelease, "held by web1"},
+		{"renamed, and held by another", state.Update, renamed, "other", "failed", state.Update, "held by other"},
+		{"not known as whom", state.LockRelease, Identity{URL: "https://old"}, "", "ok", "", "not this host's any more"},
+		{"nothing changed", state.LockRelease, before, "", "ok", "", "not this host's any more"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: test.stage, RunID: "r", Lock: "web",
+					Taken: &state.Taken{URL: before.URL, CN: before.CN, Holder: "web1"}}
+				w.foreman.identity = test.now
+				w.foreman.hold(test.holder)
+				w.hooks[state.Update] = []fakeHook{{"update", func([]string) HookResult {
+					if want := (state.Taken{URL: now.URL, CN: now.CN, Holder: "me", Config: "/etc/config.ini"}); *w.disk.Taken != want {
+						t.Errorf("on record: %+v", *w.disk.Taken)
+					}
+					return HookResult{}
+				}}}
+				err := w.invoke(false)
+				all := w.log.String()
+				if err != nil {
+					all += err.Error()
+				}
+				if kind(err) != test.kind || w.stage() != test.after || !strings.Contains(all, test.said) {
+					t.Errorf("%s (%v), stage %q; want %s, %q, said %q", kind(err), err, w.stage(), test.kind, test.after, test.said)
+				}
+				if strings.Contains(w.requests(), "D") != (test.holder == "me") {
+					t.Errorf("requests %s", w.requests())
+				}
+			})
+		})
+	}
+}
+
+// TestFormerName: the lock is held by what Foreman called this host when it took it.
+func TestFormerName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web", Taken: &state.Taken{Holder: "web1.old"}}
+		w.foreman.hold("web1.old")
+		w.foreman.after = nth("GET", 3, func() error { w.stop(); return nil })
+		if err := w.invoke(false); kind(err) != "later" || !strings.Contains(w.log.String(), "what Foreman called this host") {
+			t.Errorf("%v, log %s", err, w.log)
+		}
+	})
+}
+
+// TestOtherConfiguration: a run goes on with the configuration that it was begun with.
+func TestOtherConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web", Taken: &state.Taken{Config: "/etc/weekly.ini"}}
+		w.foreman.hold("me")
+		gone := false
+		w.settings.OtherConfig = func(path string) bool { return !gone && path == "/etc/weekly.ini" }
+		for _, atBoot := range []bool{false, true} {
+			err := w.invoke(atBoot)
+			if kind(err) != "later" || !strings.Contains(err.Error(), "foreman-dlm-updater --config /etc/weekly.ini") {
+				t.Errorf("at boot %t: %v", atBoot, err)
+			}
+		}
+		if len(w.trace) != 0 {
+			t.Errorf("done: %q", w.trace)
+		}
+		gone = true // it was renamed
+		if err := w.invoke(false); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestLockNameChanged: a run keeps the name that it took.
@@ -319,13 +486,15 @@ func TestWhatIsSaidOfTheLock(t *testing.T) {
 		}, No},
 		{"resumed, and somebody else has it", func(w *world) {
 			w.foreman.hold("other")
-			w.settings.LockTimeout = time.Minute
+			w.foreman.after = nth("GET", 2, func() error { w.stop(); return nil })
 		}, No},
 		{"resumed, and nobody can be asked: it was ours, and locks don't expire", func(w *world) {
-			w.foreman.before = func(string) error { return unreachable() }
+			w.foreman.before = until("GET", 1<<20, func() error { w.stop(); return unreachable() })
 		}, Yes},
+		{"this host's, and of no run", func(w *world) { w.disk = nil }, NotByRun},
 		{"a lock_get of which nothing is known", func(w *world) {
 			w.disk = &state.Record{Stage: state.LockGet}
+			w.settings.LockTimeout = time.Minute
 			w.foreman.before = func(string) error { return unreachable() }
 		}, Perhaps},
 	}

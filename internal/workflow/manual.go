@@ -25,7 +25,7 @@ func (w *Workflow) AcquireLock(ctx context.Context, name string, wait bool) erro
 
 // ReleaseLock gives back the lock that this host holds.
 func (w *Workflow) ReleaseLock(ctx context.Context, name string) error {
-	return w.release(ctx, name, time.Time{})
+	return w.releasing(name, time.Time{}).run(ctx)
 }
 
 // RunHooks runs the hooks of a stage for a person, as a run would, and touches neither state nor lock. It returns what a
@@ -44,5 +44,8 @@ func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes boo
 	}
 	r.Stage = stage
 	result, err := table[stage].do(r, ctx)
+	if due := r.RebootDue; err == nil && due != nil {
+		err = &hookError{due.Hook, later("%s", due.Message)}
+	}
 	return result == yes, err
 }

@@ -241,7 +241,7 @@ func TestInterruptionIsOnRecord(t *testing.T) {
 		w := newWorld(t)
 		w.disk = &state.Record{Stage: state.PreUpdate, RunID: "r", Lock: "web", Boot: &state.Boot{ID: "an earlier one"}}
 		w.foreman.hold("me")
-		w.foreman.before = func(string) error { return unreachable() }
+		w.foreman.before = func(string) error { w.stop(); return unreachable() }
 		if err := w.invoke(true); kind(err) != "later" || w.disk.Interrupted != 1 {
 			t.Errorf("%v, %+v", err, w.disk)
 		}

@@ -8,18 +8,38 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-const (
-	firstReleaseBackoff = 2 * time.Second
-	maxReleaseBackoff   = 5 * time.Minute
-)
+// releaseGrace is how long a release goes on after a signal: all work is done, and a lock that is kept blocks the whole cluster.
+const releaseGrace = 8 * time.Second
 
 // releaseLock gives the lock back, and doesn't give up easily: a lock that stays blocks the whole cluster.
 func (r *run) releaseLock(ctx context.Context) (outcome, error) {
-	if err := r.release(ctx, r.Lock, r.allSettled()); err != nil {
+	ctx, cancel := graceful(ctx, releaseGrace)
+	defer cancel()
+	release := r.releasing(r.Lock, r.allSettled())
+	if r.moved {
+		release.elsewhere = func(lock Lock, err error) error {
+			return &ElsewhereError{r.Lock, *r.Taken, r.Server.Identity(), whoseNow(lock, err)}
+		}
+	}
+	if err := release.run(ctx); err != nil {
 		return "", err
 	}
 	r.Log.Info("run finished", "run", r.RunID, "took", time.Since(r.Began).Round(time.Second))
+	if due := r.RebootDue; due != nil {
+		r.Log.Error("a reboot may be due: a needs_reboot hook could not find out, and the host was not rebooted", "hook", due.Hook,
+			"said", due.Message, "next", "reboot this host when its cluster can spare it, or see why the hook can't tell")
+	}
 	return done, nil
+}
+
+// graceful is a context that ends the grace after ctx does.
+func graceful(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		pause(longer, grace)
+		cancel()
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // allSettled is when every claim of this run must have been written. A refresh that got no answer is given more time, however
@@ -35,9 +55,9 @@ func (r *run) allSettled() time.Time {
 	return settled
 }
 
-// release looks and releases in turn until the lock is seen not to be this host's. settled is when every claim must have been
-// written that this host has sent; one may be written after the release.
-func (w *Workflow) release(ctx context.Context, name string, settled time.Time) error {
+// releasing makes a release. settled is when every claim must have been written that this host has sent; one may be written after the
+// release.
+func (w *Workflow) releasing(name string, settled time.Time) *releasing {
 	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), settled: settled}
 	if w.ReleaseTimeout > 0 {
 		r.deadline = time.Now().Add(w.ReleaseTimeout)
@@ -45,13 +65,21 @@ func (w *Workflow) release(ctx context.Context, name string, settled time.Time) 
 			r.deadline = settled
 		}
 	}
-	for backoff := firstReleaseBackoff; ; backoff = min(2*backoff, maxReleaseBackoff) {
+	return r
+}
+
+// run looks and releases in turn until the lock is seen not to be this host's.
+func (r *releasing) run(ctx context.Context) error {
+	for backoff := nextBackoff(0); ; backoff = nextBackoff(backoff) {
 		over, err := r.attempt(ctx)
+		var elsewhere *ElsewhereError
 		switch {
 		case over:
 			return nil
 		case ctx.Err() != nil && !r.proved:
 			return errStopped
+		case errors.As(err, &elsewhere): // time changes nothing about it
+			return err
 		case err != nil:
 			r.explain(err)
 			err = r.wait(ctx, backoff, err)
@@ -76,6 +104,8 @@ type releasing struct {
 	tried bool
 	// granted: the last DELETE was answered with yes. proved: and nothing could come after it.
 	granted, proved bool
+	// elsewhere makes the error for a lock that is not shown as this host's, where that tells nothing; nil: it tells.
+	elsewhere func(Lock, error) error
 }
 
 // errDisabled: the holder itself can't release a disabled lock.
@@ -89,7 +119,12 @@ var errUnsettled = errors.New("a claim that was sent before the release may reac
 func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	lock, err := r.Server.Show(ctx, r.name)
 	free := errors.Is(err, ErrNoLock) || err == nil && !lock.Self
+	if lock.Self {
+		r.elsewhere = nil
+	}
 	switch {
+	case free && r.elsewhere != nil:
+		return false, r.elsewhere(lock, err)
 	case free && time.Now().Before(r.settled):
 		return false, nil
 	case free:

@@ -71,9 +71,12 @@ func TestReleasing(t *testing.T) {
 			w.settings.ReleaseTimeout, w.settings.Settle = 5*time.Second, 10*time.Second
 			w.foreman.hold("")
 		}, "ok", "", "", "GG", 10 * time.Second, "not this host's any more"},
-		{"a signal", func(w *world) {
+		{"a signal, and Foreman is away: some seconds more, and then it ends", func(w *world) {
 			w.foreman.before = func(string) error { w.stop(); return unreachable() }
-		}, "later", state.LockRelease, "me", "G", 0, "signal"},
+		}, "later", state.LockRelease, "me", "", 8 * time.Second, "signal"},
+		{"a signal, and Foreman answers: the release is finished first", func(w *world) {
+			w.foreman.before = nth("GET", 1, func() error { w.stop(); return nil })
+		}, "ok", "", "", "GDG", 0, "lock released"},
 		{"an outage after DELETE was answered is waited out, to be sure", func(w *world) {
 			w.foreman.before = nth("GET", 2, unreachable)
 		}, "ok", "", "", "GDGG", 2 * time.Second, "lock released"},
@@ -85,9 +88,9 @@ func TestReleasing(t *testing.T) {
 				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("503")}
 			})
 		}, "ok", "", "", "GGDG", 5 * time.Minute, ""},
-		{"a signal after DELETE was answered: the state stays, to be sure", func(w *world) {
+		{"a signal after DELETE was answered: one more look, to be sure", func(w *world) {
 			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
-		}, "later", state.LockRelease, "", "GD", 0, "signal"},
+		}, "ok", "", "", "GDG", 0, "lock released"},
 		{"released, and ours again and again: no end of requests, and release_timeout", func(w *world) {
 			w.settings.ReleaseTimeout = time.Hour
 			w.foreman.after = from("DELETE", 1, func() error { w.foreman.hold("me"); return nil })
@@ -195,7 +198,11 @@ func TestReleaseAfterAnUnansweredClaim(t *testing.T) {
 		kind  string
 		stage state.Stage
 	}{
-		{"a signal in between: the state stays", func(w *world) {
+		{"a signal in between: what is left is done within a few seconds", func(w *world) {
+			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
+		}, "ok", ""},
+		{"a signal in between, and a slow Foreman: the state stays", func(w *world) {
+			w.foreman.slowest = 4 * time.Second
 			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
 		}, "later", state.LockRelease},
 		{"an outage in between is waited out", func(w *world) {

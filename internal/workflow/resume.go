@@ -37,6 +37,11 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 		r.Record = state.Record{Stage: state.NeedsUpdate, RunID: runID(), Began: time.Now(), Lock: w.LockName, MachineID: machine}
 		return r, r.vetAll()
 	}
+	if taken := record.Taken; taken != nil && taken.Config != "" && w.OtherConfig != nil && w.OtherConfig(taken.Config) {
+		return nil, later("run %s, now in stage %s, was begun with the configuration %s, and goes on with that one only: "+
+			"`foreman-dlm-updater --config %s`; give this configuration (%s) a state of its own", record.RunID, record.Stage, taken.Config,
+			taken.Config, w.ConfigPath)
+	}
 	r.Record, r.settled = *record, time.Now().Add(w.settle())
 	r.adopt(machine)
 	if proceed, err := r.resume(atBoot); !proceed || err != nil {
@@ -57,6 +62,7 @@ func (r *run) vetBeforeLock(ctx context.Context) error {
 	}
 	a := r.acquisition(r.Lock)
 	a.claimed, a.settled = true, r.settled
+	a.taken, a.moved = r.Taken, r.moved
 	if a.abandon(ctx) {
 		err = errors.Join(err, r.Store.Clear())
 	}
@@ -74,6 +80,11 @@ func (r *run) adopt(machine string) {
 			"stage", r.Stage, "run", r.RunID)
 	}
 	r.MachineID = machine
+	if r.moved = r.hasMoved(); r.moved {
+		now := r.Server.Identity()
+		r.Log.Warn("foreman_url or this host's certificate was changed in the middle of a run: unless Foreman shows the lock as this host's, it is "+
+			"not known whose it is", "lock", r.Lock, "asked_for_at", r.Taken.URL, "as", r.Taken.CN, "now", now.URL, "now_as", now.CN)
+	}
 	switch {
 	case r.Lock == "":
 		r.Lock = r.LockName
@@ -105,7 +116,7 @@ func (r *run) resume(atBoot bool) (proceed bool, err error) {
 	case asked && !r.Asked.Boot.Same(r.boot):
 		// Also if the command seemed to fail, or the host was slow to go down: it was asked, and it was rebooted.
 		r.Log.Info("the host was rebooted as asked", "asked", clock(r.Asked.Time))
-		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted = state.PostUpdate, nil, nil, true, 0
+		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted, r.RebootDue = state.PostUpdate, nil, nil, true, 0, nil
 		return true, nil
 	case asked && r.Stage == state.PostUpdate:
 		return r.rebootPending()
@@ -138,7 +149,7 @@ func (r *run) rebootPending() (proceed bool, err error) {
 // interrupted handles a stage in which the host was rebooted.
 func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	failedBefore := r.Error != nil
-	r.Boot, r.Rebooted = nil, r.Stage != state.LockGet
+	r.Boot, r.Rebooted, r.RebootDue = nil, r.Stage != state.LockGet, nil
 	if !table[r.Stage].guarded || failedBefore { // it did not run when the host went down, or may simply run again
 		r.Log.Info("going on after a reboot", "stage", r.Stage, "run", r.RunID)
 		return true, nil

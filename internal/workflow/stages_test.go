@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -125,10 +126,18 @@ func TestStageOutcomes(t *testing.T) {
 		{"needs_reboot: all say no", state.NeedsReboot, func(w *world) {
 			w.hooks[state.PostUpdate] = []fakeHook{{"a", exits(1)}}
 		}, "failed", state.PostUpdate, []string{"needs_reboot/40-flag", "post_update/a"}, true},
-		{"needs_reboot: could not find out", state.NeedsReboot, func(w *world) {
+		{"needs_reboot: could not find out: goes on without a reboot", state.NeedsReboot, func(w *world) {
 			w.settings.CannotTellExit = 75
-			w.hooks[state.NeedsReboot] = []fakeHook{{"a", exits(75)}}
-		}, "later", state.NeedsReboot, []string{"needs_reboot/a"}, true},
+			w.hooks[state.NeedsReboot] = []fakeHook{{"a", exits(75)}, {"b", exits(0)}}
+		}, "ok", "", []string{"needs_reboot/a", "needs_reboot/b", "post_update/50-start"}, false},
+		{"needs_reboot: one could not find out, another says yes", state.NeedsReboot, func(w *world) {
+			w.settings.CannotTellExit = 75
+			w.hooks[state.NeedsReboot] = []fakeHook{{"a", exits(75)}, {"b", exits(1)}}
+		}, "ok", state.PostUpdate, []string{"needs_reboot/a", "needs_reboot/b"}, true},
+		{"needs_reboot: could not find out, which counts as yes", state.NeedsReboot, func(w *world) {
+			w.settings.CannotTellExit, w.settings.CannotTellReboot = 75, true
+			w.hooks[state.NeedsReboot] = []fakeHook{{"a", exits(75)}, {"b", exits(0)}}
+		}, "ok", state.PostUpdate, []string{"needs_reboot/a"}, true},
 		{"needs_reboot: killed is no yes", state.NeedsReboot, func(w *world) {
 			w.hooks[state.NeedsReboot] = []fakeHook{{"a", cannotBeRun}}
 		}, "failed", state.NeedsReboot, []string{"needs_reboot/a"}, true},
@@ -320,6 +329,34 @@ func TestUnsafeSettings(t *testing.T) {
 		}
 		if hooks := w.effects("hook"); len(hooks) != 0 {
 			t.Errorf("ran: %q", hooks)
+		}
+	})
+}
+
+// TestRebootDue: what a run that could not find out leaves on record, until the host was rebooted after all.
+func TestRebootDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.CannotTellExit = 75
+		w.hooks[state.NeedsReboot] = []fakeHook{{"a", func([]string) HookResult { return HookResult{Exit: 75, Said: "no needrestart"} }}}
+		w.hooks[state.PostUpdate] = []fakeHook{{"stop here", exits(1)}}
+		_ = w.invoke(false)
+		due := w.disk.RebootDue
+		if due == nil || due.Hook != "a" || !strings.Contains(due.Message, "no needrestart") || due.Boot.ID != w.bootID {
+			t.Fatalf("on record: %+v", due)
+		}
+		if _ = w.invoke(false); w.disk.RebootDue == nil {
+			t.Error("the next invocation has forgotten it")
+		}
+		w.hooks[state.PostUpdate] = nil
+		disk := *w.disk
+		if err := w.invoke(false); err != nil || !strings.Contains(w.log.String(), "[ERROR] a reboot may be due") {
+			t.Errorf("%v: %s", err, w.log)
+		}
+		w.disk, w.hooks[state.PostUpdate] = &disk, []fakeHook{{"stop here", exits(1)}}
+		w.reboot()
+		if _ = w.invoke(false); w.disk.RebootDue != nil {
+			t.Errorf("after a reboot: %+v", w.disk.RebootDue)
 		}
 	})
 }

@@ -61,8 +61,11 @@ type run struct {
 	*Workflow
 	state.Record
 	boot state.Boot // of now
-	// took: this invocation got the lock and verified it.
-	took bool
+	// took: this invocation got the lock and verified it. resumed: for a run that an earlier one had taken out of service.
+	took, resumed bool
+	// moved: the lock was asked for at another server, or under another name, than now; what is seen now tells nothing about that one,
+	// unless it is this host's.
+	moved bool
 	// settled is when every claim must have been written that earlier invocations of this run may have sent.
 	settled   time.Time
 	refresher *refresher
@@ -109,13 +112,16 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 
 // enter gets everything in place for a stage to begin: the lock, the state on disk, and a last look at the lock.
 func (r *run) enter(ctx context.Context, stage row) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && r.Stage != state.LockRelease {
 		return errStopped
 	}
 	if stage.guarded && !r.took { // resumed: the state names the stage already
 		if err := r.retakeLock(ctx); err != nil {
 			return err
 		}
+	}
+	if r.Stage == state.LockGet && !r.moved {
+		r.Taken = r.identity()
 	}
 	r.Boot, r.Error, r.StageBegan = &r.boot, nil, time.Now()
 	if err := r.Store.Save(r.Record); err != nil {

@@ -235,6 +235,7 @@ type foreman struct {
 	heldBy                  string // "me" is this host
 	since                   time.Time
 	slowest                 time.Duration
+	identity                Identity
 	// before is called with "GET", "PUT" or "DELETE" before the request is handled; an error is the answer.
 	before func(method string) error
 	// after is called once the request has had its effect; an error replaces the answer.
@@ -257,6 +258,7 @@ func (f *foreman) hold(host string) {
 }
 
 func (f *foreman) Slowest() time.Duration { return f.slowest }
+func (f *foreman) Identity() Identity     { return f.identity }
 
 // request is one round trip: the process may die before it is sent, or before the answer is heard.
 func (f *foreman) request(ctx context.Context, method string, act func() error) error {
@@ -329,3 +331,8 @@ func (f *foreman) Release(ctx context.Context, _ string) error {
 
 // unreachable is what a client makes of a Foreman that is down.
 func unreachable() error { return &Unavailable{Err: errors.New("connection refused")} }
+
+// odd is what a client makes of an answer that is not Foreman's.
+func odd() error {
+	return &Unavailable{Why: "there is no Foreman at foreman_url", Err: errors.New("302 Found, to https://maintenance.example.com/")}
+}

@@ -138,11 +138,12 @@ func (inv *invocation) cleared(before *state.Record) {
 	case before.Stage != state.NeedsUpdate && before.Stage != state.LockGet:
 		inv.breaksLocked("%s: the run is forgotten in stage %s", h.name, before.Stage)
 	}
-	if inv.looks.self {
+	foreign := inv.looks.self && h.manual && before != nil && before.Stage == state.LockGet // taken by hand, and left as it is
+	if inv.looks.self && !foreign {
 		inv.breaksLocked("%s forgets its run, and the last look said that it holds the lock", h.name)
 	}
 	h.inside, h.run = false, newWatch("", false)
-	h.manual = h.manual && before != nil && before.Stage == state.NeedsUpdate // else the run took it over
+	h.manual = h.manual && before != nil && (before.Stage == state.NeedsUpdate || foreign) // else a run that was on record had it
 	inv.mu.Unlock()
 	inv.checkHolder()
 }
@@ -234,9 +235,15 @@ func (inv *invocation) hookEnds(stage state.Stage, name string, r workflow.HookR
 	inv.pass.next++
 	last := inv.pass.next == inv.hooks[stage]
 	question := stage == state.NeedsUpdate || stage == state.NeedsReboot
-	told := r.Err == nil && !r.Stopped && !(question && r.Exit != 0 && r.Exit == inv.settings.CannotTellExit)
+	unsure := question && r.Exit != 0 && r.Exit == inv.settings.CannotTellExit
+	told := r.Err == nil && !r.Stopped
 	switch {
 	case !told:
+	case unsure && stage == state.NeedsReboot && inv.settings.CannotTellReboot:
+		h.run.done[stage], h.run.needed = true, true
+	case unsure && stage == state.NeedsReboot && last:
+		h.run.done[stage], h.run.needed = true, false
+	case unsure:
 	case stage == state.NeedsReboot && r.Exit != 0:
 		h.run.done[stage], h.run.needed = true, true
 	case stage == state.NeedsReboot && last:

@@ -84,9 +84,10 @@ func (w *world) remedy() {
 	w.removeDuplicates()
 	for _, h := range w.hosts {
 		h.mu.Lock()
-		manual := h.manual
+		// A lock that is held without a run on record is what `check` calls an orphan.
+		orphan := h.manual || h.holder == h.name && h.disk.content == nil && h.running == nil
 		h.mu.Unlock()
-		if manual {
+		if orphan {
 			w.actors.Go(h.releaseByHand)
 			continue
 		}

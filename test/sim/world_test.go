@@ -92,6 +92,7 @@ func newPlan(r *random) plan {
 		p.hooks[stage] = r.n(3)
 	}
 	p.hooks[state.NeedsUpdate] = 1 + r.n(2)
+	p.settings.CannotTellReboot = r.chance(0.2)
 	return p
 }
 

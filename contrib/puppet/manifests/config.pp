@@ -54,6 +54,7 @@ class foreman_dlm_updater::config {
     'http_retries'        => $foreman_dlm_updater::http_retries,
     'hook_timeout'        => $foreman_dlm_updater::hook_timeout,
     'cannot_tell_exit'    => $foreman_dlm_updater::cannot_tell_exit,
+    'cannot_tell_reboot'  => $foreman_dlm_updater::cannot_tell_reboot,
     'reboot_timeout'      => $foreman_dlm_updater::reboot_timeout,
     'max_reboots'         => $foreman_dlm_updater::max_reboots,
     'boot_id_file'        => $foreman_dlm_updater::boot_id_file,

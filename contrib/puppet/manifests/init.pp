@@ -103,6 +103,8 @@
 #   How long one hook may take; 0 for ever.
 # @param cannot_tell_exit
 #   The exit code by which a `needs_*` hook says that it could not find out. The default is that of the package's config.ini.
+# @param cannot_tell_reboot
+#   Whether a host reboots if a `needs_reboot` hook could not find out whether that is needed.
 # @param reboot_timeout
 #   After this time a host that was told to reboot is told again.
 # @param max_reboots
@@ -151,6 +153,7 @@ class foreman_dlm_updater (
   Optional[Integer[0]] $http_retries = undef,
   Optional[Foreman_dlm_updater::Duration] $hook_timeout = undef,
   Integer[1, 125] $cannot_tell_exit = 75,
+  Optional[Enum['yes', 'no']] $cannot_tell_reboot = undef,
   Optional[Foreman_dlm_updater::Positive_duration] $reboot_timeout = undef,
   Optional[Integer[1]] $max_reboots = undef,
   Optional[Stdlib::Unixpath] $boot_id_file = undef,

@@ -35,6 +35,7 @@ KEYS = {
   'http_retries' => [0, 'http_retries = 0'],
   'hook_timeout' => ['2h', 'hook_timeout = 2h'],
   'cannot_tell_exit' => [3, 'cannot_tell_exit = 3'],
+  'cannot_tell_reboot' => ['yes', 'cannot_tell_reboot = yes'],
   'reboot_timeout' => ['30m', 'reboot_timeout = 30m'],
   'max_reboots' => [1, 'max_reboots = 1'],
   'boot_id_file' => ['/run/boot-id', 'boot_id_file = /run/boot-id'],
