@@ -104,7 +104,7 @@
 # @param cannot_tell_exit
 #   The exit code by which a `needs_*` hook says that it could not find out. The default is that of the package's config.ini.
 # @param reboot_timeout
-#   After this time a host that was told to reboot is told again.
+#   After this time a host that was told to reboot is told again. For as long `reboot_cmd` is tried again while a program inhibits shutdown.
 # @param max_reboots
 #   How many reboots one run may ask for.
 # @param boot_id_file
