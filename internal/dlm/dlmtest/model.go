@@ -111,7 +111,7 @@ func (s *Server) findOrCreate(in *request, name string) *row {
 
 // dwell gives up mu in a gap. The caller holds mu.
 func (s *Server) dwell(in *request, gap Gap) {
-	window := s.opts.Contention
+	var window time.Duration
 	switch {
 	case s.opts.Window != nil:
 		window = s.opts.Window(in.cn, in.method, gap)

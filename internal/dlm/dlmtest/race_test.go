@@ -199,15 +199,19 @@ func TestContention(t *testing.T) {
 	}
 }
 
-// TestContentionDwells where Options says so.
-func TestContentionDwells(t *testing.T) {
+// TestGaps: Window is asked for each gap, and waited for.
+func TestGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New(Options{RaceWindow: window, Contention: time.Millisecond})
+		var asked []Gap
+		s := New(Options{RaceWindow: time.Hour, Window: func(_, _ string, gap Gap) time.Duration {
+			asked = append(asked, gap)
+			return time.Second
+		}})
 		began := time.Now()
 		call(t, s, "a", "PUT", "web") // which is made, too
 		call(t, s, "a", "GET", "web")
-		if took := time.Since(began); took != 2*window+2*time.Millisecond {
-			t.Errorf("a first PUT took %v", took)
+		if diff := cmp.Diff([]Gap{BeforeWrite, BeforeCheck, BeforeWrite, BeforeAnswer}, asked); diff != "" || time.Since(began) != 4*time.Second {
+			t.Errorf("a first PUT took %v, gaps (-want +got):\n%s", time.Since(began), diff)
 		}
 	})
 }

@@ -29,13 +29,8 @@ type Options struct {
 	// atomic, which Foreman's are not (foreman_dlm 4.0.0, dlmlock.rb:99).
 	RaceWindow time.Duration
 
-	// Contention is how long they dwell between the lookup and the check, and
-	// between the write and the answer. If another host takes or gives up the
-	// lock meanwhile, the answer can be 500, and the change is made
-	// (dlmlock.rb:116, 120, 133).
-	Contention time.Duration
-
-	// Window, if set, is asked each time instead of both. It must not call the Server.
+	// Window, if set, is asked each time instead, and for the other gaps, too.
+	// It must not call the Server.
 	Window func(cn, method string, gap Gap) time.Duration
 
 	// AdminPassword lets the user "admin" change and destroy locks with Basic
@@ -56,6 +51,8 @@ type Options struct {
 }
 
 // Gap is a time within a PUT or DELETE in which others can change the lock.
+// If another host takes or gives it up in one of them, the answer can be 500,
+// and the change is made (dlmlock.rb:116, 120, 133).
 type Gap int
 
 // The gaps, in their order.
