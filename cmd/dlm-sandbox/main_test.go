@@ -153,7 +153,7 @@ func TestServe(t *testing.T) {
 	if out, err := sandbox(t, "issue", "--dir", dir, "web1", "web2").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	s := serve(t, "--dir", dir, "--record", record, "--race-window=1ms", "--name=foreman.example.com",
+	s := serve(t, "--dir", dir, "--record", record, "--race-window=1ms", "--contention=1ms", "--name=foreman.example.com",
 		"--fault", "DELETE:drop-after:1", "--fault", "put:error-before:1:10ms")
 	web1, web2, nobody := client(t, dir, "web1"), client(t, dir, "web2"), client(t, dir, "")
 	lock := s.url + "/api/dlmlocks/web/lock"

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -26,6 +27,7 @@ type serveCmd struct {
 	Listen            string        `default:"127.0.0.1:8443" placeholder:"ADDR:PORT" help:"Where to listen; port 0 picks a free one (default ${default})."`
 	Name              []string      `placeholder:"NAME" help:"Further host name or address for the server's certificate; repeatable."`
 	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
+	Contention        time.Duration `placeholder:"5ms" help:"Up to how long they wait before the check and after the write: they can answer 500 if another host changes the lock meanwhile."`
 	AdminPasswordFile string        `placeholder:"FILE" help:"Let the user admin change locks, with the password in this file."`
 	Record            string        `placeholder:"FILE" help:"Append each event to this file, as a line of JSON."`
 	Restore           bool          `help:"Begin with the locks as they are at the end of the record."`
@@ -45,7 +47,7 @@ func (c *serveCmd) Validate() error {
 func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 	broken, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	opts := dlmtest.Options{RaceWindow: c.RaceWindow}
+	opts := dlmtest.Options{Window: c.window}
 	var err error
 	if opts.AdminPassword, err = c.adminPassword(); err != nil {
 		return err
@@ -87,6 +89,17 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 		return context.Cause(broken)
 	}
 	return nil
+}
+
+// window is how long a request dwells in a gap.
+func (c *serveCmd) window(_, _ string, gap dlmtest.Gap) time.Duration {
+	switch {
+	case gap == dlmtest.BeforeWrite:
+		return c.RaceWindow
+	case c.Contention > 0:
+		return rand.N(c.Contention)
+	}
+	return 0
 }
 
 // adminPassword reads the password, "" if there is to be none.

@@ -109,6 +109,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*standing.Sta
 	lookAtInstance(s, c)
 	s.SetRecord(record)
 	lookAtReboot(ctx, s, c)
+	lookAtInhibitors(ctx, s)
 	if !offline {
 		lookAtLock(ctx, s, c)
 	}
@@ -136,6 +137,13 @@ func lookAtReboot(ctx context.Context, s *standing.Standing, c *config.Config) {
 		return
 	}
 	s.SetBoot(state.Boot(boot))
+}
+
+// lookAtInhibitors looks who is in the way of a reboot; where there is no logind, nobody is.
+func lookAtInhibitors(ctx context.Context, s *standing.Standing) {
+	if s.RebootPending != nil || s.Running && s.Stage == state.Reboot {
+		s.SetInhibitors(thisHost{log: hclog.NewNullLogger()}.Inhibitors(ctx))
+	}
 }
 
 func lookAtLock(ctx context.Context, s *standing.Standing, c *config.Config) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"foreman-dlm-updater/internal/config"
@@ -259,9 +260,31 @@ func (h thisHost) InhibitShutdown(why string) (allow func()) {
 	return func() { inhibitor.Close() }
 }
 
+func (h thisHost) Inhibitors(ctx context.Context) (all []workflow.Inhibitor) {
+	found, err := host.ShutdownInhibitors(ctx)
+	if err != nil {
+		h.log.Debug("who keeps the host from being shut down is not known", "error", err)
+	}
+	for _, one := range found {
+		all = append(all, workflow.Inhibitor{Who: one.Who, Why: one.Why, UID: one.UID, PID: one.PID})
+	}
+	return all
+}
+
 func (h thisHost) Reboot() error {
-	if result := h.runner.Command("reboot_cmd", h.config.RebootCmd, nil); !result.OK() {
+	result := h.runner.Command("reboot_cmd", h.config.RebootCmd, nil)
+	switch said := lastWords(result.Last); {
+	case result.OK():
+		return nil
+	case said != "":
+		return fmt.Errorf("%s, having said %q", result, said)
+	default:
 		return errors.New(result.String())
 	}
-	return nil
+}
+
+// lastWords puts the last lines that a command wrote into one: systemctl says on several who is in the way.
+func lastWords(lines []string) string {
+	const most = 5
+	return strings.Join(lines[max(0, len(lines)-most):], "; ")
 }

@@ -50,15 +50,15 @@ func systemBus(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", strings.TrimSpace(address))
 }
 
-// logind makes inhibit the method Inhibit of a stand-in for logind.
-func logind(t *testing.T, inhibit any) {
+// logind is a stand-in for logind with one method.
+func logind(t *testing.T, name string, method any) {
 	t.Helper()
 	conn, err := dbus.ConnectSystemBus()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	methods := map[string]any{"Inhibit": inhibit}
+	methods := map[string]any{name: method}
 	if err := conn.ExportMethodTable(methods, "/org/freedesktop/login1", "org.freedesktop.login1.Manager"); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestInhibitShutdown(t *testing.T) {
 	defer ours.Close()
 	fd := dbus.UnixFD(theirs.Fd())
 	asked := make(chan []string, 1)
-	logind(t, func(what, who, why, mode string) (dbus.UnixFD, *dbus.Error) {
+	logind(t, "Inhibit", func(what, who, why, mode string) (dbus.UnixFD, *dbus.Error) {
 		asked <- []string{what, who, why, mode}
 		return fd, nil
 	})
@@ -144,14 +144,14 @@ func TestNoInhibitor(t *testing.T) {
 		{"no logind", systemBus, "ask logind for an inhibitor: "},
 		{"a logind that refuses", func(t *testing.T) {
 			systemBus(t)
-			logind(t, func(_, _, _, _ string) (dbus.UnixFD, *dbus.Error) {
+			logind(t, "Inhibit", func(_, _, _, _ string) (dbus.UnixFD, *dbus.Error) {
 				return 0, dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"Permission denied"})
 			})
 		}, "ask logind for an inhibitor: Permission denied"},
 		{"a logind that hangs", func(t *testing.T) {
 			systemBus(t)
 			over := t.Context()
-			logind(t, func(_, _, _, _ string) (dbus.UnixFD, *dbus.Error) {
+			logind(t, "Inhibit", func(_, _, _, _ string) (dbus.UnixFD, *dbus.Error) {
 				<-over.Done()
 				return 0, dbus.NewError("org.freedesktop.DBus.Error.Failed", nil)
 			})
@@ -177,6 +177,52 @@ func TestNoInhibitor(t *testing.T) {
 				}
 			case <-time.After(10 * time.Second):
 				t.Error("it hangs, though its time is over")
+			}
+		})
+	}
+}
+
+// TestShutdownInhibitors: those that refuse a shutdown, and no others.
+func TestShutdownInhibitors(t *testing.T) {
+	type row struct { // as logind has it
+		What, Who, Why, Mode string
+		UID, PID             uint32
+	}
+	systemBus(t)
+	rows := []row{
+		{"shutdown", "backup", "nightly dump", "block", 34, 812},
+		{"sleep:shutdown:idle", "packagekitd", "", "block-weak", 0, 9},
+		{"shutdown:sleep", "Unattended Upgrades Shutdown", "Stop ongoing upgrades", "delay", 0, 7},
+		{"sleep", "UPower", "Pause device polling", "block", 0, 5},
+		{"handle-power-key", "gdm", "shutdown", "block", 0, 6},
+	}
+	logind(t, "ListInhibitors", func() ([]row, *dbus.Error) { return rows, nil })
+	got, err := ShutdownInhibitors(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Inhibitor{
+		{What: "shutdown", Who: "backup", Why: "nightly dump", Mode: "block", UID: 34, PID: 812},
+		{What: "sleep:shutdown:idle", Who: "packagekitd", Mode: "block-weak", PID: 9},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestInhibitorsNotKnown: a bus or a logind that does not answer is an error, and soon.
+func TestInhibitorsNotKnown(t *testing.T) {
+	for name, hang := range map[string]bool{"no logind": false, "a logind that hangs": true} {
+		t.Run(name, func(t *testing.T) {
+			systemBus(t)
+			if over := t.Context(); hang {
+				logind(t, "ListInhibitors", func() *dbus.Error { <-over.Done(); return nil })
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			got, err := ShutdownInhibitors(ctx)
+			if err == nil || !strings.HasPrefix(err.Error(), "ask logind for its inhibitors: ") || got != nil {
+				t.Errorf("got %v, %v", got, err)
 			}
 		})
 	}

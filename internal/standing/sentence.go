@@ -34,7 +34,7 @@ func (s *Standing) Say(now time.Time) {
 func (s *Standing) tell() (Code, string) {
 	switch {
 	case s.RebootPending != nil:
-		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down; %s", s.clock(*s.RebootPending), s.Holder())
+		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down%s; %s", s.clock(*s.RebootPending), s.inhibited(), s.Holder())
 	case s.waits():
 		return Waiting, s.waiting()
 	case s.Running && s.Error != nil:
@@ -77,7 +77,15 @@ func (s *Standing) running() string {
 	if s.Hook != "" {
 		text += ", hook " + s.Hook
 	}
-	return fmt.Sprintf("%s (pid %d); %s", text, s.PID, s.Holder())
+	return fmt.Sprintf("%s (pid %d)%s; %s", text, s.PID, s.inhibited(), s.Holder())
+}
+
+// inhibited names who keeps the host from being shut down, if a reboot is to come.
+func (s *Standing) inhibited() string {
+	if len(s.Inhibitors) == 0 {
+		return ""
+	}
+	return "; kept from being shut down by " + strings.Join(s.Inhibitors, ", ")
 }
 
 // waiting tells what the lock is waited for, for how long, and what is in the way.

@@ -33,6 +33,7 @@ func TestSentences(t *testing.T) {
 	dark := Lock{Name: "web"}
 	unseen := []string{"the lock in Foreman: connection\nrefused"}
 	failed := &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}
+	inhibitors := []string{`"backup" (pid 812, uid 0): "dump"`}
 	const goOn = "go on with `foreman-dlm-updater run`"
 	tests := []struct {
 		s    Standing
@@ -78,6 +79,12 @@ func TestSentences(t *testing.T) {
 			"stage update is running since 02:14 (pid 7); lock web held by this host since 2026-11-21 23:50"},
 		{Standing{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, StageBegan: &at}, Running,
 			"an invocation is running (pid 7) after stage update had failed 02:14; lock web held by this host since 02:14"},
+		{Standing{Stage: state.Reboot, Running: true, PID: 7, Lock: mine, StageBegan: &at, Inhibitors: inhibitors}, Running,
+			"stage reboot is running since 02:14 (pid 7); kept from being shut down by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
+				"this host since 02:14"},
+		{Standing{Stage: state.PostUpdate, RebootPending: &at, Lock: mine, Inhibitors: inhibitors}, RebootPending,
+			"reboot asked for 02:14, host has not gone down; kept from being shut down by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
+				"this host since 02:14"},
 		{Standing{Stage: state.LockRelease, Running: true, PID: 7, StageBegan: &at, Lock: Lock{Name: "web", Seen: true, Exists: true, Holder: "web1", Self: true}},
 			Running, "stage lock_release is running since 02:14 (pid 7); lock web held by this host, and disabled in Foreman"},
 

@@ -55,6 +55,8 @@ type Standing struct {
 	Error       *state.Error `json:"error,omitempty"`
 	// RebootPending is when the reboot was asked for that has not happened yet.
 	RebootPending *time.Time `json:"reboot_pending_since,omitempty"`
+	// Inhibitors says who keeps the host from being shut down, where a reboot is to come.
+	Inhibitors []string `json:"inhibitors,omitempty"`
 	// Stopped is why the invocation that tells has ended, and Next what to do about it.
 	Stopped string `json:"stopped,omitempty"`
 	Next    string `json:"next,omitempty"`
@@ -118,6 +120,14 @@ func (s *Standing) SetBoot(boot state.Boot) {
 		s.RebootPending = &s.Record.Asked.Time
 	default:
 		s.rebooted = true
+	}
+}
+
+// SetInhibitors takes over who keeps the host from being shut down.
+func (s *Standing) SetInhibitors(all []workflow.Inhibitor) {
+	s.Inhibitors = nil
+	for _, one := range all {
+		s.Inhibitors = append(s.Inhibitors, one.String())
 	}
 }
 

@@ -45,7 +45,9 @@ func (w *Watcher) tellStory(record *state.Record) (kinds []Kind) {
 		w.stageFailed(record)
 	case record.Asked != nil && (before.Asked == nil || !before.Asked.Time.Equal(record.Asked.Time)):
 		w.closeStage(nil)
-		kinds = append(kinds, Rebooting)
+		if !w.reboots { // a command that fails is tried again
+			kinds, w.reboots = append(kinds, Rebooting), true
+		}
 	case !record.StageBegan.Equal(before.StageBegan):
 		w.closeStage(nil)
 		if before.Stage == state.NeedsUpdate && record.Stage == state.LockGet {
@@ -59,6 +61,8 @@ func (w *Watcher) tellStory(record *state.Record) (kinds []Kind) {
 		}
 		w.endWait()
 		w.open, w.atWork = &state.Step{Stage: record.Stage, Began: record.StageBegan}, false
+	case before.Stage == state.PostUpdate && record.Stage == state.Reboot:
+		w.reopenStage()
 	}
 	record.Story = w.story.Clone()
 	w.dirty, w.saving = true, true
@@ -169,6 +173,16 @@ func (w *Watcher) closeStage(err error) {
 	}
 	w.story.Add(step)
 	w.open, w.dirty = nil, true
+}
+
+// reopenStage takes back that the stage reboot has ended: its command failed, and is tried again.
+func (w *Watcher) reopenStage() {
+	last := len(w.story.Steps) - 1
+	if w.open != nil || last < 0 || w.story.Steps[last].Stage != state.Reboot {
+		return
+	}
+	w.open = &state.Step{Stage: state.Reboot, Began: w.story.Steps[last].Began}
+	w.story.Steps = w.story.Steps[:last]
 }
 
 // save puts the story on disk, in the record that is there.

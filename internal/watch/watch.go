@@ -25,24 +25,26 @@ type Watcher struct {
 	hint  func(error) string
 	log   hclog.Logger
 
-	mu      sync.Mutex
-	running bool
-	record  *state.Record // as it is on disk
-	last    *state.Record // the same, and what it was before it was cleared
-	found   bool          // record was found by this invocation, which has not gone on with it yet
-	boot    *state.Boot   // of now; nil: not known
-	hook    string        // that runs
-	lock    standing.Lock // as Foreman showed it last
-	trouble string        // why it could not; empty if it could
-	stopped error         // why the invocation has ended
-	over    Result        // how the run has ended, if it has
-	told    string
-	alive   *time.Timer // ticks from the first event to the end; nil before
+	mu         sync.Mutex
+	running    bool
+	record     *state.Record        // as it is on disk
+	last       *state.Record        // the same, and what it was before it was cleared
+	found      bool                 // record was found by this invocation, which has not gone on with it yet
+	boot       *state.Boot          // of now; nil: not known
+	hook       string               // that runs
+	inhibitors []workflow.Inhibitor // who keeps the host from being shut down
+	lock       standing.Lock        // as Foreman showed it last
+	trouble    string               // why it could not; empty if it could
+	stopped    error                // why the invocation has ended
+	over       Result               // how the run has ended, if it has
+	told       string
+	alive      *time.Timer // ticks from the first event to the end; nil before
 
 	story   state.Story
 	dirty   bool           // the story on disk is older
 	saving  bool           // the workflow saves a record just now
 	begun   bool           // this invocation has saved something
+	reboots bool           // the listeners were told that it asks for a reboot
 	open    *state.Step    // the stage that is under way
 	failing *state.Failure // the hook that ended last, if it did not end with 0
 	silence int            // looks in a row that were not answered
@@ -117,6 +119,7 @@ func (w *Watcher) tick() {
 
 func (w *Watcher) standing(now time.Time) standing.Standing {
 	s := standing.Standing{Running: w.running, PID: os.Getpid(), Hook: w.hook, Lock: w.lock}
+	s.SetInhibitors(w.inhibitors)
 	if !w.running {
 		s.PID = 0
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +35,7 @@ type world struct {
 	uptime   time.Time
 	reboots  int
 	rebooted time.Time
+	backup   time.Time // until then a backup keeps the host from being shut down
 	timeout  time.Duration
 }
 
@@ -98,14 +102,29 @@ func (w *world) Boot(context.Context) (state.Boot, error) { return state.Boot{ID
 func (w *world) Uptime() (time.Duration, error)           { return time.Since(w.uptime), nil }
 func (w *world) MachineID() string                        { return "" }
 func (w *world) InhibitShutdown(string) (allow func())    { return func() {} }
-func (w *world) Reboot() error                            { w.reboots++; w.rebooted = time.Now(); return nil }
+func (w *world) Inhibitors(context.Context) []workflow.Inhibitor {
+	if time.Now().Before(w.backup) {
+		return []workflow.Inhibitor{{Who: "backup", Why: "dump", PID: 812}}
+	}
+	return nil
+}
+
+func (w *world) Reboot() error {
+	if time.Now().Before(w.backup) {
+		return errors.New("exit 1")
+	}
+	w.reboots++
+	w.rebooted = time.Now()
+	return nil
+}
 
 // invocation is what one start of the program showed.
 type invocation struct {
-	err    error
-	events []string
-	states []string // each that it was told of, in its order
-	seen   *Watcher
+	err       error
+	events    []string
+	states    []string // each that it was told of, in its order
+	sentences []string
+	seen      *Watcher
 }
 
 // invoke starts the program once. The events are in words: kind, stage, what else there is, and the sentence's beginning.
@@ -132,7 +151,7 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 			got.states = append(got.states, text)
 		}
 	}
-	got.seen = Watch(work, Options{Show: func(string) {}, See: see, Next: func(error) string { return "next" }, Listeners: append(listeners, hear)})
+	got.seen = Watch(work, Options{Show: func(text string) { got.sentences = append(got.sentences, text) }, See: see, Next: func(error) string { return "next" }, Listeners: append(listeners, hear)})
 	got.err = work.Run(ctx, false)
 	got.seen.Ended(got.err)
 	got.seen.Close()
@@ -423,6 +442,34 @@ func TestRebootIsHeard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRebootInhibited: who is in the way is shown, the listeners hear of the reboot once, and the stage is one line of the story.
+func TestRebootInhibited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.exit[state.NeedsReboot], w.backup = 1, time.Now().Add(2*time.Minute)
+		shown := map[string]bool{}
+		got := w.invoke(t.Context(), func(event Event) {
+			if event.Kind == Rebooting {
+				w.backup = time.Now().Add(2 * time.Minute)
+			}
+		})
+		same(t, "events", []string{"started lock_get | waiting", "acquired pre_update | running", "rebooting post_update | reboot_pending"}, got.events)
+		for _, sentence := range got.sentences {
+			if _, inTheWay, ok := strings.Cut(sentence, "kept from being shut down by "); ok {
+				by, _, _ := strings.Cut(inTheWay, ";")
+				code, _, _ := strings.Cut(sentence, " ")
+				shown[code+" "+by] = true
+			}
+		}
+		same(t, "shown", []string{`reboot "backup" (pid 812, uid 0): "dump"`, `stage "backup" (pid 812, uid 0): "dump"`}, slices.Sorted(maps.Keys(shown)))
+		if last := got.sentences[len(got.sentences)-1]; strings.Contains(last, "backup") {
+			t.Errorf("shown in the end: %q", last)
+		}
+		story := steps(w.disk.Story)
+		same(t, "story", []string{"needs_reboot 1s", "reboot 2m15s"}, story[len(story)-2:])
+	})
 }
 
 // TestWaitingOncePerReason: however often it looks; that Foreman bars the host is another reason.

@@ -117,3 +117,9 @@ func (h watchedHost) Boot(ctx context.Context) (state.Boot, error) {
 	}
 	return boot, err
 }
+
+func (h watchedHost) Inhibitors(ctx context.Context) []workflow.Inhibitor {
+	all := h.Host.Inhibitors(ctx)
+	h.seen.note(func() []Kind { h.seen.inhibitors = all; return nil })
+	return all
+}

@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,14 +15,14 @@ import (
 // received, hook started, hook ended, reboot asked for), once by SIGKILL and once by a power cut, and lets the
 // following invocations finish it.
 func TestKilledAtEveryPoint(t *testing.T) {
-	for _, needsReboot := range []bool{false, true} {
+	for _, reboot := range []string{"no", "yes", "inhibited"} {
 		for _, powerCut := range []bool{false, true} {
 			last := 0
 			for at := 1; last == 0 || at <= last; at++ {
-				name := fmt.Sprintf("reboot=%v power_cut=%v step=%d", needsReboot, powerCut, at)
+				name := fmt.Sprintf("reboot=%s power_cut=%v step=%d", reboot, powerCut, at)
 				ok := t.Run(name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						if steps := killAndFinish(t, at, needsReboot, powerCut); last == 0 {
+						if steps := killAndFinish(t, at, reboot, powerCut); last == 0 {
 							last = steps
 						}
 					})
@@ -38,7 +40,8 @@ func TestKilledAtEveryPoint(t *testing.T) {
 
 // killAndFinish kills the first invocation at a step and finishes the run. It returns how many steps a run has that
 // is not killed.
-func killAndFinish(t *testing.T, at int, needsReboot, powerCut bool) int {
+func killAndFinish(t *testing.T, at int, reboot string, powerCut bool) int {
+	needsReboot := reboot != "no"
 	whole := newWorld(t)
 	w := newWorld(t)
 	asked := map[*world]bool{}
@@ -46,7 +49,16 @@ func killAndFinish(t *testing.T, at int, needsReboot, powerCut bool) int {
 		if needsReboot {
 			one.needsReboot()
 		}
+		inhibited := 2 // tries
+		if reboot != "inhibited" {
+			inhibited = 0
+		}
+		one.inhibitors = func() []Inhibitor { return slices.Repeat([]Inhibitor{backup}, min(inhibited, 1)) }
 		one.onReboot = func() error {
+			if inhibited > 0 {
+				inhibited--
+				return errors.New("inhibited")
+			}
 			asked[one] = true
 			return nil
 		}

@@ -135,8 +135,21 @@ type Host interface {
 	MachineID() string
 	// InhibitShutdown keeps the host from being shut down, as far as it can be, until allow is called.
 	InhibitShutdown(why string) (allow func())
-	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down.
+	// Inhibitors lists who keeps the host from being shut down now, this program included; nobody where that can't be found out.
+	Inhibitors(context.Context) []Inhibitor
+	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down. The error
+	// quotes what the command said last.
 	Reboot() error
+}
+
+// Inhibitor is a program that keeps the host from being shut down, in its own words.
+type Inhibitor struct {
+	Who, Why string
+	UID, PID uint32
+}
+
+func (i Inhibitor) String() string {
+	return fmt.Sprintf("%q (pid %d, uid %d): %q", i.Who, i.PID, i.UID, i.Why)
 }
 
 // ErrTryLater: nothing is wrong with this host or its update, but it could not be done now.

@@ -3,41 +3,89 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"foreman-dlm-updater/internal/state"
 )
 
-// reboot asks for a reboot. The state on disk says so before the command runs, together with the boot that is to
-// end: only an invocation that sees another boot goes on with post_update.
+const (
+	firstRebootBackoff = 5 * time.Second
+	maxRebootBackoff   = time.Minute
+)
+
+// reboot asks for a reboot, and again until reboot_timeout while somebody keeps the host from being shut down. Between
+// two tries the state on disk is that of a command which failed.
 func (r *run) reboot(ctx context.Context) (outcome, error) {
+	deadline, logged := time.Now().Add(r.RebootTimeout), ""
+	for backoff := firstRebootBackoff; ; backoff = min(2*backoff, maxRebootBackoff) {
+		inhibitors, err := r.tryReboot(ctx)
+		left := time.Until(deadline)
+		switch {
+		case err == nil:
+			return rebooting, nil
+		case len(inhibitors) == 0:
+			return "", err
+		case left <= 0:
+			return "", fmt.Errorf("%w; tried for %s (reboot_timeout), and kept from being shut down by %s", err, r.RebootTimeout,
+				list(inhibitors))
+		}
+		if err := r.Store.Save(r.Record); err != nil {
+			return "", &saveError{err}
+		}
+		if by := list(inhibitors); by != logged {
+			logged = by
+			r.Log.Warn("reboot inhibited: it is tried again", "by", by, "for", left.Round(time.Second), "error", err)
+		}
+		if !pause(ctx, min(backoff, left)) {
+			return "", errStopped
+		}
+		if err := r.guard(ctx); err != nil { // the last look at the lock is long ago
+			return "", err
+		}
+	}
+}
+
+func list(inhibitors []Inhibitor) string {
+	var all []string
+	for _, one := range inhibitors {
+		all = append(all, one.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+// tryReboot asks once. The state on disk says so before the command runs, together with the boot that is to end: only an
+// invocation that sees another boot goes on with post_update. With a command that failed it returns who was in the way.
+func (r *run) tryReboot(ctx context.Context) ([]Inhibitor, error) {
 	if r.Reboots >= r.MaxReboots {
-		return "", fmt.Errorf("this run has asked for %d reboots (max_reboots) and the host has not gone through one: reboot it by hand, "+
+		return nil, fmt.Errorf("this run has asked for %d reboots (max_reboots) and the host has not gone through one: reboot it by hand, "+
 			"or `foreman-dlm-updater state set reboot` to let it ask again", r.Reboots)
 	}
 	uptime, err := r.Host.Uptime()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	before := r.Host.Inhibitors(ctx) // who lets go while the command fails is not to be found afterwards
+	asked := r.Asked
 	r.Stage, r.Boot = state.PostUpdate, nil
 	r.Asked = &state.Asked{Time: time.Now(), Boot: r.boot, Uptime: uptime}
 	r.Reboots++
 	if err := r.Store.Save(r.Record); err != nil {
 		r.Stage = state.Reboot
-		return "", &saveError{err}
+		return nil, &saveError{err}
 	}
 	if lost := r.refresher.lost.Load(); lost != nil { // the disk was slow, and the look is long ago
-		r.Stage, r.Asked, r.held = state.Reboot, nil, No // fail saves it
+		r.Stage, r.Asked, r.held = state.Reboot, asked, No // fail saves it
 		r.Reboots--
-		return "", lost
+		return nil, lost
 	}
 	if ctx.Err() != nil { // nothing was asked yet, whatever the state says
-		r.Stage, r.Asked = state.Reboot, nil
+		r.Stage, r.Asked = state.Reboot, asked
 		r.Reboots--
 		if err := r.Store.Save(r.Record); err != nil {
-			return "", &saveError{err}
+			return nil, &saveError{err}
 		}
-		return "", errStopped
+		return nil, errStopped
 	}
 	r.Log.Info("rebooting", "run", r.RunID, "reboots", r.Reboots)
 	err = r.Host.Reboot()
@@ -48,9 +96,13 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 		// all, the next invocation sees it.
 		r.Log.Warn("the reboot command was cut short by a signal to this program, which a shutdown sends", "error", err)
 	default:
-		r.Stage = state.Reboot // fail saves it
+		r.Stage = state.Reboot // saved by whoever is told
 		r.Reboots--
-		return "", fmt.Errorf("reboot command: %w", err)
+		inhibitors := r.Host.Inhibitors(ctx)
+		if len(inhibitors) == 0 {
+			inhibitors = before
+		}
+		return inhibitors, fmt.Errorf("reboot command: %w", err)
 	}
-	return rebooting, nil
+	return nil, nil
 }

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -231,6 +232,144 @@ func TestFailingRebootCommandIsNoReboot(t *testing.T) {
 		w.onReboot = func() error { return nil }
 		if err := w.invoke(false); err != nil || w.stage() != state.PostUpdate {
 			t.Errorf("mended: %v, stage %q", err, w.stage())
+		}
+	})
+}
+
+// backup is a program that keeps the host from being shut down.
+var backup = Inhibitor{Who: "backup", Why: "nightly\ndump", UID: 0, PID: 812}
+
+// inhibits lets backup keep the host from being shut down for a time, in which the reboot command fails.
+func (w *world) inhibits(lasts time.Duration) {
+	until := time.Now().Add(lasts)
+	w.inhibitors = func() []Inhibitor {
+		if time.Now().Before(until) {
+			return []Inhibitor{backup}
+		}
+		return nil
+	}
+	w.onReboot = func() error {
+		if len(w.inhibitors()) > 0 {
+			return errors.New(`exit 1, having said "Operation inhibited"`)
+		}
+		return nil
+	}
+}
+
+// TestRebootInhibited: the command is tried again while somebody keeps the host from being shut down, and only while the lock is ours.
+func TestRebootInhibited(t *testing.T) {
+	const said = `exit 1, having said "Operation inhibited"`
+	tests := []struct {
+		name  string
+		setup func(*world)
+		kind  string
+		tries int
+		stage state.Stage // afterwards
+		error string      // in it, and on record
+		log   string
+		held  Held
+	}{
+		{"let go after a while", func(w *world) { w.inhibits(3 * time.Minute) }, "ok", 7, state.PostUpdate, "",
+			`\"backup\" (pid 812, uid 0)`, Yes},
+		{"let go while the command fails", func(w *world) {
+			w.inhibits(time.Hour)
+			command := w.onReboot
+			w.onReboot = func() error { defer w.inhibits(0); return command() }
+		}, "ok", 2, state.PostUpdate, "", "backup", Yes},
+		{"taken while the command runs", func(w *world) {
+			w.onReboot = func() error { w.inhibits(time.Minute); return errors.New(said) }
+		}, "ok", 5, state.PostUpdate, "", "backup", Yes},
+		{"held for longer than reboot_timeout", func(w *world) { w.inhibits(time.Hour) }, "failed", 19, state.Reboot,
+			`reboot command: ` + said + `; tried for 15m0s (reboot_timeout), and kept from being shut down by "backup" (pid 812, uid 0): "nightly\ndump"`,
+			"", Yes},
+		{"let go, and then it fails for another reason", func(w *world) {
+			w.inhibits(10 * time.Second)
+			command := w.onReboot
+			w.onReboot = func() error { return errors.Join(command(), errors.New("exit 127")) }
+		}, "failed", 3, state.Reboot, "exit 127", "", Yes},
+		{"a command that hangs as long", func(w *world) {
+			w.inhibits(time.Hour)
+			w.onReboot = func() error {
+				pause(w.t.Context(), w.settings.RebootTimeout)
+				return errors.New("timed out after 15m0s")
+			}
+		}, "failed", 1, state.Reboot, "timed out after 15m0s; tried for", "", Yes},
+		{"a signal", func(w *world) {
+			w.inhibits(time.Hour)
+			time.AfterFunc(time.Minute, func() { w.stop() })
+		}, "later", 4, state.Reboot, "", "", Yes},
+		{"the lock is given to another host meanwhile", func(w *world) {
+			w.inhibits(time.Hour)
+			time.AfterFunc(time.Minute, func() { w.foreman.hold("web2") })
+		}, "failed", 4, state.Reboot, `lock "web" is not this host's any more: held by web2`, "", No},
+		{"the lock is lost while the next try is written down", func(w *world) {
+			w.inhibits(time.Hour)
+			w.settings.Refresh, w.announcing = time.Minute, 25*time.Second
+			w.foreman.after = func(string) error {
+				if len(w.effects("reboot")) > 0 {
+					time.AfterFunc(time.Second, func() { w.foreman.hold("web2") })
+				}
+				return nil
+			}
+		}, "failed", 1, state.Reboot, `lock "web" is not this host's any more: held by web2`, "", No},
+		{"the disk is full by then", func(w *world) {
+			w.inhibits(time.Hour)
+			command := w.onReboot
+			w.onReboot = func() error { w.saveErr = errors.New("no space left on device"); return command() }
+		}, "failed", 1, state.PostUpdate, "", "", Yes}, // as written before the command ran: the next invocation finds it pending
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.needsReboot()
+				test.setup(w)
+				err := w.invoke(false)
+				tries := len(w.effects("reboot"))
+				if kind(err) != test.kind || tries != test.tries || w.stage() != test.stage {
+					t.Errorf("%v after %d tries, stage %q; want %s, %d, %q", err, tries, w.stage(), test.kind, test.tries, test.stage)
+				}
+				if test.error != "" && (!strings.Contains(fmt.Sprint(err), test.error) || w.disk.Error == nil || !strings.Contains(w.disk.Error.Message, test.error)) {
+					t.Errorf("got %v, on record %+v\nwant %s", err, w.disk.Error, test.error)
+				}
+				if n := strings.Count(w.log.String(), "reboot inhibited"); test.log != "" && (n != 1 || !strings.Contains(w.log.String(), test.log)) {
+					t.Errorf("said %d times in the log, want once, with %s:\n%s", n, test.log, w.log)
+				}
+				var stage *StageError
+				if errors.As(err, &stage) && stage.Held != test.held {
+					t.Errorf("held: %v, want %v", stage.Held, test.held)
+				}
+				want := 0
+				if test.kind == "ok" || w.saveErr != nil {
+					want = 1
+				}
+				if w.disk.Reboots != want {
+					t.Errorf("%d reboots on record, want %d: a command that fails is none", w.disk.Reboots, want)
+				}
+			})
+		})
+	}
+}
+
+// TestEachInhibitorIsTold: once for each change of who is in the way.
+func TestEachInhibitorIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.needsReboot()
+		w.inhibits(10 * time.Minute)
+		later, first := time.Now().Add(5*time.Minute), w.inhibitors
+		w.inhibitors = func() []Inhibitor {
+			all := first()
+			if time.Now().After(later) && len(all) > 0 {
+				all = append(all, Inhibitor{Who: "packagekit", Why: "installs", UID: 0, PID: 9})
+			}
+			return all
+		}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Count(w.log.String(), "reboot inhibited"); told != 2 || strings.Count(w.log.String(), "packagekit") != 1 {
+			t.Errorf("told %d times:\n%s", told, w.log)
 		}
 	})
 }

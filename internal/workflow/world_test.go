@@ -36,7 +36,8 @@ type world struct {
 	bootID         string
 	began          time.Time // of the boot
 	onReboot       func() error
-	askedIn        string // the boot in which the state last said that a reboot was asked for
+	inhibitors     func() []Inhibitor // nil: nobody
+	askedIn        string             // the boot in which the state last said that a reboot was asked for
 
 	mu    sync.Mutex
 	trace []string
@@ -219,6 +220,13 @@ func (h fakeHost) InhibitShutdown(string) (allow func()) {
 	return func() { _ = h.step("allow shutdown") }
 }
 func (h fakeHost) MachineID() string { return h.machine }
+
+func (h fakeHost) Inhibitors(context.Context) []Inhibitor {
+	if h.inhibitors == nil || h.dead {
+		return nil
+	}
+	return h.inhibitors()
+}
 
 func (h fakeHost) Reboot() error {
 	if err := h.step("reboot"); err != nil {

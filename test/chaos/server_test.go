@@ -34,7 +34,8 @@ func (s *server) start(trouble int) error {
 	if s.url != "" {
 		address = strings.TrimPrefix(s.url, "https://")
 	}
-	args := []string{"serve", "--dir", filepath.Join(s.dir, "ca"), "--listen", address, "--race-window", s.window, "--record", s.ledger, "--restore"}
+	args := []string{"serve", "--dir", filepath.Join(s.dir, "ca"), "--listen", address, "--race-window", s.window, "--contention", "40ms",
+		"--record", s.ledger, "--restore"}
 	for _, i := range rand.Perm(len(misfortunes))[:trouble] {
 		args = append(args, "--fault", misfortunes[i])
 	}

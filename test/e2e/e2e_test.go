@@ -27,6 +27,7 @@ func TestBootedHosts(t *testing.T) {
 		"UpgradeOfTheUpdater": upgradeOfTheUpdater,
 		"StopInUpdate":        stopInUpdate,
 		"ShutdownInUpdate":    shutdownInUpdate,
+		"InhibitedReboot":     inhibitedReboot,
 		"FailedHook":          failedHook,
 		"RemoveAndPurge":      removeAndPurge,
 	} {

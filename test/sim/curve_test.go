@@ -36,7 +36,12 @@ var tails = []struct {
 func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, window func(*random) time.Duration, within time.Duration) (both int) {
 	inBubble(t, func() {
 		dwell, start := newRandom(seed, 1), newRandom(seed, 2)
-		server := dlmtest.New(dlmtest.Options{Window: func(string, string) time.Duration { return window(dwell) }})
+		server := dlmtest.New(dlmtest.Options{Window: func(_, _ string, gap dlmtest.Gap) time.Duration {
+			if gap != dlmtest.BeforeWrite {
+				return 0
+			}
+			return window(dwell)
+		}})
 		for range rounds {
 			server.SetHolder(lockName, "")
 			var hosts sync.WaitGroup

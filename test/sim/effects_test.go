@@ -205,6 +205,15 @@ func (s selfOf) Uptime() (time.Duration, error) {
 func (s selfOf) MachineID() string                     { return s.name }
 func (s selfOf) InhibitShutdown(string) (allow func()) { return func() {} }
 
+func (s selfOf) Inhibitors(context.Context) []workflow.Inhibitor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Now().Before(s.inhibited) {
+		return []workflow.Inhibitor{{Who: "backup", Why: "dump"}}
+	}
+	return nil
+}
+
 // Reboot is the reboot command.
 func (s selfOf) Reboot() error {
 	if s.step("the reboot command") != nil {
@@ -214,7 +223,7 @@ func (s selfOf) Reboot() error {
 	why, err, after := "goes down as asked", error(nil), s.rng.between(100*time.Millisecond, 30*time.Second)
 	if s.mishap(s.odds.reboot) {
 		failed := errors.New("the reboot command fails")
-		switch s.rng.n(5) {
+		switch s.rng.n(6) {
 		case 0:
 			return failed
 		case 1:
@@ -222,9 +231,17 @@ func (s selfOf) Reboot() error {
 		case 2:
 			s.note("the host will not go down")
 			return nil
+		case 3:
+			s.mu.Lock()
+			s.inhibited = time.Now().Add(s.rng.between(time.Second, time.Hour))
+			s.noteLocked(s.name, "somebody keeps the host from being shut down until %s", elapsed(s.inhibited.Sub(s.began)))
+			s.mu.Unlock()
 		default:
 			why, after = "goes down late", s.rng.between(30*time.Second, time.Hour)
 		}
+	}
+	if len(s.Inhibitors(context.Background())) > 0 {
+		return errors.New("the reboot command is refused")
 	}
 	boot, r := s.boots, newRandom(s.seed, 5, uint64(s.n), uint64(s.started))
 	s.actors.Go(func() {

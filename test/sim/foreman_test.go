@@ -2,6 +2,7 @@ package sim
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/dlm/dlmtest"
@@ -10,12 +11,42 @@ import (
 // elsewhere is a host that takes no part; an administrator may give it the lock.
 const elsewhere = "elsewhere"
 
-// windowOf draws how long the server dwells between check and write.
-func (w *world) windowOf(_, method string) time.Duration {
-	if w.plan.late && method != http.MethodGet && !w.isCalm() && w.dwell.chance(0.1) {
+// windowOf draws how long the server dwells in a gap of a request.
+func (w *world) windowOf(cn, method string, gap dlmtest.Gap) time.Duration {
+	switch {
+	case gap == dlmtest.BeforeAnswer:
+		w.isWritten(cn, method)
+		if w.dwell.chance(w.contention) { // the answer comes late, and only the answer
+			return w.dwell.part(w.httpTimeout)
+		}
+		return 0
+	case gap == dlmtest.BeforeCheck && w.dwell.chance(1-w.contention):
+		return 0
+	case gap == dlmtest.BeforeCheck:
+		return w.dwell.part(w.window / 2)
+	case w.plan.late && !w.isCalm() && w.dwell.chance(0.1):
 		return w.dwell.part(4 * w.settings.Settle)
 	}
 	return w.dwell.part(w.window)
+}
+
+// asking is a host's PUT or DELETE that the server, or what is on the way to it, has had to itself since a time.
+type asking struct {
+	who, method string
+	since       time.Time
+	written     bool
+}
+
+// isWritten: the server has written what a host asked for, and has yet to answer.
+func (w *world) isWritten(who, method string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.asked {
+		if a.who == who && a.method == method && !a.written {
+			a.written = true
+			return
+		}
+	}
 }
 
 // recorded hears of each change of the lock, at the instant at which it is written.
@@ -30,21 +61,29 @@ func (w *world) recorded(e dlmtest.Event) {
 	case dlmtest.EventFail:
 		return
 	}
-	w.changed = change{time.Now(), e.By}
 	w.noteLocked("foreman", "%s of %s by %s; now held by %q", e.Kind, e.Host, e.By, w.holder)
+	for _, a := range w.asked {
+		if took := time.Since(a.since); a.who == e.By && !a.written && took > w.settings.Settle {
+			w.lateWrite(a.who, a.method, took)
+		}
+	}
 }
 
-// written: a host's request has been processed. took is how long the server, or what is on the way to it, has had it to itself.
-func (w *world) written(who, method string, status int, took time.Duration) {
+// arrives: a host's request is on its way to the server by itself, until it is answered.
+func (w *world) arrives(who, method string, since time.Time) (answered func()) {
 	if method == http.MethodGet {
-		return
+		return func() {}
 	}
 	w.mu.Lock()
-	if took > w.settings.Settle && w.changed == (change{time.Now(), who}) {
-		w.lateWrite(who, method, took)
+	defer w.mu.Unlock()
+	a := &asking{who: who, method: method, since: since}
+	w.asked = append(w.asked, a)
+	return func() {
+		w.mu.Lock()
+		w.asked = slices.DeleteFunc(w.asked, func(other *asking) bool { return other == a })
+		w.mu.Unlock()
+		w.checkHolder()
 	}
-	w.mu.Unlock()
-	w.checkHolder()
 }
 
 // lateWrite: no client can guard against a request that is written later than the settle time. The caller holds mu.

@@ -24,6 +24,8 @@ type host struct {
 	boots   int
 	running *invocation // what holds the instance lock
 	started int         // invocations
+	// inhibited: until then somebody keeps the host from being shut down.
+	inhibited time.Time
 	// manual: an operator has taken the lock by hand, and answers for it.
 	manual bool
 	// inside: it has begun a guarded stage, and neither come to post_update nor lost the lock by somebody's decision.

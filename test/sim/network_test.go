@@ -171,12 +171,24 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 // ask hands a request to Foreman, which works on it whatever becomes of the client. It is late if it is written later than the
 // settle time after since.
 func (n network) ask(req *http.Request, since time.Time) *http.Response {
+	defer n.arrives(n.name, req.Method, since)()
 	res, err := n.server.Transport(n.name).RoundTrip((&http.Request{Method: req.Method, URL: req.URL, Header: req.Header}))
 	if err != nil {
 		panic(err) // the server's faults are not used
 	}
-	n.written(n.name, req.Method, res.StatusCode, time.Since(since))
+	n.processed(req.Method, res.StatusCode)
 	return res
+}
+
+// processed counts what Foreman answered with 500 by itself; the server's faults are not used, so it is the callback without a host.
+func (w *world) processed(method string, status int) {
+	if method == http.MethodGet || status != http.StatusInternalServerError {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stumbled++
+	w.noteLocked("foreman", "%s is answered 500: the lock was changed meanwhile", method)
 }
 
 // canned is an answer that is not Foreman's to this request; nil for status 0.

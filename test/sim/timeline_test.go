@@ -77,7 +77,7 @@ type tally struct {
 func (a *tally) add(r result) {
 	a.histories++
 	a.runs, a.invocations, a.killed, a.down = a.runs+r.runs, a.invocations+r.invocations, a.killed+r.killed, a.down+r.down
-	a.requests, a.spoiled = a.requests+r.requests, a.spoiled+r.spoiled
+	a.requests, a.spoiled, a.stumbled = a.requests+r.requests, a.spoiled+r.spoiled, a.stumbled+r.stumbled
 	if r.late == "" {
 		return
 	}
@@ -91,7 +91,7 @@ func (a *tally) add(r result) {
 
 func (a tally) String() string {
 	return fmt.Sprintf("%d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; %d requests, %d of them with "+
-		"trouble; in %d histories a request that was written later than the settle time changed the holder, which broke an invariant in %d (a PUT) "+
+		"trouble; Foreman itself answered %d with 500 though the change was made, because another host had changed the lock; in %d histories a request that was written later than the settle time changed the holder, which broke an invariant in %d (a PUT) "+
 		"and %d (a DELETE)",
-		a.histories, a.runs, a.invocations, a.killed, a.down, a.requests, a.spoiled, a.late, a.byPut, a.byDelete)
+		a.histories, a.runs, a.invocations, a.killed, a.down, a.requests, a.spoiled, a.stumbled, a.late, a.byPut, a.byDelete)
 }

@@ -37,6 +37,7 @@ type plan struct {
 	hookTime    time.Duration // the longest
 	latency     time.Duration // of the network, one way
 	window      time.Duration // the server's, between check and write
+	contention  float64       // that the server dwells before a check, and before an answer
 	lag         time.Duration // of a request whose sender is gone, or which comes twice
 	late        bool          // requests may be written later than the settle time
 	exists      bool          // the lock, from the beginning
@@ -93,6 +94,7 @@ func newPlan(r *random) plan {
 	}
 	p.hooks[state.NeedsUpdate] = 1 + r.n(2)
 	p.settings.CannotTellReboot = r.chance(0.2)
+	p.contention = some(0.5)
 	return p
 }
 
@@ -113,7 +115,7 @@ type world struct {
 	events    []event
 	calm      bool      // nothing goes wrong any more
 	holder    string    // of the lock, as the database has it
-	changed   change    // when it last changed
+	asked     []*asking // what the server has to do
 	taken     time.Time // when somebody last took the lock from its holder
 	duplicate bool      // somebody was told of two locks of the name
 	late      string    // PUT or DELETE: one that was written later than the settle time was the last to change the holder so
@@ -122,12 +124,7 @@ type world struct {
 }
 
 // counts tell how much happened.
-type counts struct{ runs, invocations, killed, down, requests, spoiled int }
-
-type change struct {
-	at time.Time
-	by string
-}
+type counts struct{ runs, invocations, killed, down, requests, spoiled, stumbled int }
 
 func newWorld(seed uint64, m *mistake, verbose bool) *world {
 	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), dwell: newRandom(seed, 1), over: make(chan struct{}),

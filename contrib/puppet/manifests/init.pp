@@ -106,7 +106,7 @@
 # @param cannot_tell_reboot
 #   Whether a host reboots if a `needs_reboot` hook could not find out whether that is needed.
 # @param reboot_timeout
-#   After this time a host that was told to reboot is told again.
+#   After this time a host that was told to reboot is told again. For as long `reboot_cmd` is tried again while a program inhibits shutdown.
 # @param max_reboots
 #   How many reboots one run may ask for.
 # @param boot_id_file

@@ -3,7 +3,6 @@ package dlmtest
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -50,8 +49,9 @@ func (s *Server) show(in *request, name string, h *host) answer {
 // foreman_dlm 4.0.0 do them (dlmlock.rb:93-105). `where(query).update` is a
 // SELECT for a lock that is enabled and free or ours, and then an UPDATE by id
 // alone, of the columns that differ from what the SELECT saw: whoever updates
-// last has the lock, and every one is told that it is his own. The caller
-// holds mu, which is given up for the race window.
+// last has the lock, and every one is told that it is his own. Then it is
+// read again, and callbacks run for what has changed since it was looked up.
+// The caller holds mu, which is given up in each gap.
 func (s *Server) change(in *request, name string, h *host) answer {
 	r := s.findOrCreate(in, name)
 	if in.method == http.MethodPut && h.barred {
@@ -60,15 +60,20 @@ func (s *Server) change(in *request, name string, h *host) answer {
 	if r == nil {
 		return s.noSuchRow()
 	}
+	found := r.holder
+	s.dwell(in, BeforeCheck)
+	if s.destroyed(r) {
+		return notFound("dlmlock", name) // not recorded
+	}
 	if !r.enabled || r.holder != nil && r.holder != h {
-		s.log(EventFail, r, r.holder, h.cn)
+		s.log(EventFail, r, found, h.cn)
 		return refused(idOf(r))
 	}
 
 	was := r.holder
-	s.dwell(in)
-	if !slices.Contains(s.rows, r) {
-		return notFound("dlmlock", name) // destroyed meanwhile; not recorded
+	s.dwell(in, BeforeWrite)
+	if s.destroyed(r) {
+		return notFound("dlmlock", name) // not recorded
 	}
 	if s.invalid(r) {
 		return showLock(r.body(nil))
@@ -82,7 +87,29 @@ func (s *Server) change(in *request, name string, h *host) answer {
 		s.logChange(r, was, will, h.cn)
 	}
 	r.updated = time.Now()
+	s.dwell(in, BeforeAnswer)
+	if s.destroyed(r) {
+		return notFound("dlmlock", name) // not recorded
+	}
+	if missesHost(in.method, found, r.holder) {
+		return *failure(http.StatusInternalServerError, unexpected)
+	}
 	return showLock(r.body(nil))
+}
+
+// missesHost tells whether a callback runs for a host that is nil, once the
+// change is written (dlmlock.rb:133): PUT has no old host for "unlock" (:116),
+// and DELETE no new one for "lock" (:120). So it is if another host takes or
+// gives up the lock between the lookup, when found had it, and the reading
+// again, when now has it.
+func missesHost(method string, found, now *host) bool {
+	switch {
+	case now == found:
+		return false
+	case method == http.MethodPut:
+		return found != nil
+	}
+	return now != nil
 }
 
 // noSuchRow is what becomes of a lock that could not be made: the event

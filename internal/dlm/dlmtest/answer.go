@@ -60,7 +60,12 @@ type hostBody struct {
 
 // errorBody is the error of a controller's view.
 type errorBody struct {
-	ID      *int   `json:"id,omitempty"`
+	Message string `json:"message"`
+}
+
+// refusedBody is the error of 412.
+type refusedBody struct {
+	ID      *int   `json:"id"`
 	Message string `json:"message"`
 }
 
@@ -104,10 +109,15 @@ func failure(status int, message string) *answer {
 	return a
 }
 
+// unexpected is what Foreman says of a NoMethodError.
+const unexpected = "Internal Server Error: the server was unable to finish the request. " +
+	"This may be caused by unavailability of some required service, incorrect API call or a server-side bug. " +
+	"There may be more information in the server's logs."
+
 // refused is the 412 that never says why; id is nil for a lock that could
 // not be created.
 func refused(id *int) answer {
-	return *view(http.StatusPreconditionFailed, errorBody{
+	return *view(http.StatusPreconditionFailed, refusedBody{
 		ID: id, Message: "Precondition failed. Lock is in invalid state for this operation.",
 	})
 }

@@ -181,9 +181,7 @@ func (f Fault) failure() *answer {
 		status = http.StatusInternalServerError
 	}
 	if message == "" {
-		message = "Internal Server Error: the server was unable to finish the request. " +
-			"This may be caused by unavailability of some required service, incorrect API call or a server-side bug. " +
-			"There may be more information in the server's logs."
+		message = unexpected
 	}
 	a := failure(status, message)
 	a.header = f.retryAfter()

@@ -54,6 +54,9 @@ func (s *Server) insert(name string) *row {
 	return r
 }
 
+// destroyed tells whether r is no row any more. The caller holds mu.
+func (s *Server) destroyed(r *row) bool { return !slices.Contains(s.rows, r) }
+
 // named finds the first row of this name. The caller holds mu.
 func (s *Server) named(name string) *row {
 	for _, r := range s.rows {
@@ -75,17 +78,18 @@ func (s *Server) invalid(r *row) bool {
 // is 1 (parameterizable.rb:14-16, id.to_i), and only then as a name. The
 // caller holds mu.
 func (s *Server) find(in *request, name string) *row {
-	if in.scoped() {
-		return nil
-	}
+	found := s.named(name)
 	if id := toI(name); id > 0 {
 		for _, r := range s.rows {
 			if r.id == id {
-				return r
+				found = r
 			}
 		}
 	}
-	return s.named(name)
+	if found == nil || !in.inScope(found) {
+		return nil
+	}
+	return found
 }
 
 // findOrCreate makes the lock that find does not find. White space is
@@ -98,18 +102,21 @@ func (s *Server) findOrCreate(in *request, name string) *row {
 		return r
 	}
 	name = strings.Trim(name, " \t\n\v\f\r\x00")
-	if name == "" || s.named(name) != nil {
+	if strings.TrimSpace(name) == "" || s.named(name) != nil { // Rails calls all of Unicode's white space blank
 		return nil
 	}
-	s.dwell(in)
+	s.dwell(in, BeforeWrite)
 	return s.insert(name)
 }
 
-// dwell gives up mu for the race window. The caller holds mu.
-func (s *Server) dwell(in *request) {
-	window := s.opts.RaceWindow
-	if s.opts.Window != nil {
-		window = s.opts.Window(in.cn, in.method)
+// dwell gives up mu in a gap. The caller holds mu.
+func (s *Server) dwell(in *request, gap Gap) {
+	var window time.Duration
+	switch {
+	case s.opts.Window != nil:
+		window = s.opts.Window(in.cn, in.method, gap)
+	case gap == BeforeWrite:
+		window = s.opts.RaceWindow
 	}
 	if window <= 0 {
 		return

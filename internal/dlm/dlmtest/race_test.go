@@ -95,8 +95,8 @@ func TestRaces(t *testing.T) {
 			[]step{{0, "a", "PUT", won("a")}, {window + 1, "b", "PUT", won("b")}}, "b", 1, "acquire:a acquire:b"},
 		{"no window, one row", "-", 0,
 			[]step{{0, "a", "PUT", won("a")}, {1, "b", "PUT", no}}, "a", 1, "acquire:a fail:a"},
-		{"a DELETE that saw a free lock does not free it", "", window,
-			[]step{{0, "a", "PUT", won("a")}, {time.Millisecond, "b", "DELETE", won("a")}}, "a", 1, "acquire:a"},
+		{"a DELETE that saw a free lock does not free it, and stumbles over who has it now", "", window,
+			[]step{{0, "a", "PUT", won("a")}, {time.Millisecond, "b", "DELETE", said{Status: 500}}}, "a", 1, "acquire:a"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -133,20 +133,122 @@ func eventString(s *Server) string {
 	return strings.Join(out, " ")
 }
 
-// TestRefreshKeepsNewHolder: a holder's repeated PUT that meets an
-// administrator's change writes the time only, and tells who has the lock now.
-func TestRefreshKeepsNewHolder(t *testing.T) {
+// TestContention: another host takes or gives up the lock in the gaps of a's request, which is answered 500, and has had its effect.
+func TestContention(t *testing.T) {
+	const ms = time.Millisecond
+	a500 := func(method string) step { return step{0, "a", method, said{Status: 500}} }
+	admin := func(cn string) func(*Server) { return func(s *Server) { s.SetHolder("web", cn) } }
+	tests := []struct {
+		name   string
+		holder string
+		gaps   [3]time.Duration // of a's request
+		steps  []step
+		at     time.Duration // when an administrator acts
+		admin  func(*Server)
+		holds  string
+		events string
+	}{
+		{"the next host takes the lock before the answer to the holder's DELETE", "a", [3]time.Duration{0, 0, 10 * ms},
+			[]step{a500("DELETE"), {5 * ms, "b", "PUT", said{Status: 200, Holder: "b"}}}, 0, nil, "b", "release:a acquire:b"},
+		{"the holder gives up between the lookup and the check of a PUT", "b", [3]time.Duration{10 * ms, 0, 0},
+			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 0, nil, "a", "release:b acquire:a"},
+		{"the same, and a third host is given it before the answer", "b", [3]time.Duration{10 * ms, 0, 10 * ms},
+			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 15 * ms, admin("c"), "c", "release:b acquire:a release:a acquire:c"},
+		{"the same, and it is freed before the answer", "b", [3]time.Duration{10 * ms, 0, 10 * ms},
+			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 15 * ms, admin(""), "", "release:b acquire:a release:a"},
+		{"the holder's repeated PUT, and the lock is given to another", "a", [3]time.Duration{0, 10 * ms, 0},
+			[]step{a500("PUT")}, 5 * ms, admin("b"), "b", "release:a acquire:b"},
+		{"the holder's repeated PUT, and the lock is freed", "a", [3]time.Duration{0, 0, 10 * ms},
+			[]step{a500("PUT")}, 5 * ms, admin(""), "", "release:a"},
+		{"a DELETE while the holder gives up, which nobody stumbles over", "b", [3]time.Duration{10 * ms, 0, 0},
+			[]step{{0, "a", "DELETE", said{Status: 200}}, {5 * ms, "b", "DELETE", said{Status: 200}}}, 0, nil, "", "release:b"},
+		{"a PUT that was granted, and another host has it before the answer, who is named", "", [3]time.Duration{0, 0, 10 * ms},
+			[]step{{0, "a", "PUT", said{Status: 200, Holder: "b"}}}, 5 * ms, admin("b"), "b", "acquire:a release:a acquire:b"},
+		{"the lock is destroyed before the answer", "a", [3]time.Duration{0, 0, 10 * ms},
+			[]step{{0, "a", "DELETE", said{Status: 404}}}, 5 * ms, func(s *Server) { s.Remove("web") }, "", "release:a"},
+		{"the lock is destroyed before the check", "a", [3]time.Duration{10 * ms, 0, 0},
+			[]step{{0, "a", "PUT", said{Status: 404}}}, 5 * ms, func(s *Server) { s.Remove("web") }, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := New(Options{Hosts: []string{"a", "b", "c"}, Window: func(cn, _ string, gap Gap) time.Duration {
+					if cn != "a" {
+						return 0
+					}
+					return tt.gaps[gap]
+				}})
+				s.insert("web").holder = s.hosts[tt.holder]
+				if tt.admin != nil {
+					time.AfterFunc(tt.at, func() { tt.admin(s) })
+				}
+				for _, st := range tt.steps {
+					go func() {
+						time.Sleep(st.at)
+						if diff := cmp.Diff(st.want, call(t, s, st.cn, st.method, "web")); diff != "" {
+							t.Errorf("%s %s at %v (-want +got):\n%s", st.cn, st.method, st.at, diff)
+						}
+					}()
+				}
+				time.Sleep(time.Minute)
+				if l, _ := s.Lock("web"); l.Holder != tt.holds || eventString(s) != tt.events {
+					t.Errorf("held by %q after %q, want %q after %q", l.Holder, eventString(s), tt.holds, tt.events)
+				}
+			})
+		})
+	}
+}
+
+// TestGaps: Window is asked for each gap, and waited for.
+func TestGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New(Options{RaceWindow: window})
-		s.SetHolder("web", "a")
-		time.AfterFunc(window/2, func() { s.SetHolder("web", "b") })
-		if got, want := call(t, s, "a", "PUT", "web"), (said{Status: 200, Holder: "b"}); got != want {
-			t.Errorf("the late PUT says %+v, want %+v", got, want)
-		}
-		if l, _ := s.Lock("web"); l.Holder != "b" {
-			t.Errorf("held by %q", l.Holder)
+		var asked []Gap
+		s := New(Options{RaceWindow: time.Hour, Window: func(_, _ string, gap Gap) time.Duration {
+			asked = append(asked, gap)
+			return time.Second
+		}})
+		began := time.Now()
+		call(t, s, "a", "PUT", "web") // which is made, too
+		call(t, s, "a", "GET", "web")
+		if diff := cmp.Diff([]Gap{BeforeWrite, BeforeCheck, BeforeWrite, BeforeAnswer}, asked); diff != "" || time.Since(began) != 4*time.Second {
+			t.Errorf("a first PUT took %v, gaps (-want +got):\n%s", time.Since(began), diff)
 		}
 	})
+}
+
+// TestSmallFacts were recorded later than the transcripts.
+func TestSmallFacts(t *testing.T) {
+	s := New(Options{Hosts: []string{"a", "b"}})
+	s.SetHolder("web", "a")
+	s.Bar("b", true)
+	tests := []struct {
+		name, cn, method, path, contentType, body string
+		want                                      int
+		says                                      string
+	}{
+		{"a name of Unicode's white space only", "a", "PUT", "%E2%80%83/lock", "application/json", "", 500, "NotNullViolation"},
+		{"media types have no case", "a", "PUT", "web/lock", "APPLICATION/JSON", "", 200, `"name":"web"`},
+		{"host_id of the holder", "b", "GET", "web/lock?host_id=1", "", "", 200, `"self":false`},
+		{"host_id of another", "a", "GET", "web/lock?host_id=2", "", "", 404, "not found"},
+		{"host_id in the body", "a", "PUT", "web/lock", "application/json", `{"host_id":1}`, 200, `"name":"web"`},
+		{"another resource's id", "a", "GET", "web/lock?user_id=1", "", "", 404, "not found"},
+		{"a barred host, and a name that can't be made", "b", "PUT", "%20/lock", "application/json", "", 412, `"id":null,"message":"Precondition failed`},
+	}
+	for _, tt := range tests {
+		r, err := http.NewRequestWithContext(t.Context(), tt.method, "https://foreman.example.com/api/dlmlocks/"+tt.path, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", tt.contentType)
+		res, err := s.Transport(tt.cn).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != tt.want || !strings.Contains(string(body), tt.says) {
+			t.Errorf("%s: %d %s, %v; want %d, %s", tt.name, res.StatusCode, body, err, tt.want, tt.says)
+		}
+	}
 }
 
 // TestUpdatedAt: every PUT and DELETE that is answered 200 moves updated_at,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -115,32 +116,39 @@ func (in *request) segments() []string {
 	return out
 }
 
-// scoped tells whether a parameter narrows the lookup to another resource's
-// locks: any one whose name ends in _id does, in the query or at the top of
-// the JSON body, and finds nothing.
-func (in *request) scoped() bool {
-	for k := range in.query {
-		if strings.HasSuffix(k, "_id") {
-			return true
+// inScope tells whether r is among the locks to which parameters narrow the
+// lookup, in the query or at the top of the JSON body: each whose name ends in
+// _id names a resource that it must belong to. host_id is its holder; a lock
+// belongs to nothing else.
+func (in *request) inScope(r *row) bool {
+	for key, values := range in.query {
+		if !r.belongsTo(key, strings.Join(values, ",")) {
+			return false
 		}
 	}
 	var top map[string]json.RawMessage
-	if json.Unmarshal(in.body, &top) != nil {
-		return false
-	}
-	for k := range top {
-		if strings.HasSuffix(k, "_id") {
-			return true
+	_ = json.Unmarshal(in.body, &top) // another body narrows nothing
+	for key, value := range top {
+		if !r.belongsTo(key, strings.Trim(string(value), `"`)) {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// belongsTo tells whether a parameter leaves r in the lookup.
+func (r *row) belongsTo(key, id string) bool {
+	if !strings.HasSuffix(key, "_id") {
+		return true
+	}
+	return key == "host_id" && r.holder != nil && id == strconv.Itoa(r.holder.id)
 }
 
 // checkBody refuses the media types that Foreman's API refuses, and a JSON
 // body that is none. An empty body is fine.
 func checkBody(in *request) *answer {
 	media, _, _ := strings.Cut(in.contentType, ";")
-	isJSON := strings.TrimSpace(media) == "application/json"
+	isJSON := strings.EqualFold(strings.TrimSpace(media), "application/json")
 	if (in.method == http.MethodPut || in.method == http.MethodPost) && !isJSON {
 		return failure(http.StatusUnsupportedMediaType, "Media type in 'Content-Type: "+in.contentType+
 			"' is unsupported in API v2 for POST and PUT requests. Please use 'Content-Type: application/json'.")

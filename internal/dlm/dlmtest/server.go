@@ -29,8 +29,9 @@ type Options struct {
 	// atomic, which Foreman's are not (foreman_dlm 4.0.0, dlmlock.rb:99).
 	RaceWindow time.Duration
 
-	// Window, if set, is asked for the race window of each request instead. It must not call the Server.
-	Window func(cn, method string) time.Duration
+	// Window, if set, is asked each time instead, and for the other gaps, too.
+	// It must not call the Server.
+	Window func(cn, method string, gap Gap) time.Duration
 
 	// AdminPassword lets the user "admin" change and destroy locks with Basic
 	// authentication; a user "viewer", who lacks every permission, has the
@@ -48,6 +49,18 @@ type Options struct {
 	// handshakes above all. Nil: nobody hears it.
 	ErrorLog *log.Logger
 }
+
+// Gap is a time within a PUT or DELETE in which others can change the lock.
+// If another host takes or gives it up in one of them, the answer can be 500,
+// and the change is made (dlmlock.rb:116, 120, 133).
+type Gap int
+
+// The gaps, in their order.
+const (
+	BeforeCheck  Gap = iota // between the lookup and the check
+	BeforeWrite             // between the check and the write; and between finding no lock and the insert
+	BeforeAnswer            // between the write and the answer, for which the lock is read again
+)
 
 // Server is a stand-in for Foreman. It is an http.Handler, has a
 // RoundTripper that needs no sockets (Transport), and can listen with mutual
