@@ -8,7 +8,7 @@ written() { (cd "$etc" && { find . -type f -exec grep -H '' {} +; find . -type l
 untouched() {
     diff /root/written <(written)
     is "$(property "$service" InvocationID)" "$(cat /root/invocation)"
-    is "$(property "$service" ActiveState)" activating
+    is "$(property "$service" ActiveState)" active
     is "$(systemctl is-active nginx.service)" inactive
     is "$(dpkg-query -W -f '${Status}' foreman-dlm-updater)" "install ok installed"
 }
