@@ -12,9 +12,9 @@
 #     foreman_url => 'https://foreman.example.com',
 #     lock_name   => 'web',
 #     hooks       => {
-#       'needs_update/apt'             => bundled,
-#       'update/apt'                   => bundled,
-#       'needs_reboot/reboot-required' => bundled,
+#       'needs_update/apt'            => bundled,
+#       'update/apt'                  => bundled,
+#       'needs_reboot/kernel-changed' => bundled,
 #     },
 #   }
 #
