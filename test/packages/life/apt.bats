@@ -106,6 +106,26 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     diff /root/before <(files)
 }
 
+@test "directories that are missing or mount points: neither removal nor purge fails" {
+    apt install foreman-dlm-updater
+    systemctl enable --now "$timer"
+    rm -r /var/lib/foreman_dlm_updater
+    apt remove foreman-dlm-updater
+    is "$(systemctl is-active "$timer")" inactive
+    apt install foreman-dlm-updater
+    timer_is enabled active
+    for dir in /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc"; do
+        mount --bind "$(mktemp -d)" "$dir"
+        touch "$dir/file"
+    done
+    rm "$etc/file"
+    run apt purge foreman-dlm-updater
+    [[ $status == 0 && $output != *"are kept"* ]]
+    is "$(find /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc" ! -type d)" ""
+    umount /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc"
+    rm -rf /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc"
+}
+
 @test "the configuration of the original is kept" {
     mkdir "$etc"
     echo '[main]' >"$etc/config.ini"
