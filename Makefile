@@ -55,8 +55,8 @@ bin/vulndb-%:
 	rm -rf $@.new && bin/indexdb -vulns "$$dir/data/osv" -out $@.new && mv $@.new $@
 
 unit: ## unit tests and testscript, with the race detector; 2,000 simulated histories
-	$(GO) test -race ./...
-	$(GO) test ./test/sim/ # with the race detector it plays 200
+	$(GO) test -race -timeout 60m ./...
+	$(GO) test -timeout 60m ./test/sim/ # with the race detector it plays 200
 
 test-rules: ## the alerts for Prometheus, by promtool
 	@if command -v promtool >/dev/null; then \
@@ -74,7 +74,7 @@ test-puppet: ## the Puppet module: syntax, style, catalogues, facts, and on a bo
 	env -u VERSION -u DIST test/puppet/run.sh
 
 e2e: ## whole updates on booted hosts (root, systemd-nspawn)
-	$(GO) test -tags e2e -count=1 -v -timeout 15m -parallel 6 ./test/e2e/
+	$(GO) test -tags e2e -count=1 -v -timeout 60m -parallel 6 ./test/e2e/
 
 snapshot: bin/goreleaser bin/cyclonedx-gomod ## what a release would publish, into dist/ (which is emptied before)
 	PATH="$(CURDIR)/bin:$$PATH" goreleaser check

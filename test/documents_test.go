@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var (
@@ -89,6 +91,64 @@ func TestBundledHooksAreDocumented(t *testing.T) {
 			t.Errorf("the document has %s, which is no hook's setting", match[0])
 		}
 	}
+}
+
+// TestNumbersOfBundledHooks: each bundled hook says its number, and the document and the Puppet module have the same.
+func TestNumbersOfBundledHooks(t *testing.T) {
+	own := map[string]string{} // those that are not 50, of stages in which the order matters
+	for _, notifiers := range []bool{false, true} {
+		for hook := range hooks(t, notifiers) {
+			stage, name, _ := strings.Cut(hook, "/")
+			text := read(t, "../contrib/hooks/"+stage+".d/"+name)
+			number := regexp.MustCompile(`(?m)^# Number: (\d\d)\n# Stage: `).FindStringSubmatch(text)
+			switch {
+			case number == nil:
+				t.Errorf("%s has no number before its stage", hook)
+			case number[1] != "50":
+				own[hook] = number[1]
+			}
+		}
+	}
+
+	documented := map[string]string{}
+	_, order, _ := strings.Cut(read(t, "../docs/bundled-hooks.md"), "\n## Order\n")
+	order, _, _ = strings.Cut(order, "\n## ")
+	for line := range strings.Lines(order) {
+		cells := strings.Split(line, "|")
+		for i, stage := range []string{"pre_update", "post_update"} {
+			if len(cells) != 4 {
+				continue
+			}
+			for _, match := range regexp.MustCompile("`(\\d\\d)-([a-z-]+)`").FindAllStringSubmatch(cells[i+1], -1) {
+				documented[stage+"/"+match[2]] = match[1]
+			}
+		}
+	}
+	for hook, number := range documented {
+		if number == "50" && own[hook] == "" {
+			delete(documented, hook)
+		}
+	}
+	if diff := cmp.Diff(own, documented); diff != "" {
+		t.Errorf("docs/bundled-hooks.md (-hooks +document):\n%s", diff)
+	}
+
+	puppet := map[string]string{}
+	for _, match := range regexp.MustCompile(`'([a-z_]+/[a-z-]+)' +=> (\d\d),`).FindAllStringSubmatch(read(t, "../contrib/puppet/functions/number.pp"), -1) {
+		puppet[match[1]] = match[2]
+	}
+	if diff := cmp.Diff(own, puppet); diff != "" {
+		t.Errorf("contrib/puppet/functions/number.pp (-hooks +module):\n%s", diff)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // documentedIn holds the tables of a document against hooks; it returns its text, and the names and settings of the hooks.

@@ -196,7 +196,7 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: waitfor FILE [TEXT]")
 	}
 	text := strings.Join(args[1:], "")
-	patience := time.After(10 * time.Second)
+	patience := time.After(2 * time.Minute)
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for {

@@ -84,10 +84,13 @@ func (p *patient) remove(file string) {
 }
 
 // enable links a bundled hook in.
-func (p *patient) enable(stage, name string) {
+func (p *patient) enable(stage, name string) { p.t.Helper(); p.enableAs(stage, name, "50", "50") }
+
+// enableAs links a bundled hook in under a number, which need not be its own.
+func (p *patient) enableAs(stage, name, own, number string) {
 	p.t.Helper()
-	p.write("library/"+stage+".d/"+name, 0o755, "#!/bin/sh\n")
-	if err := p.library.Enable(stage, name, p.config.StageDirs[stage], "50-"+name); err != nil {
+	p.write("library/"+stage+".d/"+name, 0o755, "#!/bin/sh\n# Does something.\n# Number: "+own+"\n# Stage: "+stage+".\n")
+	if err := p.library.Enable(stage, name, p.config.StageDirs[stage], number+"-"+name); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -200,6 +203,32 @@ func TestDoctorFindings(t *testing.T) {
 			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
 				"foreman-dlm-updater hooks enable needs_reboot/dnf-needs-restarting"},
 
+		{"traffic before the service, as hooks enable numbered them once", func(p *patient) {
+			enableBehindBalancer(p, "50", "50")
+		}, "stages: 50-haproxy-ready runs before 50-services-start, which has to come first in post_update: what is stopped first has to come back last; " +
+			"mend it with: for hook in haproxy-ready; do foreman-dlm-updater hooks disable post_update/$hook; foreman-dlm-updater hooks enable post_update/$hook; done"},
+		{"services stop before anything is checked", func(p *patient) {
+			p.enable("pre_update", "services-stop")
+			p.enable("post_update", "services-start")
+			p.enableAs("pre_update", "disk-space", "10", "99")
+		}, "stages: 50-services-stop runs before 99-disk-space, which has to come first in pre_update: what refuses comes first, then traffic goes away, " +
+			"then services stop; mend it with: for hook in disk-space; do foreman-dlm-updater hooks disable pre_update/$hook; " +
+			"foreman-dlm-updater hooks enable pre_update/$hook; done"},
+		{"both by hand", func(p *patient) {
+			enableBehindBalancer(p, "60", "70")
+		}, "stages: 60-haproxy-ready runs before 70-services-start, which has to come first in post_update: what is stopped first has to come back last; " +
+			"mend it with: for hook in haproxy-ready services-start; do foreman-dlm-updater hooks disable post_update/$hook; " +
+			"foreman-dlm-updater hooks enable post_update/$hook; done"},
+
+		{"nobody writes the flag", func(p *patient) {
+			onlyTheFlag(p)
+			p.write("root/etc/kernel/postinst.d/initramfs-tools", 0o755, "#!/bin/sh\n")
+		}, "stages: needs_reboot/reboot-required is the only hook of its stage, and nothing on this host writes the flag that it looks for: " +
+			"no update ends with a reboot; mend it with: foreman-dlm-updater hooks enable needs_reboot/kernel-changed"},
+		{"every update reboots a Debian", func(p *patient) { p.remove("needs_reboot.d/10-own") },
+			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
+				"foreman-dlm-updater hooks enable needs_reboot/kernel-changed"},
+
 		{"interpreter", func(p *patient) { p.write("update.d/20-x", 0o755, "#!/no/such/python\n") },
 			`what hooks need: DIR/update.d/20-x: interpreter "/no/such/python": no such file or directory: install it, ` +
 				"or correct the hook's first line; `chmod a-x DIR/update.d/20-x` disables the hook"},
@@ -263,6 +292,47 @@ func TestDoctorFindings(t *testing.T) {
 	}
 }
 
+// onlyTheFlag leaves reboot-required as the only hook of its stage.
+func onlyTheFlag(p *patient) {
+	p.t.Helper()
+	p.remove("needs_reboot.d/10-own")
+	p.enable("needs_reboot", "reboot-required")
+}
+
+// enableBehindBalancer enables the hooks of a service behind a load balancer: those of post_update under other numbers than their own.
+func enableBehindBalancer(p *patient, ready, start string) {
+	p.t.Helper()
+	p.write("bin/socat", 0o755, "")
+	p.enableAs("pre_update", "haproxy-drain", "20", "20")
+	p.enableAs("pre_update", "services-stop", "50", "50")
+	p.enableAs("post_update", "haproxy-ready", "80", ready)
+	p.enableAs("post_update", "services-start", "50", start)
+}
+
+// TestHalvesComeBackInReverse: by the numbers of the bundled hooks, what is stopped first comes back last.
+func TestHalvesComeBackInReverse(t *testing.T) {
+	library := hook.Library{Dir: "../../contrib/hooks"}
+	number := func(name string) string {
+		stage, name, _ := strings.Cut(name, "/")
+		return library.Number(stage, name)
+	}
+	compared := 0
+	for _, one := range halves {
+		for _, other := range halves {
+			if number(one[0]) < number(other[0]) {
+				compared++
+				if number(one[1]) <= number(other[1]) {
+					t.Errorf("%s (%s) comes before %s (%s), and %s (%s) does not come after %s (%s)", one[0], number(one[0]), other[0], number(other[0]),
+						one[1], number(one[1]), other[1], number(other[1]))
+				}
+			}
+		}
+	}
+	if compared < 20 {
+		t.Errorf("only %d pairs have an order", compared)
+	}
+}
+
 // TestDoctorIsNotFooled: what looks like trouble and is none.
 func TestDoctorIsNotFooled(t *testing.T) {
 	tests := []struct {
@@ -300,6 +370,20 @@ func TestDoctorIsNotFooled(t *testing.T) {
 			p.write("notify.d/20-x", 0o775, "#!/no/such/python\n")
 			os.Chmod(p.dir+"/notify.d/20-x", 0o775)
 		}},
+		{"bundled hooks under other numbers, in the right order", func(p *patient) { enableBehindBalancer(p, "77", "33") }},
+		{"a script for new kernels writes the flag", func(p *patient) {
+			onlyTheFlag(p)
+			p.write("root/etc/kernel/postinst.d/unattended-upgrades", 0o755, "#!/bin/sh\ntouch /var/run/reboot-required\n")
+		}},
+		{"packages that ask for a reboot write the flag", func(p *patient) {
+			onlyTheFlag(p)
+			p.write("root/usr/share/update-notifier/notify-reboot-required", 0o755, "")
+		}},
+		{"another flag", func(p *patient) {
+			onlyTheFlag(p)
+			p.write("hooks.conf.d/reboot-required.conf", 0o644, "flag=/run/ours\n")
+		}},
+		{"another hook decides, too", func(p *patient) { p.enable("needs_reboot", "reboot-required") }},
 		{"both halves", func(p *patient) { p.enable("pre_update", "services-stop"); p.enable("post_update", "services-start") }},
 	}
 	for _, test := range tests {

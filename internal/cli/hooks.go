@@ -23,7 +23,7 @@ type hooksCmd struct {
 	Library string `type:"path" placeholder:"DIR" default:"${library}" help:"Directory of the bundled hooks (default: ${library})."`
 
 	List    hooksListCmd    `cmd:"" help:"Show which hooks run in which order, and which bundled ones there are besides."`
-	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage: needs_update/apt makes the link 50-apt, needs_update/20-apt the link 20-apt."`
+	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage, under its own number, or that of post_update/70-NAME."`
 	Disable hooksDisableCmd `cmd:"" help:"Remove the link to a bundled hook."`
 	Run     hooksRunCmd     `cmd:"" help:"Run a stage's hooks by hand, as a run would. Takes no lock and keeps no state."`
 }
@@ -196,7 +196,7 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	}
 	link := cmd.Hook.name
 	if link == name {
-		link = "50-" + name
+		link = library.Number(stage, name) + "-" + name
 	}
 	entries, _ := hook.Entries(dir) // what is wrong with it Enable says
 	for _, e := range entries {

@@ -137,7 +137,7 @@ func TestStuckNotifier(t *testing.T) {
 		close(over)
 	}()
 	var pid int
-	for end := time.Now().Add(10 * time.Second); pid == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Minute); pid == 0 && time.Now().Before(end); {
 		if text, err := os.ReadFile(filepath.Join(dir, ".pid")); err == nil && strings.HasSuffix(string(text), "\n") {
 			pid = int(plainJSON(t, json.RawMessage(text)).(float64))
 		}

@@ -134,7 +134,7 @@ func listen(t testing.TB, s *dlmtest.Server, ca *dlmtest.CA) string {
 // networked is a client with real TLS.
 func networked(t testing.TB, url string, files TLS) *Client {
 	t.Helper()
-	c := New(Options{URL: url, TLS: files, Timeout: 10 * time.Second, Log: hclog.NewNullLogger()})
+	c := New(Options{URL: url, TLS: files, Timeout: time.Minute, Log: hclog.NewNullLogger()})
 	t.Cleanup(c.http.(*http.Transport).CloseIdleConnections)
 	return c
 }

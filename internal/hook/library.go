@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -33,15 +34,40 @@ func (l Library) Names(stage string) ([]string, error) {
 // Path is where the library has a hook, or would have it.
 func (l Library) Path(stage, name string) string { return filepath.Join(l.Dir, stage+".d", name) }
 
+// open opens a hook for reading. It does not block: a FIFO must not hang a list.
+func (l Library) open(stage, name string) (*os.File, error) {
+	return os.OpenFile(l.Path(stage, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
 // Description is the first sentence of the comment at a hook's beginning, as it can be shown; empty if it has none.
 func (l Library) Description(stage, name string) string {
-	// Not blocking: a FIFO must not hang the list.
-	file, err := os.OpenFile(l.Path(stage, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := l.open(stage, name)
 	if err != nil {
 		return ""
 	}
 	defer file.Close()
 	return escape([]byte(firstSentence(file)))
+}
+
+// defaultNumber is that of a hook whose place in its stage does not matter.
+const defaultNumber = "50"
+
+// numberLine is in the comment at the beginning of a hook.
+var numberLine = regexp.MustCompile(`^# Number: ([0-9]{2})$`)
+
+// Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or can't be read.
+func (l Library) Number(stage, name string) string {
+	file, err := l.open(stage, name)
+	if err != nil {
+		return defaultNumber
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan() && strings.HasPrefix(lines.Text(), "#"); {
+		if found := numberLine.FindStringSubmatch(lines.Text()); found != nil {
+			return found[1]
+		}
+	}
+	return defaultNumber
 }
 
 func firstSentence(file io.Reader) string {

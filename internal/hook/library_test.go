@@ -43,6 +43,26 @@ func TestEnable(t *testing.T) {
 	}
 }
 
+func TestNumber(t *testing.T) {
+	l, _ := newLibrary(t)
+	for text, want := range map[string]string{
+		"#!/bin/sh\n# Does this.\n# Number: 07\n# Stage: update. Exit: 0.\nset -eu\n": "07",
+		"#!/bin/sh\n# Does this.\n":                        "50",
+		"#!/bin/sh\n# Number: 7\n":                         "50",
+		"#!/bin/sh\n# Number: 7/\n":                        "50",
+		"#!/bin/sh\n# Does this.\nset -eu\n# Number: 07\n": "50",
+		"": "50",
+	} {
+		must(t, os.WriteFile(l.Path("update", "a"), []byte(text), 0o755))
+		if got := l.Number("update", "a"); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+	if got := l.Number("update", "missing"); got != "50" {
+		t.Errorf("a hook that is not there has the number %s", got)
+	}
+}
+
 // TestEnableRefuses: no link may be made that would get the stage refused, and none into something unsafe.
 func TestEnableRefuses(t *testing.T) {
 	tests := map[string]func(l Library, dir string) error{

@@ -9,4 +9,4 @@ if [ -d /run/systemd/system ]; then
         deb-systemd-invoke start foreman-dlm-updater.timer || true
     fi
 fi
-rm -f "$was_active"
+rm -f "$was_active" || true

@@ -4,15 +4,16 @@
 set -e
 if [ "${1:-}" = purge ]; then
     etc=/etc/foreman_dlm_updater
-    rm -rf /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc/hooks.conf.d"
+    # Each of these, and $etc, may be a mount point: it is emptied, and stays.
+    rm -rf /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc/hooks.conf.d" || true
     rm -f /etc/systemd/system/timers.target.wants/foreman-dlm-updater.timer \
         /etc/systemd/system/multi-user.target.wants/foreman-dlm-updater-resume.service \
         /var/lib/systemd/timers/stamp-foreman-dlm-updater.timer
     if [ -d "$etc" ]; then
-        find "$etc" -type l -lname '*/usr/share/foreman-dlm-updater/hooks/*' -delete
-        find "$etc" -depth -type d -empty -delete
+        find "$etc" -type l -lname '*/usr/share/foreman-dlm-updater/hooks/*' -delete || true
+        find "$etc" -depth -type d -empty -delete || true
     fi
-    if [ -d "$etc" ]; then
+    if [ -n "$(find "$etc" ! -type d 2>/dev/null)" ]; then
         echo "foreman-dlm-updater: these are not the package's, and are kept; remove them if you don't need them:" >&2
         find "$etc" ! -type d >&2
     fi

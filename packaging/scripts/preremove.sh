@@ -1,13 +1,14 @@
 #!/bin/sh
 # Before a removal; for dpkg ("remove") and rpm ("0"). An upgrade has nothing to do here. A run in progress is not stopped.
 set -e
-timer=foreman-dlm-updater.timer
+timer=foreman-dlm-updater.timer state=/var/lib/foreman_dlm_updater
 case ${1:-} in
 remove)
     if [ -d /run/systemd/system ] && systemctl is-active --quiet "$timer"; then
-        # It stays enabled, so that a later installation finds it as it was left. The mark is for postinstall.sh.
-        deb-systemd-invoke stop "$timer"
-        touch /var/lib/foreman_dlm_updater/timer-was-active
+        # It stays enabled, so that a later installation finds it as it was left. The mark is for postinstall.sh; the directory
+        # may be gone, or read-only, and a removal does not fail for that.
+        deb-systemd-invoke stop "$timer" || true
+        { mkdir -p "$state" && touch "$state/timer-was-active"; } || true
     fi
     ;;
 0)

@@ -71,7 +71,7 @@ func build(t *testing.T, overlay map[string]string) string {
 func TestKills(t *testing.T) {
 	n, _ := kills(t)
 	w := newWorld(t, settings{programs: build(t, nil), hosts: 8, kills: n, window: "20ms", hasty: 3})
-	v := w.run(t, time.Minute+time.Duration(n)*2*time.Second)
+	v := w.run(t, 10*time.Minute+time.Duration(n)*2*time.Second)
 	t.Logf("what happened:\n%s", w.account(v))
 	for _, flaw := range v.flaws {
 		t.Error(flaw)

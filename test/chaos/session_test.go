@@ -65,7 +65,7 @@ func endProcess(pid int) error {
 		return fmt.Errorf("kill %d: %w", pid, err)
 	}
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(10*time.Second/time.Millisecond))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Minute/time.Millisecond))
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:

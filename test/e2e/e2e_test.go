@@ -29,6 +29,7 @@ func TestBootedHosts(t *testing.T) {
 		"ShutdownInUpdate":    shutdownInUpdate,
 		"InhibitedReboot":     inhibitedReboot,
 		"FailedHook":          failedHook,
+		"CatchesUp":           catchesUp,
 		"RemoveAndPurge":      removeAndPurge,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,7 +39,7 @@ func nothingBeforeReboot(t *testing.T, l *lab) {
 	h := l.boot(t, "db2")
 	h.install(settings{"reboot_cmd": "/e2e/bin/reboot-later"})
 	h.run("systemctl", "enable", resumeUnit)
-	h.run("systemctl", "start", updateUnit)
+	h.run("systemctl", "start", "--wait", updateUnit)
 	h.run("test", "-e", "/run/reboot-asked")
 	checkRebootPending(t, h)
 	h.reboot()
@@ -53,7 +53,7 @@ func checkRebootPending(t *testing.T, h *host) {
 	if !strings.HasPrefix(state, "post_update\n") {
 		t.Errorf("state before the reboot: %q", state)
 	}
-	h.run("systemctl", "start", resumeUnit)
+	h.run("systemctl", "start", "--wait", resumeUnit)
 	h.startTimer(soon(1))
 	h.eventually("the timer has fired", func() error {
 		if n := h.started(updateUnit); n != 2 {

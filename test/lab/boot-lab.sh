@@ -26,6 +26,9 @@
 #   boot-lab.sh list                     hosts: name, address, boots, state
 #   boot-lab.sh destroy                  rm all hosts and the network (the cached rootfs stays)
 #
+# A booted host takes some ten inotify instances. Where the machine allows few of them (fs.inotify.max_user_instances), that
+# limit is raised, until the machine's next boot.
+#
 # Settings (environment): BOOT_LAB_DIR (state), BOOT_LAB_CACHE (rootfs cache), BOOT_LAB_PKGS (more Debian packages
 # for the rootfs, with commas; each host keeps the rootfs it was made with), BOOT_LAB_NET (first three octets),
 # BOOT_LAB_TIMEOUT (seconds for one boot or stop), BOOT_LAB_NSPAWN (more systemd-nspawn options, such as
@@ -35,7 +38,7 @@ set -euo pipefail; umask 022
 LAB=${BOOT_LAB_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/boot-lab}
 CACHE=${BOOT_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/boot-lab}
 NET=${BOOT_LAB_NET:-10.77.0}
-TIMEOUT=${BOOT_LAB_TIMEOUT:-60}
+TIMEOUT=${BOOT_LAB_TIMEOUT:-300} # generous: it is waited for only if something is wrong, or the machine is busy
 # The hosts run the Debian that this machine runs, from the sources that its own apt uses.
 # shellcheck disable=SC1091
 SUITE=${BOOT_LAB_SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
@@ -116,6 +119,14 @@ host_network() { # NAME OCTET
     printf '%s\n' "link set lo up" "addr add $NET.$2/24 dev host0" "link set host0 up" | ip -n "$ns" -batch -
 }
 
+# --- inotify -----------------------------------------------------------------------------------------------
+INSTANCES=/proc/sys/fs/inotify/max_user_instances ENOUGH=1024
+enough_inotify() {
+    local limit; limit=$(cat "$INSTANCES")
+    ((limit >= ENOUGH)) || echo "$ENOUGH" 2>/dev/null >"$INSTANCES" ||
+        echo "boot-lab: fs.inotify.max_user_instances is $limit and can't be raised: some $((limit / 10)) hosts can be up at once" >&2
+}
+
 # --- hosts -------------------------------------------------------------------------------------------------
 start() { # NAME: create it if need be, and start its supervisor if none runs
     local h octet=11; h=$(host "$1")
@@ -132,10 +143,11 @@ start() { # NAME: create it if need be, and start its supervisor if none runs
         echo "$octet" >"$h/octet"
     fi
     host_network "$1" "$(cat "$h/octet")"
+    enough_inotify
     if ! live_pid "$h/supervisor.pid" >/dev/null; then
         echo "$(($(cat "$h/boots") + 1))" >"$h/awaited"
         setsid unshare --mount --propagation private "$SELF" _supervise "$1" >>"$h/console.log" 2>&1 </dev/null 9>&- &
-        until_true 5 live_pid "$h/supervisor.pid" >/dev/null || die "$1: no supervisor"
+        until_true 60 live_pid "$h/supervisor.pid" >/dev/null || die "$1: no supervisor"
     fi
     exec 9>&-
 }
@@ -160,7 +172,7 @@ supervise() { # NAME; runs in a mount namespace of its own, so its mounts go whe
                 ${BOOT_LAB_NSPAWN:-}
         ) && rc=0 || rc=$?
         echo 1 >"$cg/cgroup.kill" 2>/dev/null || true
-        until_true 5 no_cgroup "$cg" || true
+        until_true 60 no_cgroup "$cg" || true
     done
     echo "$rc" >"$h/exit"
 }
@@ -172,9 +184,18 @@ booted() { # NAME BOOTS
     [[ $state == running || $state == degraded ]] # degraded: some unit failed; for the test to judge
 }
 wait_up() { # NAME BOOTS
-    until_true "$TIMEOUT" booted "$1" "$2" && return
-    tail -20 "$(host "$1")/console.log" >&2
-    die "$1: not up after $TIMEOUT s (boots: $(cat "$(host "$1")/boots"), wanted $2)"
+    local end=$((SECONDS + TIMEOUT))
+    until booted "$1" "$2"; do
+        ! stopped "$1" || not_up "$1" "it went down instead of booting" "$2"
+        ((SECONDS < end)) || not_up "$1" "not up after $TIMEOUT s" "$2"
+        sleep 0.1
+    done
+}
+not_up() { # NAME WHY BOOTS
+    local last; last=$(tail -20 "$(host "$1")/console.log"); echo "$last" >&2
+    [[ $last != *inotify* ]] || die "$1: the inotify instances of this machine are used up, by other hosts perhaps. Allow more:" \
+        "sysctl -w fs.inotify.max_user_instances=$((2 * $(cat "$INSTANCES")))"
+    die "$1: $2 (boots: $(cat "$(host "$1")/boots"), wanted $3)"
 }
 stopped() { ! live_pid "$(host "$1")/supervisor.pid" >/dev/null; }
 up() {
@@ -198,9 +219,9 @@ crash() {
         if pid=$(leader "$n"); then kill -KILL "$pid"; fi
     done
     for n in "$@"; do
-        until_true 5 stopped "$n" && continue
+        until_true 60 stopped "$n" && continue
         signal KILL "$(host "$n")/supervisor.pid"; signal KILL "$(host "$n")/nspawn.pid"
-        until_true 5 stopped "$n" || die "$n: still running"
+        until_true 60 stopped "$n" || die "$n: still running"
     done
 }
 remove() {

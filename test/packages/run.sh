@@ -46,7 +46,7 @@ for kind in apt dnf; do
     dnf) export BOOT_LAB_PKGS=bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     esac
     "$lab" up "$kind"
-    timeout 300 "$lab" exec "$kind" bats --tap --print-output-on-failure "/test/life/$kind.bats" || failed+=" life/$kind.bats"
+    timeout 1800 "$lab" exec "$kind" bats --tap --print-output-on-failure "/test/life/$kind.bats" || failed+=" life/$kind.bats"
     "$lab" rm "$kind"
 done
 [[ -z $failed ]] || { echo "FAILED:$failed" >&2; exit 1; }

@@ -63,14 +63,14 @@ servers+=($!)
 "$lab" net "$work/puppet" "$given/www" "$BOOT_LAB_NET.2:443" "${certificate[@]}" 2>"$work/serve.log" &
 servers+=($!)
 for address in "$BOOT_LAB_NET.1" "$BOOT_LAB_NET.2"; do
-    timeout 30 "$lab" net bash -c "until : </dev/tcp/$address/443; do sleep 0.1; done" 2>/dev/null
+    timeout 300 "$lab" net bash -c "until : </dev/tcp/$address/443; do sleep 0.1; done" 2>/dev/null
 done
 
 export BOOT_LAB_PKGS=bats,puppet-agent,curl # as in ../hooks/real.sh, to share its root filesystem
 BOOT_LAB_NSPAWN="--bind-ro=$given:/given --bind-ro=$PWD/host:/test --bind-ro=$(readlink -f ../../contrib/puppet):/module --bind-ro=$STDLIB/stdlib:/stdlib"
 export BOOT_LAB_NSPAWN
 "$lab" up web1
-on_host() { timeout 900 "$lab" exec web1 bats --tap --print-output-on-failure "/test/$1"; }
+on_host() { timeout 3600 "$lab" exec web1 bats --tap --print-output-on-failure "/test/$1"; }
 on_host apply.bats
 on_host middle.bats # leaves the host in an update that ends with a reboot
 "$lab" wait web1 2

@@ -27,9 +27,9 @@ module() {
 }
 static() (
     module
-    puppet parser validate manifests types
+    puppet parser validate functions manifests types
     puppet epp validate templates/*.epp
-    puppet-lint --fail-on-warnings manifests types
+    puppet-lint --fail-on-warnings functions manifests types
     if grep -E '^\[(warn|error)\]|[1-9][0-9]* undocumented' "$work/strings"; then exit 1; fi
     grep -q '100.00% documented' "$work/strings"
     diff -u REFERENCE.md "$work/REFERENCE.md" || { echo "REFERENCE.md is out of date: test/puppet/run.sh reference" >&2; exit 1; }

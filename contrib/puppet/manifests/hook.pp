@@ -23,7 +23,8 @@
 # @param ensure
 #   Whether the hook, and its settings if they are given, are there.
 # @param order
-#   The place in the stage, 50 if neither this nor the title says it: `pre_update/postgresql-stop` is `50-postgresql-stop`.
+#   The place in the stage. If neither this nor the title says it, a bundled hook has its own (`pre_update/postgresql-stop` is
+#   `55-postgresql-stop`), and all others have 50. A link of a bundled hook that earlier versions made with the number 50 is removed then.
 # @param bundled
 #   Link to the hook of that name which the package brings.
 # @param source
@@ -61,8 +62,9 @@ define foreman_dlm_updater::hook (
   if $number and $order =~ NotUndef {
     fail("Foreman_dlm_updater::Hook[${title}]: the title has a number already; leave one of it and order out")
   }
+  $own_number = foreman_dlm_updater::number("${stage}/${name_only}")
   $file = $number ? {
-    undef   => sprintf('%02d-%s', pick($order, 50), $name_only),
+    undef   => sprintf('%02d-%s', pick($order, $own_number), $name_only),
     default => "${number[1]}-${name_only}",
   }
   $stage_dir = getvar("foreman_dlm_updater::${stage}_d")
@@ -98,6 +100,15 @@ define foreman_dlm_updater::hook (
     group  => 'root',
     noop   => $foreman_dlm_updater::under_way,
     before => File['/etc/foreman_dlm_updater/config.ini'],
+  }
+
+  # Not both links: it would run twice.
+  if $number =~ Undef and $order =~ Undef and $own_number != 50 {
+    file { "${dir}/50-${name_only}":
+      ensure => absent,
+      noop   => $foreman_dlm_updater::under_way,
+      before => File['/etc/foreman_dlm_updater/config.ini'],
+    }
   }
 
   if $settings {

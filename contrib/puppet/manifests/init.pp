@@ -12,9 +12,9 @@
 #     foreman_url => 'https://foreman.example.com',
 #     lock_name   => 'web',
 #     hooks       => {
-#       'needs_update/apt'             => bundled,
-#       'update/apt'                   => bundled,
-#       'needs_reboot/reboot-required' => bundled,
+#       'needs_update/apt'            => bundled,
+#       'update/apt'                  => bundled,
+#       'needs_reboot/kernel-changed' => bundled,
 #     },
 #   }
 #
@@ -43,7 +43,8 @@
 # @param timer_enable
 #   Whether the timer that starts the runs is enabled and running. Without it a run that needed a reboot does not go on after it.
 # @param timer_schedule
-#   When runs begin, as in systemd.time(7), one or several. Without it when the package says: every night at 2. A schedule that is changed
+#   When runs begin, as in systemd.time(7), one or several. Without it when the package says: every night at 4. Where the clocks go
+#   forward at night, a time before 04:00 may not exist then, and systemd leaves that run out. A schedule that is changed
 #   counts from then on: it starts no run for a time that has passed.
 # @param timer_spread
 #   Each host begins at a time of its own within so long after the schedule. Without it what the package says: two hours.

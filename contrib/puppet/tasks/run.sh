@@ -5,7 +5,7 @@
 set -eu
 unit=foreman-dlm-updater.service
 if [ "${PT_wait:-false}" = true ]; then
-    systemctl start "$unit"
+    systemctl start --wait "$unit"
 else
     systemctl start --no-block "$unit"
 fi

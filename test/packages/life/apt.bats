@@ -106,6 +106,26 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     diff /root/before <(files)
 }
 
+@test "directories that are missing or mount points: neither removal nor purge fails" {
+    apt install foreman-dlm-updater
+    systemctl enable --now "$timer"
+    rm -r /var/lib/foreman_dlm_updater
+    apt remove foreman-dlm-updater
+    is "$(systemctl is-active "$timer")" inactive
+    apt install foreman-dlm-updater
+    timer_is enabled active
+    for dir in /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc"; do
+        mount --bind "$(mktemp -d)" "$dir"
+        touch "$dir/file"
+    done
+    rm "$etc/file"
+    run apt purge foreman-dlm-updater
+    [[ $status == 0 && $output != *"are kept"* ]]
+    is "$(find /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc" ! -type d)" ""
+    umount /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc"
+    rm -rf /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc"
+}
+
 @test "the configuration of the original is kept" {
     mkdir "$etc"
     echo '[main]' >"$etc/config.ini"
@@ -119,7 +139,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     source_is 1.1.0
     apt install foreman-dlm-updater
     { echo 'lock_name = web'; cat /packages/host.ini; } >>"$etc/config.ini"
-    for hook in needs_update/apt pre_update/services-stop update/apt needs_reboot/reboot-required post_update/services-start post_update/systemd-healthy; do
+    for hook in needs_update/apt pre_update/services-stop update/apt needs_reboot/kernel-changed post_update/services-start post_update/systemd-healthy; do
         foreman-dlm-updater hooks enable "$hook"
     done
     check() { run foreman-dlm-updater config check --offline; is "$status" 0; }
@@ -161,8 +181,15 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
 
     foreman-dlm-updater hooks disable post_update/services-start
     ill "stages: pre_update/services-stop is enabled without post_update/services-start"
-    foreman-dlm-updater hooks disable needs_reboot/reboot-required
+    foreman-dlm-updater hooks disable needs_reboot/kernel-changed
     ill "stages: no hook is enabled in $etc/needs_reboot.d: each update ends with a reboot"
+    foreman-dlm-updater hooks enable needs_reboot/reboot-required
+    foreman-dlm-updater hooks disable needs_reboot/kernel-changed
+    ill "stages: needs_reboot/reboot-required is the only hook of its stage, and nothing on this host writes the flag"
+    foreman-dlm-updater hooks disable post_update/systemd-healthy
+    foreman-dlm-updater hooks enable post_update/20-systemd-healthy
+    ill "stages: 20-systemd-healthy runs before 50-services-start, which has to come first in post_update"
+    [[ -e $etc/post_update.d/55-systemd-healthy ]]
     printf '#!/bin/sh\r\nexit 0\r\n' >"$etc/update.d/60-own"
     chmod +x "$etc/update.d/60-own"
     ill "what hooks need: $etc/update.d/60-own: the lines of the file end as in DOS"

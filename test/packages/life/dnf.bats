@@ -88,6 +88,12 @@ dnf() { command dnf -q -y --refresh "$@" </dev/null; }
     ends
 }
 
+@test "remove, with the directory of the state missing" {
+    rm -r /var/lib/foreman_dlm_updater
+    dnf remove foreman-dlm-updater
+    dnf install foreman-dlm-updater
+}
+
 @test "remove says that the lock may be held" {
     echo post_update >/var/lib/foreman_dlm_updater/state
     run rpm --erase foreman-dlm-updater # dnf -q does not show it

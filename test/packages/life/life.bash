@@ -8,6 +8,15 @@ is() { [[ $1 == "$2" ]] || { printf 'got %q, want %q\n' "$1" "$2"; return 1; }; 
 property() { systemctl show --property="$2" --value "$1"; }
 version() { is "$(foreman-dlm-updater version | cut -d' ' -f2)" "$1"; }
 
+# eventually COMMAND...: in five minutes, on a busy machine.
+eventually() {
+    local end=$((SECONDS + 300))
+    until "$@"; do
+        ((SECONDS < end)) || { echo "not within five minutes: $*"; return 1; }
+        sleep 0.1
+    done
+}
+
 # timer_is ENABLED ACTIVE: of the timer; the resume unit is enabled with it.
 timer_is() {
     is "$(systemctl is-enabled "$timer" "$resume" | xargs)" "$1 $1"
@@ -33,8 +42,7 @@ END
     written >/root/written
     systemctl enable --now "$timer"
     systemctl start --no-block "$service"
-    for _ in $(seq 100); do [[ ! -e /run/hook-runs ]] || break; sleep 0.1; done
-    [[ -e /run/hook-runs ]]
+    eventually test -e /run/hook-runs
     property "$service" MainPID >/run/main-pid
     property "$service" InvocationID >/run/invocation
 }
@@ -43,7 +51,7 @@ END
 untouched() {
     is "$(property "$service" MainPID)" "$(cat /run/main-pid)"
     is "$(property "$service" InvocationID)" "$(cat /run/invocation)"
-    is "$(property "$service" ActiveState)" activating
+    is "$(property "$service" ActiveState)" active
     [[ ! -e /run/hook-has-ended ]]
     diff /root/written <(written)
 }
@@ -55,10 +63,12 @@ reloaded() {
     done
 }
 
+ended() { [[ $(property "$service" ActiveState) != active ]]; }
+
 # The run ends well.
 ends() {
     touch /run/hook-may-end
-    for _ in $(seq 100); do [[ $(property "$service" ActiveState) != inactive ]] || break; sleep 0.1; done
+    eventually ended
     is "$(property "$service" ActiveState) $(property "$service" Result)" "inactive success"
     [[ -e /run/hook-has-ended ]]
 }

@@ -72,8 +72,8 @@ load host
 foreman_dlm_updater::log_level: debug
 foreman_dlm_updater::hook_timeout: 1h
 foreman_dlm_updater::hooks:
-  pre_update/10-disk-space: { bundled: true, settings: { SPACE: ["/:1", "/var:1"] } }
-  needs_reboot/reboot-required: absent
+  pre_update/disk-space: { bundled: true, settings: { SPACE: ["/:1", "/var:1"] } }
+  needs_reboot/kernel-changed: absent
   needs_reboot/30-own: { content: "#!/bin/sh\nexit 1\n" }
 END
     applies 2
@@ -82,7 +82,7 @@ END
     says "1h"
     run foreman-dlm-updater hooks list needs_reboot
     says "30-own"
-    [[ ! -e $etc/needs_reboot.d/50-reboot-required ]]
+    [[ ! -e $etc/needs_reboot.d/50-kernel-changed ]]
     is "$(. "$etc/hooks.conf.d/disk-space.conf"; echo "$SPACE")" "/:1 /var:1"
     applies 0
     foreman-dlm-updater config check --offline
@@ -92,7 +92,7 @@ foreman_dlm_updater::hooks:
   needs_reboot/30-own: absent
 END
     applies 2
-    is "$(ls "$etc/needs_reboot.d")" 50-reboot-required
+    is "$(ls "$etc/needs_reboot.d")" 50-kernel-changed
     run ! grep -e debug -e hook_timeout "$config"
     applies 0
 }

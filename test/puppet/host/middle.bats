@@ -1,14 +1,16 @@
 # A catalogue that is applied in the middle of an update.
 load host
 
-wait_hook='  update/10-wait: { content: "#!/bin/sh\ntouch /run/waits\nuntil [ -e /run/go-on ]; do sleep 0.1; done\n" }'
+# The package ledger asks for a reboot by the flag: the kernel is not this host's.
+wait_hook='  needs_reboot/reboot-required: bundled
+  update/10-wait: { content: "#!/bin/sh\ntouch /run/waits\nuntil [ -e /run/go-on ]; do sleep 0.1; done\n" }'
 
 written() { (cd "$etc" && { find . -type f -exec grep -H '' {} +; find . -type l -printf '%p -> %l\n'; } | sort); }
 
 untouched() {
     diff /root/written <(written)
     is "$(property "$service" InvocationID)" "$(cat /root/invocation)"
-    is "$(property "$service" ActiveState)" activating
+    is "$(property "$service" ActiveState)" active
     is "$(systemctl is-active nginx.service)" inactive
     is "$(dpkg-query -W -f '${Status}' foreman-dlm-updater)" "install ok installed"
 }
@@ -39,7 +41,7 @@ foreman_dlm_updater::log_level: debug
 foreman_dlm_updater::package_ensure: latest
 foreman_dlm_updater::purge_hooks: true
 foreman_dlm_updater::hooks:
-  post_update/50-services-start: absent
+  post_update/services-start: absent
 END
     applies 0
     says "50-services-start]/ensure: current_value 'link', should be 'absent' (noop)"

@@ -11,7 +11,7 @@ describe 'foreman_dlm_updater::hook' do
 
   { # title and order, and the file that it is
     ['pre_update/50-postgresql-stop', nil] => 'pre_update.d/50-postgresql-stop',
-    ['pre_update/postgresql-stop', nil] => 'pre_update.d/50-postgresql-stop',
+    ['pre_update/postgresql-stop', nil] => 'pre_update.d/55-postgresql-stop',
     ['pre_update/postgresql-stop', 7] => 'pre_update.d/07-postgresql-stop',
     ['pre_update/007-postgresql-stop', nil] => 'pre_update.d/007-postgresql-stop',
   }.each do |(title, order), file|
@@ -25,6 +25,32 @@ describe 'foreman_dlm_updater::hook' do
         is_expected.to contain_file("#{etc}/#{file}").with(ensure: 'link', target: "#{library}/pre_update.d/postgresql-stop")
                                                     .that_requires('Package[foreman-dlm-updater]').that_comes_before("File[#{etc}/config.ini]")
       end
+    end
+  end
+
+  context 'that had the number 50 for want of one' do
+    let(:title) { 'pre_update/postgresql-stop' }
+
+    [{ 'bundled' => true }, { 'content' => "#!/bin/sh\n" }, { 'ensure' => 'absent' }].each do |how|
+      context "now #{how}" do
+        let(:params) { how }
+
+        it { is_expected.to contain_file("#{etc}/pre_update.d/50-postgresql-stop").with_ensure('absent').that_comes_before("File[#{etc}/config.ini]") }
+        it { is_expected.to contain_file("#{etc}/pre_update.d/55-postgresql-stop") }
+      end
+    end
+
+    context 'and has another now' do
+      let(:params) { { 'bundled' => true, 'order' => 20 } }
+
+      it { is_expected.not_to contain_file("#{etc}/pre_update.d/50-postgresql-stop") }
+    end
+
+    context 'and has it still' do
+      let(:title) { 'pre_update/services-stop' }
+      let(:params) { { 'bundled' => true } }
+
+      it { is_expected.to contain_file("#{etc}/pre_update.d/50-services-stop").with_ensure('link') }
     end
   end
 

@@ -27,7 +27,7 @@ describe 'task' do
     ['status', { 'offline' => false }, ['foreman-dlm-updater status --json']],
     ['status', { 'offline' => true }, ['foreman-dlm-updater status --json --offline']],
     ['run', {}, ['systemctl start --no-block foreman-dlm-updater.service', offline]],
-    ['run', { 'wait' => true }, ['systemctl start foreman-dlm-updater.service', offline]],
+    ['run', { 'wait' => true }, ['systemctl start --wait foreman-dlm-updater.service', offline]],
     ['release', {}, [release]],
     ['release', { 'forget_run' => true }, [release, 'foreman-dlm-updater state clear']],
   ].each do |name, parameters, calls|

@@ -69,7 +69,7 @@ online() { crm_mon -1 --output-as=xml | grep -q "<node name=\"$1\" .*online=\"tr
 standby() { [[ $(crm_standby -N "$1" -G -Q) == on ]]; }
 runs_on() { [[ $(crm_resource -r app --locate -Q) == "$1" ]]; }
 until_true() { # COMMAND...
-    for _ in {1..300}; do
+    for _ in {1..1500}; do
         ! "$@" 2>/dev/null || return 0
         sleep 0.2
     done
@@ -113,10 +113,10 @@ back() { hook post_update/pacemaker-unstandby; }
     exits 1
     says "nothing was moved"
     systemctl start --no-block pacemaker
-    setting pacemaker-standby 'standby_timeout=60'
+    setting pacemaker-standby 'standby_timeout=600'
     drain # after a power cut in pre_update: waits for Pacemaker
     exits 0
-    setting pacemaker-unstandby 'online_timeout=60'
+    setting pacemaker-unstandby 'online_timeout=600'
     back
     exits 0
     until_true runs_on here
@@ -199,7 +199,7 @@ back() { hook post_update/pacemaker-unstandby; }
     says "resources still run on here after 1 s"
     standby here
     crm_resource -r app --meta -d is-managed
-    setting pacemaker-standby 'standby_timeout=60'
+    setting pacemaker-standby 'standby_timeout=600'
     drain
     exits 0
     until_true runs_on there

@@ -75,7 +75,7 @@ of_others() { # a downtime that an administrator has set
     tell resumed
     exits 0
     [[ -n $(downtimes __name) ]]
-    for _ in {1..90}; do # Icinga looks every minute
+    for _ in {1..300}; do # Icinga looks every minute
         [[ -n $(downtimes __name) ]] || break
         sleep 1
     done

@@ -15,7 +15,7 @@ teardown() {
 }
 disable() { hook pre_update/puppet-disable; }
 enable() { hook post_update/puppet-enable; }
-agent() { timeout 60 puppet agent --onetime --no-daemonize --verbose 2>&1 || true; }
+agent() { timeout 600 puppet agent --onetime --no-daemonize --verbose 2>&1 || true; }
 
 @test "disabled: the agent itself says so; enabled again" {
     disable
@@ -104,14 +104,14 @@ silent_server() { ruby -r socket -e 'server = TCPServer.new("127.0.0.1", 8140); 
     puppet agent --onetime --no-daemonize --server localhost --ssldir "$BATS_TEST_TMPDIR/ssl" --certname agent \
         --certificate_revocation false >"$BATS_TEST_TMPDIR/agent" 2>&1 3>&- &
     AGENT=$!
-    local end=$((SECONDS + 30))
+    local end=$((SECONDS + 300))
     until [[ -s $RUN ]] || ((SECONDS > end)); do sleep 0.1; done
     [[ $(cat "$RUN") == "$AGENT" ]] || { cat "$BATS_TEST_TMPDIR/agent"; false; }
     setting puppet-disable run_timeout=2
     disable
     exits 1
     says "a run of the agent (process $AGENT) has not ended after 2 s"
-    setting puppet-disable run_timeout=60
+    setting puppet-disable run_timeout=600
     (sleep 3; kill -9 "$AGENT") 3>&- & # its lock stays
     SECONDS=0
     disable

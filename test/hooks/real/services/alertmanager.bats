@@ -21,7 +21,7 @@ for s in json.load(sys.stdin):
 }
 alert() { # INSTANCE: what Alertmanager does with an alert about it: active (it is sent), or suppressed
     curl -fsS -H 'Content-Type: application/json' -d "[{\"labels\":{\"alertname\":\"Down\",\"instance\":\"$1\"}}]" "$API/alerts"
-    for _ in {1..50}; do
+    for _ in {1..3000}; do
         curl -fsS --get --data-urlencode "filter=instance=\"$1\"" "$API/alerts" | grep -oE '"state":"(active|suppressed)"' && return
         sleep 0.1
     done

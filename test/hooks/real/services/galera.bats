@@ -60,7 +60,7 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     exits 1
     says "not back in its cluster after 1 s: the server could not be asked"
     systemctl start --no-block n1 # its state transfer takes some seconds
-    setting galera-synced 'sync_timeout=60'
+    setting galera-synced 'sync_timeout=600'
     hook post_update/galera-synced
     exits 0
     says "this node is synced, the cluster has 3 nodes"
@@ -95,7 +95,7 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
 
 @test "no primary component: refused, and not back" {
     systemctl kill -s KILL n2 n3 # both at once: the one that is left has no quorum
-    for _ in {1..100}; do
+    for _ in {1..1500}; do
         hook pre_update/galera-healthy
         [[ $output == *wsrep_cluster_status* ]] && break
         sleep 0.2

@@ -37,7 +37,7 @@ state() { lb show servers state | awk -v server="$1" '$2 "/" $4 == server { prin
 sessions() { lb show stat -1 4 -1 | awk -F, -v server="$1" '$1 "/" $2 == server { print $5 }'; }
 until_state() { # SERVER "OP TOLD"
     local n
-    for n in {1..100}; do
+    for n in {1..3000}; do
         [[ $(state "$1") != "$2" ]] || return 0
         sleep 0.1
     done
@@ -65,7 +65,7 @@ until_state() { # SERVER "OP TOLD"
     setting haproxy-drain 'servers=web/haproxy' 'drain_timeout=2'
     lb set server web/other state maint
     session 8000
-    for _ in {1..50}; do [[ $(sessions web/haproxy) != 1 ]] || break; sleep 0.1; done
+    for _ in {1..3000}; do [[ $(sessions web/haproxy) != 1 ]] || break; sleep 0.1; done
     [[ $(sessions web/haproxy) == 1 ]]
     lb set server web/other state ready
     until_state web/other '2 0'

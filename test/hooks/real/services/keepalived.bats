@@ -39,7 +39,7 @@ holder() {
     echo "${who:-nobody}"
 }
 until_holder() {
-    for _ in {1..150}; do
+    for _ in {1..3000}; do
         [[ $(holder) != "$1" ]] || return 0
         sleep 0.1
     done

@@ -242,7 +242,7 @@ updated() { hook update/zypper; }
     exits 1
     says "(7)"
     installed acme 1
-    setting zypper lock_timeout=20
+    setting zypper lock_timeout=600
     asked
     exits 1
     sleep 4 3>&- | zypper -n shell >/dev/null 2>&1 3>&- &

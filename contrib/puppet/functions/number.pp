@@ -1,0 +1,31 @@
+# @summary The number of a hook that is enabled without one: the bundled hook's own, 50 for all others.
+#
+# @api private
+#
+# @param hook
+#   `STAGE/NAME`.
+# @return
+#   Its place in the stage.
+function foreman_dlm_updater::number(String[1] $hook) >> Integer[0, 99] {
+  $own = {
+    'pre_update/disk-space'              => 10,
+    'pre_update/galera-healthy'          => 10,
+    'pre_update/alertmanager-silence'    => 15,
+    'pre_update/puppet-disable'          => 18,
+    'pre_update/haproxy-drain'           => 20,
+    'pre_update/keepalived-stop'         => 30,
+    'pre_update/pacemaker-standby'       => 40,
+    'pre_update/mariadb-stop'            => 55,
+    'pre_update/postgresql-stop'         => 55,
+    'post_update/mariadb-start'          => 45,
+    'post_update/postgresql-start'       => 45,
+    'post_update/galera-synced'          => 48,
+    'post_update/systemd-healthy'        => 55,
+    'post_update/pacemaker-unstandby'    => 60,
+    'post_update/keepalived-start'       => 70,
+    'post_update/haproxy-ready'          => 80,
+    'post_update/puppet-enable'          => 82,
+    'post_update/alertmanager-unsilence' => 95,
+  }
+  pick($own[$hook], 50)
+}
