@@ -12,10 +12,10 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
-	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/kballard/go-shellquote"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,26 +33,38 @@ var offlineChecks = []check{
 // before (hostcert_renewal_interval), those of older Puppets not at all.
 const renewBefore = 14 * 24 * time.Hour
 
-func checkHooks(p *Process, c *config.Config) (string, error) {
-	terminal, _ := logging.Detect(p.Stderr)
-	// What is skipped is worth seeing here: a forgotten chmod +x is a hook that never runs.
-	log, _, err := logging.New(logging.Options{Level: "debug", Stderr: p.Stderr, Terminal: terminal})
-	if err != nil {
-		return "", err
-	}
+// checkHooks vets all hooks as a run does before it asks for the lock. A forgotten chmod +x is a hook that never runs.
+func checkHooks(_ *Process, c *config.Config) (string, error) {
 	var counts []string
-	unsafe := []error{hook.VetSettings(c.SettingsDir())}
+	var idle doubts
+	refused := []error{hook.VetSettings(c.SettingsDir())}
 	for _, stage := range workflow.HookStages {
-		found, err := hook.List(c.StageDirs[string(stage)], log)
+		dir := hooksDir(c, string(stage))
+		found, err := hook.List(dir, hclog.NewNullLogger())
 		if err != nil {
-			unsafe = append(unsafe, err)
+			refused = append(refused, err)
 		}
 		counts = append(counts, fmt.Sprintf("%s %d", stage, len(found)))
+		idle = append(idle, notRun(dir)...)
 	}
-	if err := errors.Join(unsafe...); err != nil {
+	if err := errors.Join(refused...); err != nil {
 		return "", &configError{err}
 	}
-	return strings.Join(counts, ", "), nil
+	return strings.Join(counts, ", "), idle.orNone()
+}
+
+// notRun names the files of a directory that are perhaps meant to run, and don't. What is wrong with dir itself has been said.
+func notRun(dir string) (found doubts) {
+	entries, _ := hook.Entries(dir)
+	for _, e := range entries {
+		switch {
+		case e.Disabled():
+			found.add(shown(e.Path)+" never runs: it is not executable (what is no hook is better kept elsewhere)", "chmod +x "+shellquote.Join(e.Path))
+		case e.Forgotten:
+			found.add(shown(e.Path)+" never runs, though it is executable: it has "+e.Skipped+"; rename or remove it", "")
+		}
+	}
+	return found
 }
 
 func checkCertificate(_ *Process, c *config.Config) (string, error) {

@@ -149,17 +149,14 @@ func (s *surroundings) has(command string) bool {
 	return err == nil
 }
 
-// checkNeeds looks for interpreters of hooks and notifiers, and for commands of bundled hooks, that are missing.
+// checkNeeds looks for commands of bundled hooks, and for interpreters of notifiers, that are missing. A hook's interpreter is looked for
+// where hooks are vetted.
 func (s *surroundings) checkNeeds(_ *Process, c *config.Config) (string, error) {
 	var found doubts
 	hooks, all := s.hooks(c), 0
 	for _, stage := range workflow.HookStages {
 		for _, h := range hooks[stage] {
 			all++
-			if o, bad := hook.CheckInterpreter(h, s.env); bad {
-				found.add(o.String(), "")
-				continue
-			}
 			if name := s.library.Leads(string(stage), h.Path); name != "" {
 				s.checkTools(&found, h.Path, string(stage)+"/"+name)
 			}
@@ -171,7 +168,7 @@ func (s *surroundings) checkNeeds(_ *Process, c *config.Config) (string, error) 
 			found.add(o.String(), "")
 		}
 	}
-	return fmt.Sprintf("the interpreters and commands of %s and %s are there", count(all, "hook"), count(len(notifiers), "notifier")), found.orNone()
+	return fmt.Sprintf("what %s and %s need is there", count(all, "hook"), count(len(notifiers), "notifier")), found.orNone()
 }
 
 // checkTools looks whether a bundled hook finds the commands that it calls.

@@ -200,14 +200,11 @@ func TestDoctorFindings(t *testing.T) {
 			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
 				"foreman-dlm-updater hooks enable needs_reboot/dnf-needs-restarting"},
 
-		{"interpreter", func(p *patient) { p.write("update.d/20-x", 0o755, "#!/no/such/python\n") },
-			`what hooks need: DIR/update.d/20-x: interpreter "/no/such/python": no such file or directory: install it, ` +
-				"or correct the hook's first line; `chmod a-x DIR/update.d/20-x` disables the hook"},
 		{"interpreter of a notifier", func(p *patient) {
 			p.config.NotifyDir = p.dir + "/notify.d"
 			p.write("notify.d/20-x", 0o755, "#!/no/such/python\n")
 		},
-			`what hooks need: DIR/notify.d/20-x: interpreter "/no/such/python": no such file or directory: install it, ` +
+			`what hooks need: DIR/notify.d/20-x: interpreter "/no/such/python": no such file or directory; install it, ` +
 				"or correct the hook's first line; `chmod a-x DIR/notify.d/20-x` disables the hook"},
 		{"tool", func(p *patient) { enable("pre_update", "haproxy-drain")(p); enable("post_update", "haproxy-ready")(p) },
 			"what hooks need: DIR/pre_update.d/50-haproxy-drain needs socat, which this host doesn't have; mend it with: apt-get install socat\n" +
