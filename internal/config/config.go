@@ -1,8 +1,8 @@
 // Package config turns config.ini into a validated [Config].
 //
 // It reads the file as Python's configparser did for the program that this one replaces, so that an existing
-// file keeps its meaning, and it reports every problem of the file together. It looks at no other file: whether
-// hooks, keys and certificates exist and fit together is not its business.
+// file keeps its meaning, and it reports every problem of the file together. Whether hooks, keys and certificates exist and fit
+// together is not its business: it only sees whether a path that looks like a mistake exists.
 package config
 
 import (
