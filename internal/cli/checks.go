@@ -89,8 +89,10 @@ func checkCertificate(_ *Process, c *config.Config) (string, error) {
 	return fmt.Sprintf("%s, %d days left, matches its key", what, days), nil
 }
 
-func checkRebootCmd(_ *Process, c *config.Config) (string, error) {
-	path, err := hook.LookPath(c.RebootCmd[0], os.Environ())
+func checkRebootCmd(_ *Process, c *config.Config) (string, error) { return findRebootCmd(c) }
+
+func findRebootCmd(c *config.Config) (string, error) {
+	path, err := hook.LookPath(c.RebootCmd[0], hook.Environment())
 	if err == nil {
 		err = unix.Access(path, unix.X_OK)
 	}
@@ -121,7 +123,7 @@ func checkFiles(_ *Process, c *config.Config) (string, error) {
 			all = append(all, fmt.Errorf("directory %s can't be written to: %w", dir, err))
 		}
 	}
-	if err := errors.Join(append(all, vetFiles(c))...); err != nil {
+	if err := errors.Join(append(all, vetFiles(c), vetState(c))...); err != nil {
 		return "", &configError{err}
 	}
 	return strings.Join(files, ", "), nil
@@ -132,7 +134,14 @@ func checkBoot(p *Process, c *config.Config) (string, error) {
 	if err != nil {
 		return "", &configError{err}
 	}
-	return boot.ID, nil
+	var found doubts
+	if err := host.CheckInit(); err != nil && c.BootIDFile == config.KernelBootID {
+		found.add(fmt.Sprintf("this is a container, and %v: that it alone is rebooted goes unnoticed, only a boot of the kernel counts", err), "")
+	}
+	if host.MachineIDIsTransient() {
+		found.add("the machine id is made anew at each boot, so a cloned disk goes unnoticed", "systemd-machine-id-setup --commit")
+	}
+	return boot.ID, found.orNone()
 }
 
 // checkForeman asks for the lock: that shows that the CA vouches for Foreman, and that Foreman knows this host.

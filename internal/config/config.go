@@ -105,6 +105,9 @@ const (
 	required              // an error, and so is no such key
 )
 
+// KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another one, reboots are played.
+const KernelBootID = "/proc/sys/kernel/random/boot_id"
+
 // keys is the one list of what may stand in [main], bound to the fields of c.
 func (c *Config) keys() []key {
 	const etc = "/etc/foreman_dlm_updater/"
@@ -140,7 +143,7 @@ func (c *Config) keys() []key {
 		{"cannot_tell_exit", "", unset, number(&c.CannotTellExit, 1, 125), "an exit code, 1 to 125"},
 		{"reboot_timeout", "15m", refused, duration(&c.RebootTimeout, 1), aTime},
 		{"max_reboots", "3", refused, number(&c.MaxReboots, 1, math.MaxInt), "a number"},
-		{"boot_id_file", "/proc/sys/kernel/random/boot_id", refused, path(&c.BootIDFile), "a file"},
+		{"boot_id_file", KernelBootID, refused, path(&c.BootIDFile), "a file"},
 	}
 }
 

@@ -76,7 +76,7 @@ type vetter struct {
 }
 
 func newVetter() vetter {
-	return vetter{[]uint32{0, uint32(os.Geteuid())}, interpreters{environment(os.Environ(), nil), map[string]error{}}}
+	return vetter{[]uint32{0, uint32(os.Geteuid())}, interpreters{Environment(), map[string]error{}}}
 }
 
 // stageDir vets the stage directory and all above it, and adds what is wrong to found. It returns where dir leads, and whether there is a

@@ -10,6 +10,9 @@ import (
 
 // getLock is the stage that gets the lock. If it is given up, and nothing of it is left in Foreman, the run is over.
 func (r *run) getLock(ctx context.Context) (outcome, error) {
+	if err := r.vetHost(ctx); err != nil {
+		return "", r.refuse(ctx, err)
+	}
 	a := r.acquisition(r.Lock)
 	a.settled = r.settled
 	err := a.get(ctx)
@@ -26,6 +29,21 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 	}
 	r.held = No
 	return "", &clearedError{err}
+}
+
+// refuse ends a run before it asks for the lock. An earlier invocation of it may have done so.
+func (r *run) refuse(ctx context.Context, err error) error {
+	a := r.acquisition(r.Lock)
+	a.claimed, a.settled = true, r.settled
+	if !r.settled.IsZero() && !a.abandon(ctx) {
+		r.held = Perhaps
+		return err
+	}
+	if clearErr := r.Store.Clear(); clearErr != nil {
+		return errors.Join(err, clearErr)
+	}
+	r.held = No
+	return &clearedError{err}
 }
 
 // clearedError: the run ended without the lock, and its state is removed.

@@ -33,6 +33,8 @@ type world struct {
 	hooks          map[state.Stage][]fakeHook
 	listErr        map[state.Stage]error
 	unsafeSettings error
+	warnings       []string // of the host, before the lock is asked for
+	unfit          error
 	bootID         string
 	began          time.Time // of the boot
 	onReboot       func() error
@@ -219,6 +221,9 @@ func (h fakeHost) InhibitShutdown(string) (allow func()) {
 	return func() { _ = h.step("allow shutdown") }
 }
 func (h fakeHost) MachineID() string { return h.machine }
+func (h fakeHost) Vet(context.Context) ([]string, error) {
+	return h.warnings, h.unfit
+}
 
 func (h fakeHost) Reboot() error {
 	if err := h.step("reboot"); err != nil {
