@@ -12,10 +12,10 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
-	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/kballard/go-shellquote"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,26 +33,38 @@ var offlineChecks = []check{
 // before (hostcert_renewal_interval), those of older Puppets not at all.
 const renewBefore = 14 * 24 * time.Hour
 
-func checkHooks(p *Process, c *config.Config) (string, error) {
-	terminal, _ := logging.Detect(p.Stderr)
-	// What is skipped is worth seeing here: a forgotten chmod +x is a hook that never runs.
-	log, _, err := logging.New(logging.Options{Level: "debug", Stderr: p.Stderr, Terminal: terminal})
-	if err != nil {
-		return "", err
-	}
+// checkHooks vets all hooks as a run does before it asks for the lock. A forgotten chmod +x is a hook that never runs.
+func checkHooks(_ *Process, c *config.Config) (string, error) {
 	var counts []string
-	unsafe := []error{hook.VetSettings(c.SettingsDir())}
+	var idle doubts
+	refused := []error{hook.VetSettings(c.SettingsDir())}
 	for _, stage := range workflow.HookStages {
-		found, err := hook.List(c.StageDirs[string(stage)], log)
+		dir := hooksDir(c, string(stage))
+		found, err := hook.List(dir, hclog.NewNullLogger())
 		if err != nil {
-			unsafe = append(unsafe, err)
+			refused = append(refused, err)
 		}
 		counts = append(counts, fmt.Sprintf("%s %d", stage, len(found)))
+		idle = append(idle, notRun(dir)...)
 	}
-	if err := errors.Join(unsafe...); err != nil {
+	if err := errors.Join(refused...); err != nil {
 		return "", &configError{err}
 	}
-	return strings.Join(counts, ", "), nil
+	return strings.Join(counts, ", "), idle.orNone()
+}
+
+// notRun names the files of a directory that are perhaps meant to run, and don't. What is wrong with dir itself has been said.
+func notRun(dir string) (found doubts) {
+	entries, _ := hook.Entries(dir)
+	for _, e := range entries {
+		switch {
+		case e.Disabled():
+			found.add(shown(e.Path)+" never runs: it is not executable (what is no hook is better kept elsewhere)", "chmod +x "+shellquote.Join(e.Path))
+		case e.Forgotten:
+			found.add(shown(e.Path)+" never runs, though it is executable: it has "+e.Skipped+"; rename or remove it", "")
+		}
+	}
+	return found
 }
 
 func checkCertificate(_ *Process, c *config.Config) (string, error) {
@@ -77,8 +89,10 @@ func checkCertificate(_ *Process, c *config.Config) (string, error) {
 	return fmt.Sprintf("%s, %d days left, matches its key", what, days), nil
 }
 
-func checkRebootCmd(_ *Process, c *config.Config) (string, error) {
-	path, err := hook.LookPath(c.RebootCmd[0], os.Environ())
+func checkRebootCmd(_ *Process, c *config.Config) (string, error) { return findRebootCmd(c) }
+
+func findRebootCmd(c *config.Config) (string, error) {
+	path, err := hook.LookPath(c.RebootCmd[0], hook.Environment())
 	if err == nil {
 		err = unix.Access(path, unix.X_OK)
 	}
@@ -109,7 +123,7 @@ func checkFiles(_ *Process, c *config.Config) (string, error) {
 			all = append(all, fmt.Errorf("directory %s can't be written to: %w", dir, err))
 		}
 	}
-	if err := errors.Join(append(all, vetFiles(c))...); err != nil {
+	if err := errors.Join(append(all, vetFiles(c), vetState(c))...); err != nil {
 		return "", &configError{err}
 	}
 	return strings.Join(files, ", "), nil
@@ -120,7 +134,14 @@ func checkBoot(p *Process, c *config.Config) (string, error) {
 	if err != nil {
 		return "", &configError{err}
 	}
-	return boot.ID, nil
+	var found doubts
+	if err := host.CheckInit(); err != nil && c.BootIDFile == config.KernelBootID {
+		found.add(fmt.Sprintf("this is a container, and %v: that it alone is rebooted goes unnoticed, only a boot of the kernel counts", err), "")
+	}
+	if host.MachineIDIsTransient() {
+		found.add("the machine id is made anew at each boot, so a cloned disk goes unnoticed", "systemd-machine-id-setup --commit")
+	}
+	return boot.ID, found.orNone()
 }
 
 // checkForeman asks for the lock: that shows that the CA vouches for Foreman, and that Foreman knows this host.

@@ -30,6 +30,7 @@ type configCheckCmd struct {
 // Run reports all that it finds. What is wrong with the host is reported beside a configuration that can't be used.
 func (cmd *configCheckCmd) Run(p *Process, path configPath, all *hooksCmd) error {
 	c, problems, err := load(path)
+	host := here(all.Library)
 	sum := tally{warnings: p.warn(problems)}
 	var checks []check
 	if err != nil {
@@ -38,10 +39,10 @@ func (cmd *configCheckCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	} else {
 		checks = append(checks, offlineChecks...)
 		if !cmd.Offline {
-			checks = append(checks, check{"Foreman", checkForeman})
+			checks = append(checks, check{"Foreman", checkForeman}, check{"Foreman's name", within(patience, host.checkName)})
 		}
 	}
-	for _, one := range append(checks, here(all.Library).checks(p.Context, c != nil)...) {
+	for _, one := range append(checks, host.checks(p.Context, c != nil)...) {
 		finding, err := one.do(p, c)
 		sum.add(p, one.about, finding, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ type surroundings struct {
 	synchronised func() (bool, error)
 	free         func(path string) (host.Space, error)
 	command      func(ctx context.Context, name string, args ...string) (string, error)
+	lookup       func(ctx context.Context, host string) ([]string, error)
 
 	units func() (map[string]host.Unit, error) // of systemd, asked once
 }
@@ -33,10 +35,11 @@ type surroundings struct {
 func here(library string) *surroundings {
 	return &surroundings{
 		library:      hook.Library{Dir: library},
-		env:          os.Environ(),
+		env:          hook.Environment(),
 		systemd:      host.Units,
 		synchronised: host.ClockSynchronised,
 		free:         host.Free,
+		lookup:       (&net.Resolver{PreferGo: true}).LookupHost, // as the program that the packages bring, which is static
 		command: func(ctx context.Context, name string, args ...string) (string, error) {
 			cmd := exec.CommandContext(ctx, name, args...)
 			cmd.WaitDelay = time.Second
@@ -129,14 +132,40 @@ func (s *surroundings) checkUnits(*Process, *config.Config) (string, error) {
 	case timer.Active != "active":
 		found.add(fmt.Sprintf("%s is enabled, but %s: until the next boot nothing starts a run", timerUnit, timer.Active), "systemctl start "+timerUnit)
 	}
-	switch {
-	case resume.Load == "masked":
-		found.add(resumeUnit+" is masked: after its reboot a run waits, with the lock, for the next night",
-			"systemctl unmask "+resumeUnit+" && systemctl enable "+resumeUnit)
-	case !enabled(resume) && enabled(timer): // else enabling the timer enables it
-		found.add(resumeUnit+" is disabled: after its reboot a run waits, with the lock, for the next night", "systemctl enable "+resumeUnit)
+	if off := resumeOff(resume); off != nil {
+		found = append(found, *off)
 	}
 	return timerUnit + " is enabled and active, " + resumeUnit + " is enabled", found.orNone()
+}
+
+// resumeOff says why a run does not go on after a reboot; nil if it does.
+func resumeOff(resume host.Unit) *doubt {
+	const waits = ": after a reboot the run waits, with the lock, for the next night"
+	switch {
+	case resume.Load == "not-found":
+		return &doubt{resumeUnit + " is not installed" + waits + "; run --after-reboot at boot goes on with it", ""}
+	case resume.Load == "masked":
+		return &doubt{resumeUnit + " is masked" + waits, "systemctl unmask " + resumeUnit + " && systemctl enable " + resumeUnit}
+	case !enabled(resume):
+		return &doubt{resumeUnit + " is disabled" + waits, "systemctl enable " + resumeUnit}
+	}
+	return nil
+}
+
+// checkName looks for a name of Foreman that only other programs of this host find: glibc asks what /etc/nsswitch.conf names (mDNS, LDAP,
+// systemd-resolved), and this one reads /etc/hosts and asks DNS servers.
+func (s *surroundings) checkName(p *Process, c *config.Config) (string, error) {
+	name := c.ForemanURL.Hostname()
+	found, err := s.lookup(p.Context, name)
+	if err == nil {
+		return fmt.Sprintf("%s is %s", name, strings.Join(found, ", ")), nil
+	}
+	said, _ := s.command(p.Context, "getent", "ahosts", name)
+	if address, _, known := strings.Cut(said, " "); known {
+		return "", doubts{{fmt.Sprintf("%s is known to this host (%s), but neither by /etc/hosts nor by DNS, and nothing else is asked: %v", name, address, err),
+			fmt.Sprintf("echo '%s %s' >>/etc/hosts", address, name)}}
+	}
+	return "", doubts{{fmt.Sprintf("nobody knows the address of %s: %v", name, err), "resolvectl query " + name}}
 }
 
 // checkClock: certificates depend on it.

@@ -28,30 +28,57 @@ var halves = [][2]string{
 }
 
 // tools are the commands without which bundled hooks fail, by the beginning of a hook's name; of several, one is enough. packages have them, with
-// apt, dnf and zypper. The comment at the head of each hook has all that it needs.
+// apt, dnf and zypper. The comment at the head of each hook has all that it needs; what every host has is left out.
 var tools = []struct {
 	hook     string
 	commands []string
 	packages [3]string
 }{
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
-	{"needs_update/dnf", []string{"dnf5", "dnf", "yum"}, [3]string{}},
+	{"needs_update/dnf", dnf, [3]string{}},
 	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
 	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
-	{"pre_update/galera-", []string{"mariadb", "mysql"}, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"pre_update/disk-space", []string{"df"}, [3]string{}},
+	{"pre_update/galera-", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
 	{"pre_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
-	{"pre_update/pacemaker-", []string{"crm_standby"}, [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}},
+	{"pre_update/haproxy-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"pre_update/keepalived-", systemctl, [3]string{}},
+	{"pre_update/mariadb-", systemctl, [3]string{}},
+	{"pre_update/pacemaker-", []string{"crm_standby"}, pacemaker},
+	{"pre_update/pacemaker-", []string{"crm_mon"}, pacemaker},
+	{"pre_update/pacemaker-", []string{"crm_node"}, pacemaker},
+	{"pre_update/postgresql-", systemctl, [3]string{}},
+	{"pre_update/puppet-", puppet, [3]string{}},
+	{"pre_update/services-", systemctl, [3]string{}},
 	{"update/apt", []string{"apt-get"}, [3]string{}},
-	{"update/dnf", []string{"dnf5", "dnf", "yum"}, [3]string{}},
+	{"update/dnf", dnf, [3]string{}},
 	{"update/zypper", []string{"zypper"}, [3]string{}},
 	{"needs_reboot/dnf-needs-restarting", []string{"dnf5", "dnf", "needs-restarting"}, [3]string{}},
+	{"needs_reboot/kernel-changed", []string{"sort"}, [3]string{"coreutils", "coreutils", "coreutils"}},
 	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
 	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
 	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
-	{"post_update/galera-", []string{"mariadb", "mysql"}, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"post_update/galera-", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
 	{"post_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
-	{"post_update/pacemaker-", []string{"crm_standby"}, [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}},
+	{"post_update/haproxy-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"post_update/keepalived-", systemctl, [3]string{}},
+	{"post_update/mariadb-", systemctl, [3]string{}},
+	{"post_update/pacemaker-", []string{"crm_standby"}, pacemaker},
+	{"post_update/pacemaker-", []string{"crm_mon"}, pacemaker},
+	{"post_update/pacemaker-", []string{"crm_node"}, pacemaker},
+	{"post_update/postgresql-", systemctl, [3]string{}},
+	{"post_update/puppet-", puppet, [3]string{}},
+	{"post_update/services-", systemctl, [3]string{}},
+	{"post_update/systemd-healthy", systemctl, [3]string{}},
 }
+
+var (
+	dnf       = []string{"dnf5", "dnf", "yum"}
+	mariadb   = []string{"mariadb", "mysql"}
+	systemctl = []string{"systemctl"}
+	puppet    = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
+	pacemaker = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
+)
 
 // hooks are those that would run, by stage. A stage whose directory is missing or refused is left out: checkHooks has said so.
 func (s *surroundings) hooks(c *config.Config) map[state.Stage][]hook.Hook {
@@ -209,21 +236,18 @@ func (s *surroundings) install(names [3]string) string {
 }
 
 func (s *surroundings) has(command string) bool {
-	_, err := hook.LookPath(command, s.env)
-	return err == nil
+	path, err := hook.LookPath(command, s.env)
+	return err == nil && exists(path) // LookPath takes one with a slash as it is
 }
 
-// checkNeeds looks for interpreters of hooks and notifiers, and for commands of bundled hooks, that are missing.
+// checkNeeds looks for commands of bundled hooks, and for interpreters of notifiers, that are missing. A hook's interpreter is looked for
+// where hooks are vetted.
 func (s *surroundings) checkNeeds(_ *Process, c *config.Config) (string, error) {
 	var found doubts
 	hooks, all := s.hooks(c), 0
 	for _, stage := range workflow.HookStages {
 		for _, h := range hooks[stage] {
 			all++
-			if o, bad := hook.CheckInterpreter(h, s.env); bad {
-				found.add(o.String(), "")
-				continue
-			}
 			if name := s.library.Leads(string(stage), h.Path); name != "" {
 				s.checkTools(&found, h.Path, string(stage)+"/"+name)
 			}
@@ -235,7 +259,7 @@ func (s *surroundings) checkNeeds(_ *Process, c *config.Config) (string, error) 
 			found.add(o.String(), "")
 		}
 	}
-	return fmt.Sprintf("the interpreters and commands of %s and %s are there", count(all, "hook"), count(len(notifiers), "notifier")), found.orNone()
+	return fmt.Sprintf("what %s and %s need is there", count(all, "hook"), count(len(notifiers), "notifier")), found.orNone()
 }
 
 // checkTools looks whether a bundled hook finds the commands that it calls.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 
@@ -60,7 +63,9 @@ func newPatient(t *testing.T) *patient {
 		command: func(context.Context, string, ...string) (string, error) { return "enable='1'\nevery='0'\n", nil },
 	}
 	p.write("root/boot/vmlinuz", 0o600, "")
-	p.write("bin/apt-get", 0o755, "")
+	for _, tool := range []string{"apt-get", "systemctl", "awk", "df"} {
+		p.write("bin/"+tool, 0o755, "")
+	}
 	for _, stage := range []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"} {
 		p.config.StageDirs[stage] = p.dir + "/" + stage + ".d"
 		p.write(stage+".d/10-own", 0o755, "#!/bin/sh\n")
@@ -128,7 +133,7 @@ func TestDoctorFindings(t *testing.T) {
 	on := func(unit string) func(*patient) { return set(unit, "loaded", "active", "enabled") }
 	enable := func(stage, name string) func(*patient) { return func(p *patient) { p.enable(stage, name) } }
 	const never = ": unless something else starts runs (cron), this host is never updated; mend it with: "
-	const waits = ": after its reboot a run waits, with the lock, for the next night; mend it with: "
+	const waits = ": after a reboot the run waits, with the lock, for the next night; mend it with: "
 	tests := []struct {
 		name string
 		ill  func(*patient)
@@ -137,7 +142,11 @@ func TestDoctorFindings(t *testing.T) {
 		{"fresh", func(p *patient) {
 			set(timerUnit, "loaded", "inactive", "disabled")(p)
 			set(resumeUnit, "loaded", "inactive", "disabled")(p)
-		}, "units: foreman-dlm-updater.timer is disabled" + never + "systemctl enable --now foreman-dlm-updater.timer"},
+		}, "units: foreman-dlm-updater.timer is disabled" + never + "systemctl enable --now foreman-dlm-updater.timer\n" +
+			"units: foreman-dlm-updater-resume.service is disabled" + waits + "systemctl enable foreman-dlm-updater-resume.service"},
+		{"resume not installed", func(p *patient) { delete(p.units, resumeUnit) },
+			"units: foreman-dlm-updater-resume.service is not installed: after a reboot the run waits, with the lock, for the next night; " +
+				"run --after-reboot at boot goes on with it"},
 		{"no package", func(p *patient) { delete(p.units, timerUnit) },
 			"units: foreman-dlm-updater.timer is not installed" + never + "apt-get install foreman-dlm-updater"},
 		{"timer masked", set(timerUnit, "masked", "inactive", "masked"), "units: foreman-dlm-updater.timer is masked" + never +
@@ -229,18 +238,22 @@ func TestDoctorFindings(t *testing.T) {
 			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
 				"foreman-dlm-updater hooks enable needs_reboot/kernel-changed"},
 
-		{"interpreter", func(p *patient) { p.write("update.d/20-x", 0o755, "#!/no/such/python\n") },
-			`what hooks need: DIR/update.d/20-x: interpreter "/no/such/python": no such file or directory: install it, ` +
-				"or correct the hook's first line; `chmod a-x DIR/update.d/20-x` disables the hook"},
 		{"interpreter of a notifier", func(p *patient) {
 			p.config.NotifyDir = p.dir + "/notify.d"
 			p.write("notify.d/20-x", 0o755, "#!/no/such/python\n")
 		},
-			`what hooks need: DIR/notify.d/20-x: interpreter "/no/such/python": no such file or directory: install it, ` +
+			`what hooks need: DIR/notify.d/20-x: interpreter "/no/such/python": no such file or directory; install it, ` +
 				"or correct the hook's first line; `chmod a-x DIR/notify.d/20-x` disables the hook"},
 		{"tool", func(p *patient) { enable("pre_update", "haproxy-drain")(p); enable("post_update", "haproxy-ready")(p) },
 			"what hooks need: DIR/pre_update.d/50-haproxy-drain needs socat, which this host doesn't have; mend it with: apt-get install socat\n" +
 				"what hooks need: DIR/post_update.d/50-haproxy-ready needs socat, which this host doesn't have; mend it with: apt-get install socat"},
+		{"one tool of several", func(p *patient) {
+			enable("pre_update", "pacemaker-standby")(p)
+			enable("post_update", "pacemaker-unstandby")(p)
+			p.write("bin/crm_standby", 0o755, "")
+			p.write("bin/crm_mon", 0o755, "")
+		}, "what hooks need: DIR/pre_update.d/50-pacemaker-standby needs crm_node, which this host doesn't have; mend it with: apt-get install pacemaker-cli-utils\n" +
+			"what hooks need: DIR/post_update.d/50-pacemaker-unstandby needs crm_node, which this host doesn't have; mend it with: apt-get install pacemaker-cli-utils"},
 		{"hook of another system", enable("update", "dnf"), "what hooks need: DIR/update.d/50-dnf needs dnf5 or dnf or yum, which this host doesn't have; " +
 			"mend it with: foreman-dlm-updater hooks disable update/dnf"},
 
@@ -257,6 +270,11 @@ func TestDoctorFindings(t *testing.T) {
 			p.free["/root/boot"], p.free["/root/var/log"], p.free["/state"] = host.Space{}, host.Space{}, host.Space{}
 		}, "disk space: DIR/root/boot has 0 MiB free, less than 200: a new kernel may not fit; mend it with: apt-get autoremove --purge"},
 	}
+	hasTools := func(p *patient) {
+		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "puppet"} {
+			p.write("bin/"+tool, 0o755, "")
+		}
+	}
 	for _, pair := range halves {
 		first, name, _ := strings.Cut(pair[0], "/")
 		second, other, _ := strings.Cut(pair[1], "/")
@@ -265,19 +283,9 @@ func TestDoctorFindings(t *testing.T) {
 			ill  func(*patient)
 			want string
 		}{
-			{"only " + pair[0], func(p *patient) {
-				enable(first, name)(p)
-				p.write("bin/curl", 0o755, "")
-				p.write("bin/socat", 0o755, "")
-				p.write("bin/crm_standby", 0o755, "")
-			},
+			{"only " + pair[0], func(p *patient) { enable(first, name)(p); hasTools(p) },
 				fmt.Sprintf("stages: %s is enabled without %s: what it stops stays so; mend it with: foreman-dlm-updater hooks enable %[2]s", pair[0], pair[1])},
-			{"only " + pair[1], func(p *patient) {
-				enable(second, other)(p)
-				p.write("bin/curl", 0o755, "")
-				p.write("bin/socat", 0o755, "")
-				p.write("bin/crm_standby", 0o755, "")
-			},
+			{"only " + pair[1], func(p *patient) { enable(second, other)(p); hasTools(p) },
 				fmt.Sprintf("stages: %s is enabled without %s: it has nothing to bring back; mend it with: foreman-dlm-updater hooks enable %[2]s", pair[1], pair[0])},
 		}...)
 	}
@@ -407,6 +415,38 @@ func TestDoctorWithoutConfiguration(t *testing.T) {
 	}
 }
 
+// TestForemansName: what other programs of the host find, this one need not.
+func TestForemansName(t *testing.T) {
+	unknown := &net.DNSError{Err: "no such host", Name: "foreman.local", IsNotFound: true}
+	for _, test := range []struct {
+		name   string
+		lookup error
+		getent string
+		want   string
+	}{
+		{"known", nil, "", ""},
+		{"to NSS only", unknown, "192.0.2.7      STREAM foreman.local\n192.0.2.7      DGRAM\n", "foreman.local is known to this host (192.0.2.7), but neither by " +
+			"/etc/hosts nor by DNS, and nothing else is asked: lookup foreman.local: no such host; mend it with: echo '192.0.2.7 foreman.local' >>/etc/hosts"},
+		{"to nobody", unknown, "", "nobody knows the address of foreman.local: lookup foreman.local: no such host; mend it with: resolvectl query foreman.local"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPatient(t)
+			p.config.ForemanURL = &url.URL{Scheme: "https", Host: "foreman.local:8443"}
+			p.lookup = func(context.Context, string) ([]string, error) { return []string{"192.0.2.7"}, test.lookup }
+			p.command = func(_ context.Context, name string, args ...string) (string, error) {
+				return test.getent, nil
+			}
+			fine, err := p.checkName(&Process{Context: t.Context()}, p.config)
+			if err == nil && (fine != "foreman.local is 192.0.2.7" || test.want != "") || err != nil && err.Error() != test.want {
+				t.Errorf("%q, %v", fine, err)
+			}
+		})
+	}
+	if got := hint(&dlm.Error{Kind: dlm.ErrUnavailable, Err: unknown}); !strings.Contains(got, "add foreman.local to DNS or to /etc/hosts") {
+		t.Errorf("a run says %q", got)
+	}
+}
+
 // TestDoctorGivesUp: a check that hangs becomes a doubt, when its time is over.
 func TestDoctorGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -422,8 +462,9 @@ func TestDoctorGivesUp(t *testing.T) {
 	})
 }
 
-// TestToolsAreDocumented holds the table against what the hooks say of themselves; and every hook of a pair is one.
+// TestToolsAreDocumented holds the table against what the hooks say of themselves, both ways; and every hook of a pair is one.
 func TestToolsAreDocumented(t *testing.T) {
+	documented := map[string]bool{}
 	for _, one := range tools {
 		stage, name, _ := strings.Cut(one.hook, "/")
 		files, err := filepath.Glob("../../contrib/hooks/" + stage + ".d/" + name + "*")
@@ -437,9 +478,17 @@ func TestToolsAreDocumented(t *testing.T) {
 			}
 			_, head, _ := strings.Cut(string(text), "\n# Needs: ")
 			head, _, _ = strings.Cut(head, "\n")
+			head = strings.ReplaceAll(head, "systemd", "systemctl")
 			if !slices.ContainsFunc(one.commands, func(c string) bool { return strings.Contains(head, c) }) {
 				t.Errorf("%s says that it needs %q; here it is %q", file, head, one.commands)
 			}
+			documented[file] = true
+		}
+	}
+	all, _ := filepath.Glob("../../contrib/hooks/*_*.d/*")
+	for _, file := range all {
+		if text, err := os.ReadFile(file); err != nil || !documented[file] && !strings.Contains(string(text), "\n# Needs: nothing") {
+			t.Errorf("%s is in no line of the table: %v", file, err)
 		}
 	}
 	for _, pair := range halves {

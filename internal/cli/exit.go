@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &plugin):
 		return int(plugin)
-	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, dlm.ErrCredentials),
+	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost), errors.Is(err, dlm.ErrCredentials),
 		errors.Is(err, dlm.ErrWrongURL):
 		return exitConfig
 	case errors.Is(err, dlm.ErrRefused), errors.Is(err, dlm.ErrUntrusted):
@@ -67,6 +68,7 @@ func hint(err error) string {
 		missing    *fs.PathError
 		elsewhere  *workflow.ElsewhereError
 		notByRun   *workflow.NotByRunError
+		name       *net.DNSError
 	)
 	switch {
 	case errors.As(err, &notByRun):
@@ -89,6 +91,9 @@ func hint(err error) string {
 	case errors.Is(err, dlm.ErrDuplicate):
 		return "an administrator must delete one of the duplicate locks in Foreman (Monitor > Distributed Locks, or the API); " +
 			"until then nobody can take it"
+	case errors.As(err, &name) && name.IsNotFound:
+		return fmt.Sprintf("correct foreman_url, or add %s to DNS or to /etc/hosts: what else /etc/nsswitch.conf names is not asked "+
+			"(`getent ahosts %[1]s` asks it)", shown(name.Name))
 	case exitCode(err) == exitConfig:
 		return "mend it, then `foreman-dlm-updater config check`"
 	}

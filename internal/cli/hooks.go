@@ -130,12 +130,12 @@ func (cmd *hooksListCmd) Run(p *Process, path configPath, all *hooksCmd) error {
 // listHooks prints what one stage has, and could have.
 func (p *Process) listHooks(c *config.Config, library hook.Library, stage string) error {
 	var entries []hook.Entry
-	var unsafe error
+	var unsafe, dirUnsafe error
 	if dir := hooksDir(c, stage); dir == "" {
 		fmt.Fprintf(p.Stdout, "%s (%s.d is not set)\n", stage, stage)
 	} else {
 		fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
-		entries, _ = hook.Entries(dir)
+		entries, dirUnsafe = hook.Entries(dir)
 		list := hook.List
 		if stage == notifyStage {
 			list = listNotifiers
@@ -150,6 +150,10 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 			what = "refused"
 		case e.Skipped != "":
 			what = "skipped"
+		case dirUnsafe != nil:
+			what = "refused"
+		case len(e.Broken) > 0:
+			what = "broken"
 		}
 		about := e.Skipped
 		if name := library.Leads(stage, e.Path); name != "" && e.Skipped == "" {

@@ -104,7 +104,7 @@ func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
 }
 
 func listNotifiers(dir string, log hclog.Logger) ([]hook.Hook, error) {
-	found, err := hook.List(dir, log)
+	found, err := hook.ListSafe(dir, log) // one that can't be executed keeps nobody from being told by the others
 	var unsafe *hook.UnsafeError
 	if errors.As(err, &unsafe) {
 		unsafe.Kind = "notifiers' directory"

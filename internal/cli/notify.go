@@ -129,5 +129,5 @@ func checkNotifiers(p *Process, c *config.Config) (string, error) {
 	if len(found) == 0 {
 		return "", doubts{{n.dir + " has no notifiers, so nobody is notified", "foreman-dlm-updater hooks list notify"}}
 	}
-	return fmt.Sprintf("%d", len(found)), nil
+	return fmt.Sprintf("%d", len(found)), notRun(n.dir).orNone()
 }

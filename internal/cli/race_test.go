@@ -50,6 +50,7 @@ func (h *clusterHost) Run(stage state.Stage, _ string, _ []string) workflow.Hook
 func (h *clusterHost) Boot(context.Context) (state.Boot, error) { return state.Boot{ID: "boot"}, nil }
 func (h *clusterHost) Uptime() (time.Duration, error)           { return 0, nil }
 func (h *clusterHost) MachineID() string                        { return h.name }
+func (h *clusterHost) Vet(context.Context) ([]string, error)    { return nil, nil }
 func (h *clusterHost) VetSettings() error                       { return nil }
 func (h *clusterHost) InhibitShutdown(string) (allow func())    { return func() {} }
 func (h *clusterHost) Reboot() error                            { return nil }

@@ -1,8 +1,8 @@
 // Package config turns config.ini into a validated [Config].
 //
 // It reads the file as Python's configparser did for the program that this one replaces, so that an existing
-// file keeps its meaning, and it reports every problem of the file together. It looks at no other file: whether
-// hooks, keys and certificates exist and fit together is not its business.
+// file keeps its meaning, and it reports every problem of the file together. Whether hooks, keys and certificates exist and fit
+// together is not its business: it only sees whether a path that looks like a mistake exists.
 package config
 
 import (
@@ -107,6 +107,9 @@ const (
 	required              // an error, and so is no such key
 )
 
+// KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another one, reboots are played.
+const KernelBootID = "/proc/sys/kernel/random/boot_id"
+
 // keys is the one list of what may stand in [main], bound to the fields of c.
 func (c *Config) keys() []key {
 	const etc = "/etc/foreman_dlm_updater/"
@@ -143,7 +146,7 @@ func (c *Config) keys() []key {
 		{"cannot_tell_reboot", "no", refused, yesNo(&c.CannotTellReboot), "yes or no"},
 		{"reboot_timeout", "15m", refused, duration(&c.RebootTimeout, 1), aTime},
 		{"max_reboots", "3", refused, number(&c.MaxReboots, 1, math.MaxInt), "a number"},
-		{"boot_id_file", "/proc/sys/kernel/random/boot_id", refused, path(&c.BootIDFile), "a file"},
+		{"boot_id_file", KernelBootID, refused, path(&c.BootIDFile), "a file"},
 	}
 }
 

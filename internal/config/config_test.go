@@ -271,6 +271,8 @@ func TestInvalid(t *testing.T) {
 		isTime  = " is not a time, or too long; 90s, 15m, 4h, or a number of seconds would be right"
 		aboveIt = "0 is refused; a time above 0, such as 30s, would be right"
 		isURL   = "; https://HOST, perhaps with a port and a path, would be right"
+		quoted  = " begins with a quote, which belongs to the value; leave the quotes out"
+		comment = " belongs to the value; a comment needs a line of its own"
 		digit   = " begins with a digit, and Foreman takes such a name for the numeric id of another lock; begin it with a letter"
 	)
 	//bad:Configuration: line want
@@ -288,7 +290,17 @@ func TestInvalid(t *testing.T) {
 		{"lock_name = a%%20b", `"a%20b" is percent-encoded; write the name as Foreman shows it, perhaps "a b"`},
 		{"lock_name = %(nothing)s 1\nnothing =", `" 1" has white space at an end, which Foreman strips when it makes a lock but not when it looks for one; take it out`},
 		{"lock_name = " + strings.Repeat("ü", 1167), "is 7002 bytes long when percent-encoded; at most 7000 would be right"},
-		{"lock_name = `web`", "\"`web`\" begins with a quote, which would belong to the value; leave the quotes out"},
+		{"lock_name = `web`", "\"`web`\" begins with a quote, which belongs to the value; leave the quotes out"},
+		{`lock_name = "web"`, `"\"web\""` + quoted},
+		{"lock_name = 'web'", `"'web'"` + quoted},
+		{"lock_name = “web”", `"“web”"` + quoted},
+		{"lock_name = web # the cluster", `"# the cluster"` + comment},
+		{"lock_name = web;1 ; the cluster", `"; the cluster"` + comment},
+		{"lock_name = # the cluster", `"# the cluster"` + comment},
+		{"lock_name = web # the cluster", `"# the cluster"` + comment},
+		{`foreman_url = "https://f.example.com"`, `"\"https://f.example.com\""` + quoted},
+		{"foreman_url = https://f.example.com # ours", `"# ours"` + comment},
+		{"foreman_url = https://f.example.com/a ; ours", `"; ours"` + comment},
 		{"foreman_url =", "is empty; give a URL such as https://foreman.example.com"},
 		{"foreman_url = http://f.example.com", `"http://f.example.com" is not https, and Foreman knows the host by its certificate` + isURL},
 		{"foreman_url = f.example.com", `"f.example.com" is not https, and Foreman knows the host by its certificate` + isURL},
@@ -306,6 +318,12 @@ func TestInvalid(t *testing.T) {
 		{"client_crt =", "is empty; give the host's Puppet certificate, a PEM file"},
 		{"client_key =", "is empty; give the host's Puppet key, a PEM file"},
 		{"ca = /a\x00b", `"/a\x00b" has a control character; take it out`},
+		{`client_key = "/no/such/key.pem"`, `"\"/no/such/key.pem\""` + quoted},
+		{"ca = /no/such/ca.pem # ours", `"# ours"` + comment},
+		{"update.d = '/no/such/update.d'", `"'/no/such/update.d'"` + quoted},
+		{"state = /no/such/state ; the state", `"; the state"` + comment},
+		{"history = none # no history", `"# no history"` + comment},
+		{"log = # the journal", `"# the journal"` + comment},
 		{"needs_update.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/needs_update.d/"},
 		{"pre_update.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/pre_update.d/"},
 		{"update.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/update.d/"},
@@ -328,6 +346,9 @@ func TestInvalid(t *testing.T) {
 		{"logretention = 7d", `"7d" won't do; a whole number from 0 to 36500 would be right`},
 		{"logretention = 36501", `"36501" won't do; a whole number from 0 to 36500 would be right`},
 		{"loglevel =", "is empty; give a level such as INFO, or remove the line for the default, INFO"},
+		{"loglevel = INFO # quiet", `"# quiet"` + comment},
+		{"log_format = 'json'", `"'json'"` + quoted},
+		{"logretention = 7 ; days", `"; days"` + comment},
 		{"loglevel = loud", `"loud" is not a level; TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL would be right`},
 		{"log_format =", "is empty; give text or json, or remove the line for the default, text"},
 		{"log_format = xml", `"xml" is not a format; text or json would be right`},
@@ -337,6 +358,8 @@ func TestInvalid(t *testing.T) {
 		{"lock_retry_interval = -5", `"-5"` + isTime},
 		{"lock_retry_jitter = 61s", "1m1s is more than lock_retry_interval, 1m0s; at most the interval would be right"},
 		{"lock_retry_jitter = -1s", `"-1s"` + isTime},
+		{`lock_timeout = "4h"`, `"\"4h\""` + quoted},
+		{"lock_timeout = 4h # at night", `"# at night"` + comment},
 		{"lock_timeout = 4 h", `"4 h"` + isTime},
 		{"lock_timeout = 1d", `"1d"` + isTime},
 		{"lock_timeout = 4H", `"4H"` + isTime},
@@ -374,6 +397,25 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
+// TestOddPathsThatExist: an original's file goes on working where its quotes and signs name something.
+func TestOddPathsThatExist(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"a # b", "\"c\""} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, problems := load(t, minimal+"state = "+dir+"/a # b\nlog = \"c\"\n")
+	want := []string{
+		`warning: FILE:6: state: "# b" belongs to the value; a comment needs a line of its own ("DIR/a # b" exists, and is used)`,
+		`warning: FILE:7: log: "\"c\"" begins with a quote, which belongs to the value; leave the quotes out ("DIR/\"c\"" exists, and is used)`,
+	}
+	if diff := cmp.Diff(want, strings.Split(strings.ReplaceAll(strings.Join(problems, "\n"), dir, "DIR"), "\n")); diff != "" || c == nil {
+		t.Error(c, diff)
+	}
+}
+
 func TestTheConfigurationIsNoLog(t *testing.T) {
 	file := write(t, "")
 	if err := os.WriteFile(file, []byte(minimal+"log = "+file+"\n"), 0o600); err != nil {
@@ -393,7 +435,6 @@ func TestWarnings(t *testing.T) {
 		{"clientcrt = %d", "clientcrt: is no known key, and is ignored; the nearest known key is client_crt"},
 		{"\x1b[1m = x", `"\x1b[1m": is no known key, and is ignored; the nearest known key is ca`},
 		{"ca =", "ca: is empty, so the system's trust store verifies the server; name a PEM file, or remove the line"},
-		{"state = /a ; the state", `state: "; the state" belongs to the value; a comment needs a line of its own`},
 		{"reboot_cmd = reboot # now", `reboot_cmd: "#" is a word of the command; a comment needs a line of its own`},
 		{"[other]", `section "other" is ignored; only [main] and [DEFAULT] are read`},
 		{"[Main]", `section "Main" is ignored; only [main] and [DEFAULT] are read`},

@@ -63,7 +63,6 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 	case text == "":
 		r.errorf(e.line, k.name, "is empty; give %s", k.doc)
 	default:
-		warnComment(text, k, e.line, r)
 		return text, true
 	}
 	return "", false
@@ -74,17 +73,6 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 func warnEmptyCA(k key, line int, r *report) {
 	if k.name == "ca" {
 		r.warnf(line, k.name, "is empty, so the system's trust store verifies the server; name a PEM file, or remove the line")
-	}
-}
-
-// warnComment tells about a value that seems to have a comment behind it. In a command such signs may be quoted, so its
-// parser looks for itself.
-func warnComment(text string, k key, line int, r *report) {
-	if k.name == "reboot_cmd" {
-		return
-	}
-	if i := strings.IndexAny(text, "#;"); i > 0 && (text[i-1] == ' ' || text[i-1] == '\t') {
-		r.warnf(line, k.name, "%q belongs to the value; "+ownLine, text[i:])
 	}
 }
 
@@ -283,7 +271,7 @@ func misread(name, value string) string {
 	case isASCII(lower) && !isASCII(name):
 		return fmt.Sprintf("%q is not in plain letters; write %s", name, lower)
 	case strings.HasPrefix(value, "`") || strings.HasPrefix(value, `"""`):
-		return fmt.Sprintf("%q begins with a quote, which would belong to the value; leave the quotes out", value)
+		return fmt.Sprintf("%q begins with a quote, which belongs to the value; leave the quotes out", value)
 	}
 	return ""
 }

@@ -142,9 +142,9 @@ func TestStructure(t *testing.T) {
 			"FILE:1: \"\ufffd[\\x00\" is before any section; put [main] above it"}},
 		{"byte order mark", "\ufeff" + minimal, nil},
 		{"go-ini unquotes with backticks", minimal + "state = `/a`\n", []string{
-			"FILE:6: state: \"`/a`\" begins with a quote, which would belong to the value; leave the quotes out"}},
+			"FILE:6: state: \"`/a`\" begins with a quote, which belongs to the value; leave the quotes out"}},
 		{"go-ini unquotes three quotes", minimal + `state = """/a` + "\nca = /a\"\"\"\n", []string{
-			`FILE:6: state: "\"\"\"/a" begins with a quote, which would belong to the value; leave the quotes out`}},
+			`FILE:6: state: "\"\"\"/a" begins with a quote, which belongs to the value; leave the quotes out`}},
 		{"go-ini unquotes keys", minimal + "\"state\" = /a\n`lock` = /b\n", []string{
 			`FILE:6: "state": "\"state\"" is no key; a plain word would be right`,
 			"FILE:7: `lock`: \"`lock`\" is no key; a plain word would be right"}},

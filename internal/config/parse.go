@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -36,7 +37,19 @@ const maxName = 7000
 var (
 	numericName = regexp.MustCompile(`^[+-]?[0-9]`)
 	escapedName = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+	commentSign = regexp.MustCompile(`(?:^|[\s\p{Z}])([#;].*)`)
 )
+
+// checkPlain refuses what other programs would strip from a value. Here it belongs to the value: a quoted lock_name is another lock.
+func checkPlain(text string) error {
+	if text != "" && strings.ContainsRune("\"'\u201c\u201d\u201e\u2018\u2019\u00ab", []rune(text)[0]) {
+		return fmt.Errorf("%q begins with a quote, which belongs to the value; leave the quotes out", text)
+	}
+	if comment := commentSign.FindStringSubmatch(text); comment != nil {
+		return fmt.Errorf("%q belongs to the value; "+ownLine, comment[1])
+	}
+	return nil
+}
 
 func lockName(field *string) parser {
 	return func(text string) (string, error) {
@@ -49,11 +62,14 @@ func lockName(field *string) parser {
 }
 
 func checkLockName(name string) error {
+	plain := checkPlain(name)
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("%q has a control character, or is not UTF-8; use printable characters", name)
 	case strings.TrimFunc(name, isSpace) != name:
 		return fmt.Errorf("%q has white space at an end, which Foreman strips when it makes a lock but not when it looks for one; take it out", name)
+	case plain != nil:
+		return plain
 	case numericName.MatchString(name):
 		return fmt.Errorf("%q begins with a digit, and Foreman takes such a name for the numeric id of another lock; begin it with a letter", name)
 	case strings.Contains(name, "/"):
@@ -72,6 +88,9 @@ func checkLockName(name string) error {
 
 func foremanURL(field **url.URL) parser {
 	return func(text string) (string, error) {
+		if err := checkPlain(text); err != nil {
+			return "", err
+		}
 		u, err := url.Parse(strings.TrimRight(text, "/"))
 		if err != nil {
 			return "", fmt.Errorf("%q is not a URL; https://HOST would be right", text)
@@ -101,14 +120,22 @@ func checkURL(u *url.URL, text string) string {
 	return ""
 }
 
-// path makes a relative path absolute, against the working directory as the original did, and warns.
+// path makes a relative path absolute, against the working directory as the original did, and warns. A path may have quotes and comment
+// signs in it, if there is something of that name.
 func path(field *string) parser {
 	return func(text string) (string, error) {
 		abs, err := filepath.Abs(text)
 		if err != nil {
 			return "", fmt.Errorf("%q is relative and there is no working directory; write it from / on", text)
 		}
+		odd := checkPlain(text)
+		if _, err := os.Lstat(abs); odd != nil && err != nil {
+			return "", odd
+		}
 		*field = abs
+		if odd != nil {
+			return abs, warning(fmt.Sprintf("%s (%q exists, and is used)", odd, abs))
+		}
 		if !filepath.IsAbs(text) {
 			return abs, warning(fmt.Sprintf("%q is relative, and is taken for %q; write it from / on", text, abs))
 		}
@@ -176,6 +203,9 @@ func words(field *[]string) parser {
 // number takes a decimal number from least to most.
 func number(field *int, least, most int) parser {
 	return func(text string) (string, error) {
+		if err := checkPlain(text); err != nil {
+			return "", err
+		}
 		n, err := strconv.Atoi(text)
 		if err != nil || n < least || n > most {
 			if most == math.MaxInt {
@@ -191,6 +221,9 @@ func number(field *int, least, most int) parser {
 // duration takes what time.ParseDuration takes, without a sign, or a number of seconds.
 func duration(field *time.Duration, least time.Duration) parser {
 	return func(text string) (string, error) {
+		if err := checkPlain(text); err != nil {
+			return "", err
+		}
 		shown := text
 		if digits := strings.Trim(text, "0123456789") == ""; digits && strings.Trim(text, "0") != "" {
 			shown += "s"
@@ -218,6 +251,9 @@ var levels = map[string]string{
 
 func logLevel(field *string) parser {
 	return func(text string) (string, error) {
+		if err := checkPlain(text); err != nil {
+			return "", err
+		}
 		level, ok := levels[strings.ToLower(text)]
 		if !ok {
 			return "", fmt.Errorf("%q is not a level; TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL would be right", text)
@@ -240,6 +276,9 @@ func yesNo(field *bool) parser {
 
 func logFormat(field *bool) parser {
 	return func(text string) (string, error) {
+		if err := checkPlain(text); err != nil {
+			return "", err
+		}
 		format := strings.ToLower(text)
 		if format != "text" && format != "json" {
 			return "", fmt.Errorf("%q is not a format; text or json would be right", text)

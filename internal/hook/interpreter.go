@@ -9,26 +9,70 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// Environment is that of a hook, without what a stage adds.
+func Environment() []string { return environment(os.Environ(), nil) }
 
 // CheckInterpreter sees, without running it, whether the kernel finds what a hook's first line names, and env(1) what it is to look for in the
 // PATH of env. It is meant for hooks that were vetted.
 func CheckInterpreter(h Hook, env []string) (Offender, bool) {
-	err := checkInterpreter(h.Path, env)
+	return interpreters{env, map[string]error{}}.check(h, h.Path)
+}
+
+// interpreters looks for each interpreter once: most hooks of a stage have the same.
+type interpreters struct {
+	env   []string
+	known map[string]error
+}
+
+// broken is why the kernel would not execute a hook that leads to file.
+func (in interpreters) broken(h Hook, file string) []Offender {
+	var found []Offender
+	if noexec(file) {
+		o := Offender{Path: h.Path, Why: "is on a file system that is mounted noexec"}
+		if file != h.Path {
+			o.Fix = "install -m 0755 " + quote(file) + " " + quote(h.Path)
+		}
+		found = append(found, o)
+	}
+	if o, bad := in.check(h, file); bad {
+		found = append(found, o)
+	}
+	return found
+}
+
+// noexec reports whether nothing on the file system of a path can be executed (mount(8)). It may be a bind mount: the device doesn't tell.
+func noexec(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
+}
+
+func (in interpreters) check(h Hook, file string) (Offender, bool) {
+	err := in.errorOf(file)
 	switch {
 	case err == nil:
 		return Offender{}, false
 	case errors.Is(err, errDOS):
-		return Offender{Path: h.Path, Why: err.Error(), Fix: `sed -i 's/\r$//' ` + quote(h.Path)}, true
+		return Offender{Path: h.Path, Why: err.Error(), Fix: `sed -i 's/\r$//' ` + quote(file)}, true
 	}
-	why := fmt.Sprintf("%s: install it, or correct the hook's first line; `chmod a-x %s` disables the hook", err, quote(h.Path))
-	return Offender{Path: h.Path, Why: why}, true
+	disable := "chmod a-x " + quote(h.Path)
+	if file != h.Path {
+		disable = "rm " + quote(h.Path)
+	}
+	return Offender{Path: h.Path, Why: fmt.Sprintf("%s; `%s` disables the hook", err, disable)}, true
 }
 
 var errDOS = errors.New("the lines of the file end as in DOS")
 
-func checkInterpreter(path string, env []string) error {
+// errorOf is nil if the file has an interpreter, needs none, or may be executed but not read.
+func (in interpreters) errorOf(path string) error {
 	head, err := readHead(path)
+	if err != nil && errors.Is(unix.Access(path, unix.R_OK), unix.EACCES) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -39,22 +83,35 @@ func checkInterpreter(path string, env []string) error {
 	case !script && bytes.HasPrefix(head, []byte("\x7fELF")):
 		return nil
 	case !script || len(words) == 0:
-		return errors.New("it names no interpreter: there is no #! line at its beginning")
+		return errors.New("it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script")
 	case bytes.HasSuffix(line, []byte("\r")):
 		return errDOS
 	}
+	known, seen := in.known[string(line)]
+	if !seen {
+		known = in.find(words)
+		in.known[string(line)] = known
+	}
+	return known
+}
+
+// find looks for the interpreter of a first line.
+func (in interpreters) find(words []string) error {
+	const install = "; install it, or correct the hook's first line"
 	if info, err := os.Stat(words[0]); err != nil {
-		return fmt.Errorf("interpreter %q: %s", words[0], reason(err))
-	} else if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
-		return fmt.Errorf("interpreter %q is not executable", words[0])
+		return fmt.Errorf("interpreter %q: %s%s", words[0], reason(err), install)
+	} else if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 || noexec(words[0]) {
+		return fmt.Errorf("interpreter %q is not executable%s", words[0], install)
 	}
 	if filepath.Base(words[0]) != "env" {
 		return nil
 	}
 	for _, word := range words[1:] {
 		if !strings.HasPrefix(word, "-") && !strings.Contains(word, "=") {
-			_, err := LookPath(word, env)
-			return err
+			if _, err := LookPath(word, in.env); err != nil {
+				return fmt.Errorf("%w%s", err, install)
+			}
+			return nil
 		}
 	}
 	return nil

@@ -1,9 +1,15 @@
 package hook
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 )
 
 func TestCheckInterpreter(t *testing.T) {
@@ -14,7 +20,11 @@ func TestCheckInterpreter(t *testing.T) {
 		}
 	}
 	file := filepath.Join(dir, "10-x")
-	const mend = ": install it, or correct the hook's first line; `chmod a-x "
+	const (
+		disable = "; `chmod a-x "
+		mend    = "; install it, or correct the hook's first line" + disable
+		none    = "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disable
+	)
 	tests := []struct {
 		name, text, want string
 	}{
@@ -30,9 +40,9 @@ func TestCheckInterpreter(t *testing.T) {
 		{"not executable", "#!" + dir + "/plain\n", `interpreter "` + dir + `/plain" is not executable` + mend},
 		{"env doesn't find it", "#!/usr/bin/env ruby\n", `command "ruby" not found in PATH "` + dir + `"` + mend},
 		{"env finds no program", "#!/usr/bin/env plain\n", `command "plain" not found in PATH "` + dir + `"` + mend},
-		{"no first line", "exit 0\n", "it names no interpreter: there is no #! line at its beginning" + mend},
-		{"nothing in it", "", "it names no interpreter: there is no #! line at its beginning" + mend},
-		{"nothing in the line", "#!\n/bin/sh\n", "it names no interpreter: there is no #! line at its beginning" + mend},
+		{"no first line", "exit 0\n", none},
+		{"nothing in it", "", none},
+		{"nothing in the line", "#!\n/bin/sh\n", none},
 		{"DOS", "#!/bin/sh\r\nexit 0\r\n", "the lines of the file end as in DOS; mend it with: sed -i 's/\\r$//' " + file},
 	}
 	for _, test := range tests {
@@ -55,5 +65,88 @@ func TestCheckInterpreter(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
+	}
+}
+
+// TestListBroken: a hook that can't be executed gets its stage refused, as an unsafe one does; a notifier only itself.
+func TestListBroken(t *testing.T) {
+	const disables = "; `chmod a-x D/50-x` disables the hook"
+	//bad:Hook directories and links: key want
+	tests := map[string]struct {
+		make func(t *testing.T, dir string)
+		want string // how the offender goes on; empty: none
+	}{
+		"DOS line ends": {with("#!/bin/sh -e\r\nexit 0\r\n"), "the lines of the file end as in DOS; mend it with: sed -i 's/\\r$//' D/50-x"},
+		"no first line": {with("exit 0\n"), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
+		"an empty file": {with(""), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
+		"its interpreter is not installed": {with("#!/usr/bin/no-such-python\n"),
+			`interpreter "/usr/bin/no-such-python": no such file or directory; install it, or correct the hook's first line` + disables},
+		"env doesn't find its interpreter": {with("#!/usr/bin/env no-such-python\n"),
+			`command "no-such-python" not found in PATH "/usr/bin:/bin"; install it, or correct the hook's first line` + disables},
+		"a link to one without a first line": {func(t *testing.T, dir string) {
+			must(t, os.Mkdir(dir+"/lib", 0o755))
+			script(t, dir+"/lib", "x", "exit 0\n")
+			must(t, os.Symlink("lib/x", dir+"/50-x"))
+		}, "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script; `rm D/50-x` disables the hook"},
+		"a link to a noexec mount": {func(t *testing.T, dir string) {
+			mountNoexec(t, dir+"/usb")
+			script(t, dir+"/usb", "x", "#!/bin/sh\n")
+			must(t, os.Symlink(dir+"/usb/x", dir+"/50-x"))
+		}, "is on a file system that is mounted noexec; mend it with: install -m 0755 D/usb/x D/50-x"},
+		"its interpreter is on a noexec mount": {func(t *testing.T, dir string) {
+			mountNoexec(t, dir+"/usb")
+			script(t, dir+"/usb", "sh", "\x7fELF")
+			script(t, dir, "50-x", "#!"+dir+"/usb/sh\n")
+		}, `interpreter "D/usb/sh" is not executable; install it, or correct the hook's first line` + disables},
+		"disabled": {func(t *testing.T, dir string) { write(t, dir+"/50-x", "exit 0\n", 0o644) }, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PATH", "/usr/bin:/bin")
+			dir := tempDir(t)
+			script(t, dir, "10-good", "#!/bin/sh\n")
+			test.make(t, dir)
+			hooks, err := List(dir, hclog.NewNullLogger())
+			var refused *UnsafeError
+			got := ""
+			if errors.As(err, &refused) {
+				got = strings.ReplaceAll(refused.Offenders[0].String(), dir, "D")
+			}
+			want := test.want
+			if want != "" {
+				want = "D/50-x: " + want
+			}
+			if diff := cmp.Diff(want, got); diff != "" || want != "" && (hooks != nil || len(refused.Offenders) > 1) {
+				t.Error(err, diff)
+			}
+			if safe, err := ListSafe(dir, hclog.NewNullLogger()); err != nil || len(safe) == 0 || safe[0].Name != "10-good" {
+				t.Errorf("the other one is not called: %v, %v", safe, err)
+			}
+		})
+	}
+}
+
+// with makes a hook of that content.
+func with(text string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) { script(t, dir, "50-x", text) }
+}
+
+// mountNoexec makes a directory on which nothing can be executed.
+func mountNoexec(t *testing.T, dir string) {
+	t.Helper()
+	must(t, os.Mkdir(dir, 0o755))
+	if err := unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC, "mode=0755"); errors.Is(err, unix.EPERM) {
+		t.Skip("needs the permission to mount")
+	} else {
+		must(t, err)
+	}
+	t.Cleanup(func() { must(t, unix.Unmount(dir, 0)) })
+}
+
+func TestIsHome(t *testing.T) {
+	for path, want := range map[string]bool{"/root": true, "/etc": false} {
+		if isHome(path, 0) != want {
+			t.Errorf("%s: %v", path, !want)
+		}
 	}
 }

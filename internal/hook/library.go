@@ -117,11 +117,13 @@ func (l Library) Enable(stage, name, dir, link string) error {
 	h := Hook{Name: link, Path: filepath.Join(dir, link)}
 	v := newVetter()
 	found := &UnsafeError{Kind: "stage directory", Path: dir}
-	if v.stageDir(dir, found) {
-		target := v.entry(Hook{Name: name, Path: l.Path(stage, name)})
-		found.add(target.Offenders...)
-		if target.Skipped != "" {
-			found.add(Offender{Path: target.Path, Why: target.Skipped})
+	if _, readable := v.stageDir(dir, found); readable {
+		target := Hook{Name: name, Path: l.Path(stage, name)}
+		home, _ := filepath.EvalSymlinks(filepath.Dir(target.Path))
+		e := v.entry(target, home, nil)
+		found.add(append(advise(e.Offenders, "install the package again"), e.Broken...)...)
+		if e.Skipped != "" {
+			found.add(Offender{Path: target.Path, Why: e.Skipped})
 		}
 	}
 	switch {

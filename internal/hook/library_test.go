@@ -18,8 +18,8 @@ func newLibrary(t *testing.T) (l Library, dir string) {
 	for _, d := range []string{l.Dir, l.Dir + "/update.d", dir} {
 		must(t, os.Mkdir(d, 0o755))
 	}
-	script(t, l.Dir+"/update.d", "a", "")
-	script(t, l.Dir+"/update.d", "b", "")
+	script(t, l.Dir+"/update.d", "a", "#!/bin/sh\n")
+	script(t, l.Dir+"/update.d", "b", "#!/bin/sh\n")
 	return l, dir
 }
 
@@ -115,14 +115,14 @@ func TestLeads(t *testing.T) {
 			t.Errorf("%s: %q, want %q", target, got, want)
 		}
 	}
-	if got := l.Leads("update", script(t, dir, "a", "").Path); got != "" {
+	if got := l.Leads("update", script(t, dir, "a", "#!/bin/sh\n").Path); got != "" {
 		t.Errorf("a file of one's own: %q", got)
 	}
 }
 
 func TestNames(t *testing.T) {
 	l, _ := newLibrary(t)
-	script(t, l.Dir+"/update.d", "a.dpkg-new", "")
+	script(t, l.Dir+"/update.d", "a.dpkg-new", "#!/bin/sh\n")
 	must(t, os.Mkdir(l.Dir+"/update.d/directory", 0o755))
 	names, err := l.Names("update")
 	if diff := cmp.Diff([]string{"a", "b"}, names); diff != "" || err != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
@@ -43,12 +44,19 @@ type Entry struct {
 	Skipped string
 	// Offenders are what somebody else could change; none if it is safe.
 	Offenders []Offender
-
-	forgotten bool // an executable with the name of a leftover
+	// Broken is why a hook could not be executed; nothing if it can be.
+	Broken []Offender
+	// Forgotten: an executable with the name of a leftover.
+	Forgotten bool
 }
 
-// Entries looks at everything in dir, in byte order of the names, and opens none of the files. The error, an *UnsafeError, is about dir
-// itself.
+// Disabled reports whether it is a file that would be a hook if it were executable.
+func (e Entry) Disabled() bool { return e.Skipped == notExecutable }
+
+const notExecutable = "not executable"
+
+// Entries looks at everything in dir, in byte order of the names. Of a hook it reads the first line, and runs nothing. The error, an
+// *UnsafeError, is about dir itself.
 func Entries(dir string) ([]Entry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -56,7 +64,8 @@ func Entries(dir string) ([]Entry, error) {
 	}
 	found := &UnsafeError{Kind: "stage directory", Path: dir}
 	v := newVetter()
-	readable := v.stageDir(dir, found)
+	real, readable := v.stageDir(dir, found)
+	known := slices.Clone(found.Offenders)
 	var entries []Entry
 	if readable {
 		names, err := os.ReadDir(dir)
@@ -64,7 +73,7 @@ func Entries(dir string) ([]Entry, error) {
 			found.add(Offender{Path: dir, Why: reason(err)})
 		}
 		for _, name := range names { // os.ReadDir sorts as Go compares strings: by bytes
-			entries = append(entries, v.entry(Hook{Name: name.Name(), Path: filepath.Join(dir, name.Name())}))
+			entries = append(entries, v.entry(Hook{Name: name.Name(), Path: filepath.Join(dir, name.Name())}, real, known))
 		}
 	}
 	if len(found.Offenders) > 0 {
@@ -73,45 +82,74 @@ func Entries(dir string) ([]Entry, error) {
 	return entries, nil
 }
 
-// entry looks at one entry.
-func (v vetter) entry(h Hook) Entry {
+// entry looks at one entry of a directory, which leads to real, and leaves out what is known to be wrong with the directory itself.
+func (v vetter) entry(h Hook, real string, known []Offender) Entry {
 	at := v.walk(h.Path)
+	at.offenders = slices.DeleteFunc(at.offenders, func(o Offender) bool {
+		return slices.ContainsFunc(known, func(k Offender) bool { return k.Path == o.Path })
+	})
 	e := Entry{Hook: h, Skipped: skipped(h.Name, at)}
 	switch {
+	case e.Skipped == "" && at.info == nil:
+		e.Offenders = append(at.offenders, Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err) +
+			"; restore what it points to, or remove the link if this host does not need that hook"})
 	case e.Skipped == "":
-		e.Offenders = at.offenders
-		if at.info == nil {
-			e.Offenders = append(e.Offenders, Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err) +
-				"; restore what it points to, or remove the link if this host does not need that hook"})
-		}
+		e.Offenders = copyHere(h, at, real)
+		e.Broken = v.interpreters.broken(h, at.path)
 	case at.linked && !leftover(h.Name): // who can change the way there can make it a hook, or none, at any time
-		for _, offender := range at.offenders {
+		for _, offender := range advise(at.offenders, "remove the link "+quote(h.Path)) {
 			if offender.Path != at.path {
 				e.Offenders = append(e.Offenders, offender)
 			}
 		}
 	}
-	e.forgotten = leftover(h.Name) && executable(at)
+	e.Forgotten = leftover(h.Name) && executable(at)
 	return e
 }
 
-// List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a
-// warning if it is an executable with a leftover's name, else at debug. It opens none of the files.
+// copyHere is what is wrong on the way to a hook. A directory that a link leads through may be a home, or have another use: it is not to be
+// changed, but the script copied into the stage directory, which is real.
+func copyHere(h Hook, at place, real string) []Offender {
+	outside := func(o Offender) bool { return filepath.Dir(o.Path) != real }
+	through := func(o Offender) bool { return outside(o) && o.Path != at.path }
+	if filepath.Dir(at.path) != real && slices.ContainsFunc(at.offenders, through) {
+		for i, o := range at.offenders {
+			if outside(o) {
+				at.offenders[i].Why += "; read the script, then copy it here"
+				at.offenders[i].Fix = "install -m 0755 " + quote(at.path) + " " + quote(h.Path)
+			}
+		}
+	}
+	return at.offenders
+}
+
+// List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a warning if it is an executable with a
+// leftover's name, at info if it is a file that only lacks the permission to be executed, else at debug.
 //
-// The error is an *UnsafeError that names every offender: hooks and directories that somebody else
-// could change, links that lead nowhere, and a dir that is missing or is no directory.
-func List(dir string, log hclog.Logger) ([]Hook, error) {
+// The error is an *UnsafeError that names every offender: hooks and directories that somebody else could change, links that lead nowhere,
+// hooks that can't be executed (no #!, no such interpreter, a noexec mount), and a dir that is missing or is no directory.
+func List(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, true) }
+
+// ListSafe is List for a directory in which one that can't be executed is no reason to do without the others.
+func ListSafe(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, false) }
+
+func listHooks(dir string, log hclog.Logger, working bool) ([]Hook, error) {
 	entries, err := Entries(dir)
 	found := &UnsafeError{Kind: "stage directory", Path: dir}
 	errors.As(err, &found)
 	var hooks []Hook
 	for _, e := range entries {
 		found.add(e.Offenders...)
+		if working {
+			found.add(e.Broken...)
+		}
 		switch {
 		case e.Skipped == "":
 			hooks = append(hooks, e.Hook)
-		case e.forgotten:
+		case e.Forgotten:
 			log.Warn("hook skipped", "path", e.Path, "why", e.Skipped)
+		case e.Disabled():
+			log.Info("hook skipped", "path", e.Path, "why", e.Skipped)
 		default:
 			log.Debug("hook skipped", "path", e.Path, "why", e.Skipped)
 		}
@@ -136,7 +174,7 @@ func skipped(name string, at place) string {
 	case !at.info.Mode().IsRegular():
 		return "not a regular file"
 	case !executable(at):
-		return "not executable"
+		return notExecutable
 	}
 	return ""
 }

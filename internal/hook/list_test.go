@@ -52,7 +52,7 @@ func list(t *testing.T, dir string) (names []string, skipped map[string]string, 
 func TestListOrder(t *testing.T) {
 	dir := tempDir(t)
 	for _, name := range []string{"é", "b", "a b", "10", "9", "B", "a", "_", "a-b", "a.sh"} {
-		script(t, dir, name, "")
+		script(t, dir, name, "#!/bin/sh\n")
 	}
 	names, _, err := list(t, dir)
 	must(t, err)
@@ -73,8 +73,8 @@ func TestListSkips(t *testing.T) {
 		{"only-owner", file(0o700), ""},
 		{"only-x", file(0o100), ""},
 		{"setuid", file(0o4755), ""},
-		{"not-executable", file(0o644), "debug: not executable"},
-		{"only-others-execute", file(0o655), "debug: not executable"},
+		{"not-executable", file(0o644), "info: not executable"},
+		{"only-others-execute", file(0o655), "info: not executable"},
 		{"directory", func(p string) error { return os.Mkdir(p, 0o755) }, "debug: a directory"},
 		{"fifo", func(p string) error { return unix.Mkfifo(p, 0o755) }, "debug: not a regular file"},
 		{"link", link("executable"), ""},
@@ -82,7 +82,7 @@ func TestListSkips(t *testing.T) {
 		{"link-through-dots", link("./directory/..//executable"), ""},
 		{"link-to-link", link("link"), ""},
 		{"link-to-directory", link("directory"), "debug: a directory"},
-		{"link-to-not-executable", link("not-executable"), "debug: not executable"},
+		{"link-to-not-executable", link("not-executable"), "info: not executable"},
 		{"link-to-fifo", link("fifo"), "debug: not a regular file"},
 		{"masked", link("/dev/null"), "debug: not a regular file"},
 		{".hidden", file(0o755), "warn: " + odd},
@@ -134,7 +134,7 @@ func TestListSkips(t *testing.T) {
 
 func file(mode uint32) func(string) error {
 	return func(path string) error {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o600); err != nil {
 			return err
 		}
 		return syscall.Chmod(path, mode)
@@ -148,6 +148,9 @@ func link(target string) func(string) error {
 // TestListUnsafe makes a stage directory D in a base B, and says which offenders there must be, and what
 // a shell that runs the commands that the error names leaves.
 func TestListUnsafe(t *testing.T) {
+	const copied = "; read the script, then copy it here"
+	theTrue, err := filepath.EvalSymlinks("/bin/true")
+	must(t, err)
 	//bad:Hook directories and links: key want
 	tests := map[string]struct {
 		make func(t *testing.T, base, dir string)
@@ -189,7 +192,7 @@ func TestListUnsafe(t *testing.T) {
 				must(t, os.Chmod(base, 0o777|os.ModeSticky))
 				must(t, os.Chown(base, nobody, 0))
 			},
-			[]string{"B: belongs to nobody (uid 65534) and can be written by others (mode 1777): chown root:root B && chmod go-w B"},
+			[]string{"B: belongs to nobody (uid 65534) and can be written by others (mode 1777); " + elsewhere + ": "},
 		},
 		"ancestor": {
 			func(t *testing.T, base, dir string) { must(t, os.Chmod(base, 0o775)) },
@@ -210,8 +213,8 @@ func TestListUnsafe(t *testing.T) {
 				must(t, os.Symlink("../lib/x", filepath.Join(dir, "c")))
 			},
 			[]string{
-				"B/lib: can be written by others (mode 0770): chmod go-w B/lib",
-				"B/lib/x: can be written by others (mode 0757): chmod go-w B/lib/x",
+				"B/lib: can be written by others (mode 0770)" + copied + ": install -m 0755 B/lib/x B/D/c",
+				"B/lib/x: can be written by others (mode 0757)" + copied + ": install -m 0755 B/lib/x B/D/c",
 			},
 		},
 		"directory that only a link in between goes through": {
@@ -221,7 +224,36 @@ func TestListUnsafe(t *testing.T) {
 				must(t, os.Symlink("/bin/true", filepath.Join(base, "lib", "x")))
 				must(t, os.Symlink(filepath.Join(base, "lib", "x"), filepath.Join(dir, "c")))
 			},
-			[]string{"B/lib: can be written by others (mode 0777): chmod go-w B/lib"},
+			[]string{"B/lib: can be written by others (mode 0777)" + copied + ": install -m 0755 TRUE B/D/c"},
+		},
+		"a hook in somebody's home, where he writes his own": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Mkdir(filepath.Join(base, "alice"), 0o755))
+				must(t, file(0o755)(filepath.Join(base, "alice", "x")))
+				must(t, os.Chown(filepath.Join(base, "alice"), nobody, 0))
+				must(t, os.Chown(filepath.Join(base, "alice", "x"), nobody, 0))
+				must(t, os.Symlink(filepath.Join(base, "alice", "x"), filepath.Join(dir, "c")))
+			},
+			[]string{
+				"B/alice: belongs to nobody (uid 65534)" + copied + ": install -m 0755 B/alice/x B/D/c",
+				"B/alice/x: belongs to nobody (uid 65534)" + copied + ": install -m 0755 B/alice/x B/D/c",
+			},
+		},
+		"a link's target, in a directory of root's": {
+			func(t *testing.T, base, dir string) {
+				must(t, file(0o757)(filepath.Join(base, "x")))
+				must(t, os.Symlink("../x", filepath.Join(dir, "c")))
+			},
+			[]string{"B/x: can be written by others (mode 0757): chmod go-w B/x"},
+		},
+		"the way to a disabled hook": {
+			func(t *testing.T, base, dir string) {
+				must(t, os.Mkdir(filepath.Join(base, "alice"), 0o755))
+				must(t, file(0o644)(filepath.Join(base, "alice", "x")))
+				must(t, os.Chown(filepath.Join(base, "alice"), nobody, 0))
+				must(t, os.Symlink("../alice/x", filepath.Join(dir, "c")))
+			},
+			[]string{"B/alice: belongs to nobody (uid 65534); remove the link B/D/c: "},
 		},
 		"unsafe, but no hooks": {
 			func(t *testing.T, base, dir string) {
@@ -309,8 +341,8 @@ func TestListUnsafe(t *testing.T) {
 			must(t, os.MkdirAll(dir, 0o755))
 			must(t, os.Chmod(base, 0o755))
 			must(t, os.Chmod(dir, 0o755))
-			script(t, dir, "a", "")
-			script(t, dir, "b", "")
+			script(t, dir, "a", "#!/bin/sh\n")
+			script(t, dir, "b", "#!/bin/sh\n")
 			tt.make(t, base, dir)
 
 			_, err := List(dir, hclog.NewNullLogger())
@@ -318,7 +350,7 @@ func TestListUnsafe(t *testing.T) {
 			var got []string
 			if errors.As(err, &unsafe) {
 				for _, o := range unsafe.Offenders {
-					got = append(got, strings.ReplaceAll(o.Path+": "+o.Why+": "+o.Fix, base, "B"))
+					got = append(got, strings.ReplaceAll(strings.ReplaceAll(o.Path+": "+o.Why+": "+o.Fix, base, "B"), theTrue, "TRUE"))
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -328,8 +360,10 @@ func TestListUnsafe(t *testing.T) {
 				return
 			}
 			for _, o := range unsafe.Offenders {
-				if o.Fix == "" { // a link that leads nowhere: a person has to choose
-					must(t, os.Remove(o.Path))
+				if o.Fix == "" { // a person has to choose: here a link goes, or a directory is given back
+					if os.Remove(o.Path) != nil {
+						must(t, errors.Join(os.Chown(o.Path, 0, 0), os.Chmod(o.Path, 0o755)))
+					}
 					continue
 				}
 				if out, err := exec.Command("bash", "-c", o.Fix).CombinedOutput(); err != nil {

@@ -14,7 +14,7 @@ func vetFile(kind, path string, paths ...string) error {
 	found := &UnsafeError{Kind: kind, Path: path}
 	v := newVetter()
 	for _, each := range paths {
-		found.add(v.walk(each).offenders...)
+		found.add(advise(v.walk(each).offenders, elsewhere)...)
 	}
 	if len(found.Offenders) > 0 {
 		return found

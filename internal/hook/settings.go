@@ -17,7 +17,7 @@ func VetSettings(dir string) error {
 	if errors.Is(at.err, fs.ErrNotExist) && !at.linked {
 		return nil
 	}
-	if v.stageDir(dir, found) {
+	if _, readable := v.stageDir(dir, found); readable {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			found.add(Offender{Path: dir, Why: reason(err)})
@@ -37,7 +37,7 @@ func VetSettings(dir string) error {
 // regular vets a path that has to lead to a regular file.
 func (v vetter) regular(path string, found *UnsafeError) {
 	at := v.walk(path)
-	found.add(at.offenders...)
+	found.add(advise(at.offenders, elsewhere)...)
 	switch {
 	case at.info == nil:
 		found.add(Offender{Path: path, Why: "leads nowhere: " + reason(at.err)})

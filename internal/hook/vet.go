@@ -70,15 +70,20 @@ type place struct {
 }
 
 // vetter walks paths and looks at every step.
-type vetter struct{ owners []uint32 } // the users that may own what it meets
+type vetter struct {
+	owners       []uint32 // the users that may own what it meets
+	interpreters interpreters
+}
 
-func newVetter() vetter { return vetter{owners: []uint32{0, uint32(os.Geteuid())}} }
+func newVetter() vetter {
+	return vetter{[]uint32{0, uint32(os.Geteuid())}, interpreters{Environment(), map[string]error{}}}
+}
 
-// stageDir vets the stage directory and all above it, and adds what is wrong to found. It reports
-// whether there is a directory to be read.
-func (v vetter) stageDir(dir string, found *UnsafeError) bool {
+// stageDir vets the stage directory and all above it, and adds what is wrong to found. It returns where dir leads, and whether there is a
+// directory to be read.
+func (v vetter) stageDir(dir string, found *UnsafeError) (real string, readable bool) {
 	at := v.walk(dir)
-	found.add(at.offenders...)
+	found.add(advise(at.offenders, elsewhere)...)
 	install := "install -d -m 0755 "
 	switch {
 	case errors.Is(at.err, fs.ErrNotExist) && at.linked:
@@ -93,9 +98,22 @@ func (v vetter) stageDir(dir string, found *UnsafeError) bool {
 	case at.err != nil:
 		found.add(Offender{dir, reason(at.err), ""})
 	default:
-		return true
+		return at.path, true
 	}
-	return false
+	return at.path, false
+}
+
+// elsewhere is the advice about a directory that is not to be changed for our sake.
+const elsewhere = "leave it as it is, and name another place in the configuration, below directories that belong to root"
+
+// advise says what to do about those that no command is known for.
+func advise(offenders []Offender, what string) []Offender {
+	for i, o := range offenders {
+		if o.Fix == "" {
+			offenders[i].Why += "; " + what
+		}
+	}
+	return offenders
 }
 
 // walk follows an absolute path as the kernel would, and looks at each directory, link and file that it
@@ -165,14 +183,16 @@ func split(path string) []string {
 	return names
 }
 
-// check says what is wrong with the owner and the mode of one file. A link has no mode of its own.
+// check says what is wrong with the owner and the mode of one file. A link has no mode of its own. There is no command for a directory that
+// is somebody else's home, or that is only on the way: it has another use.
 func (v vetter) check(path string, info fs.FileInfo, ancestor bool) (Offender, bool) {
 	uid := info.Sys().(*syscall.Stat_t).Uid
 	link := info.Mode()&fs.ModeSymlink != 0
 	sticky := ancestor && uid == 0 && info.Mode()&fs.ModeSticky != 0
 
 	var why, fix []string
-	if !slices.Contains(v.owners, uid) {
+	theirs := !slices.Contains(v.owners, uid)
+	if theirs {
 		why = append(why, "belongs to "+username(uid))
 		chown := "chown root:root "
 		if link {
@@ -184,7 +204,16 @@ func (v vetter) check(path string, info fs.FileInfo, ancestor bool) (Offender, b
 		why = append(why, fmt.Sprintf("can be written by others (mode %04o)", info.Sys().(*syscall.Stat_t).Mode&0o7777))
 		fix = append(fix, "chmod go-w "+quote(path))
 	}
+	if theirs && info.IsDir() && (ancestor || isHome(path, uid)) {
+		fix = nil
+	}
 	return Offender{Path: path, Why: strings.Join(why, " and "), Fix: strings.Join(fix, " && ")}, len(why) > 0
+}
+
+// isHome reports whether path is the home directory of a user.
+func isHome(path string, uid uint32) bool {
+	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	return err == nil && filepath.Clean(u.HomeDir) == path
 }
 
 // username gives the name, where it has one, and the number of a user.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,14 +20,15 @@ import (
 
 // Boot identifies one boot of the host. A part that is not known is zero or nil; ID is always known.
 type Boot struct {
-	ID          string
-	Init        uint64
-	SoftReboots *uint64
+	ID           string
+	Init         uint64
+	SoftReboots  *uint64
+	PIDNamespace uint64
 }
 
 // ReadBoot reads the identity of the current boot: the boot id from bootIDFile (see random(4)), the start time of
-// PID 1 in clock ticks, which differs from boot to boot in a container that shares the boot id of its host, and
-// systemd's SoftRebootsCount (systemd 256 and later), since a soft reboot keeps both.
+// PID 1 in clock ticks, which differs from boot to boot in a container that shares the boot id of its host, the PID namespace
+// that this is about, and systemd's SoftRebootsCount (systemd 256 and later), since a soft reboot keeps both.
 func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
 	content, err := readSmall(bootIDFile)
 	if err != nil {
@@ -36,11 +38,63 @@ func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
 	if id == "" {
 		return Boot{}, fmt.Errorf("read boot identity: %s is empty", bootIDFile)
 	}
-	boot := Boot{ID: id, SoftReboots: softReboots(ctx)}
-	if stat, err := os.ReadFile("/proc/1/stat"); err == nil {
-		boot.Init, _ = startTime(stat)
-	}
+	boot := Boot{ID: id, SoftReboots: softReboots(ctx), PIDNamespace: pidNamespace()}
+	boot.Init, _ = initStart("/proc", unix.Getpid(), ownSession())
 	return boot, nil
+}
+
+// InitialPIDNamespace is the inode of the PID namespace that a kernel boots with: PROC_PID_INIT_INO of its include/linux/proc_ns.h. A
+// container has another.
+const InitialPIDNamespace = 0xEFFFFFFC
+
+// pidNamespace is 0 if it is not known.
+func pidNamespace() uint64 {
+	var info unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &info); err != nil {
+		return 0
+	}
+	return info.Ino
+}
+
+// ownSession is 0 if its leader is outside of this PID namespace.
+func ownSession() int {
+	session, _ := unix.Getsid(0)
+	return session
+}
+
+// inits are the names of those programs that boot a host or a container, and that nobody starts for a single command.
+var inits = []string{"systemd", "init", "openrc-init", "runit", "dinit"}
+
+// initStart is when the init of this host or container was started, in clock ticks. It is an error, which says what PID 1 is, if that is no
+// init: in a PID namespace that is made for each invocation (unshare -pf, a container for each run), PID 1 is this process, or the shell or the
+// like that started it, and it has our session: what an init starts has one of its own (setsid(2)).
+func initStart(proc string, pid, session int) (uint64, error) {
+	if self, err := os.Readlink(proc + "/self"); err != nil || self != strconv.Itoa(pid) {
+		return 0, errors.New("/proc shows another PID namespace")
+	}
+	stat, err := os.ReadFile(proc + "/1/stat")
+	if err != nil {
+		return 0, err
+	}
+	start, err := startTime(stat)
+	if err != nil {
+		return 0, err
+	}
+	name := string(stat[bytes.IndexByte(stat, '(')+1 : bytes.LastIndexByte(stat, ')')])
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if !slices.Contains(inits, name) || pid == 1 || fields[3] == strconv.Itoa(session) {
+		return 0, fmt.Errorf("PID 1 is %q, which is no init", name)
+	}
+	return start, nil
+}
+
+// CheckInit is an error if this is a container of which it can't be told whether it was rebooted: nothing but the kernel's boot id counts.
+func CheckInit() error {
+	if pidNamespace() == InitialPIDNamespace {
+		return nil
+	}
+	_, err := initStart("/proc", unix.Getpid(), ownSession())
+	return err
 }
 
 // startTime is field 22 of /proc/PID/stat (proc(5)). The second field, the command's name in parentheses, can
@@ -94,13 +148,23 @@ func Uptime() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
+// machineID is where systemd keeps it.
+const machineID = "/etc/machine-id"
+
 // MachineID is the content of /etc/machine-id (machine-id(5)), which a cloned disk has to change; empty if there
-// is none, or not yet.
+// is none, or not yet, or one that is made anew at each boot.
 func MachineID() string {
-	content, err := os.ReadFile("/etc/machine-id")
+	content, err := os.ReadFile(machineID)
 	id := string(bytes.TrimSpace(content))
-	if err != nil || id == "uninitialized" {
+	if err != nil || id == "uninitialized" || MachineIDIsTransient() {
 		return ""
 	}
 	return id
+}
+
+// MachineIDIsTransient reports whether the next boot has another machine id: where /etc can't be written, systemd makes one in /run and mounts
+// it over the file.
+func MachineIDIsTransient() bool {
+	m, err := mountOf(machineID)
+	return err == nil && m.point == machineID && m.volatile() || Emptied(machineID) != ""
 }

@@ -83,19 +83,25 @@ type Boot struct {
 	// ID is the kernel's boot id.
 	ID string `json:"id"`
 	// Init is the start time of PID 1 in clock ticks after the kernel's boot: it tells the boots of a
-	// container apart, which shares the boot id of its host. Zero: not known.
+	// container apart, which shares the boot id of its host. Zero: not known, or PID 1 is no init.
 	Init uint64 `json:"init,omitempty"`
 	// SoftReboots is systemd's SoftRebootsCount; nil where systemd has none or could not be asked.
 	SoftReboots *uint64 `json:"soft_reboots,omitempty"`
+	// PIDNamespace is the inode of the PID namespace in which Init was read. Zero: not known, as in a record of an earlier version.
+	PIDNamespace uint64 `json:"pid_namespace,omitempty"`
 }
 
+// kernelsOwn is the PID namespace of a host that is no container: PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h.
+const kernelsOwn = 0xEFFFFFFC
+
 // Same reports whether a and b are the same boot: no part that both know differs. A part that only one of
-// them knows (systemd could not be asked) proves nothing.
+// them knows (systemd could not be asked) proves nothing. A container that boots gets a new PID namespace, and perhaps the old number; that of
+// the kernel stays, and a boot of it has another ID: so where one of them saw that one, a different PID 1 is that of a container.
 func (a Boot) Same(b Boot) bool {
 	switch {
 	case a.ID != b.ID:
 		return false
-	case a.Init != 0 && b.Init != 0 && a.Init != b.Init:
+	case a.Init != 0 && b.Init != 0 && a.Init != b.Init && a.PIDNamespace != kernelsOwn && b.PIDNamespace != kernelsOwn:
 		return false
 	case a.SoftReboots != nil && b.SoftReboots != nil && *a.SoftReboots != *b.SoftReboots:
 		return false

@@ -215,12 +215,16 @@ func TestSameBoot(t *testing.T) {
 		a, b Boot
 		same bool
 	}{
-		{"all alike", Boot{"x", 1, n(0)}, Boot{"x", 1, n(0)}, true},
-		{"another boot id", Boot{"x", 1, n(0)}, Boot{"y", 1, n(0)}, false},
-		{"another PID 1: a container was restarted", Boot{"x", 1, nil}, Boot{"x", 2, nil}, false},
-		{"a soft reboot", Boot{"x", 1, n(0)}, Boot{"x", 1, n(1)}, false},
-		{"systemd did not answer: that proves nothing", Boot{"x", 1, n(1)}, Boot{"x", 1, nil}, true},
-		{"PID 1 could not be looked at", Boot{"x", 1, nil}, Boot{"x", 0, nil}, true},
+		{"all alike", Boot{"x", 1, n(0), 7}, Boot{"x", 1, n(0), 7}, true},
+		{"another boot id", Boot{"x", 1, n(0), 7}, Boot{"y", 1, n(0), 7}, false},
+		{"a container was rebooted: a new PID namespace", Boot{"x", 1, nil, 7}, Boot{"x", 2, nil, 8}, false},
+		{"a container was rebooted: a new one with the old number", Boot{"x", 1, nil, 7}, Boot{"x", 2, nil, 7}, false},
+		{"a container was rebooted, after an earlier version had written the record", Boot{"x", 1, nil, 0}, Boot{"x", 2, nil, 7}, false},
+		{"a soft reboot", Boot{"x", 1, n(0), kernelsOwn}, Boot{"x", 1, n(1), kernelsOwn}, false},
+		{"systemd did not answer: that proves nothing", Boot{"x", 1, n(1), 7}, Boot{"x", 1, nil, 7}, true},
+		{"PID 1 is no init: that proves nothing", Boot{"x", 1, nil, 7}, Boot{"x", 0, nil, 8}, true},
+		{"on the host, and in a container on it", Boot{"x", 1, nil, kernelsOwn}, Boot{"x", 2, nil, 8}, true},
+		{"on the host, after an earlier version in a PID namespace of its own", Boot{"x", 2, nil, 0}, Boot{"x", 1, nil, kernelsOwn}, true},
 	}
 	for _, test := range tests {
 		if got, back := test.a.Same(test.b), test.b.Same(test.a); got != test.same || back != test.same {

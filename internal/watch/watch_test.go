@@ -101,6 +101,7 @@ func (w *world) Run(stage state.Stage, _ string, _ []string) workflow.HookResult
 func (w *world) Boot(context.Context) (state.Boot, error) { return state.Boot{ID: w.boot}, nil }
 func (w *world) Uptime() (time.Duration, error)           { return time.Since(w.uptime), nil }
 func (w *world) MachineID() string                        { return "" }
+func (w *world) Vet(context.Context) ([]string, error)    { return nil, nil }
 func (w *world) InhibitShutdown(string) (allow func())    { return func() {} }
 func (w *world) Inhibitors(context.Context) []workflow.Inhibitor {
 	if time.Now().Before(w.backup) {

@@ -133,6 +133,8 @@ type Host interface {
 	Uptime() (time.Duration, error)
 	// MachineID is empty where the host has none.
 	MachineID() string
+	// Vet looks, before the lock is asked for, for what is likely to cost it: warnings for the log, or an error if it would be lost for certain.
+	Vet(context.Context) (warnings []string, err error)
 	// InhibitShutdown keeps the host from being shut down, as far as it can be, until allow is called.
 	InhibitShutdown(why string) (allow func())
 	// Inhibitors lists who keeps the host from being shut down now, this program included; nobody where that can't be found out.
@@ -157,6 +159,9 @@ var ErrTryLater = errors.New("try later")
 
 // ErrUnsafeHooks: a stage's hooks can't be trusted, found before the run took anything.
 var ErrUnsafeHooks = errors.New("hooks refused")
+
+// ErrUnfitHost: something about the host would lose the run, found before the lock was asked for.
+var ErrUnfitHost = errors.New("this host can't keep a run")
 
 // ErrOtherMachine: the state was written by another machine.
 var ErrOtherMachine = errors.New("the state is another machine's")

@@ -13,6 +13,9 @@ import (
 
 // getLock is the stage that gets the lock. If it is given up, and nothing of it is left in Foreman, the run is over.
 func (r *run) getLock(ctx context.Context) (outcome, error) {
+	if err := r.vetHost(ctx); err != nil {
+		return "", r.refuse(ctx, err)
+	}
 	a := r.acquisition(r.Lock)
 	a.settled, a.fresh = r.settled, true
 	a.taken, a.moved = r.Taken, r.moved
@@ -58,6 +61,22 @@ func (r *run) hasMoved() bool {
 	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
 	now := r.Server.Identity()
 	return differ(r.Taken.URL, now.URL) || differ(r.Taken.CN, now.CN)
+}
+
+// refuse ends a run before it asks for the lock. An earlier invocation of it may have done so.
+func (r *run) refuse(ctx context.Context, err error) error {
+	a := r.acquisition(r.Lock)
+	a.claimed, a.settled = true, r.settled
+	a.taken, a.moved = r.Taken, r.moved
+	if !r.settled.IsZero() && !a.abandon(ctx) {
+		r.held = Perhaps
+		return err
+	}
+	if clearErr := r.Store.Clear(); clearErr != nil {
+		return errors.Join(err, clearErr)
+	}
+	r.held = No
+	return &clearedError{err}
 }
 
 // clearedError: the run ended without the lock, and its state is removed.

@@ -69,6 +69,18 @@ func (r *run) vetBeforeLock(ctx context.Context) error {
 	return err
 }
 
+// vetHost looks at the host before the lock is asked for. It may wait for systemd: a night with nothing to do does without.
+func (r *run) vetHost(ctx context.Context) error {
+	warnings, err := r.Host.Vet(ctx)
+	for _, warning := range warnings {
+		r.Log.Warn("before the lock is asked for", "warning", warning)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnfitHost, err)
+	}
+	return nil
+}
+
 // runID names a run so that people can sort and quote it.
 func runID() string { return time.Now().UTC().Format("20060102-150405-") + rand.Text()[:4] }
 

@@ -360,3 +360,53 @@ func TestRebootDue(t *testing.T) {
 		}
 	})
 }
+
+// TestUnfitHost: what would lose the run is found before the lock is asked for, and a claim of an earlier invocation is taken back.
+func TestUnfitHost(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		stage  state.Stage // on disk
+		holder string
+		update bool
+		asked  bool // whether the host is looked at
+		want   []string
+	}{
+		{"nothing to do", "", "", false, false, nil},
+		{"a new run", "", "", true, true, nil},
+		{"resumed while it asked for the lock", state.LockGet, "", true, true, nil},
+		{"resumed, and the claim came true", state.LockGet, "me", true, true, []string{"DELETE", "DELETE answered"}},
+		{"resumed out of service", state.PreUpdate, "me", true, false, []string{"PUT", "PUT answered", "DELETE", "DELETE answered"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.unfit = errors.New("the state is on a tmpfs")
+				w.foreman.hold(test.holder)
+				if test.stage != "" {
+					w.disk = &state.Record{Stage: test.stage, RunID: "r", Lock: "web"}
+				}
+				if !test.update {
+					w.hooks[state.NeedsUpdate] = []fakeHook{{"10-check", exits(0)}}
+				}
+				err := w.invoke(false)
+				if errors.Is(err, ErrUnfitHost) != test.asked || !test.asked && err != nil {
+					t.Errorf("got %v", err)
+				}
+				if diff := cmp.Diff(test.want, w.effects("PUT", "DELETE")); diff != "" || w.disk != nil || w.foreman.holder() != "" {
+					t.Errorf("%s; stage %q, the lock is held by %q", diff, w.stage(), w.foreman.holder())
+				}
+			})
+		})
+	}
+}
+
+// TestHostWarnings: they are logged, and the run goes on.
+func TestHostWarnings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.warnings = []string{"the resume unit is disabled"}
+		if err := w.invoke(false); err != nil || !strings.Contains(w.log.String(), "[WARN]  before the lock is asked for: warning=\"the resume unit is disabled\"") {
+			t.Errorf("%v\n%s", err, w.log)
+		}
+	})
+}

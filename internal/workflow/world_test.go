@@ -33,6 +33,8 @@ type world struct {
 	hooks          map[state.Stage][]fakeHook
 	listErr        map[state.Stage]error
 	unsafeSettings error
+	warnings       []string // of the host, before the lock is asked for
+	unfit          error
 	bootID         string
 	began          time.Time // of the boot
 	onReboot       func() error
@@ -220,6 +222,9 @@ func (h fakeHost) InhibitShutdown(string) (allow func()) {
 	return func() { _ = h.step("allow shutdown") }
 }
 func (h fakeHost) MachineID() string { return h.machine }
+func (h fakeHost) Vet(context.Context) ([]string, error) {
+	return h.warnings, h.unfit
+}
 
 func (h fakeHost) Inhibitors(context.Context) []Inhibitor {
 	if h.inhibitors == nil || h.dead {

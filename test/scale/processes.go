@@ -111,8 +111,8 @@ func configure(dir, url string, ca *dlmtest.CA, f model.Fleet, hold time.Duratio
 		return "", err
 	}
 	text := fmt.Sprintf("[main]\nlock_name = web\nforeman_url = %s\nclient_crt = %s\nclient_key = %s\nca = %s\nstate = %s\nlock = %s\n"+
-		"lock_retry_interval = %s\nlock_retry_jitter = %s\nlock_settle = %s\n", url, cert, key, ca.File(), filepath.Join(dir, "state"),
-		filepath.Join(dir, "lock"), f.Interval, f.Jitter, f.Settle)
+		"lock_retry_interval = %s\nlock_retry_jitter = %s\nlock_settle = %s\nboot_id_file = %s\n", url, cert, key, ca.File(), filepath.Join(dir, "state"),
+		filepath.Join(dir, "lock"), f.Interval, f.Jitter, f.Settle, filepath.Join(dir, "boot_id"))
 	for stage, script := range stages {
 		folder := filepath.Join(dir, stage+".d")
 		if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -125,6 +125,9 @@ func configure(dir, url string, ca *dlmtest.CA, f model.Fleet, hold time.Duratio
 			return "", err
 		}
 		text += fmt.Sprintf("%s.d = %s\n", stage, folder)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "boot_id"), []byte("boot-1\n"), 0o644); err != nil { // else a state on a tmpfs is refused
+		return "", err
 	}
 	config = filepath.Join(dir, "config.ini")
 	return config, os.WriteFile(config, []byte(text), 0o644)

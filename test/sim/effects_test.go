@@ -203,6 +203,7 @@ func (s selfOf) Uptime() (time.Duration, error) {
 }
 
 func (s selfOf) MachineID() string                     { return s.name }
+func (s selfOf) Vet(context.Context) ([]string, error) { return nil, nil }
 func (s selfOf) InhibitShutdown(string) (allow func()) { return func() {} }
 
 func (s selfOf) Inhibitors(context.Context) []workflow.Inhibitor {

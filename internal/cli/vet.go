@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/state"
+)
+
+// Vet looks for what `config check` would have told, and would cost the lock: the resume unit, the reboot command, and the tools of the hooks
+// that run after the update.
+func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
+	var found doubts
+	if _, err := findRebootCmd(h.config); err != nil {
+		found.add(fmt.Sprintf("reboot_cmd: %v: a reboot would fail, with the lock kept", err), "")
+	}
+	s := here(DefaultLibrary)
+	for _, stage := range []state.Stage{state.NeedsReboot, state.PostUpdate} {
+		dir := hooksDir(h.config, string(stage))
+		entries, _ := os.ReadDir(dir)
+		for _, entry := range entries {
+			path := filepath.Join(dir, entry.Name())
+			if name := s.library.Leads(string(stage), path); name != "" {
+				s.checkTools(&found, path, string(stage)+"/"+name)
+			}
+		}
+	}
+	if h.config.BootIDFile == config.KernelBootID {
+		if units, err := s.systemd(ctx, resumeUnit); err == nil {
+			if off := resumeOff(units[resumeUnit]); off != nil {
+				found = append(found, *off)
+			}
+		}
+	}
+	for _, one := range found {
+		warnings = append(warnings, one.String())
+	}
+	return warnings, vetState(h.config)
+}
+
+// vetState is an error if a boot empties the file system of the state: the run would be forgotten, and the lock held for ever.
+func vetState(c *config.Config) error {
+	if c.BootIDFile != config.KernelBootID { // reboots are played, and empty nothing
+		return nil
+	}
+	if kind := host.Emptied(filepath.Dir(c.State)); kind != "" {
+		return &configError{fmt.Errorf("state %s is on a file system that a boot empties (%s): the run would be forgotten, and the lock never given "+
+			"back; put it on a disk, as /var/lib/foreman_dlm_updater/state is in most cases", c.State, kind)}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"foreman-dlm-updater/internal/config"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// TestVet: what would cost the lock, and can be known before it is asked for.
+func TestVet(t *testing.T) {
+	dir := t.TempDir()
+	bin := dir + "/bin"
+	for _, err := range []error{
+		os.Mkdir(bin, 0o755), os.WriteFile(bin+"/reboot", nil, 0o755), os.Mkdir(dir+"/needs_reboot.d", 0o755), os.Mkdir(dir+"/post_update.d", 0o755),
+		os.Symlink(DefaultLibrary+"/needs_reboot.d/needrestart", dir+"/needs_reboot.d/50-needrestart"),
+		os.Symlink(DefaultLibrary+"/post_update.d/haproxy-ready", dir+"/post_update.d/50-haproxy-ready"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin)
+	c := &config.Config{State: dir + "/state", BootIDFile: dir + "/boot_id", RebootCmd: []string{"shutdown", "-r"},
+		StageDirs: map[string]string{"needs_reboot": dir + "/needs_reboot.d", "post_update": dir + "/post_update.d"}}
+	warnings, err := thisHost{config: c}.Vet(t.Context())
+	want := []string{
+		`reboot_cmd: shutdown: command "shutdown" not found in PATH "DIR/bin": a reboot would fail, with the lock kept`,
+		"DIR/needs_reboot.d/50-needrestart needs needrestart, which this host doesn't have",
+		"DIR/post_update.d/50-haproxy-ready needs socat, which this host doesn't have",
+		"DIR/post_update.d/50-haproxy-ready needs awk, which this host doesn't have",
+	}
+	var got []string
+	for _, warning := range warnings {
+		warning, _, _ = strings.Cut(strings.ReplaceAll(warning, dir, "DIR"), "; mend it with")
+		got = append(got, warning)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+
+	c.RebootCmd[0] = "reboot"
+	for _, tool := range []string{"needrestart", "socat", "awk"} {
+		if err := os.WriteFile(bin+"/"+tool, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if warnings, err := (thisHost{config: c}).Vet(t.Context()); len(warnings) != 0 || err != nil {
+		t.Errorf("with all of it: %q, %v", warnings, err)
+	}
+}
+
+// TestVetState: a boot would forget the run, unless reboots are played.
+func TestVetState(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, ""); errors.Is(err, unix.EPERM) {
+		t.Skip("needs the permission to mount")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, 0) })
+	c := &config.Config{State: dir + "/state", BootIDFile: config.KernelBootID, RebootCmd: []string{"/bin/true"}, StageDirs: map[string]string{}}
+	if _, err := (thisHost{config: c}).Vet(t.Context()); exitCode(err) != exitConfig || !strings.Contains(err.Error(), "a boot empties (tmpfs)") {
+		t.Errorf("got %v", err)
+	}
+	c.BootIDFile = "/run/boot_id"
+	if err := vetState(c); err != nil {
+		t.Error(err)
+	}
+}
