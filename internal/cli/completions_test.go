@@ -67,7 +67,7 @@ func completed(t *testing.T, dir string) map[string][]string {
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x
-	for _, limit := range []string{"failed", "orphan", "reboot", "held", "waiting", "not-run", "certificate"} {
+	for _, limit := range []string{"failed", "orphan", "reboot", "reboot-due", "held", "waiting", "not-run", "not-updated", "certificate"} {
 		values[limit] = nil // a time
 	}
 

@@ -26,9 +26,10 @@ func everything() Snapshot {
 	held := at.Add(-2 * time.Hour)
 	s := standing.Standing{Running: true, Lock: standing.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held}, RebootPending: &at}
 	s.SetRecord(&state.Record{Stage: state.LockGet, StageBegan: held.Add(-time.Hour)})
+	s.SetRebootDue(&state.RebootDue{Time: held})
 	s.Say(at)
 	return Snapshot{Standing: s, CertificateEnds: at.AddDate(1, 0, 0),
-		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), Result: NothingToDo,
+		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), First: at.AddDate(-1, 0, 0), Result: NothingToDo,
 			Took: map[state.Stage]float64{state.NeedsUpdate: 4.25, state.Update: 1800}}}
 }
 

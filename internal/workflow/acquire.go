@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -24,6 +25,7 @@ type acquisition struct {
 	waiting  bool   // it has begun to wait, and transient trouble doesn't cost it its turn
 	apart    bool   // it has waited since it began or sent a claim, which other hosts may have done at the same time
 	told     string // why it waits, as logged last
+	remedy   error  // ErrDisabled, ErrBarred, or nil: the same, for whoever says what to do
 
 	// holder is what the server has proved; every claim that is sent makes it unknown again.
 	holder holder
@@ -49,6 +51,7 @@ const (
 type obstacle struct {
 	why   string
 	since time.Time // zero: not known
+	as    error     // ErrDisabled, ErrBarred, or nil
 }
 
 func (o obstacle) String() string {
@@ -78,7 +81,7 @@ func (a *acquisition) get(ctx context.Context) error {
 			a.log.Info("lock acquired")
 			return nil
 		case err == nil && a.once:
-			return later("lock %q: %s", a.name, busy)
+			return &laterError{fmt.Sprintf("lock %q: %s", a.name, busy), busy.as}
 		case errors.As(err, &trouble) && (a.waiting || a.claimed) && !a.once:
 			busy = obstacle{why: "Foreman is unavailable"}
 		case err != nil:
@@ -165,7 +168,8 @@ func (a *acquisition) refused(ctx context.Context) (obstacle, error) {
 	case err != nil:
 		return obstacle{}, err
 	case busy.why == "":
-		busy.why = "nobody else holds it, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)"
+		busy = obstacle{why: "nobody else holds it, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)",
+			as: ErrBarred}
 	}
 	if lock.Self && a.ours {
 		a.log.Warn("Foreman does not confirm the lock, but this host holds it; going on", "why", busy.why)
@@ -178,14 +182,14 @@ func (a *acquisition) refused(ctx context.Context) (obstacle, error) {
 func inTheWay(lock Lock) obstacle {
 	switch {
 	case !lock.Enabled:
-		return obstacle{why: "the lock is disabled in Foreman"}
+		return obstacle{why: "the lock is disabled in Foreman", as: ErrDisabled}
 	case lock.Holder != "" && !lock.Self:
 		return heldBy(lock)
 	}
 	return obstacle{}
 }
 
-func heldBy(lock Lock) obstacle { return obstacle{"held by " + lock.Holder, lock.Updated} }
+func heldBy(lock Lock) obstacle { return obstacle{why: "held by " + lock.Holder, since: lock.Updated} }
 
 // show looks at the lock and keeps what the answer proves.
 func (a *acquisition) show(ctx context.Context) (Lock, error) {
@@ -211,7 +215,7 @@ func (w *Workflow) settle() time.Duration { return max(w.Settle, 3*w.Server.Slow
 
 // explain logs why the lock can't be had, once per change.
 func (a *acquisition) explain(busy obstacle, err error) {
-	a.waiting = true
+	a.waiting, a.remedy = true, busy.as
 	if busy.why == a.told {
 		return
 	}
@@ -245,7 +249,7 @@ func (a *acquisition) wait(ctx context.Context, trouble *Unavailable) error {
 	if !a.deadline.IsZero() {
 		left := time.Until(a.deadline)
 		if left <= 0 {
-			return later("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told)
+			return &laterError{fmt.Sprintf("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told), a.remedy}
 		}
 		interval = min(interval, left)
 	}
