@@ -119,6 +119,8 @@ func (r *reporter) end(ctx context.Context, last watch.Event, err error) {
 // ending is empty for an invocation that left everything as it was.
 func ending(last watch.Event, err error) metrics.Result {
 	switch {
+	case err != nil && exitCode(err) == exitLater && last.Standing.OutOfService():
+		return metrics.Interrupted
 	case err != nil && exitCode(err) == exitLater:
 		return metrics.GaveUp
 	case err != nil:

@@ -79,10 +79,10 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 	}
 }
 
-// outcomes are the metrics' results in other words: those of exit 75 have come later.
+// outcomes are the metrics' results in the words of status and the fact.
 var outcomes = map[metrics.Result]outcome.Result{
 	metrics.Finished: outcome.Finished, metrics.NothingToDo: outcome.NothingToDo, metrics.Rebooting: outcome.Rebooting,
-	metrics.GaveUp: outcome.NotNow, metrics.Failed: outcome.Failed,
+	metrics.GaveUp: outcome.NotNow, metrics.Interrupted: outcome.Interrupted, metrics.Failed: outcome.Failed,
 }
 
 // lookAtOutcome adds how the last invocation ended, and whether the next one would be refused before it begins.

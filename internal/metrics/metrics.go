@@ -32,10 +32,11 @@ const (
 	NothingToDo Result = "nothing_to_do" // there was no update
 	Rebooting   Result = "rebooting"     // the run goes on after the boot
 	GaveUp      Result = "gave_up"       // not now; the next one tries again
+	Interrupted Result = "interrupted"   // by a signal, and the host is out of service; the next one goes on
 	Failed      Result = "failed"
 )
 
-var results = []Result{Finished, NothingToDo, Rebooting, GaveUp, Failed}
+var results = []Result{Finished, NothingToDo, Rebooting, GaveUp, Interrupted, Failed}
 
 // success is whether the host had all updates then.
 func (r Result) success() bool { return r == Finished || r == NothingToDo }

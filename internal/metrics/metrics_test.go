@@ -121,7 +121,7 @@ func TestLast(t *testing.T) {
 	if diff := cmp.Diff(map[state.Stage]float64{state.Reboot: 7, state.Update: 1.5}, last.Took); diff != "" {
 		t.Error(diff)
 	}
-	for result, success := range map[Result]bool{Finished: true, NothingToDo: true, Rebooting: false, GaveUp: false, Failed: false} {
+	for result, success := range map[Result]bool{Finished: true, NothingToDo: true, Rebooting: false, GaveUp: false, Interrupted: false, Failed: false} {
 		last := Last{}
 		last.End(result, at)
 		if last.Result != result || !last.Success.IsZero() != success {

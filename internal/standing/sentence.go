@@ -2,6 +2,7 @@ package standing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -26,7 +27,7 @@ func (s *Standing) Say(now time.Time) {
 		s.Sentence += "; " + s.note
 	}
 	if len(s.Unseen) > 0 {
-		s.Sentence += "; could not see " + strings.Join(s.Unseen, "; ")
+		s.Sentence += "; could not see " + strings.Join(s.unsaid(), "; ")
 	}
 	s.Sentence = strings.Map(func(c rune) rune { // newlines, behind which systemd sees another variable, and what a damaged state file may hold
 		if !unicode.IsPrint(c) {
@@ -72,9 +73,21 @@ func (s *Standing) tell() (Code, string) {
 	return Idle, "nothing to do: no run in progress; " + s.Holder()
 }
 
+// unsaid is what could not be seen, without the reasons that the sentence has given already: what Foreman's absence or a certificate did to the
+// last run it often does to the look at the lock, too.
+func (s *Standing) unsaid() []string {
+	texts := slices.Clone(s.Unseen)
+	for i, text := range texts {
+		if what, why, _ := strings.Cut(text, ": "); why != "" && strings.Contains(s.Sentence, why) {
+			texts[i] = what + ", for the same reason"
+		}
+	}
+	return texts
+}
+
 // gaveUp: the last invocation did, and the host is in service and waits for nothing.
 func (s *Standing) gaveUp() bool {
-	return s.stop.Later && !s.Running && (s.Stage == "" || s.Stage == state.NeedsUpdate || s.Stage == state.LockGet)
+	return s.stop.Later && !s.Running && !s.OutOfService()
 }
 
 // stopped tells when, where and why the last invocation ended, and whether others before it have ended in the same way.

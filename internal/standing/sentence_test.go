@@ -117,6 +117,8 @@ func TestSentences(t *testing.T) {
 			Interrupted, "stage update was not finished (stopped by a signal 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
 		{stopped(Standing{Stage: state.LockRelease, Error: failed, Lock: mine}, Stop{At: at, Why: "release_timeout", Later: true}), Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
+		{stopped(Standing{Lock: dark, Unseen: []string{"the lock in Foreman: no answer"}}, Stop{At: at, Why: "show lock: no answer", Next: "look", Later: true}), NotNow,
+			"gave up 02:14: show lock: no answer; the holder of lock web is not known; look; could not see the lock in Foreman, for the same reason"},
 		{Standing{Lock: free, RebootDue: &RebootDue{at, "50-kernel", "no kernel found"}}, Idle, "nothing to do: no run in progress; lock web is free; " +
 			"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
 		{Standing{Lock: free, note: "how the last invocation ended is not known: read outcome"}, Idle,
@@ -159,7 +161,7 @@ func TestLast(t *testing.T) {
 	update := &state.Record{Stage: state.Update, RunID: "r", StageBegan: at}
 	success := outcome.Outcome{Ended: at, Result: outcome.Finished, Since: at, First: before, Success: at}
 	gaveUp := outcome.Outcome{Ended: at, Result: outcome.NotNow, Exit: 75, Since: before, First: before, Error: "e", Next: "n", Stage: state.LockGet}
-	signal := outcome.Outcome{Ended: at, Result: outcome.NotNow, Exit: 75, Since: at, First: before, Error: "e", Stage: state.Update, Left: outcome.Of(update)}
+	signal := outcome.Outcome{Ended: at, Result: outcome.Interrupted, Exit: 75, Since: at, First: before, Error: "e", Stage: state.Update, Left: outcome.Of(update)}
 	failed := outcome.Outcome{Ended: at, Result: outcome.Failed, Exit: 78, Since: before, First: before, Success: before, Error: "e", Next: "n"}
 	tests := []struct {
 		name    string

@@ -115,8 +115,8 @@ func (s *Standing) SetStopped(stop Stop) {
 func (s *Standing) SetLast(o outcome.Outcome) {
 	s.Last = &Last{Ended: o.Ended, Result: o.Result, Exit: o.Exit, Since: o.Since, First: o.First, Success: known(o.Success)}
 	s.SetRebootDue(o.RebootDue)
-	if (o.Result == outcome.NotNow || o.Result == outcome.Failed) && !s.Running && o.StillSo(s.Record) {
-		s.SetStopped(Stop{At: o.Ended, Stage: o.Stage, Why: o.Error, Next: o.Next, Later: o.Result == outcome.NotNow})
+	if o.Exit != 0 && !s.Running && o.StillSo(s.Record) {
+		s.SetStopped(Stop{At: o.Ended, Stage: o.Stage, Why: o.Error, Next: o.Next, Later: o.Result != outcome.Failed})
 	}
 }
 
@@ -131,6 +131,11 @@ func (s *Standing) SetRebootDue(due *state.RebootDue) {
 	if due != nil {
 		s.RebootDue = &RebootDue{Since: due.Time, Hook: due.Hook, Message: due.Message}
 	}
+}
+
+// OutOfService reports whether a run has the lock, and is between pre_update and lock_release.
+func (s *Standing) OutOfService() bool {
+	return s.Stage != "" && s.Stage != state.NeedsUpdate && s.Stage != state.LockGet
 }
 
 // Obstacle is what is in the way of a lock that is waited for.

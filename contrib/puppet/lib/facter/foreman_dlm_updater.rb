@@ -12,8 +12,8 @@ require 'json'
 #   error           why its stage was not finished: stage, hook, message, time
 #   reboot_pending  whether the host was told to reboot and has not yet
 #   reboot_due      a reboot may be due, as the last run could not find out: since, hook, message
-#   last_result     how the last run ended: success, failed, not_now, refused, bad_configuration, or systemd's word for a unit that was
-#                   killed; none if none has ended yet
+#   last_result     how the last run ended: success, failed, not_now, interrupted (by a signal, and the host is out of service), refused,
+#                   bad_configuration, or systemd's word for a unit that was killed; none if none has ended yet
 #   problem         in place of all but the last, if the updater can't say
 Facter.add(:foreman_dlm_updater) do
   program = '/usr/bin/foreman-dlm-updater'
@@ -37,6 +37,7 @@ Facter.add(:foreman_dlm_updater) do
     last = units.max_by { |unit| unit['ExecMainExitTimestampMonotonic'].to_i }
     ended = !last.nil? && last['ExecMainExitTimestampMonotonic'].to_i.positive?
     next last['Result'] if ended && !['success', 'exit-code'].include?(last['Result'])
+    next 'interrupted' if last_run && last_run['result'] == 'interrupted'
     next exits.fetch(last_run['exit'].to_s, 'failed') if last_run
 
     ended ? exits.fetch(last['ExecMainStatus'], 'failed') : 'none'
@@ -60,7 +61,7 @@ Facter.add(:foreman_dlm_updater) do
         'running'        => status['running'],
         'reboot_pending' => stage == 'reboot' || status.key?('reboot_pending_since'),
         'reboot_due'     => status['reboot_due'],
-        'last_result'    => status['code'] == 'failed' ? 'failed' : last_exit.call(status['last']),
+        'last_result'    => error && status['last'].nil? ? 'failed' : last_exit.call(status['last']),
         'stage'          => stage,
         'run'            => status['run'],
         'began'          => status['began'],

@@ -74,10 +74,16 @@ describe 'fact foreman_dlm_updater' do
     'success' => [0, [never, never]], # before the last boot
     'oom-kill' => [0, [['oom-kill', 9, 10], never]],
     'failed' => [9, []],
+    'refused' => [77, []],
   }.each do |result, (exit, units)|
     it("tells of a run on record that ended with #{exit}: #{result}") do
       expect(fact(JSON.generate(idle.merge('last' => { 'exit' => exit })), *units)['last_result']).to eq result
     end
+  end
+
+  it 'tells of a run that a signal has stopped while the host is out of service' do
+    stopped = { 'exit' => 75, 'result' => 'interrupted' }
+    expect(fact(JSON.generate(begun.merge('code' => 'interrupted', 'stage' => 'update', 'last' => stopped)), never, never)['last_result']).to eq 'interrupted'
   end
 
   ['', "{\n", 'no JSON'].each do |printed|
