@@ -91,6 +91,7 @@ var happenings = []happening{
 		h.conf["state"] = h.path("open/state")
 		return h.run()
 	}},
+	{"the log's file can't be opened", func(h *outcomeHost) string { h.conf["log"] = h.path("none/log"); return h.run() }},
 	{"the disk of the state is full", (*outcomeHost).fullDisk},
 	{"the disk of the state gets full in a stage", (*outcomeHost).fullDiskInStage},
 	{"the state can't be read", func(h *outcomeHost) string { h.put("state", "<html>\n"); return h.run() }},

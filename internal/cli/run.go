@@ -25,12 +25,16 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	terminal, journal := logging.Detect(p.Stderr)
-	log, outputs, err := logging.New(logging.Options{
+	options := logging.Options{
 		File: c.Log, Retention: c.LogRetention, Level: c.LogLevel, JSON: c.LogJSON,
 		Stderr: p.Stderr, Terminal: terminal, Journal: journal,
-	})
-	if err != nil {
-		return &configError{err}
+	}
+	log, outputs, noLog := logging.New(options)
+	if noLog != nil { // to be told as any other reason for which no run can begin
+		options.File, noLog = "", &configError{noLog}
+		if log, outputs, err = logging.New(options); err != nil {
+			return &configError{err}
+		}
 	}
 	defer outputs.Close()
 	for _, problem := range problems {
@@ -44,7 +48,13 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	}
 	if err == nil {
 		defer instance.Close()
+		err = noLog
 	}
+	return cmd.work(p, c, log, err)
+}
+
+// work runs the workflow, unless it is refused, and tells everybody what happens, and how it ended.
+func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused error) error {
 	defer context.AfterFunc(p.Context, func() {
 		log.Warn("told to stop: a hook that runs may finish, and no further one is started; a second signal ends it")
 	})()
@@ -60,6 +70,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 		options.See = reports.see
 	}
 	seen := watch.Watch(work, options)
+	err := refused
 	if err == nil {
 		err = work.Run(p.Context, cmd.AfterReboot)
 	} else {

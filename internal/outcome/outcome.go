@@ -183,11 +183,14 @@ func cut(text string, most int) string {
 
 // replace puts a new file in the place of the old one.
 func (f File) replace(content []byte) error {
-	fresh := filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".new") // one name: what a crash leaves is replaced by the next
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	const anew = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	fresh := filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".new")
+	to, err := os.OpenFile(fresh, anew, 0o640)
+	if errors.Is(err, fs.ErrExist) { // what a crash has left
+		if err = os.Remove(fresh); err == nil {
+			to, err = os.OpenFile(fresh, anew, 0o640)
+		}
 	}
-	to, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,12 @@ func TestWriteAndRead(t *testing.T) {
 	record := &state.Record{RunID: "r", Stage: state.Update, StageBegan: at}
 	want := Outcome{Format: 1, Ended: at, Result: Failed, Exit: 1, Since: at, First: at, Error: "disk <full>", Next: "free space", Stage: state.Update,
 		Left: Of(record), RebootDue: &state.RebootDue{Time: at, Hook: "50-x", Message: "m", Boot: state.Boot{ID: "b"}}}
-	for range 2 { // where nothing was, and over the first
+	for _, left := range []string{"", "half a one"} { // where nothing was; and over the first, with what a crash has left
+		if left != "" {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(f.Path), ".state.last.new"), []byte(left), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := f.Write(want); err != nil {
 			t.Fatal(err)
 		}
