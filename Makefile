@@ -7,7 +7,7 @@ LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -vE '\.(txtar|md)$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input deps clean
+.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input docs-outcomes deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -124,6 +124,9 @@ DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:creat
   promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint
 # Those that bring no command.
 DEPS += $(foreach package,ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli,/usr/share/doc/$(package):$(package))
+docs-outcomes: ## write the table of what happens, and what says so, in docs/monitoring.md from the test
+	$(GO) test -count=1 -run 'TestOutcomes$$' ./internal/cli -update
+
 deps: # installs what the tests need
 	@missing=; for dep in $(DEPS); do command -v "$${dep%%:*}" >/dev/null || [ -d "$${dep%%:*}" ] || missing="$$missing $${dep##*:}"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -12,14 +12,15 @@ const module = "foreman-dlm-updater"
 
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
 // way: cmd, then cli, then the rest, which know nothing of each other, but for the line of those who tell of a run: watch, standing, workflow,
-// state; history knows state, and metrics also standing. The leaf internal/file may be imported by all.
+// state; history and outcome know state, standing also outcome, and metrics also standing. The leaf internal/file may be imported by all.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/dlm/dlmtest"},
 	"internal/cli": {"internal/config", "internal/dlm", "internal/history", "internal/hook", "internal/host", "internal/logging", "internal/metrics",
-		"internal/standing", "internal/state", "internal/watch", "internal/workflow"},
+		"internal/outcome", "internal/standing", "internal/state", "internal/watch", "internal/workflow"},
 	"internal/watch":       {"internal/standing", "internal/state", "internal/workflow"},
-	"internal/standing":    {"internal/state", "internal/workflow"},
+	"internal/standing":    {"internal/outcome", "internal/state", "internal/workflow"},
+	"internal/outcome":     {"internal/state"},
 	"internal/metrics":     {"internal/standing", "internal/state"},
 	"internal/workflow":    {"internal/state"},
 	"internal/history":     {"internal/state"},

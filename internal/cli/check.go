@@ -21,12 +21,14 @@ import (
 )
 
 type checkCmd struct {
-	Failed      limits  `default:"0s,0s" placeholder:"W,C" help:"A stage failed that long ago, and was not tried again (0s,0s)."`
+	Failed      limits  `default:"0s,0s" placeholder:"W,C" help:"A stage failed that long ago, or a run could not begin, and did not succeed since (0s,0s)."`
 	Orphan      limits  `default:"0s,12h" placeholder:"W,C" help:"This host holds the lock, and no run is in progress (0s,12h)."`
 	Reboot      *limits `placeholder:"W,C" help:"The host was told to reboot and has not gone down (reboot_timeout, and twice that)."`
+	RebootDue   limits  `default:"0s,-" placeholder:"W,C" help:"A reboot may be due: a hook could not find out (0s,-)."`
 	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The run in progress holds the lock (4h,12h)."`
-	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"It waits for the lock (12h,24h)."`
-	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started the program (3d,7d)."`
+	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"It waits for the lock, which another host has (12h,24h)."`
+	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started a run (3d,7d)."`
+	NotUpdated  limits  `default:"14d,30d" placeholder:"W,C" help:"No run has finished or found nothing to do (14d,30d)."`
 	Certificate limits  `default:"14d,3d" placeholder:"W,C" help:"What is left of client_crt, at most (14d,3d)."`
 }
 
@@ -110,18 +112,23 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 		{name: "failed", limits: cmd.Failed},
 		{name: "orphan", limits: cmd.Orphan},
 		{name: "reboot", limits: limits{c.RebootTimeout, 2 * c.RebootTimeout}},
+		{name: "reboot_due", limits: cmd.RebootDue},
 		{name: "held", limits: cmd.Held},
 		{name: "waiting", limits: cmd.Waiting},
 		{name: "not_run", limits: cmd.NotRun},
+		{name: "not_updated", limits: cmd.NotUpdated},
 		{name: "certificate", limits: cmd.Certificate, falling: true},
 	}
-	failed, orphan, reboot, held, waiting, notRun, certificate := &all[0], &all[1], &all[2], &all[3], &all[4], &all[5], &all[6]
+	failed, orphan, reboot, due, held, waiting := &all[0], &all[1], &all[2], &all[3], &all[4], &all[5]
+	notRun, notUpdated, certificate := &all[6], &all[7], &all[8]
 	if cmd.Reboot != nil {
 		reboot.limits = *cmd.Reboot
 	}
 	switch {
 	case s.Code == standing.Failed:
 		failed.since(&s.Error.Time, now, "")
+	case s.Code == standing.Stopped:
+		failed.since(s.FailingSince(), now, "")
 	case s.Code == standing.Orphan && s.Lock.Since == nil:
 		orphan.since(&now, now, "")
 	case s.Code == standing.Orphan:
@@ -131,8 +138,15 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 	if s.Code != standing.Orphan {
 		held.since(s.HeldSince(), now, "this host has held the lock for %s")
 	}
-	waiting.since(s.WantedSince(), now, "it waits too long")
-	if last, fresh, err := lastInvocation(c); err != nil {
+	if s.RebootDue != nil {
+		due.since(&s.RebootDue.Since, now, "")
+	}
+	// Who disabled the lock, or bars this host, did so on purpose, and mostly for many hosts: that counts by not_updated alone.
+	if obstacle := s.Obstacle(); obstacle != standing.Disabled && obstacle != standing.Barred {
+		waiting.since(s.WantedSince(), now, "it waits too long")
+	}
+	notUpdated.since(s.NotUpdatedSince(), now, "no run has finished or found nothing to do for %s")
+	if last, fresh, err := lastInvocation(c, s); err != nil {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("when it was started last: %v", err))
 	} else if fresh && !s.Running {
 		notRun.since(&last, now, "no run was ever started, and the configuration is %s old: see `systemctl list-timers foreman-dlm-updater.timer`")
@@ -160,8 +174,15 @@ func (f *finding) since(t *time.Time, now time.Time, text string) {
 
 func (f *finding) left(d time.Duration, text string) { f.applies, f.value, f.text = true, d, text }
 
-// lastInvocation is when the program took the lock file beside the state last; if it never did, when the configuration was changed.
-func lastInvocation(c *config.Config) (last time.Time, fresh bool, err error) {
+// lastInvocation is when the last run ended, or began its last stage; where that is not known, when the program took the lock file beside the
+// state last; and if it never did, when the configuration was changed.
+func lastInvocation(c *config.Config, s *standing.Standing) (last time.Time, fresh bool, err error) {
+	if s.Last != nil {
+		if s.StageBegan != nil && s.StageBegan.After(s.Last.Ended) {
+			return *s.StageBegan, false, nil
+		}
+		return s.Last.Ended, false, nil
+	}
 	last, err = host.LastInvocation(c.State)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return last, false, err

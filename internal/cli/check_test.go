@@ -13,6 +13,7 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -30,6 +31,7 @@ type checked struct {
 	neverRun bool
 	certLeft time.Duration // 0: 30 days
 	noCert   bool
+	last     *outcome.Outcome
 	flags    string
 }
 
@@ -74,6 +76,22 @@ func TestCheck(t *testing.T) {
 	}
 	waits := func(d time.Duration) *state.Record { return &state.Record{Stage: state.LockGet, StageBegan: ago(d)} }
 
+	disabled := &workflow.Lock{Holder: "web3", Updated: ago(time.Hour)}
+	barred := func(d time.Duration) *state.Record {
+		r := waits(d)
+		r.Story = &state.Story{Waiting: &state.Waiting{Since: ago(d), Barred: true}}
+		return r
+	}
+	ended := func(result outcome.Result, exit int, d, since, success time.Duration) *outcome.Outcome {
+		o := &outcome.Outcome{Ended: ago(d), Result: result, Exit: exit, Since: ago(since), First: ago(90 * oneDay), Success: ago(success), Error: "why", Next: "what to do"}
+		if success == 0 {
+			o.Success = time.Time{}
+		}
+		return o
+	}
+	due := ended(outcome.NothingToDo, 0, time.Hour, oneDay, time.Hour)
+	due.RebootDue = &state.RebootDue{Time: ago(oneDay), Hook: "50-x", Message: "m"}
+
 	const idle = "nothing to do: no run in progress; lock web is free"
 	tests := []struct {
 		name string
@@ -116,6 +134,26 @@ func TestCheck(t *testing.T) {
 		{"it waits long", checked{running: true, record: waits(13 * time.Hour), lock: other}, pluginWarning, "it waits too long; waiting 13 h for lock web: held by web3"},
 		{"too long", checked{running: true, record: waits(25 * time.Hour), lock: other}, pluginCritical, "it waits too long; waiting 1 d 1 h"},
 		{"not with these limits", checked{running: true, record: waits(25 * time.Hour), lock: other, flags: "--waiting=-,-"}, pluginOK, "waiting 1 d 1 h"},
+
+		{"for a disabled lock, on purpose", checked{running: true, record: waits(13 * oneDay), lock: disabled}, pluginOK, "waiting 13 d for lock web: lock web is disabled"},
+		{"barred, on purpose", checked{running: true, record: barred(13 * oneDay), lock: free}, pluginOK, "waiting 13 d for lock web: Foreman bars this host"},
+		{"for a disabled lock, too long", checked{running: true, record: waits(15 * oneDay), lock: disabled, last: ended(outcome.Finished, 0, 15*oneDay, 15*oneDay, 15*oneDay)},
+			pluginWarning, "no run has finished or found nothing to do for 15 d; waiting 15 d for lock web: lock web is disabled"},
+
+		{"not now", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 13*oneDay, 13*oneDay)}, pluginOK, "gave up TIME: why (it has ended like this each time since TIME); "},
+		{"not now, for long", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 15*oneDay, 15*oneDay)}, pluginWarning,
+			"no run has finished or found nothing to do for 15 d; gave up TIME: why"},
+		{"not now, for too long", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 31*oneDay)}, pluginCritical, "no run has finished"},
+		{"not now, from the first day on", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 0)}, pluginCritical,
+			"no run has finished or found nothing to do for 90 d; gave up"},
+		{"not now, and that is custom here", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 0), flags: "--not-updated=100d,-"}, pluginOK, "gave up"},
+		{"it could not begin", checked{lock: free, last: ended(outcome.Failed, 78, time.Hour, oneDay, oneDay)}, pluginCritical,
+			"the run stopped TIME: why (it has ended like this each time since TIME); lock web is free; what to do |"},
+		{"it could not begin, and that was tolerated", checked{lock: free, last: ended(outcome.Failed, 77, time.Hour, oneDay, oneDay), flags: "--failed=2h,-"}, pluginWarning,
+			"the run stopped"},
+		{"a reboot may be due", checked{lock: free, last: due}, pluginWarning, idle + "; a reboot may be due since TIME: needs_reboot hook 50-x: m |"},
+		{"a reboot may be due, and is awaited", checked{lock: free, last: due, flags: "--reboot-due=7d,-"}, pluginOK, idle + "; a reboot may be due"},
+		{"hooks run by hand are no run", checked{lock: free, last: ended(outcome.Finished, 0, 4*oneDay, oneDay, 4*oneDay)}, pluginWarning, "no run was started for 4 d: see"},
 
 		{"not run for two days", checked{lock: free, lastRun: 2 * oneDay}, pluginOK, idle},
 		{"for four", checked{lock: free, lastRun: 4 * oneDay}, pluginWarning, "no run was started for 4 d: see `systemctl list-timers foreman-dlm-updater.timer`; " + idle},
@@ -160,6 +198,9 @@ func TestCheck(t *testing.T) {
 		}
 		s := &standing.Standing{Running: h.running, PID: 7, Lock: standing.Lock{Name: "web"}}
 		s.SetRecord(h.record)
+		if h.last != nil {
+			s.SetLast(*h.last)
+		}
 		if h.pending {
 			s.SetBoot(state.Boot{ID: "a"})
 		}

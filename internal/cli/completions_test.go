@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,7 +23,8 @@ import (
 func TestMain(m *testing.M) {
 	syscall.Umask(0o022) // hooks that others can write don't run
 	if filepath.Base(os.Args[0]) == "foreman-dlm-updater" {
-		os.Exit(Main(Process{context.Background(), context.Background(), os.Stdout, os.Stderr}, os.Args[1:]))
+		first, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		os.Exit(Main(Process{first, context.Background(), os.Stdout, os.Stderr}, os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }
@@ -67,7 +69,7 @@ func completed(t *testing.T, dir string) map[string][]string {
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x
-	for _, limit := range []string{"failed", "orphan", "reboot", "held", "waiting", "not-run", "certificate"} {
+	for _, limit := range []string{"failed", "orphan", "reboot", "reboot-due", "held", "waiting", "not-run", "not-updated", "certificate"} {
 		values[limit] = nil // a time
 	}
 

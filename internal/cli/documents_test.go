@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/alecthomas/kong"
@@ -132,7 +133,7 @@ func TestFilesAreDocumented(t *testing.T) {
 			there = append(there, value)
 		}
 	}
-	there = append(there, defaults(t)["state"]+".lock") // see host.Only
+	there = append(there, defaults(t)["state"]+".lock", outcome.Beside(defaults(t)["state"]).Path) // see host.Only
 	there = append(there, each(document(t, "contrib/hooks/lib/record.sh"), `DLM_HOOKS_STATE:-(.*?)}`)...)
 	contents := document(t, "test/packages/contents")
 	there = append(there, each(contents, `(?m)^\S+ -\S+ root:root (/(?:etc|usr/lib)/.*)$`)...)

@@ -94,7 +94,7 @@ func (cmd *historyListCmd) Run(p *Process, path configPath) error {
 	fmt.Fprintln(table, "RUN\tBEGAN\tTOOK\tWAITED\tREBOOTS\tRESULT")
 	for _, run := range runs {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", run.Run, began(run), took(lasted(run)), took(millis(run.WaitedMS)), run.Reboots,
-			outcome(run))
+			became(run))
 	}
 	return table.Flush()
 }
@@ -117,14 +117,17 @@ func lasted(run history.Run) time.Duration {
 	return run.Ended.Sub(run.Began)
 }
 
-// outcome says in a few words what became of a run.
-func outcome(run history.Run) string {
+// became says in a few words what became of a run.
+func became(run history.Run) string {
 	text := run.Result
 	if run.Result != string(watch.RunFinished) {
 		text += " in " + string(run.Stage)
 	}
 	if run.Failure != nil {
 		text += ", failed in " + where(run.Failure)
+	}
+	if run.RebootDue != nil {
+		text += ", a reboot may be due"
 	}
 	return text
 }
@@ -183,7 +186,7 @@ func find(runs []history.Run, name string) (history.Run, error) {
 // timeline is a run, step by step.
 func timeline(run history.Run) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "run %s, lock %s: %s\n", run.Run, run.Lock, outcome(run))
+	fmt.Fprintf(&b, "run %s, lock %s: %s\n", run.Run, run.Lock, became(run))
 	fmt.Fprintf(&b, "began %s, took %s, waited %s for the lock, %d reboots, %d invocations\n", began(run), took(lasted(run)),
 		took(millis(run.WaitedMS)), run.Reboots, run.Invocations)
 	if run.Error != "" {
@@ -203,6 +206,9 @@ func timeline(run history.Run) string {
 			fmt.Fprintf(&b, ": %s", step.Error)
 		}
 		fmt.Fprintln(&b)
+	}
+	if due := run.RebootDue; due != nil {
+		fmt.Fprintf(&b, "\na reboot may be due since %s: needs_reboot hook %s: %s\n", clock(due.Time), due.Hook, due.Message)
 	}
 	if failure := run.Failure; failure != nil {
 		fmt.Fprintf(&b, "\nfailed %s in %s: %s\n", clock(failure.Time), where(failure), failure.Message)

@@ -30,8 +30,9 @@ type reporter struct {
 	refused  error // why the file is left alone
 	warned   bool
 
-	code  standing.Code // as seen last
-	stage state.Stage
+	code     standing.Code // as seen last
+	stage    state.Stage
+	obstacle standing.Obstacle
 }
 
 func newReporter(c *config.Config, log hclog.Logger) *reporter {
@@ -44,10 +45,10 @@ func newReporter(c *config.Config, log hclog.Logger) *reporter {
 // see takes the news, if it is some: another sentence need not be another state. It never blocks: an older event that waits is dropped.
 func (r *reporter) see(event watch.Event) {
 	s := event.Standing
-	if event.Record == nil || s.Code == r.code && s.Stage == r.stage {
+	if event.Record == nil || s.Code == r.code && s.Stage == r.stage && s.Obstacle() == r.obstacle {
 		return
 	}
-	r.code, r.stage = s.Code, s.Stage
+	r.code, r.stage, r.obstacle = s.Code, s.Stage, s.Obstacle()
 	select {
 	case <-r.events:
 	default:
@@ -80,6 +81,9 @@ func (r *reporter) tell(event watch.Event) {
 		return
 	}
 	r.snapshot.Standing, r.snapshot.Invocation = event.Standing, r.begun
+	if r.snapshot.First.IsZero() {
+		r.snapshot.First = r.begun
+	}
 	if event.Record != nil {
 		r.snapshot.Learn(event.Record.Story)
 	}
@@ -115,6 +119,8 @@ func (r *reporter) end(ctx context.Context, last watch.Event, err error) {
 // ending is empty for an invocation that left everything as it was.
 func ending(last watch.Event, err error) metrics.Result {
 	switch {
+	case err != nil && exitCode(err) == exitLater && last.Standing.OutOfService():
+		return metrics.Interrupted
 	case err != nil && exitCode(err) == exitLater:
 		return metrics.GaveUp
 	case err != nil:
@@ -123,7 +129,7 @@ func ending(last watch.Event, err error) metrics.Result {
 		return metrics.Rebooting
 	case last.Standing.Stage != "":
 		return ""
-	case last.Stage == state.NeedsUpdate:
+	case last.Record == nil, last.Stage == state.NeedsUpdate:
 		return metrics.NothingToDo
 	}
 	return metrics.Finished

@@ -29,8 +29,10 @@ func TestMadeUpEvents(t *testing.T) {
 		watch.Rebooting: "reboot asked for 02:31, host has not gone down; lock web held by this host since 02:19",
 		watch.Resumed:   "stage post_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
 		watch.Finished:  "nothing to do: no run in progress; lock web is free",
-		watch.GaveUp: "the run stopped: not had within 15m0s (lock_timeout); lock web held by web3.example.com since 02:19; " +
-			"nothing to mend on this host; the next `foreman-dlm-updater run` goes on",
+		watch.RebootDue: "nothing to do: no run in progress; lock web is free; a reboot may be due since 02:31: needs_reboot hook 50-example: " +
+			"it could not find out (exit 75, cannot_tell_exit)",
+		watch.GaveUp: "gave up 02:31 in stage lock_get: not had within 15m0s (lock_timeout); lock web held by web3.example.com since 02:19; " +
+			"nothing to fix on this host; the next `foreman-dlm-updater run` goes on",
 		watch.Alive: "stage update is running since 02:19 (pid 1); lock web held by this host since 02:19",
 	}
 	for _, kind := range watch.Kinds {

@@ -77,8 +77,8 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 // madeUpStages says in which stage the made-up run is when an event happens.
 var madeUpStages = map[watch.Kind]state.Stage{
 	watch.Started: state.LockGet, watch.Waiting: state.LockGet, watch.Acquired: state.PreUpdate, watch.Failed: state.Update,
-	watch.Rebooting: state.PostUpdate, watch.Resumed: state.PostUpdate, watch.Finished: state.LockRelease, watch.GaveUp: state.LockGet,
-	watch.Alive: state.Update,
+	watch.Rebooting: state.PostUpdate, watch.Resumed: state.PostUpdate, watch.Finished: state.LockRelease, watch.RebootDue: state.LockRelease,
+	watch.GaveUp: state.LockGet, watch.Alive: state.Update,
 }
 
 // madeUp is an event as a run would tell it. Its run is always called the same, so that a test can end what another has begun.
@@ -100,12 +100,17 @@ func madeUp(kind watch.Kind, c *config.Config, now time.Time) watch.Event {
 		s.RebootPending = &now
 	case watch.Finished:
 		record, lock = nil, workflow.Lock{Enabled: true}
+	case watch.RebootDue:
+		event.Hook, event.Error = "50-example", "it could not find out (exit 75, cannot_tell_exit)"
+		s.SetRebootDue(&state.RebootDue{Time: now, Hook: event.Hook, Message: event.Error})
+		record, lock = nil, workflow.Lock{Enabled: true}
 	case watch.GaveUp:
 		event.Error = "not had within 15m0s (lock_timeout)"
-		s.Stopped, s.Next = event.Error, afterStop(workflow.ErrTryLater)
+		s.SetStopped(standing.Stop{At: now, Stage: stage, Why: event.Error, Next: afterStop(workflow.ErrTryLater), Later: true})
 		record, lock = nil, workflow.Lock{Enabled: true, Holder: "web3.example.com", Updated: began}
 	}
-	if kind == watch.Failed || kind == watch.Finished || kind == watch.GaveUp {
+	switch kind {
+	case watch.Failed, watch.Finished, watch.RebootDue, watch.GaveUp:
 		s.Running, s.PID = false, 0
 	}
 	s.SetRecord(record)

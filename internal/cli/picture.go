@@ -45,6 +45,7 @@ func colours() painter {
 var tint = map[standing.Code]string{
 	standing.Idle: green, standing.Running: blue, standing.Waiting: yellow, standing.RebootPending: yellow, standing.Rebooted: yellow,
 	standing.Interrupted: yellow, standing.Orphan: red, standing.Failed: red, standing.Stopped: red,
+	standing.NotNow: yellow,
 }
 
 // draw is what a terminal shows: the sentence, and the stages of the run in progress.

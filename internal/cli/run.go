@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/logging"
@@ -24,46 +25,62 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	terminal, journal := logging.Detect(p.Stderr)
-	log, outputs, err := logging.New(logging.Options{
+	options := logging.Options{
 		File: c.Log, Retention: c.LogRetention, Level: c.LogLevel, JSON: c.LogJSON,
 		Stderr: p.Stderr, Terminal: terminal, Journal: journal,
-	})
-	if err != nil {
-		return &configError{err}
+	}
+	log, outputs, noLog := logging.New(options)
+	if noLog != nil { // to be told as any other reason for which no run can begin
+		options.File, noLog = "", &configError{noLog}
+		if log, outputs, err = logging.New(options); err != nil {
+			return &configError{err}
+		}
 	}
 	defer outputs.Close()
 	for _, problem := range problems {
 		log.Warn("configuration", "problem", problem.String())
 	}
-	if err := vetFiles(c); err != nil {
+	instance, err := begin(c)
+	var running *host.RunningError
+	if errors.As(err, &running) { // which tells how it ends
 		tell(log, err)
 		return &toldError{err}
 	}
-	instance, err := host.Only(c.Lock, c.State)
-	if err != nil {
-		tell(log, err)
-		return &toldError{err}
+	if err == nil {
+		defer instance.Close()
+		err = noLog
 	}
-	defer instance.Close()
+	return cmd.work(p, c, log, err)
+}
+
+// work runs the workflow, unless it is refused, and tells everybody what happens, and how it ended.
+func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused error) error {
 	defer context.AfterFunc(p.Context, func() {
 		log.Warn("told to stop: a hook that runs may finish, and no further one is started; a second signal ends it")
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log)
+	before := lastOutcome(c, log)
 	notifiers := newNotifiers(p, c, log)
 	defer notifiers.close()
-	options := watch.Options{Show: host.Notify, Next: afterStop, Listeners: notifiers.listen()}
+	options := watch.Options{Show: host.Notify, Next: afterStop, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)
 		options.See = reports.see
 	}
 	seen := watch.Watch(work, options)
-	err = work.Run(p.Context, cmd.AfterReboot)
+	err := refused
+	if err == nil {
+		err = work.Run(p.Context, cmd.AfterReboot)
+	} else {
+		_, _ = work.Store.Load() // so that it can be told what is on record
+	}
 	seen.Ended(err)
 	if err != nil { // first: history and metrics may be on a disk that hangs
 		tellStopped(log, err, seen)
 	}
+	keepOutcome(c, log, cmd.AfterReboot, before, seen, err)
 	keepHistory(c, log, seen, err)
 	if reports != nil {
 		reports.end(p.Context, seen.Last(), err)
@@ -73,6 +90,18 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 	}
 	seen.Close()
 	return err
+}
+
+// begin makes this the only invocation, if nobody else could change the files by which it is.
+func begin(c *config.Config) (*host.Instance, error) {
+	if err := vetFiles(c); err != nil {
+		var running *host.RunningError
+		if other := host.Running(c.Lock, c.State); errors.As(other, &running) {
+			return nil, other
+		}
+		return nil, err
+	}
+	return host.Only(c.Lock, c.State)
 }
 
 // severity is how loud the log is about an error.
@@ -131,8 +160,13 @@ func afterStop(err error) string {
 	if errors.Is(err, dlm.ErrUnavailable) {
 		return "the next `foreman-dlm-updater run` goes on; if it lasts, look for the cause with `foreman-dlm-updater config check`"
 	}
-	if exitCode(err) == exitLater {
-		return "nothing to mend on this host; the next `foreman-dlm-updater run` goes on"
+	switch {
+	case errors.Is(err, workflow.ErrDisabled):
+		return "when it is time, enable the lock in Foreman (Monitor > Distributed Locks); the next `foreman-dlm-updater run` tries again"
+	case errors.Is(err, workflow.ErrBarred):
+		return "if it is to update, set this host's parameter can_acquire_update_locks to true in Foreman; the next `foreman-dlm-updater run` tries again"
+	case exitCode(err) == exitLater:
+		return "nothing to fix on this host; the next `foreman-dlm-updater run` goes on"
 	}
 	return "mend the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
 }

@@ -108,6 +108,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*standing.Sta
 	s := &standing.Standing{Lock: standing.Lock{Name: c.LockName}}
 	lookAtInstance(s, c)
 	s.SetRecord(record)
+	lookAtOutcome(ctx, s, c)
 	lookAtReboot(ctx, s, c)
 	lookAtInhibitors(ctx, s)
 	if !offline {

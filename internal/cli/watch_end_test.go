@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -37,22 +38,30 @@ func TestSentenceOfAFailedInvocation(t *testing.T) {
 		want   string
 	}{
 		{nil, nil, "nothing to do: no run in progress" + dark},
-		{nil, errors.Join(workflow.ErrUnsafeHooks, unsafe), "the run stopped: hooks refused refused stage directory /etc/x.d: " +
+		{nil, errors.Join(workflow.ErrUnsafeHooks, unsafe), "the run stopped TIME: hooks refused refused stage directory /etc/x.d: " +
 			"/etc/x.d/a: is odd" + dark + "; mend what is named above, then `foreman-dlm-updater config check`"},
-		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: workflow.ErrTryLater}, "the run stopped: stage lock_get: try later" +
-			dark + "; nothing to mend on this host; the next `foreman-dlm-updater run` goes on"},
+		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: workflow.ErrTryLater}, "gave up TIME in stage lock_get: try later" +
+			dark + "; nothing to fix on this host; the next `foreman-dlm-updater run` goes on"},
+		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: errors.Join(workflow.ErrTryLater, workflow.ErrBarred)}, "gave up TIME in stage " +
+			"lock_get: try later this host is barred" + dark + "; if it is to update, set this host's parameter can_acquire_update_locks to true in Foreman; " +
+			"the next `foreman-dlm-updater run` tries again"},
+		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: errors.Join(workflow.ErrTryLater, workflow.ErrDisabled)}, "gave up TIME in stage " +
+			"lock_get: try later the lock is disabled" + dark + "; when it is time, enable the lock in Foreman (Monitor > Distributed Locks); " +
+			"the next `foreman-dlm-updater run` tries again"},
+		{&state.Record{Stage: state.Update}, &workflow.StageError{Stage: state.Update, Lock: "web", Err: workflow.ErrTryLater},
+			"stage update was not finished (try later TIME) and nothing runs" + dark + "; go on with `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update}, errors.New("write state: no space left on device"),
-			"the run stopped: write state: no space left on device" + dark + "; mend the cause, then `foreman-dlm-updater run`; where it stands: " +
+			"the run stopped TIME: write state: no space left on device" + dark + "; mend the cause, then `foreman-dlm-updater run`; where it stands: " +
 				"`foreman-dlm-updater status`"},
 		{&state.Record{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}},
 			&workflow.StageError{Stage: state.Update, Err: errors.New("hook 50-apt: exit 100")},
-			"stage update failed 2026-11-22 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
+			"stage update failed 2026-11-22 TIME in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: unsafe.Error()}}, unsafe,
-			"stage update failed 2026-11-22 02:14 (refused stage directory /etc/x.d: /etc/x.d/a: is odd), lock kept; " +
+			"stage update failed 2026-11-22 TIME (refused stage directory /etc/x.d: /etc/x.d/a: is odd), lock kept; " +
 				"mend it, then `foreman-dlm-updater run`"},
 	}
 	for _, test := range tests {
-		got := endedWith(test.record, test.err)
+		got := regexp.MustCompile(` \d\d:\d\d([:) ])`).ReplaceAllString(endedWith(test.record, test.err), " TIME$1")
 		if got != test.want {
 			t.Errorf("got  %s\nwant %s", got, test.want)
 		}

@@ -176,7 +176,7 @@ func TestHandshake(t *testing.T) {
 		}, ErrUnavailable, `show lock "web": the server closed the connection in the TLS handshake (unexpected EOF)`},
 		{"the connection is reset in the handshake", func(t *testing.T, s *scene) {
 			s.raw(t, func(c net.Conn) { c.Read(make([]byte, 4096)); c.(*net.TCPConn).SetLinger(0) })
-		}, ErrUnavailable, `show lock "web": the server closed the connection in the TLS handshake (read tcp ADDRESS->ADDRESS: read: connection reset by peer)`},
+		}, ErrUnavailable, `show lock "web": the server closed the connection in the TLS handshake (connection reset by peer)`},
 		{"connection refused", func(t *testing.T, s *scene) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -184,7 +184,7 @@ func TestHandshake(t *testing.T) {
 			}
 			s.url = "https://" + l.Addr().String()
 			l.Close()
-		}, ErrUnavailable, `show lock "web": no connection to Foreman: dial tcp ADDRESS: connect: connection refused`},
+		}, ErrUnavailable, `show lock "web": no connection to Foreman at ADDRESS: connection refused`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -235,14 +235,14 @@ func TestHandshakeFiles(t *testing.T) {
 		says  string
 	}{
 		{"no certificate", TLS{good.Cert + "x", good.Key, good.CA},
-			"client_crt DIR/node1.pemx, client_key DIR/node1.key: open DIR/node1.pemx: no such file or directory"},
+			"client_crt: open DIR/node1.pemx: no such file or directory"},
 		{"no key", TLS{good.Cert, good.Key + "x", good.CA},
-			"client_crt DIR/node1.pem, client_key DIR/node1.keyx: open DIR/node1.keyx: no such file or directory"},
+			"client_key: open DIR/node1.keyx: no such file or directory"},
 		{"no CA", TLS{good.Cert, good.Key, good.CA + "x"}, "ca: open DIR/ca.pemx: no such file or directory"},
 		{"another's key", TLS{good.Cert, another.Key, good.CA},
 			"client_crt DIR/node1.pem, client_key DIR/node2.key: tls: private key does not match public key"},
 		{"an encrypted key", TLS{good.Cert, encrypted, good.CA},
-			"client_crt DIR/node1.pem, client_key DIR/encrypted.key: the key is encrypted, and there is nobody to ask for its passphrase"},
+			"client_key DIR/encrypted.key: the key is encrypted, and there is nobody to ask for its passphrase"},
 		{"key and certificate changed round", TLS{good.Key, good.Cert, good.CA},
 			"client_crt DIR/node1.key, client_key DIR/node1.pem: tls: failed to find certificate PEM data in certificate input, " +
 				"but did find a private key; PEM inputs may have been switched"},
@@ -251,8 +251,8 @@ func TestHandshakeFiles(t *testing.T) {
 		{"a CA without PEM", TLS{good.Cert, good.Key, text}, "ca DIR/text.pem: there is no PEM certificate in it"},
 		{"a CA that is a key", TLS{good.Cert, good.Key, good.Key}, "ca DIR/node1.key: there is no PEM certificate in it"},
 		{"a directory", TLS{good.Cert, good.Key, t.TempDir() + "/."}, "ca: DIR/. is not a regular file"},
-		{"a FIFO", TLS{fifo, good.Key, good.CA}, "client_crt DIR/fifo, client_key DIR/node1.key: DIR/fifo is not a regular file"},
-		{"a device that never ends", TLS{good.Cert, "/dev/zero", good.CA}, "client_crt DIR/node1.pem, client_key /dev/zero: /dev/zero is not a regular file"},
+		{"a FIFO", TLS{fifo, good.Key, good.CA}, "client_crt: DIR/fifo is not a regular file"},
+		{"a device that never ends", TLS{good.Cert, "/dev/zero", good.CA}, "client_key: /dev/zero is not a regular file"},
 		{"a CA bundle without end", TLS{good.Cert, good.Key, write(t, "long.pem", strings.Repeat("x", maxPEM+1))},
 			"ca: DIR/long.pem is longer than 1048576 bytes, so no certificates or key"},
 		{"a path with a line end", TLS{good.Cert, good.Key, "/no\nsuch"}, `ca: open /no\nsuch: no such file or directory`},
@@ -291,7 +291,7 @@ func TestLateTrouble(t *testing.T) {
 		{&handshakeError{tls.RecordHeaderError{}}, ErrWrongURL, "doesn't speak TLS"},
 		{&handshakeError{context.Canceled}, ErrUnavailable, "closed the connection in the TLS handshake"},
 		{&handshakeError{os.ErrDeadlineExceeded}, ErrUnavailable, "closed the connection in the TLS handshake"},
-		{&handshakeError{errors.New("tls: no")}, ErrUntrusted, "TLS with the server fails: tls: no"},
+		{&handshakeError{errors.New("tls: no")}, ErrUntrusted, "TLS with the server fails: no"},
 		{&net.OpError{Op: "remote error", Err: errors.New("odd")}, ErrUnavailable, "odd"},
 		{fmt.Errorf("read answer: %w", io.ErrUnexpectedEOF), ErrUnavailable, "read answer: unexpected EOF"},
 	} {

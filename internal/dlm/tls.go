@@ -108,9 +108,9 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 	cert, err := t.pair()
 	if err != nil {
 		if key, _ := readPEM(t.Key); bytes.Contains(key, []byte("ENCRYPTED")) {
-			err = errors.New("the key is encrypted, and there is nobody to ask for its passphrase")
+			err = fmt.Errorf("client_key %s: the key is encrypted, and there is nobody to ask for its passphrase", t.Key)
 		}
-		return nil, nil, fmt.Errorf("%w: client_crt %s, client_key %s: %w", ErrCredentials, t.Cert, t.Key, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}
 	if t.CA == "" {
 		return &cert, nil, nil
@@ -129,13 +129,17 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 func (t TLS) pair() (tls.Certificate, error) {
 	cert, err := readPEM(t.Cert)
 	if err != nil {
-		return tls.Certificate{}, err
+		return tls.Certificate{}, fmt.Errorf("client_crt: %w", err)
 	}
 	key, err := readPEM(t.Key)
 	if err != nil {
-		return tls.Certificate{}, err
+		return tls.Certificate{}, fmt.Errorf("client_key: %w", err)
 	}
-	return tls.X509KeyPair(cert, key)
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		err = fmt.Errorf("client_crt %s, client_key %s: %w", t.Cert, t.Key, err)
+	}
+	return pair, err
 }
 
 // commonName is the subject's CN in the first certificate of a PEM file; empty if there is none.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptrace"
+	"os"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -44,15 +45,30 @@ func (e *Error) transport(err error, files TLS) *Error {
 		e.Kind = ErrWrongURL
 		e.Detail = fmt.Sprintf("the server at foreman_url doesn't speak TLS: it began with %q", record.RecordHeader)
 	case shaking && disconnected(err):
-		e.Detail = fmt.Sprintf("the server closed the connection in the TLS handshake (%v)", err)
+		e.Detail = fmt.Sprintf("the server closed the connection in the TLS handshake (%s)", reason(err))
 	case shaking:
-		e.Kind, e.Detail = ErrUntrusted, fmt.Sprintf("TLS with the server fails: %s", cut(err.Error()))
+		e.Kind, e.Detail = ErrUntrusted, fmt.Sprintf("TLS with the server fails: %s", cut(strings.TrimPrefix(err.Error(), "tls: ")))
+	case errors.As(err, &op) && op.Op == "dial" && op.Addr != nil:
+		e.Detail = fmt.Sprintf("no connection to Foreman at %s: %s", op.Addr, reason(err))
 	case errors.As(err, &op) && op.Op == "dial":
-		e.Detail = fmt.Sprintf("no connection to Foreman: %s", cut(err.Error()))
+		e.Detail = fmt.Sprintf("no connection to Foreman: %s", reason(err))
 	default:
-		e.Detail = fmt.Sprintf("the connection was lost before the whole answer had come: %s", cut(err.Error()))
+		e.Detail = fmt.Sprintf("the connection was lost before the whole answer had come: %s", reason(err))
 	}
 	return e
+}
+
+// reason is an error of the network without what package net puts before it: the operation, twice, and both addresses.
+func reason(err error) string {
+	var op *net.OpError
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &call):
+		err = call.Err
+	case errors.As(err, &op):
+		err = op.Err
+	}
+	return cut(err.Error())
 }
 
 // interruption is a try that was given up before its end.

@@ -43,6 +43,8 @@ type Run struct {
 	Invocations int   `json:"invocations"`
 	// Failure is the last failure, with the last lines of the hook; a run that finished has got over it.
 	Failure *state.Failure `json:"failure,omitempty"`
+	// RebootDue is a reboot that may be due: a hook could not find out, and the run went on without.
+	RebootDue *state.RebootDue `json:"reboot_due,omitempty"`
 	// Error is why the run ended without having finished.
 	Error string       `json:"error,omitempty"`
 	Steps []state.Step `json:"steps"`
@@ -63,7 +65,7 @@ func Of(record state.Record, result string, ended time.Time, why error) Run {
 		story = &state.Story{}
 	}
 	run := Run{Format: Format, Run: record.RunID, Lock: record.Lock, Began: record.Began, Ended: ended, Result: result, Stage: record.Stage,
-		WaitedMS: story.WaitedMS, Reboots: record.Reboots, Invocations: story.Invocations, Failure: story.Failure,
+		WaitedMS: story.WaitedMS, Reboots: record.Reboots, Invocations: story.Invocations, Failure: story.Failure, RebootDue: record.RebootDue,
 		Steps: append([]state.Step{}, story.Steps...), Dropped: story.Dropped}
 	if why != nil {
 		run.Error = why.Error()

@@ -27,7 +27,8 @@ func names(runs []Run) (names []string) {
 func TestOf(t *testing.T) {
 	after := func(seconds int) time.Time { return at.Add(time.Duration(seconds) * time.Second) }
 	failure := &state.Failure{Error: state.Error{Time: after(4), Stage: state.Update, Hook: "50-apt", Message: "exit 100"}, Exit: 100, Output: []string{"E: no"}}
-	record := state.Record{RunID: "r", Lock: "web", Began: at, Stage: state.LockRelease, Reboots: 1, Story: &state.Story{
+	due := &state.RebootDue{Time: after(5), Hook: "50-x", Message: "m"}
+	record := state.Record{RebootDue: due, RunID: "r", Lock: "web", Began: at, Stage: state.LockRelease, Reboots: 1, Story: &state.Story{
 		Steps: []state.Step{
 			{Stage: state.Update, Hook: "50-apt", Began: after(1)}, {Stage: state.Update, Hook: "60-x", Began: after(2)},
 			{Stage: state.Update, Began: after(1)}, {Stage: state.NeedsReboot, Began: after(3)},
@@ -35,7 +36,7 @@ func TestOf(t *testing.T) {
 		WaitedMS: 7, Invocations: 2, Failure: failure, Dropped: 1,
 	}}
 	want := Run{Format: 1, Run: "r", Lock: "web", Began: at, Ended: after(9), Result: "failed", Stage: state.LockRelease, WaitedMS: 7, Reboots: 1,
-		Invocations: 2, Failure: failure, Error: "why", Dropped: 1, Steps: []state.Step{
+		Invocations: 2, RebootDue: due, Failure: failure, Error: "why", Dropped: 1, Steps: []state.Step{
 			{Stage: state.Update, Began: after(1)}, {Stage: state.Update, Hook: "50-apt", Began: after(1)},
 			{Stage: state.Update, Hook: "60-x", Began: after(2)}, {Stage: state.NeedsReboot, Began: after(3)},
 		}}

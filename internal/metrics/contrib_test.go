@@ -41,7 +41,7 @@ func TestContribNamesWhatThereIs(t *testing.T) {
 				t.Errorf("%s: there is no metric %s", path, name)
 			}
 		}
-		for _, label := range regexp.MustCompile(`\b(state|result|stage)=~?"([\w|]+)"`).FindAllStringSubmatch(text, -1) {
+		for _, label := range regexp.MustCompile(`\b(state|result|stage|obstacle)=~?"([\w|]+)"`).FindAllStringSubmatch(text, -1) {
 			for value := range strings.SplitSeq(label[2], "|") {
 				if !strings.Contains(there, label[1]+`="`+value+`"`) {
 					t.Errorf("%s: no metric has %s=%q", path, label[1], value)

@@ -32,10 +32,11 @@ const (
 	NothingToDo Result = "nothing_to_do" // there was no update
 	Rebooting   Result = "rebooting"     // the run goes on after the boot
 	GaveUp      Result = "gave_up"       // not now; the next one tries again
+	Interrupted Result = "interrupted"   // by a signal, and the host is out of service; the next one goes on
 	Failed      Result = "failed"
 )
 
-var results = []Result{Finished, NothingToDo, Rebooting, GaveUp, Failed}
+var results = []Result{Finished, NothingToDo, Rebooting, GaveUp, Interrupted, Failed}
 
 // success is whether the host had all updates then.
 func (r Result) success() bool { return r == Finished || r == NothingToDo }
@@ -53,6 +54,7 @@ type Snapshot struct {
 type Last struct {
 	Invocation time.Time // when the last one began
 	Success    time.Time // when the last one that succeeded ended
+	First      time.Time // when the first one began that is known of
 	Result     Result    // of the last one that ended
 	// Took is how many seconds each stage took when it was finished last.
 	Took map[state.Stage]float64
@@ -83,6 +85,7 @@ const (
 	prefix     = "foreman_dlm_updater_"
 	invocation = "last_invocation_timestamp_seconds"
 	success    = "last_success_timestamp_seconds"
+	first      = "first_invocation_timestamp_seconds"
 	result     = "last_result"
 	took       = "stage_duration_seconds"
 )
@@ -147,9 +150,17 @@ func registry(s Snapshot) *prometheus.Registry {
 	moment("lock_held_since_timestamp_seconds", "When this host took the lock, while it holds it.", at(s.Standing.HeldSince()))
 	moment("lock_wanted_since_timestamp_seconds", "When the wait for the lock began, while it waits.", at(s.Standing.WantedSince()))
 	moment("reboot_pending_since_timestamp_seconds", "When the reboot was asked for that has not happened yet.", at(s.Standing.RebootPending))
+	obstacles := family("lock_obstacle", "1 for what is in the way of the lock that this host waits for, 0 for the others.", "obstacle")
+	for _, obstacle := range standing.Obstacles {
+		is(obstacles, string(obstacle), obstacle == s.Standing.Obstacle())
+	}
+	if due := s.Standing.RebootDue; due != nil {
+		moment("reboot_due_since_timestamp_seconds", "Since when a reboot may be due: a hook could not find out.", due.Since)
+	}
 	moment("certificate_not_after_timestamp_seconds", "When the certificate for Foreman expires.", s.CertificateEnds)
 	moment(invocation, "When the last invocation began.", s.Invocation)
 	moment(success, "When an invocation ended last that had finished a run, or found nothing to do.", s.Success)
+	moment(first, "When the first invocation began that is known of.", s.First)
 	ends := family(result, "1 for how the last invocation ended, 0 for the others.", "result")
 	for _, one := range results {
 		is(ends, string(one), one == s.Result)
@@ -180,7 +191,7 @@ func (f File) Read() (Last, error) {
 	if err != nil {
 		return last, fmt.Errorf("read metrics %s: %w", f.Path, err)
 	}
-	last.Invocation, last.Success = moment(families[prefix+invocation]), moment(families[prefix+success])
+	last.Invocation, last.Success, last.First = moment(families[prefix+invocation]), moment(families[prefix+success]), moment(families[prefix+first])
 	for _, metric := range families[prefix+result].GetMetric() {
 		if metric.GetGauge().GetValue() == 1 {
 			last.Result = Result(label(metric, "result"))

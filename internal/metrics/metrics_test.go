@@ -26,9 +26,10 @@ func everything() Snapshot {
 	held := at.Add(-2 * time.Hour)
 	s := standing.Standing{Running: true, Lock: standing.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held}, RebootPending: &at}
 	s.SetRecord(&state.Record{Stage: state.LockGet, StageBegan: held.Add(-time.Hour)})
+	s.SetRebootDue(&state.RebootDue{Time: held})
 	s.Say(at)
 	return Snapshot{Standing: s, CertificateEnds: at.AddDate(1, 0, 0),
-		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), Result: NothingToDo,
+		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), First: at.AddDate(-1, 0, 0), Result: NothingToDo,
 			Took: map[state.Stage]float64{state.NeedsUpdate: 4.25, state.Update: 1800}}}
 }
 
@@ -120,7 +121,7 @@ func TestLast(t *testing.T) {
 	if diff := cmp.Diff(map[state.Stage]float64{state.Reboot: 7, state.Update: 1.5}, last.Took); diff != "" {
 		t.Error(diff)
 	}
-	for result, success := range map[Result]bool{Finished: true, NothingToDo: true, Rebooting: false, GaveUp: false, Failed: false} {
+	for result, success := range map[Result]bool{Finished: true, NothingToDo: true, Rebooting: false, GaveUp: false, Interrupted: false, Failed: false} {
 		last := Last{}
 		last.End(result, at)
 		if last.Result != result || !last.Success.IsZero() != success {

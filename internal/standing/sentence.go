@@ -2,6 +2,7 @@ package standing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -19,8 +20,14 @@ const goOn = "`foreman-dlm-updater run`"
 func (s *Standing) Say(now time.Time) {
 	s.Version, s.At = Version, now
 	s.Code, s.Sentence = s.tell()
+	if due := s.RebootDue; due != nil {
+		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook, due.Message)
+	}
+	if s.note != "" {
+		s.Sentence += "; " + s.note
+	}
 	if len(s.Unseen) > 0 {
-		s.Sentence += "; could not see " + strings.Join(s.Unseen, "; ")
+		s.Sentence += "; could not see " + strings.Join(s.unsaid(), "; ")
 	}
 	s.Sentence = strings.Map(func(c rune) rune { // newlines, behind which systemd sees another variable, and what a damaged state file may hold
 		if !unicode.IsPrint(c) {
@@ -44,20 +51,60 @@ func (s *Standing) tell() (Code, string) {
 		return Running, s.running()
 	case s.Running:
 		return Running, fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.Holder())
+	case s.Stage == "" && s.Lock.Self && s.stop.Later:
+		return Orphan, s.orphan()
+	case s.gaveUp():
+		return NotNow, fmt.Sprintf("gave up %s; %s; %s", s.stopped(), s.Holder(), s.Next)
 	case s.Error != nil:
 		return Failed, s.failed()
+	case s.stop.Later:
+		return Interrupted, fmt.Sprintf("stage %s was not finished (%s %s) and nothing runs; %s; go on with %s", s.Stage, s.Stopped,
+			s.clock(s.stop.At), s.Holder(), goOn)
 	case s.Stopped != "":
-		return Stopped, fmt.Sprintf("the run stopped: %s; %s; %s", s.Stopped, s.Holder(), s.Next)
+		return Stopped, fmt.Sprintf("the run stopped %s; %s; %s", s.stopped(), s.Holder(), s.Next)
 	case s.rebooted:
 		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), goOn)
 	case s.Stage != "":
 		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with %s",
 			s.Stage, s.Holder(), goOn)
 	case s.Lock.Self:
-		return Orphan, fmt.Sprintf("no run in progress, and yet %s; if nobody took it by hand, give it back with "+
-			"`foreman-dlm-updater lock release`", s.Holder())
+		return Orphan, s.orphan()
 	}
 	return Idle, "nothing to do: no run in progress; " + s.Holder()
+}
+
+// unsaid is what could not be seen, without the reasons that the sentence has given already: what Foreman's absence or a certificate did to the
+// last run it often does to the look at the lock, too.
+func (s *Standing) unsaid() []string {
+	texts := slices.Clone(s.Unseen)
+	for i, text := range texts {
+		if what, why, _ := strings.Cut(text, ": "); why != "" && strings.Contains(s.Sentence, why) {
+			texts[i] = what + ", for the same reason"
+		}
+	}
+	return texts
+}
+
+// gaveUp: the last invocation did, and the host is in service and waits for nothing.
+func (s *Standing) gaveUp() bool {
+	return s.stop.Later && !s.Running && !s.OutOfService()
+}
+
+// stopped tells when, where and why the last invocation ended, and whether others before it have ended in the same way.
+func (s *Standing) stopped() string {
+	text := s.clock(s.stop.At)
+	if s.stop.Stage != "" {
+		text += fmt.Sprintf(" in stage %s", s.stop.Stage)
+	}
+	text += ": " + s.Stopped
+	if s.Last != nil && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
+		text += fmt.Sprintf(" (it has ended like this each time since %s)", s.clock(s.Last.Since))
+	}
+	return text
+}
+
+func (s *Standing) orphan() string {
+	return fmt.Sprintf("no run in progress, and yet %s; if nobody took it by hand, give it back with `foreman-dlm-updater lock release`", s.Holder())
 }
 
 func (s *Standing) waits() bool {

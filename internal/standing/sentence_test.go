@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -107,8 +108,28 @@ func TestSentences(t *testing.T) {
 			"the host was rebooted as asked, stage post_update is next; lock web held by this host since 02:14; " + goOn},
 		{Standing{Stage: state.Update, Lock: mine}, Interrupted,
 			"stage update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
-		{Standing{Stopped: "hooks refused", Next: "mend what is named above", Lock: dark}, Stopped,
-			"the run stopped: hooks refused; the holder of lock web is not known; mend what is named above"},
+		{stopped(Standing{Lock: dark}, Stop{At: at, Why: "hooks refused", Next: "fix them"}), Stopped,
+			"the run stopped 02:14: hooks refused; the holder of lock web is not known; fix them"},
+		{stopped(Standing{Stage: state.Update, Lock: mine}, Stop{At: at, Stage: state.NeedsReboot, Why: "disk full", Next: "make room"}), Stopped,
+			"the run stopped 02:14 in stage needs_reboot: disk full; lock web held by this host since 02:14; make room"},
+		{stopped(Standing{Lock: mine}, Stop{At: at, Why: "refused", Next: "fix it"}), Stopped,
+			"the run stopped 02:14: refused; lock web held by this host since 02:14; fix it"},
+		{stopped(Standing{Lock: other}, Stop{At: at, Stage: state.LockGet, Why: "lock_timeout", Next: "nothing to fix", Later: true}), NotNow,
+			"gave up 02:14 in stage lock_get: lock_timeout; lock web held by web3 since 02:14; nothing to fix"},
+		{stopped(Standing{Stage: state.LockGet, Error: failed, Lock: dark}, Stop{At: at, Stage: state.LockGet, Why: "no answer", Next: "nothing to fix", Later: true}),
+			NotNow, "gave up 02:14 in stage lock_get: no answer; the holder of lock web is not known; nothing to fix"},
+		{stopped(Standing{Lock: mine}, Stop{At: at, Why: "ours without a record", Later: true}), Orphan, "no run in progress, and yet lock web held by this " +
+			"host since 02:14; if nobody took it by hand, give it back with `foreman-dlm-updater lock release`"},
+		{stopped(Standing{Stage: state.Update, Lock: mine}, Stop{At: at, Stage: state.Update, Why: "stopped by a signal", Next: "nothing to fix", Later: true}),
+			Interrupted, "stage update was not finished (stopped by a signal 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{stopped(Standing{Stage: state.LockRelease, Error: failed, Lock: mine}, Stop{At: at, Why: "release_timeout", Later: true}), Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
+		{stopped(Standing{Lock: dark, Unseen: []string{"the lock in Foreman: no answer"}}, Stop{At: at, Why: "show lock: no answer", Next: "look", Later: true}), NotNow,
+			"gave up 02:14: show lock: no answer; the holder of lock web is not known; look; could not see the lock in Foreman, for the same reason"},
+		{Standing{Lock: free, RebootDue: &RebootDue{at, "50-kernel", "no kernel found"}}, Idle, "nothing to do: no run in progress; lock web is free; " +
+			"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
+		{Standing{Lock: free, note: "how the last invocation ended is not known: read outcome"}, Idle,
+			"nothing to do: no run in progress; lock web is free; how the last invocation ended is not known: read outcome"},
 	}
 	seen := map[Code]bool{}
 	schema := schema(t)
@@ -133,6 +154,82 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// stopped is s after an invocation has stopped.
+func stopped(s Standing, stop Stop) Standing {
+	s.SetStopped(stop)
+	return s
+}
+
+// TestLast: what is on record of the last invocation counts until something else has happened.
+func TestLast(t *testing.T) {
+	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
+	before := at.AddDate(0, 0, -2)
+	lockGet := &state.Record{Stage: state.LockGet, RunID: "r", StageBegan: at, Error: &state.Error{Time: at, Stage: state.LockGet, Message: "no answer"}}
+	update := &state.Record{Stage: state.Update, RunID: "r", StageBegan: at}
+	success := outcome.Outcome{Ended: at, Result: outcome.Finished, Since: at, First: before, Success: at}
+	gaveUp := outcome.Outcome{Ended: at, Result: outcome.NotNow, Exit: 75, Since: before, First: before, Error: "e", Next: "n", Stage: state.LockGet}
+	signal := outcome.Outcome{Ended: at, Result: outcome.Interrupted, Exit: 75, Since: at, First: before, Error: "e", Stage: state.Update, Left: outcome.Of(update)}
+	failed := outcome.Outcome{Ended: at, Result: outcome.Failed, Exit: 78, Since: before, First: before, Success: before, Error: "e", Next: "n"}
+	tests := []struct {
+		name    string
+		o       outcome.Outcome
+		record  *state.Record
+		running bool
+		want    Code
+		text    string    // in the sentence
+		since   time.Time // the last success, or the first start
+	}{
+		{"finished", success, nil, false, Idle, "nothing to do", at},
+		{"gave up, two nights in a row", gaveUp, nil, false, NotNow, "02:14 in stage lock_get: e (it has ended like this each time since 2026-11-20 02:14)", before},
+		{"gave up, and runs again", gaveUp, nil, true, Running, "is running", before},
+		{"gave up, and left a state", with(gaveUp, outcome.Of(lockGet)), lockGet, false, NotNow, "gave up", before},
+		{"gave up, and a run was begun and killed since", gaveUp, update, false, Interrupted, "crash", before},
+		{"a signal in a stage", signal, update, false, Interrupted, "(e 02:14)", before},
+		{"a signal in a stage, and state clear", signal, nil, false, Idle, "nothing to do", before},
+		{"could not begin", failed, nil, false, Stopped, "the run stopped 02:14: e (it has", before},
+		{"could not go on", with(failed, outcome.Of(update)), update, false, Stopped, "the run stopped", before},
+	}
+	schema := schema(t)
+	for _, test := range tests {
+		s := Standing{Running: test.running, Lock: Lock{Name: "web"}}
+		s.SetRecord(test.record)
+		s.SetLast(test.o)
+		s.Say(at)
+		if s.Code != test.want || !strings.Contains(s.Sentence, test.text) || !s.NotUpdatedSince().Equal(test.since) {
+			t.Errorf("%s: %s, not updated since %s: %s", test.name, s.Code, s.NotUpdatedSince(), s.Sentence)
+		}
+		if err := schema.Validate(asJSON(t, s)); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+func with(o outcome.Outcome, left *outcome.Left) outcome.Outcome {
+	o.Left = left
+	return o
+}
+
+// TestObstacle is what is in the way of a host that waits.
+func TestObstacle(t *testing.T) {
+	tests := map[Obstacle]Standing{
+		"":       {Stage: state.Update, Running: true, Lock: Lock{Seen: true, Exists: true, Enabled: true, Self: true}},
+		Held:     {Stage: state.LockGet, Running: true, Lock: Lock{Seen: true, Exists: true, Enabled: true, Holder: "web3"}},
+		Disabled: {Stage: state.LockGet, Running: true, Lock: Lock{Seen: true, Exists: true, Holder: "web3"}},
+		Barred:   {Stage: state.LockGet, Running: true, Lock: Lock{Barred: true}},
+		Unknown:  {Stage: state.LockGet, Running: true},
+	}
+	for want, s := range tests {
+		if got := s.Obstacle(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for _, one := range Obstacles {
+		if _, tested := tests[one]; !tested {
+			t.Errorf("%s is not here", one)
+		}
+	}
+}
+
 // schema is the documented one, made strict: a field that it does not know is an error here.
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
@@ -145,7 +242,7 @@ func schema(t *testing.T) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	properties := doc["properties"].(map[string]any)
-	for _, object := range []any{doc, properties["lock"], properties["error"]} {
+	for _, object := range []any{doc, properties["lock"], properties["error"], properties["last"], properties["reboot_due"]} {
 		object.(map[string]any)["additionalProperties"] = false
 	}
 	var codes []any
@@ -183,7 +280,7 @@ func asJSON(t *testing.T, what any) (value any) {
 func TestSchemaRefuses(t *testing.T) {
 	schema := schema(t)
 	for _, change := range []func(map[string]any){
-		func(s map[string]any) { s["version"] = 2 },
+		func(s map[string]any) { s["version"] = 1 },
 		func(s map[string]any) { s["code"] = "odd" },
 		func(s map[string]any) { s["sentence"] = "two\nlines" },
 		func(s map[string]any) { s["news"] = 1 },

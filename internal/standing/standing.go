@@ -3,15 +3,17 @@
 package standing
 
 import (
+	"fmt"
 	"time"
 
+	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 )
 
 // Version is that of the JSON form (docs/status.schema.json). It is raised for a new code, and for a field that goes or changes its
 // meaning; new fields come without.
-const Version = 1
+const Version = 2
 
 // Code is a state that a host can be in.
 type Code string
@@ -26,11 +28,12 @@ const (
 	RebootPending Code = "reboot_pending" // a reboot was asked for, and the host has not gone down
 	Rebooted      Code = "rebooted"       // the host was rebooted as asked, and nothing runs yet
 	Interrupted   Code = "interrupted"    // a signal, a crash or a power cut ended the invocation in a stage, and nothing runs
-	Stopped       Code = "stopped"        // the invocation that tells has ended, and left no failure on record
+	Stopped       Code = "stopped"        // the last invocation did not succeed, and left no failed stage on record; a person is needed
+	NotNow        Code = "not_now"        // the last invocation gave up; nothing is wrong with this host, and the next one tries again
 )
 
 // Codes lists them all.
-var Codes = []Code{Idle, Orphan, Running, Waiting, Failed, RebootPending, Rebooted, Interrupted, Stopped}
+var Codes = []Code{Idle, Orphan, Running, Waiting, Failed, RebootPending, Rebooted, Interrupted, Stopped, NotNow}
 
 // Standing is where this host stands. Code and Sentence are filled in by [Standing.Say].
 type Standing struct {
@@ -57,16 +60,114 @@ type Standing struct {
 	RebootPending *time.Time `json:"reboot_pending_since,omitempty"`
 	// Inhibitors says who keeps the host from being shut down, where a reboot is to come.
 	Inhibitors []string `json:"inhibitors,omitempty"`
-	// Stopped is why the invocation that tells has ended, and Next what to do about it.
+	// Stopped is why the last invocation has not succeeded, and Next what to do about it.
 	Stopped string `json:"stopped,omitempty"`
 	Next    string `json:"next,omitempty"`
-	Lock    Lock   `json:"lock"`
+	// Last is how the last invocation of `run` ended, as far as that is known.
+	Last *Last `json:"last,omitempty"`
+	// RebootDue is a reboot that may be due.
+	RebootDue *RebootDue `json:"reboot_due,omitempty"`
+	Lock      Lock       `json:"lock"`
 	// Unseen lists what could not be looked at.
 	Unseen []string `json:"unseen,omitempty"`
 
 	// Record is what all that is on record comes from; nil: no run.
 	Record   *state.Record `json:"-"`
 	rebooted bool          // as asked
+	stop     Stop          // more about Stopped
+	note     string        // what else is not known, and no reason to doubt the rest
+}
+
+// Last is how an invocation of `run` ended.
+type Last struct {
+	Ended  time.Time      `json:"ended"`
+	Result outcome.Result `json:"result"`
+	Exit   int            `json:"exit"`
+	// Since is when the first of those ended that have all ended like this, First when the first of all did.
+	Since time.Time `json:"since"`
+	First time.Time `json:"first"`
+	// Success is when the last one ended that had finished a run, or found nothing to do.
+	Success *time.Time `json:"success,omitempty"`
+}
+
+// RebootDue is a reboot that may be due: a needs_reboot hook could not find out.
+type RebootDue struct {
+	Since time.Time `json:"since"`
+	// Hook is that hook, Message what it said.
+	Hook    string `json:"hook"`
+	Message string `json:"message"`
+}
+
+// Stop is why an invocation has not succeeded.
+type Stop struct {
+	At        time.Time
+	Stage     state.Stage // that was not finished; empty: none was begun
+	Why, Next string
+	// Later: nothing is wrong with this host, and the next invocation tries again.
+	Later bool
+}
+
+// SetStopped takes over why the last invocation has not succeeded.
+func (s *Standing) SetStopped(stop Stop) {
+	s.stop, s.Stopped, s.Next = stop, stop.Why, stop.Next
+}
+
+// SetLast takes over how the last invocation ended. It is to be called after SetRecord. What has been changed since, by an invocation that was
+// killed or by hand, counts more.
+func (s *Standing) SetLast(o outcome.Outcome) {
+	s.Last = &Last{Ended: o.Ended, Result: o.Result, Exit: o.Exit, Since: o.Since, First: o.First, Success: known(o.Success)}
+	s.SetRebootDue(o.RebootDue)
+	if o.Exit != 0 && !s.Running && o.StillSo(s.Record) {
+		s.SetStopped(Stop{At: o.Ended, Stage: o.Stage, Why: o.Error, Next: o.Next, Later: o.Result != outcome.Failed})
+	}
+}
+
+// SetLastUnknown says why it is not known how the last invocation ended.
+func (s *Standing) SetLastUnknown(err error) {
+	s.note = fmt.Sprintf("how the last invocation ended is not known: %v", err)
+}
+
+// SetRebootDue takes over a reboot that may be due; nil: none.
+func (s *Standing) SetRebootDue(due *state.RebootDue) {
+	s.RebootDue = nil
+	if due != nil {
+		s.RebootDue = &RebootDue{Since: due.Time, Hook: due.Hook, Message: due.Message}
+	}
+}
+
+// OutOfService reports whether a run has the lock, and is between pre_update and lock_release.
+func (s *Standing) OutOfService() bool {
+	return s.Stage != "" && s.Stage != state.NeedsUpdate && s.Stage != state.LockGet
+}
+
+// Obstacle is what is in the way of a lock that is waited for.
+type Obstacle string
+
+// The obstacles. Dashboards know them: none ever changes its meaning.
+const (
+	Held     Obstacle = "held"     // by another host
+	Disabled Obstacle = "disabled" // in Foreman, by somebody
+	Barred   Obstacle = "barred"   // this host is, in Foreman
+	Unknown  Obstacle = "unknown"  // Foreman did not answer, or nothing is
+)
+
+// Obstacles lists them all.
+var Obstacles = []Obstacle{Held, Disabled, Barred, Unknown}
+
+// Obstacle is empty where no lock is waited for.
+func (s *Standing) Obstacle() Obstacle {
+	lock := s.Lock
+	switch {
+	case !s.waits():
+		return ""
+	case lock.Seen && lock.Exists && !lock.Enabled:
+		return Disabled
+	case lock.Barred:
+		return Barred
+	case lock.Seen && lock.Holder != "" && !lock.Self:
+		return Held
+	}
+	return Unknown
 }
 
 // Lock is the lock as Foreman showed it.
@@ -162,6 +263,25 @@ func (s *Standing) WantedSince() *time.Time {
 		return s.StageBegan
 	}
 	return s.WaitingSince
+}
+
+// FailingSince is when the first of the invocations ended that have all failed like the last one.
+func (s *Standing) FailingSince() *time.Time {
+	if s.Last != nil && s.Last.Ended.Equal(s.stop.At) {
+		return &s.Last.Since
+	}
+	return known(s.stop.At)
+}
+
+// NotUpdatedSince is when an invocation succeeded last; if none did, when the first one ended; nil: not known.
+func (s *Standing) NotUpdatedSince() *time.Time {
+	switch {
+	case s.Last == nil:
+		return nil
+	case s.Last.Success == nil:
+		return &s.Last.First
+	}
+	return s.Last.Success
 }
 
 // HeldSince is when this host took the lock, as far as that is known; nil where it does not hold it. Where Foreman did not answer, what is on

@@ -16,19 +16,20 @@ type Kind string
 
 // The kinds. Other programs know them: none ever changes its meaning.
 const (
-	Started   Kind = "started"   // a new run has found something to do; those that find nothing are no news
-	Waiting   Kind = "waiting"   // the lock can't be had now; once more if it turns out that Foreman bars this host
-	Acquired  Kind = "acquired"  // the lock was got, or got again after a wait
-	Failed    Kind = "failed"    // a stage failed, or nothing could be begun; a person is needed
-	Rebooting Kind = "rebooting" // the reboot command comes next
-	Resumed   Kind = "resumed"   // an invocation goes on with the run in progress
-	Finished  Kind = "finished"  // the lock is given back, the run is over
-	GaveUp    Kind = "gave-up"   // the invocation ended before the run was over, and nothing is wrong with this host: the next one tries again
-	Alive     Kind = "alive"     // nothing new: the invocation still works on the run; every five minutes, for whoever has to notice its death
+	Started   Kind = "started"    // a new run has found something to do; those that find nothing are no news
+	Waiting   Kind = "waiting"    // the lock can't be had now; once more if it turns out that Foreman bars this host
+	Acquired  Kind = "acquired"   // the lock was got, or got again after a wait
+	Failed    Kind = "failed"     // a stage failed, or nothing could be begun; a person is needed
+	Rebooting Kind = "rebooting"  // the reboot command comes next
+	Resumed   Kind = "resumed"    // an invocation goes on with the run in progress
+	Finished  Kind = "finished"   // the lock is given back, the run is over
+	RebootDue Kind = "reboot-due" // the run that has just finished did without a reboot that may be needed: no hook could find out
+	GaveUp    Kind = "gave-up"    // the invocation ended before the run was over, and nothing is wrong with this host: the next one tries again
+	Alive     Kind = "alive"      // nothing new: the invocation still works on the run; every five minutes, for whoever has to notice its death
 )
 
 // Kinds lists them all.
-var Kinds = []Kind{Started, Waiting, Acquired, Failed, Rebooting, Resumed, Finished, GaveUp, Alive}
+var Kinds = []Kind{Started, Waiting, Acquired, Failed, Rebooting, Resumed, Finished, RebootDue, GaveUp, Alive}
 
 // Event is something that happened to a run, with all that a listener may want to tell of it. Listeners must not change what it points to.
 type Event struct {
@@ -37,7 +38,8 @@ type Event struct {
 	Run   string      `json:"run,omitempty"`
 	Lock  string      `json:"lock"`
 	Stage state.Stage `json:"stage,omitempty"`
-	// Hook is the hook that failed, Exit its exit code (-1: it had none), Output the last lines that it wrote.
+	// Hook is the hook that failed, Exit its exit code (-1: it had none), Output the last lines that it wrote. Of RebootDue, Hook is the one that
+	// could not find out, and Error what it said.
 	Hook   string   `json:"hook,omitempty"`
 	Exit   int      `json:"exit,omitempty"`
 	Error  string   `json:"error,omitempty"`

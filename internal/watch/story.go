@@ -185,6 +185,26 @@ func (w *Watcher) reopenStage() {
 	w.story.Steps = w.story.Steps[:last]
 }
 
+// finishesWithoutReboot reports whether the run that finishes may have needed a reboot. If its hooks have said that it did not, none is due any more.
+func (w *Watcher) finishesWithoutReboot() bool {
+	due := stillDue(w.last.RebootDue, w.boot)
+	asked := slices.ContainsFunc(w.story.Steps, func(step state.Step) bool {
+		return step.Stage == state.NeedsReboot && step.Hook == "" && step.Error == ""
+	})
+	if due != nil || asked {
+		w.due = due
+	}
+	return due != nil
+}
+
+// stillDue is nil for a reboot that has happened since, whoever did it.
+func stillDue(due *state.RebootDue, boot *state.Boot) *state.RebootDue {
+	if due != nil && boot != nil && !due.Boot.Same(*boot) {
+		return nil
+	}
+	return due
+}
+
 // save puts the story on disk, in the record that is there.
 func (w *Watcher) save() {
 	record := *w.record

@@ -36,7 +36,9 @@ type Watcher struct {
 	lock       standing.Lock        // as Foreman showed it last
 	trouble    string               // why it could not; empty if it could
 	stopped    error                // why the invocation has ended
-	over       Result               // how the run has ended, if it has
+	ended      time.Time            // when it has
+	due        *state.RebootDue
+	over       Result // how the run has ended, if it has
 	told       string
 	alive      *time.Timer // ticks from the first event to the end; nil before
 
@@ -70,13 +72,15 @@ type Options struct {
 	See Listener
 	// Next says what to do about an invocation that ended with an error.
 	Next func(error) string
+	// RebootDue is a reboot that may have been due when the last invocation ended; nil: none.
+	RebootDue *state.RebootDue
 	// Listeners hear of events; there may be none.
 	Listeners []Listener
 }
 
 // Watch makes the watcher see all that the workflow does.
 func Watch(w *workflow.Workflow, o Options) *Watcher {
-	seen := &Watcher{store: w.Store, show: o.Show, see: o.See, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName},
+	seen := &Watcher{store: w.Store, show: o.Show, see: o.See, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName}, due: o.RebootDue,
 		speak: newSpeakers(o.Listeners, w.Log), log: w.Log}
 	w.Store = watchedStore{w.Store, seen}
 	w.Server = watchedServer{w.Server, seen}
@@ -124,8 +128,14 @@ func (w *Watcher) standing(now time.Time) standing.Standing {
 		s.PID = 0
 	}
 	if w.stopped != nil {
-		s.Stopped, s.Next = w.stopped.Error(), w.hint(w.stopped)
+		stop := standing.Stop{At: w.ended, Why: w.stopped.Error(), Next: w.hint(w.stopped), Later: later(w.stopped)}
+		var stage *workflow.StageError
+		if errors.As(w.stopped, &stage) {
+			stop.Stage, stop.Why = stage.Stage, stage.Err.Error()
+		}
+		s.SetStopped(stop)
 	}
+	s.SetRebootDue(w.due)
 	s.SetRecord(w.record)
 	if wait := w.story.Waiting; wait != nil && w.running {
 		s.WaitingSince = &wait.Since
@@ -150,7 +160,12 @@ func (w *Watcher) event(kind Kind, s standing.Standing) Event {
 		record.Story = w.story.Clone()
 		event.Record, event.Run, event.Stage, event.Lock = &record, record.RunID, record.Stage, record.Lock
 	}
-	if kind != Failed && kind != GaveUp {
+	switch kind {
+	case RebootDue:
+		event.Hook, event.Error = w.due.Hook, w.due.Message
+		return event
+	case Failed, GaveUp:
+	default:
 		return event
 	}
 	event.Error = w.stopped.Error()
@@ -168,13 +183,13 @@ func (w *Watcher) event(kind Kind, s standing.Standing) Event {
 // a reboot is under way.
 func (w *Watcher) Ended(err error) {
 	w.note(func() (kinds []Kind) {
-		w.running, w.stopped = false, err
+		w.running, w.stopped, w.ended = false, err, time.Now()
 		if w.alive != nil {
 			w.alive.Stop()
 		}
 		w.closeStage(err)
 		w.endWait()
-		later := errors.Is(err, workflow.ErrTryLater) || isUnavailable(err)
+		later := later(err)
 		began := w.last != nil && w.last.Stage != state.NeedsUpdate
 		switch {
 		case err == nil:
@@ -202,9 +217,10 @@ func (w *Watcher) Ended(err error) {
 	}
 }
 
-func isUnavailable(err error) bool {
+// later reports whether nothing is wrong with this host, and the next invocation tries again.
+func later(err error) bool {
 	var trouble *workflow.Unavailable
-	return errors.As(err, &trouble)
+	return errors.Is(err, workflow.ErrTryLater) || errors.As(err, &trouble)
 }
 
 // Close waits, not for ever, until the listeners have heard everything.
@@ -226,6 +242,13 @@ func (w *Watcher) Last() Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.event("", w.standing(time.Now()))
+}
+
+// RebootDue is the reboot that may be due by now; nil: none.
+func (w *Watcher) RebootDue() *state.RebootDue {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.due
 }
 
 // Output is the last that a hook of this name wrote in this invocation, if it did not end well.

@@ -37,6 +37,7 @@ type world struct {
 	rebooted time.Time
 	backup   time.Time // until then a backup keeps the host from being shut down
 	timeout  time.Duration
+	due      *state.RebootDue // what the last invocation left
 }
 
 func (w *world) Load() (*state.Record, error) {
@@ -152,7 +153,7 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 			got.states = append(got.states, text)
 		}
 	}
-	got.seen = Watch(work, Options{Show: func(text string) { got.sentences = append(got.sentences, text) }, See: see, Next: func(error) string { return "next" }, Listeners: append(listeners, hear)})
+	got.seen = Watch(work, Options{Show: func(text string) { got.sentences = append(got.sentences, text) }, See: see, Next: func(error) string { return "next" }, RebootDue: w.due, Listeners: append(listeners, hear)})
 	got.err = work.Run(ctx, false)
 	got.seen.Ended(got.err)
 	got.seen.Close()
@@ -289,17 +290,17 @@ func TestEnds(t *testing.T) {
 			[]string{`failed needs_update 50-hook exit 1 ["from needs_update"] | failed`}, RunFailed, state.NeedsUpdate},
 		{"a hook of needs_update can't tell", func(w *world) { w.exit[state.NeedsUpdate] = 75 }, 0, nil, RunGaveUp, state.NeedsUpdate},
 		{"lock_timeout", func(w *world) { w.held, w.timeout = "web3", 5*time.Minute }, 0,
-			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | stopped"}, RunGaveUp, ""},
+			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, RunGaveUp, ""},
 		{"barred", func(w *world) { w.barred, w.timeout = true, 5*time.Minute }, 0,
-			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | stopped"}, RunGaveUp, ""},
+			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, RunGaveUp, ""},
 		{"disabled", func(w *world) { w.off, w.timeout = true, 5*time.Minute }, 0,
-			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | stopped"}, RunGaveUp, ""},
+			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, RunGaveUp, ""},
 		{"a signal while waiting", func(w *world) { w.held = "web3" }, time.Hour,
-			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | stopped"}, RunGaveUp, ""},
+			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, RunGaveUp, ""},
 		{"Foreman is down", func(w *world) { w.down, w.timeout = true, 5*time.Minute }, 0,
-			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | failed"}, "", state.LockGet},
+			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, "", state.LockGet},
 		{"a signal in a stage", func(*world) {}, 3500 * time.Millisecond,
-			[]string{started, "acquired pre_update | running", "gave-up pre_update | stopped"}, "", state.PreUpdate},
+			[]string{started, "acquired pre_update | running", "gave-up pre_update | interrupted"}, "", state.PreUpdate},
 		{"a full disk", func(w *world) { w.during = func(stage state.Stage) { w.full = stage == state.PreUpdate } }, 0,
 			[]string{started, "acquired pre_update | running", "failed update | stopped"}, "", state.PreUpdate},
 	}
@@ -323,6 +324,40 @@ func TestEnds(t *testing.T) {
 			}
 			if result != test.result || saved != test.saved {
 				t.Errorf("%s: over %q, on disk %q", test.name, result, saved)
+			}
+		})
+	}
+}
+
+// TestRebootDue: it is told once, when the run finishes, and stays known until a run's hooks know better, or the host is in another boot.
+func TestRebootDue(t *testing.T) {
+	due := &state.RebootDue{Hook: "50-hook", Message: "no kernel found", Boot: state.Boot{ID: "a"}}
+	finishes := []string{"started lock_get | waiting", "acquired pre_update | running", "finished lock_release | idle"}
+	goesOn := func(w *world) {
+		w.held, w.disk = "me", &state.Record{Stage: state.PostUpdate, RunID: "r", Lock: "web", RebootDue: due, Story: &state.Story{}}
+	}
+	tests := []struct {
+		name string
+		set  func(*world)
+		want []string
+		due  *state.RebootDue
+	}{
+		{"a hook can't find out", goesOn, []string{"resumed post_update | running", "finished lock_release | idle", "reboot-due lock_release 50-hook exit 0 [] | idle"}, due},
+		{"nothing to do since", func(w *world) { w.due, w.exit[state.NeedsUpdate] = due, 0 }, nil, due},
+		{"another run, and its hooks know", func(w *world) { w.due = due }, finishes, nil},
+		{"another boot", func(w *world) { w.due, w.exit[state.NeedsUpdate], w.boot = due, 0, "b" }, nil, nil},
+		{"another boot before the run is over", func(w *world) { goesOn(w); w.boot = "b" },
+			[]string{"resumed post_update | running", "finished lock_release | idle"}, nil},
+	}
+	for _, test := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			test.set(w)
+			got := w.invoke(t.Context())
+			same(t, test.name, test.want, got.events)
+			same(t, test.name, test.due, got.seen.RebootDue())
+			if said := got.seen.Last().Standing.RebootDue; (said != nil) != (test.due != nil) {
+				t.Errorf("%s: the standing says %+v", test.name, said)
 			}
 		})
 	}
@@ -479,7 +514,7 @@ func TestWaitingOncePerReason(t *testing.T) {
 		w := newWorld()
 		w.held, w.until, w.barred, w.timeout = "web3", time.Now().Add(4*time.Minute), true, 20*time.Minute
 		got := w.invoke(t.Context())
-		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "waiting lock_get | waiting", "gave-up lock_get | stopped"},
+		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "waiting lock_get | waiting", "gave-up lock_get | not_now"},
 			got.events)
 	})
 }

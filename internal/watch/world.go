@@ -55,7 +55,11 @@ func (s watchedStore) Clear() error {
 			}
 			s.seen.closeStage(nil)
 			s.seen.running = false
-			return []Kind{Finished}
+			kinds := []Kind{Finished}
+			if s.seen.finishesWithoutReboot() {
+				kinds = append(kinds, RebootDue)
+			}
+			return kinds
 		})
 	}
 	return err
@@ -113,7 +117,10 @@ type watchedHost struct {
 func (h watchedHost) Boot(ctx context.Context) (state.Boot, error) {
 	boot, err := h.Host.Boot(ctx)
 	if err == nil {
-		h.seen.note(func() []Kind { h.seen.boot = &boot; return nil })
+		h.seen.note(func() []Kind {
+			h.seen.boot, h.seen.due = &boot, stillDue(h.seen.due, &boot)
+			return nil
+		})
 	}
 	return boot, err
 }

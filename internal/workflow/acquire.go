@@ -37,6 +37,7 @@ type acquisition struct {
 	apart    bool          // it has waited since it began or sent a claim, which other hosts may have done at the same time
 	told     string        // why it waits, as logged last
 	lock     Lock          // as shown last
+	remedy   error         // ErrDisabled, ErrBarred, or nil: the same, for whoever says what to do
 
 	// holder is what the server has proved; every claim that is sent makes it unknown again.
 	holder holder
@@ -62,6 +63,7 @@ const (
 type obstacle struct {
 	why   string
 	since time.Time // zero: not known
+	as    error     // ErrDisabled, ErrBarred, or nil
 }
 
 func (o obstacle) String() string {
@@ -94,7 +96,7 @@ func (a *acquisition) get(ctx context.Context) error {
 			a.log.Info("lock acquired")
 			return nil
 		case err == nil && a.once:
-			return later("lock %q: %s", a.name, busy)
+			return &laterError{fmt.Sprintf("lock %q: %s", a.name, busy), busy.as}
 		case err != nil && (a.once || !a.bears(err)):
 			return err
 		case err != nil:
@@ -211,7 +213,8 @@ func (a *acquisition) refused(ctx context.Context) (obstacle, error) {
 	case err != nil:
 		return obstacle{}, err
 	case busy.why == "":
-		busy.why = "nobody else holds it, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)"
+		busy = obstacle{why: "nobody else holds it, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)",
+			as: ErrBarred}
 	}
 	if lock.Self && a.ours {
 		a.log.Warn("Foreman does not confirm the lock, but this host holds it; going on", "why", busy.why)
@@ -224,7 +227,7 @@ func (a *acquisition) refused(ctx context.Context) (obstacle, error) {
 func (a *acquisition) inTheWay(lock Lock) obstacle {
 	switch {
 	case !lock.Enabled:
-		return obstacle{why: "the lock is disabled in Foreman"}
+		return obstacle{why: "the lock is disabled in Foreman", as: ErrDisabled}
 	case lock.Holder != "" && !lock.Self && a.taken != nil && lock.Holder == a.taken.Holder:
 		busy := heldBy(lock)
 		busy.why += ", which is what Foreman called this host when it took the lock: an administrator has to free it in Foreman"
@@ -235,7 +238,7 @@ func (a *acquisition) inTheWay(lock Lock) obstacle {
 	return obstacle{}
 }
 
-func heldBy(lock Lock) obstacle { return obstacle{"held by " + lock.Holder, lock.Updated} }
+func heldBy(lock Lock) obstacle { return obstacle{why: "held by " + lock.Holder, since: lock.Updated} }
 
 // show looks at the lock and keeps what the answer proves.
 func (a *acquisition) show(ctx context.Context) (Lock, error) {
@@ -263,6 +266,7 @@ func (w *Workflow) settle() time.Duration { return max(w.Settle, 3*w.Server.Slow
 
 // explain logs why the lock can't be had, once per change.
 func (a *acquisition) explain(busy obstacle, err error) {
+	a.remedy = busy.as
 	if busy.why == a.told {
 		return
 	}
@@ -327,7 +331,7 @@ func (a *acquisition) timedOut(err error) error {
 	if err != nil && !a.answered {
 		return fmt.Errorf("lock %q not had, and no usable answer of Foreman, within %s: %w", a.name, time.Since(a.began).Round(time.Second), err)
 	}
-	return later("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told)
+	return &laterError{fmt.Sprintf("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told), a.remedy}
 }
 
 // nextBackoff is the next wait for a server in trouble: 2 s at first, 5 minutes at most.

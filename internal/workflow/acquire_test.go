@@ -430,6 +430,31 @@ func TestWaitAfterALostClaim(t *testing.T) {
 }
 
 // TestAcquireByHand: what a person takes or has is not given away when the command is given up.
+// TestObstacleIsKnown: whoever says what to do about a wait that was given up knows what was in the way.
+func TestObstacleIsKnown(t *testing.T) {
+	tests := []struct {
+		name     string
+		set      func(*world)
+		disabled bool
+		barred   bool
+	}{
+		{"held", func(w *world) { w.foreman.hold("web3") }, false, false},
+		{"disabled", func(w *world) { w.foreman.enabled = false }, true, false},
+		{"barred", func(w *world) { w.foreman.barred = true }, false, true},
+	}
+	for _, test := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.LockTimeout = time.Minute
+			test.set(w)
+			err := w.invoke(false)
+			if !errors.Is(err, ErrTryLater) || errors.Is(err, ErrDisabled) != test.disabled || errors.Is(err, ErrBarred) != test.barred {
+				t.Errorf("%s: %v", test.name, err)
+			}
+		})
+	}
+}
+
 func TestAcquireByHand(t *testing.T) {
 	tests := []struct {
 		name   string

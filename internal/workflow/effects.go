@@ -166,13 +166,27 @@ var ErrUnfitHost = errors.New("this host can't keep a run")
 // ErrOtherMachine: the state was written by another machine.
 var ErrOtherMachine = errors.New("the state is another machine's")
 
-// laterError is an error that wraps ErrTryLater without saying so.
-type laterError struct{ text string }
+// ErrDisabled and ErrBarred say what was in the way of a lock last, where somebody has to change that in Foreman.
+var (
+	ErrDisabled = errors.New("the lock is disabled")
+	ErrBarred   = errors.New("this host is barred")
+)
+
+// laterError is an error that wraps ErrTryLater, and another one if there is one, without saying so.
+type laterError struct {
+	text string
+	as   error
+}
 
 func (e *laterError) Error() string { return e.text }
-func (e *laterError) Unwrap() error { return ErrTryLater }
+func (e *laterError) Unwrap() []error {
+	if e.as == nil {
+		return []error{ErrTryLater}
+	}
+	return []error{ErrTryLater, e.as}
+}
 
-func later(format string, args ...any) error { return &laterError{fmt.Sprintf(format, args...)} }
+func later(format string, args ...any) error { return &laterError{text: fmt.Sprintf(format, args...)} }
 
 // errStopped: a signal ended the invocation.
 var errStopped = later("stopped by a signal")

@@ -16,7 +16,7 @@ _foreman_dlm_updater() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $flag:$word in
         *:=) continue ;;
-        --failed:* | --orphan:* | --reboot:* | --held:* | --waiting:* | --not-run:* | --certificate:*) flag='' ;;
+        --failed:* | --orphan:* | --reboot:* | --reboot-due:* | --held:* | --waiting:* | --not-run:* | --not-updated:* | --certificate:*) flag='' ;;
         -c:* | --config:* | --cfg:* | --library:*) options+=("$flag" "$word") flag='' ;;
         *:-*) flag=$word ;;
         *) command+=${command:+ }$word flag='' ;;
@@ -31,7 +31,7 @@ _foreman_dlm_updater() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --failed | --orphan | --reboot | --held | --waiting | --not-run | --certificate) return ;;
+    --failed | --orphan | --reboot | --reboot-due | --held | --waiting | --not-run | --not-updated | --certificate) return ;;
     --library)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
@@ -42,7 +42,7 @@ _foreman_dlm_updater() {
     '') offered=(run status check history config lock hooks notify state version) flags+=(--after-reboot) ;;
     run) flags+=(--after-reboot) ;;
     status) flags+=(--json --watch --offline) ;;
-    check) flags+=(--failed --orphan --reboot --held --waiting --not-run --certificate) ;;
+    check) flags+=(--failed --orphan --reboot --reboot-due --held --waiting --not-run --not-updated --certificate) ;;
     history) offered=(list show) flags+=(--json) ;;
     'history list') flags+=(--json) ;;
     'history show')
@@ -74,7 +74,7 @@ _foreman_dlm_updater() {
         done < <(_foreman_dlm_updater_hooks runs "${command##* }")
         ;;
     notify) offered=(test) ;;
-    'notify test') offered=(started waiting acquired failed rebooting resumed finished gave-up alive) ;;
+    'notify test') offered=(started waiting acquired failed rebooting resumed finished reboot-due gave-up alive) ;;
     state) offered=(show set clear) ;;
     'state set') offered=("${stages[@]}" lock_get reboot lock_release) ;;
     esac

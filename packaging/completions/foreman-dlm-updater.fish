@@ -7,7 +7,7 @@ function __foreman_dlm_updater_before -a what
     set -l options
     for word in (commandline -opc)[2..-1]
         switch "$flag:$word"
-            case '--failed:*' '--orphan:*' '--reboot:*' '--held:*' '--waiting:*' '--not-run:*' '--certificate:*'
+            case '--failed:*' '--orphan:*' '--reboot:*' '--reboot-due:*' '--held:*' '--waiting:*' '--not-run:*' '--not-updated:*' '--certificate:*'
                 set flag
             case '-c:*' '--config:*' '--cfg:*' '--library:*'
                 set -a options $flag $word
@@ -99,7 +99,9 @@ $c -n "$at check" -l orphan -x -d 'the lock is held, and no run is in progress'
 $c -n "$at check" -l reboot -x -d 'a reboot does not come'
 $c -n "$at check" -l held -x -d 'a run holds the lock'
 $c -n "$at check" -l waiting -x -d 'it waits for the lock'
-$c -n "$at check" -l not-run -x -d 'nothing has started it'
+$c -n "$at check" -l not-run -x -d 'nothing has started a run'
+$c -n "$at check" -l not-updated -x -d 'no run has succeeded'
+$c -n "$at check" -l reboot-due -x -d 'a reboot may be due'
 $c -n "$at check" -l certificate -x -d 'the certificate expires'
 
 $c -n "$at history" -a list -d 'one line for each run'
@@ -128,7 +130,7 @@ $c -n "$at hooks disable" -a '(__foreman_dlm_updater_links)'
 $c -n "$at 'hooks run *'" -a '(__foreman_dlm_updater_names)'
 
 $c -n "$at notify" -a test -d 'send them a made-up event'
-$c -n "$at notify test" -a 'started waiting acquired failed rebooting resumed finished gave-up alive'
+$c -n "$at notify test" -a 'started waiting acquired failed rebooting resumed finished reboot-due gave-up alive'
 
 $c -n "$at state" -a show -d 'the record of the run'
 $c -n "$at state" -a set -d 'make a stage the next one'

@@ -17,7 +17,7 @@ _foreman_dlm_updater() {
     # What stands before the current word: the command, and flags with their values.
     for word in "${(@Q)words[2,CURRENT-1]}"; do
         case $flag:$word in
-        --failed:*|--orphan:*|--reboot:*|--held:*|--waiting:*|--not-run:*|--certificate:*) flag= ;;
+        --failed:*|--orphan:*|--reboot:*|--reboot-due:*|--held:*|--waiting:*|--not-run:*|--not-updated:*|--certificate:*) flag= ;;
         -c:*|--config:*|--cfg:*|--library:*) options+=($flag $word) flag= ;;
         *:--(config|cfg|library)=*) options+=($word) flag= ;;
         *:-*) flag=$word ;;
@@ -32,7 +32,7 @@ _foreman_dlm_updater() {
     case $flag in
     -c|--config|--cfg) _files; return ;;
     --library) _files -/; return ;;
-    --failed|--orphan|--reboot|--held|--waiting|--not-run|--certificate) _message 'limits for WARNING and CRITICAL, such as 4h,12h'; return ;;
+    --failed|--orphan|--reboot|--reboot-due|--held|--waiting|--not-run|--not-updated|--certificate) _message 'limits for WARNING and CRITICAL, such as 4h,12h'; return ;;
     esac
     case $command in
     '')
@@ -46,7 +46,7 @@ _foreman_dlm_updater() {
         ;;
     run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
     status) flags+=('--json:one JSON object' '--watch:look again every two seconds' '--offline:do not ask Foreman') ;;
-    check) flags+=('--failed:a stage failed' '--orphan:the lock is held, and no run is in progress' '--reboot:a reboot does not come' '--held:a run holds the lock' '--waiting:it waits for the lock' '--not-run:nothing has started it' '--certificate:the certificate expires') ;;
+    check) flags+=('--failed:a stage failed' '--orphan:the lock is held, and no run is in progress' '--reboot:a reboot does not come' '--reboot-due:a reboot may be due' '--held:a run holds the lock' '--waiting:it waits for the lock' '--not-run:nothing has started a run' '--not-updated:no run has succeeded' '--certificate:the certificate expires') ;;
     history) offered=('list:one line for each run' 'show:a run step by step') flags+=('--json:one JSON object for each run') ;;
     'history list') flags+=('--json:one JSON object for each run') ;;
     'history show')
@@ -77,7 +77,7 @@ _foreman_dlm_updater() {
         done
         ;;
     notify) offered=('test:send them a made-up event') ;;
-    'notify test') offered=(started waiting acquired failed rebooting resumed finished gave-up alive) ;;
+    'notify test') offered=(started waiting acquired failed rebooting resumed finished reboot-due gave-up alive) ;;
     state) offered=('show:the record of the run' 'set:make a stage the next one' 'clear:forget the run') ;;
     'state set') offered=($stages lock_get reboot lock_release) ;;
     esac

@@ -194,7 +194,7 @@ func (w *world) nothingLeft(v *verdict) {
 	for _, h := range w.living {
 		files, err := os.ReadDir(filepath.Dir(h.state))
 		for _, file := range files {
-			if file.Name() != "state.lock" && file.Name() != "history.jsonl" { // these stay (host.Instance)
+			if file.Name() != "state.lock" && file.Name() != "state.last" && file.Name() != "history.jsonl" { // these stay (host.Instance)
 				v.flaw("at the end %s has %s", h.name, file.Name())
 			}
 		}

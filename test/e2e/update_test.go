@@ -100,7 +100,7 @@ func checkUpdated(t *testing.T, h *host) {
 
 func checkHost(t *testing.T, h *host) {
 	h.checkEnd(2)
-	if got := h.run("ls", "-A", stateDir); got != "history.jsonl\nhooks\nstate.lock\n" {
+	if got := h.run("ls", "-A", stateDir); got != "history.jsonl\nhooks\nstate.last\nstate.lock\n" {
 		t.Errorf("left in the directory of the state: %s", got)
 	}
 	if got := h.run("foreman-dlm-updater", "history", "--json"); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"result":"finished"`) ||

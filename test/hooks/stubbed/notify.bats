@@ -46,6 +46,9 @@ END
     tell mail finished
     exits 0
     refute called sendmail
+    DLM_HOOK=50-kernel DLM_OUTPUT='' tell mail reboot-due lock_release
+    exits 0
+    grep -qx 'Subject: web1: update reboot-due in 50-kernel (lock web)' "$CALLS.mail"
     DLM_RUN_ID='' tell mail failed # nothing could be begun
     exits 0
     [[ $(tail -n 1 "$CALLS.mail") == 'E: <c> & d' ]]
@@ -135,7 +138,7 @@ END
 
 @test "alertmanager: set, prolonged while alive, ended; each only when it should be" {
     local event
-    for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update finished:lock_release failed:update; do
+    for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update finished:lock_release reboot-due:lock_release failed:update; do
         tell alertmanager "${event%:*}" "${event#*:}"
         exits 0
     done
@@ -148,6 +151,7 @@ END
     exits 0
     [[ -z $output && $(body 2 | jq -r .id) == id-1 ]]
     tell alertmanager gave-up
+    tell alertmanager reboot-due lock_release
     tell alertmanager started
     [[ $(sent) == 2 ]]
     tell alertmanager rebooting post_update

@@ -11,8 +11,9 @@ require 'json'
 #   stage, run, began   of the run on record
 #   error           why its stage was not finished: stage, hook, message, time
 #   reboot_pending  whether the host was told to reboot and has not yet
-#   last_result     how the last invocation ended: success, failed, not_now, refused, bad_configuration, or systemd's word; none if none
-#                   has ended since the boot
+#   reboot_due      a reboot may be due, as the last run could not find out: since, hook, message
+#   last_result     how the last run ended: success, failed, not_now, interrupted (by a signal, and the host is out of service), refused,
+#                   bad_configuration, or systemd's word for a unit that was killed; none if none has ended yet
 #   problem         in place of all but the last, if the updater can't say
 Facter.add(:foreman_dlm_updater) do
   program = '/usr/bin/foreman-dlm-updater'
@@ -27,15 +28,19 @@ Facter.add(:foreman_dlm_updater) do
     Facter::Core::Execution.execute("#{command} 2>/dev/null", on_fail: '', timeout: 5).to_s
   end
 
-  # Of the two units that run it, the one that ended last.
-  last_exit = lambda do
+  # What systemd says of a unit that was killed, the one that ended last; else what the updater has put on record, or, of an earlier
+  # version, the exit status that systemd knows.
+  last_exit = lambda do |last_run|
     properties = 'Result,ExecMainStatus,ExecMainExitTimestampMonotonic'
     shown = ask.call("systemctl show --property=#{properties} foreman-dlm-updater.service foreman-dlm-updater-resume.service")
     units = shown.split("\n\n").map { |unit| unit.lines.to_h { |line| line.chomp.split('=', 2) } }
     last = units.max_by { |unit| unit['ExecMainExitTimestampMonotonic'].to_i }
-    next 'none' if last.nil? || last['ExecMainExitTimestampMonotonic'].to_i.zero?
+    ended = !last.nil? && last['ExecMainExitTimestampMonotonic'].to_i.positive?
+    next last['Result'] if ended && !['success', 'exit-code'].include?(last['Result'])
+    next 'interrupted' if last_run && last_run['result'] == 'interrupted'
+    next exits.fetch(last_run['exit'].to_s, 'failed') if last_run
 
-    ['success', 'exit-code'].include?(last['Result']) ? exits.fetch(last['ExecMainStatus'], 'failed') : last['Result']
+    ended ? exits.fetch(last['ExecMainStatus'], 'failed') : 'none'
   end
 
   setcode do
@@ -45,7 +50,7 @@ Facter.add(:foreman_dlm_updater) do
       nil
     end
     if status.nil?
-      { 'problem' => "its state can't be read: `foreman-dlm-updater status` says why", 'last_result' => last_exit.call }
+      { 'problem' => "its state can't be read: `foreman-dlm-updater status` says why", 'last_result' => last_exit.call(nil) }
     else
       stage, error = status.values_at('stage', 'error')
       {
@@ -55,7 +60,8 @@ Facter.add(:foreman_dlm_updater) do
         'under_way'      => guarded.include?(stage) && error.nil?,
         'running'        => status['running'],
         'reboot_pending' => stage == 'reboot' || status.key?('reboot_pending_since'),
-        'last_result'    => error ? 'failed' : last_exit.call,
+        'reboot_due'     => status['reboot_due'],
+        'last_result'    => error && status['last'].nil? ? 'failed' : last_exit.call(status['last']),
         'stage'          => stage,
         'run'            => status['run'],
         'began'          => status['began'],

@@ -6,7 +6,7 @@ require 'facter'
 describe 'fact foreman_dlm_updater' do
   program = '/usr/bin/foreman-dlm-updater'
   error = { 'time' => '2026-11-22T02:14:03+01:00', 'stage' => 'update', 'hook' => '50-apt', 'message' => 'exit 100' }
-  idle = { 'version' => 1, 'code' => 'idle', 'stage' => '', 'running' => false, 'lock' => { 'name' => 'web', 'seen' => false } }
+  idle = { 'version' => 2, 'code' => 'idle', 'stage' => '', 'running' => false, 'lock' => { 'name' => 'web', 'seen' => false } }
   begun = idle.merge('run' => 'r1', 'began' => '2026-11-22T02:00:00+01:00')
 
   def unit(result, status, ended)
@@ -47,9 +47,11 @@ describe 'fact foreman_dlm_updater' do
     'a reboot to ask for' => [{ 'code' => 'running', 'stage' => 'reboot', 'running' => true }, { 'under_way' => true, 'reboot_pending' => true }],
     'a reboot that was asked for' => [{ 'code' => 'reboot_pending', 'stage' => 'post_update', 'reboot_pending_since' => '2026-11-22T02:20:00+01:00' },
                                       { 'under_way' => true, 'reboot_pending' => true }],
+    'a run that could not ask Foreman' => [{ 'code' => 'not_now', 'stage' => 'lock_get', 'error' => error, 'last' => { 'exit' => 75 } }, { 'last_result' => 'not_now' }],
+    'a reboot that may be due' => [{ 'code' => 'idle', 'stage' => 'post_update', 'reboot_due' => { 'hook' => '50-x' } }, { 'under_way' => true }],
     'a release' => [{ 'code' => 'running', 'stage' => 'lock_release', 'running' => true }, {}],
   }.each do |what, (status, value)|
-    taken = status.reject { |name, _| name == 'reboot_pending_since' }
+    taken = status.reject { |name, _| ['reboot_pending_since', 'last'].include?(name) }
     it("tells of #{what}") { expect(fact(JSON.generate(begun.merge(status)), never, never)).to eq base.merge(run, taken, value) }
   end
 
@@ -65,6 +67,23 @@ describe 'fact foreman_dlm_updater' do
     'none' => [],
   }.each do |result, units|
     it("tells of a last result, #{result}") { expect(fact(JSON.generate(idle), *units)['last_result']).to eq result }
+  end
+
+  {
+    'not_now' => [75, [['exit-code', 1, 10], never]], # by hand, after the unit
+    'success' => [0, [never, never]], # before the last boot
+    'oom-kill' => [0, [['oom-kill', 9, 10], never]],
+    'failed' => [9, []],
+    'refused' => [77, []],
+  }.each do |result, (exit, units)|
+    it("tells of a run on record that ended with #{exit}: #{result}") do
+      expect(fact(JSON.generate(idle.merge('last' => { 'exit' => exit })), *units)['last_result']).to eq result
+    end
+  end
+
+  it 'tells of a run that a signal has stopped while the host is out of service' do
+    stopped = { 'exit' => 75, 'result' => 'interrupted' }
+    expect(fact(JSON.generate(begun.merge('code' => 'interrupted', 'stage' => 'update', 'last' => stopped)), never, never)['last_result']).to eq 'interrupted'
   end
 
   ['', "{\n", 'no JSON'].each do |printed|

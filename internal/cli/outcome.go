@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/metrics"
+	"foreman-dlm-updater/internal/outcome"
+	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// readOutcome reads how the last invocation ended, unless somebody else could have written that; nil: nothing is known.
+func readOutcome(c *config.Config) (*outcome.Outcome, error) {
+	file := outcome.Beside(c.State)
+	o, err := file.Read()
+	if o == nil || err != nil {
+		return nil, err
+	}
+	if err := hook.VetState(file.Path); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// lastOutcome is the same for an invocation that goes on from there.
+func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
+	o, err := readOutcome(c)
+	if err != nil {
+		log.Debug("how the last invocation ended is not known", "error", err)
+	}
+	if o == nil {
+		return outcome.Outcome{}
+	}
+	return *o
+}
+
+// outcomeTimeout is how long the end of the program waits for a disk that hangs.
+const outcomeTimeout = 5 * time.Second
+
+// keepOutcome writes how the invocation ended, unless it left everything as it was. Whatever goes wrong with that is worth a warning and no more.
+func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *watch.Watcher, why error) {
+	last := seen.Last()
+	result := ending(last, why)
+	if result == "" || atBoot && why == nil && last.Record == nil {
+		return
+	}
+	o := outcome.Outcome{Ended: time.Now(), Result: outcomes[result], Exit: exitCode(why), RebootDue: seen.RebootDue(),
+		Left: outcome.Of(last.Standing.Record)}
+	if why != nil {
+		o.Error, o.Next = why.Error(), afterStop(why)
+	}
+	var stage *workflow.StageError
+	if errors.As(why, &stage) {
+		o.Stage, o.Error = stage.Stage, stage.Err.Error()
+	}
+	o.After(&before)
+	written := make(chan error, 1)
+	go func() { written <- outcome.Beside(c.State).Write(o) }()
+	select {
+	case err := <-written:
+		if err != nil {
+			log.Warn("how this invocation ended could not be written, and status and check will not know it", "error", err)
+		}
+	case <-time.After(outcomeTimeout):
+		log.Warn("the disk of the state does not answer, and status and check may not know how this invocation ended", "waited", outcomeTimeout)
+	}
+}
+
+// outcomes are the metrics' results in the words of status and the fact.
+var outcomes = map[metrics.Result]outcome.Result{
+	metrics.Finished: outcome.Finished, metrics.NothingToDo: outcome.NothingToDo, metrics.Rebooting: outcome.Rebooting,
+	metrics.GaveUp: outcome.NotNow, metrics.Interrupted: outcome.Interrupted, metrics.Failed: outcome.Failed,
+}
+
+// lookAtOutcome adds how the last invocation ended, and whether the next one would be refused before it begins.
+func lookAtOutcome(ctx context.Context, s *standing.Standing, c *config.Config) {
+	o, err := readOutcome(c)
+	switch {
+	case err != nil:
+		s.SetLastUnknown(err)
+	case o != nil:
+		if o.RebootDue != nil {
+			if boot, err := host.ReadBoot(ctx, c.BootIDFile); err == nil && !o.RebootDue.Boot.Same(state.Boot(boot)) {
+				o.RebootDue = nil
+			}
+		}
+		s.SetLast(*o)
+	}
+	if err := refusedNow(c); err != nil && !s.Running {
+		s.SetStopped(standing.Stop{At: time.Now(), Why: err.Error(), Next: afterStop(err)})
+	}
+}
+
+// refusedNow is why a run could not begin, as far as that can be seen in its files. What this user may not see is no reason.
+func refusedNow(c *config.Config) error {
+	if err := vetFiles(c); err != nil {
+		return err
+	}
+	dir := filepath.Dir(c.State)
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("write state %s: directory %s: %w", c.State, dir, err)
+	}
+	return nil
+}

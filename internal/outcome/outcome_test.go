@@ -1,0 +1,182 @@
+package outcome
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+var at = time.Date(2026, 11, 22, 2, 14, 3, 123456789, time.UTC)
+
+func beside(t *testing.T) File {
+	t.Helper()
+	return Beside(filepath.Join(t.TempDir(), "state"))
+}
+
+func TestWriteAndRead(t *testing.T) {
+	f := beside(t)
+	if o, err := f.Read(); o != nil || err != nil {
+		t.Fatalf("where nothing is: %+v, %v", o, err)
+	}
+	record := &state.Record{RunID: "r", Stage: state.Update, StageBegan: at}
+	want := Outcome{Format: 1, Ended: at, Result: Failed, Exit: 1, Since: at, First: at, Error: "disk <full>", Next: "free space", Stage: state.Update,
+		Left: Of(record), RebootDue: &state.RebootDue{Time: at, Hook: "50-x", Message: "m", Boot: state.Boot{ID: "b"}}}
+	for _, left := range []string{"", "half a one"} { // where nothing was; and over the first, with what a crash has left
+		if left != "" {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(f.Path), ".state.last.new"), []byte(left), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Write(want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Error(diff)
+		}
+		if !got.StillSo(record) {
+			t.Error("the record is no longer known")
+		}
+	}
+	info, err := os.Stat(f.Path)
+	if err != nil || info.Mode() != 0o640 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if files, _ := os.ReadDir(filepath.Dir(f.Path)); len(files) != 1 {
+		t.Errorf("%v", files)
+	}
+}
+
+// TestLongTexts: whatever the texts, the file can be read again.
+func TestLongTexts(t *testing.T) {
+	for name, text := range map[string]string{"long": strings.Repeat("a", 9999), "runes": strings.Repeat("ä", 9999), "control": strings.Repeat("\x01", 9999)} {
+		f := beside(t)
+		if err := f.Write(Outcome{Ended: at, Error: text, Next: text, RebootDue: &state.RebootDue{Message: text}}); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := f.Read(); err != nil || o.Error == "" || !o.Ended.Equal(at) {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty": "", "garbage": "\x00\x01", "no format": "{}", "newer": `{"format":2}`, "other types": `{"format":1,"exit":"one"}`,
+		"too long": `{"format":1}` + strings.Repeat(" ", size),
+	} {
+		f := beside(t)
+		if err := os.WriteFile(f.Path, []byte(content), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := f.Read(); o != nil || err == nil || !strings.Contains(err.Error(), f.Path) {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+		if err := f.Write(Outcome{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if o, err := f.Read(); o == nil || err != nil {
+			t.Errorf("%s: it was not replaced: %v", name, err)
+		}
+	}
+	f := beside(t)
+	if err := unix.Mkfifo(f.Path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Read(); err == nil {
+		t.Error("a FIFO is taken")
+	}
+}
+
+// TestOverwrite is what happens on a full disk: only a file that is this program's is written to. The full disk itself is in
+// cmd/foreman-dlm-updater.
+func TestOverwrite(t *testing.T) {
+	content, err := encode(Outcome{Ended: at, Result: Failed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := beside(t)
+	if err := f.overwrite(content); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("where nothing is: %v", err)
+	}
+	if err := f.Write(Outcome{Result: Finished}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.overwrite(content); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := f.Read(); err != nil || o.Result != Failed {
+		t.Errorf("%+v, %v", o, err)
+	}
+	precious := filepath.Join(filepath.Dir(f.Path), "precious")
+	for name, put := range map[string]func(string, string) error{"a link": os.Symlink, "a second name": os.Link} {
+		text := strings.Repeat("x", size)
+		os.Remove(precious)
+		os.Remove(f.Path)
+		if err := errors.Join(os.WriteFile(precious, []byte(text), 0o600), put(precious, f.Path)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.overwrite(content); err == nil {
+			t.Errorf("%s was written to", name)
+		}
+		if got, _ := os.ReadFile(precious); string(got) != text {
+			t.Errorf("%s: what it leads to has changed", name)
+		}
+	}
+}
+
+func TestAfter(t *testing.T) {
+	later := at.Add(24 * time.Hour)
+	tests := []struct {
+		name         string
+		before       *Outcome
+		now, want    Outcome
+		since, first time.Time
+		success      time.Time
+	}{
+		{name: "the first", now: Outcome{Result: NotNow, Exit: 75}, since: later, first: later},
+		{name: "the first, a success", now: Outcome{Result: NothingToDo}, since: later, first: later, success: later},
+		{name: "the same", before: &Outcome{Result: NotNow, Exit: 75, Since: at, First: at}, now: Outcome{Result: NotNow, Exit: 75}, since: at, first: at},
+		{name: "another exit code", before: &Outcome{Result: Failed, Exit: 1, Since: at, First: at}, now: Outcome{Result: Failed, Exit: 77}, since: later, first: at},
+		{name: "after a success", before: &Outcome{Result: Finished, Since: at, First: at, Success: at}, now: Outcome{Result: NotNow, Exit: 75}, since: later, first: at, success: at},
+		{name: "rebooting is none", before: &Outcome{Result: Finished, Since: at, First: at, Success: at}, now: Outcome{Result: Rebooting}, since: later, first: at, success: at},
+	}
+	for _, test := range tests {
+		got := test.now
+		got.Ended = later
+		got.After(test.before)
+		if diff := cmp.Diff([]time.Time{test.since, test.first, test.success}, []time.Time{got.Since, got.First, got.Success}); diff != "" {
+			t.Errorf("%s: since, first, success: %s", test.name, diff)
+		}
+	}
+}
+
+func TestStillSo(t *testing.T) {
+	record := state.Record{RunID: "r", Stage: state.Update, StageBegan: at}
+	o := Outcome{Left: Of(&record)}
+	for name, change := range map[string]func(*state.Record){
+		"another run": func(r *state.Record) { r.RunID = "s" }, "another stage": func(r *state.Record) { r.Stage = state.PostUpdate },
+		"begun again": func(r *state.Record) { r.StageBegan = at.Add(time.Minute) },
+	} {
+		other := record
+		change(&other)
+		if o.StillSo(&other) {
+			t.Errorf("%s is taken for the same", name)
+		}
+	}
+	if !o.StillSo(&record) || o.StillSo(nil) || (Outcome{}).StillSo(&record) || !(Outcome{}).StillSo(nil) ||
+		!(Outcome{}).StillSo(&state.Record{Stage: state.NeedsUpdate}) {
+		t.Error("nothing is not told from something")
+	}
+}
