@@ -125,8 +125,8 @@ func (s *surroundings) bundled(hooks map[state.Stage][]hook.Hook) map[string]boo
 
 const enable = "foreman-dlm-updater hooks enable "
 
-// checkStages looks for stages without a hook that say something by that, for bundled hooks in the wrong order, and for those whose other half is
-// missing.
+// checkStages looks for stages without a hook that say something by that, for bundled hooks in the wrong order, and for those
+// whose other half is missing.
 func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error) {
 	hooks := s.hooks(c)
 	var found doubts
@@ -136,7 +136,8 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 	}{
 		{state.NeedsUpdate, "no run ever begins", s.platform("apt", "dnf", "zypper", "")},
 		{state.Update, "a run installs nothing", s.platform("apt", "dnf", "zypper", "")},
-		{state.NeedsReboot, "each update ends with a reboot", s.platform("kernel-changed", "dnf-needs-restarting", "zypper-needs-rebooting", "kernel-changed")},
+		{state.NeedsReboot, "each update ends with a reboot",
+			s.platform("kernel-changed", "dnf-needs-restarting", "zypper-needs-rebooting", "kernel-changed")},
 	} {
 		if list, readable := hooks[stage.stage]; !readable || len(list) > 0 {
 			continue
@@ -148,8 +149,8 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 		found.add(fmt.Sprintf("no hook is enabled in %s: %s", hooksDir(c, string(stage.stage)), stage.means), mend)
 	}
 	if s.onlyTheFlag(hooks[state.NeedsReboot]) && !s.writesFlag(c) {
-		found.add("needs_reboot/reboot-required is the only hook of its stage, and nothing on this host writes the flag that it looks for: "+
-			"no update ends with a reboot", enable+"needs_reboot/kernel-changed")
+		found.add("needs_reboot/reboot-required is the only hook of its stage, and nothing on this host writes the flag "+
+			"that it looks for: no update ends with a reboot", enable+"needs_reboot/kernel-changed")
 	}
 	for _, stage := range []state.Stage{state.PreUpdate, state.PostUpdate} {
 		s.checkOrder(&found, stage, hooks[stage])
@@ -171,24 +172,29 @@ func (s *surroundings) onlyTheFlag(hooks []hook.Hook) bool {
 	return len(hooks) == 1 && s.library.Leads(string(state.NeedsReboot), hooks[0].Path) == "reboot-required"
 }
 
-// writesFlag reports whether something writes the flag that reboot-required looks for: after a new kernel (unattended-upgrades, reboot-notifier
-// and update-notifier-common bring a script for that), or when a package asks for it. Another flag is an administrator's own affair.
+// writesFlag reports whether something writes the flag that reboot-required looks for: after a new kernel (unattended-upgrades,
+// reboot-notifier and update-notifier-common bring a script for that), or when a package asks for it. Another flag is an
+// administrator's own affair.
 func (s *surroundings) writesFlag(c *config.Config) bool {
 	const longest = 1 << 20 // of a script, in bytes
-	if text, err := file.Read(filepath.Join(c.SettingsDir(), "reboot-required.conf"), longest); err == nil && strings.Contains(string(text), "flag=") {
+	says := func(path, what string) bool {
+		text, err := file.Read(path, longest)
+		return err == nil && strings.Contains(string(text), what)
+	}
+	if says(filepath.Join(c.SettingsDir(), "reboot-required.conf"), "flag=") {
 		return true
 	}
 	scripts, _ := filepath.Glob(s.root + "/etc/kernel/postinst.d/*") // the pattern is a good one
 	for _, script := range scripts {
-		if text, err := file.Read(script, longest); err == nil && strings.Contains(string(text), "reboot-required") {
+		if says(script, "reboot-required") {
 			return true
 		}
 	}
 	return exists(s.root + "/usr/share/update-notifier/notify-reboot-required")
 }
 
-// checkOrder looks for bundled hooks of a stage that run in another order than their own numbers say. The command gives all of the stage
-// their own numbers.
+// checkOrder looks for bundled hooks of a stage that run in another order than their own numbers say. The command gives all of
+// the stage their own numbers.
 func (s *surroundings) checkOrder(found *doubts, stage state.Stage, hooks []hook.Hook) {
 	var before hook.Hook // the one with the highest number so far
 	var highest, wrong string
@@ -210,13 +216,12 @@ func (s *surroundings) checkOrder(found *doubts, stage state.Stage, hooks []hook
 		}
 	}
 	if wrong != "" {
-		const command = "foreman-dlm-updater hooks"
 		why := "what refuses comes first, then traffic goes away, then services stop"
 		if stage == state.PostUpdate {
 			why = "what is stopped first has to come back last"
 		}
-		found.add(wrong+": "+why,
-			fmt.Sprintf("for hook in %[1]s; do %[2]s disable %[3]s/$hook; %[2]s enable %[3]s/$hook; done", strings.Join(moved, " "), command, stage))
+		found.add(wrong+": "+why, fmt.Sprintf("for hook in %[1]s; do foreman-dlm-updater hooks disable %[2]s/$hook; %[3]s%[2]s/$hook; done",
+			strings.Join(moved, " "), stage, enable))
 	}
 }
 

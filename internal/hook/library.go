@@ -55,7 +55,8 @@ const defaultNumber = "50"
 // numberLine is in the comment at the beginning of a hook.
 var numberLine = regexp.MustCompile(`^# Number: ([0-9]{2})$`)
 
-// Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or can't be read.
+// Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or can't be
+// read.
 func (l Library) Number(stage, name string) string {
 	file, err := l.open(stage, name)
 	if err != nil {

@@ -91,6 +91,7 @@ dnf() { command dnf -q -y --refresh "$@" </dev/null; }
 @test "remove, with the directory of the state missing" {
     rm -r /var/lib/foreman_dlm_updater
     dnf remove foreman-dlm-updater
+    mv "$etc/config.ini.rpmsave" "$etc/config.ini"
     dnf install foreman-dlm-updater
 }
 
