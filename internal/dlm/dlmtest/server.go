@@ -7,7 +7,7 @@
 //
 // It keeps everything in memory. It has no users but two, no permissions, no
 // web pages and no search, and it answers 501 to the calls of administrators
-// that were not recorded.
+// that were not recorded, but for the one that creates a lock.
 package dlmtest
 
 import (
@@ -32,7 +32,7 @@ type Options struct {
 	// Window, if set, is asked for the race window of each request instead. It must not call the Server.
 	Window func(cn, method string) time.Duration
 
-	// AdminPassword lets the user "admin" change and destroy locks with Basic
+	// AdminPassword lets the user "admin" create, change and destroy locks with Basic
 	// authentication; a user "viewer", who lacks every permission, has the
 	// same password. Empty: Basic authentication is refused.
 	AdminPassword string
@@ -85,6 +85,7 @@ type Request struct {
 	Path     string        // as sent, escaped
 	Name     string        // of the lock, unescaped; "" when the path names none
 	CN       string        // of the caller's certificate; "" without one
+	User     string        // who the caller says to be, by Basic authentication; "" without it
 	Status   int           // of the answer; 0 while there is none, or when none was sent
 	Duration time.Duration // from arrival to the answer; 0 while it is processed
 }
@@ -103,7 +104,7 @@ func (s *Server) handle(in *request) answer {
 	s.mu.Lock()
 	n := len(s.requests)
 	s.requests = append(s.requests, Request{
-		Time: start, Method: in.method, Path: in.path, Name: in.lockName(), CN: in.cn,
+		Time: start, Method: in.method, Path: in.path, Name: in.lockName(), CN: in.cn, User: in.user,
 	})
 	s.mu.Unlock()
 
