@@ -126,7 +126,28 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 			found.add(fmt.Sprintf("%s is enabled without %s: it has nothing to bring back", pair[1], pair[0]), enable+pair[0])
 		}
 	}
-	return "none without the hooks that it needs, no bundled hook without its other half", found.orNone()
+	for _, stage := range workflow.HookStages {
+		s.checkTwice(&found, string(stage), hooks[stage])
+	}
+	s.checkTwice(&found, notifyStage, s.notifiers(c))
+	return "none without the hooks that it needs, no bundled hook without its other half, none twice", found.orNone()
+}
+
+// checkTwice looks for bundled hooks that are linked into a stage under two names, as one that was given another number is.
+func (s *surroundings) checkTwice(found *doubts, stage string, hooks []hook.Hook) {
+	first := map[string]string{}
+	for _, h := range hooks {
+		name := s.library.Leads(stage, h.Path)
+		other, twice := first[name]
+		switch {
+		case name == "":
+		case twice:
+			found.add(fmt.Sprintf("%s/%s is enabled twice, as %s and as %s, and runs twice: disable the one that is not wanted", stage, name, other, h.Name),
+				fmt.Sprintf("foreman-dlm-updater hooks disable %s/%s", stage, h.Name))
+		default:
+			first[name] = h.Name
+		}
+	}
 }
 
 // platform chooses by the package manager of this host.
