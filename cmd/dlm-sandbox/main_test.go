@@ -45,6 +45,7 @@ func sandbox(t *testing.T, args ...string) *exec.Cmd {
 // serving is a sandbox that runs.
 type serving struct {
 	cmd    *exec.Cmd
+	pipe   io.ReadCloser // its standard output
 	url    string
 	admin  string // the line that says who is the administrator
 	out    *bufio.Reader
@@ -71,7 +72,7 @@ func begin(t *testing.T, args ...string) *serving {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s.out = bufio.NewReader(pipe)
+	s.pipe, s.out = pipe, bufio.NewReader(pipe)
 	return s
 }
 
@@ -325,6 +326,20 @@ func TestServeTwice(t *testing.T) {
 	out, err := sandbox(t, "serve", "--dir", dir, "--listen", strings.TrimPrefix(first.url, "https://")).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "address already in use: stop what listens there") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestServeUnread: it serves on when nobody reads what it prints any more.
+func TestServeUnread(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, "--dir", dir)
+	if err := s.pipe.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := ask(t, client(t, dir, ""), "GET", s.url+"/api/dlmlocks/web/lock"); got != 401 {
+			t.Errorf("GET: %d", got)
+		}
 	}
 }
 

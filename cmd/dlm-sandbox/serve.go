@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -44,6 +45,7 @@ func (c *serveCmd) Validate() error {
 
 // Run serves until ctx ends, which is no error.
 func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
+	signal.Ignore(syscall.SIGPIPE) // nobody reads what it prints (`| head`): no reason to stop serving
 	broken, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	opts := dlmtest.Options{RaceWindow: c.RaceWindow}

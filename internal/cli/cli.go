@@ -3,12 +3,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"foreman-dlm-updater/internal/state"
 
@@ -74,14 +76,17 @@ func Main(p Process, args []string) int {
 	switch {
 	case asked >= 0:
 		return asked
+	case errors.Is(err, syscall.EPIPE): // from the help
+		return 0
 	case isCheck(err):
 		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
 	case err != nil:
-		report(p.Stderr, err, "foreman-dlm-updater --help")
+		report(p.Stderr, cmp.Or(misspelt(args), err), "foreman-dlm-updater --help")
 		return exitUsage
 	}
+	p.Stdout = newOutput(p.Stdout)
 	err = command.Run(&p, configPath(g.Config), &g.Hooks)
-	if err == nil {
+	if err == nil || errors.Is(err, errUnread) {
 		return 0
 	}
 	var told *toldError
@@ -100,6 +105,32 @@ func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 			"hookdirs": hookDirNames(), "events": eventNames()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)...)
+}
+
+// misspelt is what kong says of a word that is no command, such as staus: which one was perhaps meant. It takes such a word for an argument
+// of the default command, and has no idea then, so here is none. Nil if a flag may be the trouble: those of the default command are missing.
+func misspelt(args []string) error {
+	parser, err := new(grammar).parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, flag := range parser.Model.Flags {
+		known["-"+string(flag.Short)] = true
+		for _, name := range append(flag.Aliases, flag.Name) {
+			known["--"+name] = true
+		}
+	}
+	for _, arg := range args {
+		if name, _, _ := strings.Cut(arg, "="); strings.HasPrefix(arg, "-") && !known[name] {
+			return nil
+		}
+	}
+	for _, node := range append(parser.Model.Children, parser.Model.Node) {
+		node.DefaultCmd = nil
+	}
+	_, err = parser.Parse(args)
+	return err
 }
 
 // configPath is the configuration file that a command is to read.
