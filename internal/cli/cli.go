@@ -35,7 +35,7 @@ type grammar struct {
 	Run     runCmd     `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
 	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
 	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
-	Check   checkCmd   `cmd:"" help:"Say it as a plugin of Nagios, Icinga and the like: one line, and the exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
+	Check   checkCmd   `cmd:"" help:"Say where it stands as a plugin of Nagios, Icinga and the like: one line, and the exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
 	Conf    struct {
 		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and, unless --offline, Foreman. Changes nothing."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
@@ -101,7 +101,8 @@ func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(g, append(options,
 		kong.Name("foreman-dlm-updater"),
 		kong.Description(description),
-		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "stages": joinStages(state.Stages, ","), "hookstages": hookStageNames(),
+		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "hookstages": hookStageNames(),
+			"stages": joinStages(state.Stages, ","), "stagelist": joinStages(state.Stages, ", "),
 			"hookdirs": hookDirNames(), "events": eventNames()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)...)

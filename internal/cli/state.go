@@ -33,7 +33,7 @@ func (*stateShowCmd) Run(p *Process, path configPath) error {
 }
 
 type stateSetCmd struct {
-	Stage string `arg:"" enum:"${stages}" help:"One of: ${stages}."`
+	Stage string `arg:"" enum:"${stages}" help:"One of: ${stagelist}."`
 }
 
 func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
