@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestTryIt follows docs/try.md in a copy of the tree: the commands as they stand, but for the port, which may be in use here, and for
-// how long the update sleeps.
+// TestTryIt follows docs/try.md in a copy of the tree: the commands as they stand, but for the port, which may be in
+// use here, and for how long the update sleeps.
 func TestTryIt(t *testing.T) {
 	for _, tool := range []string{"make", "curl", "git"} {
 		_, err := exec.LookPath(tool)

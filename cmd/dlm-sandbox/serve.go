@@ -28,7 +28,7 @@ type serveCmd struct {
 	Listen            string        `default:"127.0.0.1:8443" placeholder:"ADDR:PORT" help:"Where to listen; port 0 picks a free one (default ${default})."`
 	Name              []string      `placeholder:"NAME" help:"Further host name or address for the server's certificate; repeatable."`
 	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
-	AdminPasswordFile string        `placeholder:"FILE" help:"The password of the user admin, who may create, free, disable and delete locks (default: changeme)."`
+	AdminPasswordFile string        `placeholder:"FILE" help:"The password of the user admin, who may change locks (default: changeme)."`
 	Record            string        `placeholder:"FILE" help:"Append each event to this file, as a line of JSON."`
 	Restore           bool          `help:"Begin with the locks as they are at the end of the record."`
 	Fault             []fault       `sep:"none" placeholder:"METHOD:KIND[:TIMES[:DELAY]]" help:"Something that goes wrong; METHOD may be any, TIMES 0 is always; repeatable. Kinds: ${kinds}."`
@@ -120,7 +120,8 @@ func (c *serveCmd) administrator() string {
 	return "admin, with the password in " + c.AdminPasswordFile
 }
 
-// start listens. It does so before it writes certificates: a second sandbox on one address must not touch those of the first.
+// start listens. It does so before it writes certificates: a second sandbox on one address must not touch those of the
+// first.
 func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
 	l, err := net.Listen("tcp", c.Listen)
 	switch {
@@ -136,7 +137,8 @@ func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
 	return running, err
 }
 
-// serve answers on l with the credentials of the command line, or with those of the throw-away CA, which makes what is missing.
+// serve answers on l with the credentials of the command line, or with those of the throw-away CA, which makes what is
+// missing.
 func (c *serveCmd) serve(s *dlmtest.Server, l net.Listener) (*dlmtest.Running, error) {
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)

@@ -108,8 +108,9 @@ func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 	)...)
 }
 
-// misspelt is what kong says of a word that is no command, such as staus: which one was perhaps meant. It takes such a word for an argument
-// of the default command, and has no idea then, so here is none. Nil if a flag may be the trouble: those of the default command are missing.
+// misspelt is what kong says of a word that is no command, such as staus: which one was perhaps meant. Where there is
+// a default command, kong takes such a word for an argument of it and suggests nothing, so it is asked again without.
+// Nil if a flag may be the trouble: those of the default command would not be known.
 func misspelt(args []string) error {
 	parser, err := new(grammar).parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
 	if err != nil {

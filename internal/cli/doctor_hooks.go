@@ -142,7 +142,8 @@ func (s *surroundings) checkTwice(found *doubts, stage string, hooks []hook.Hook
 		switch {
 		case name == "":
 		case twice:
-			found.add(fmt.Sprintf("%s/%s is enabled twice, as %s and as %s, and runs twice: disable the one that is not wanted", stage, name, other, h.Name),
+			found.add(fmt.Sprintf("%s/%s is enabled twice, as %s and as %s, and runs twice: disable the one that is not wanted",
+				stage, name, other, h.Name),
 				fmt.Sprintf("foreman-dlm-updater hooks disable %s/%s", stage, h.Name))
 		default:
 			first[name] = h.Name

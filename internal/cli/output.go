@@ -13,10 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errUnread says that nobody reads what is printed, as behind `| head`: no reason to complain, and no failure of the command.
+// errUnread says that nobody reads what is printed, as behind `| head`. It is no failure of the command.
 var errUnread = errors.New("nobody reads this any more")
 
-// output prints for people and scripts. On a terminal it breaks long lines between words; else lines stay whole, for grep.
+// output prints for people and scripts. On a terminal it breaks long lines between words. Elsewhere lines stay whole,
+// for grep.
 type output struct {
 	io.Writer
 	width int    // of the terminal in columns; 0: none
@@ -61,8 +62,8 @@ func whole(w io.Writer) io.Writer {
 	return w
 }
 
-// wrap breaks a line between words, so that no part is wider than width, if words are not. What does not fit goes below the
-// beginning of the last column, or is indented.
+// wrap breaks a line between words, so that no part is wider than width, if words are not. What does not fit goes
+// below the beginning of the last column, or is indented.
 func wrap(line string, width int) string {
 	line, end := strings.CutSuffix(line, "\n")
 	if columns(line) > width {
@@ -83,7 +84,8 @@ func wrapped(words []string, indent, width int) string {
 			continue
 		}
 		needs := columns(word)
-		if rest := strings.Join(words[i:], " "); spaces > 1 && !gaps.MatchString(rest) { // the last column, which stays together
+		if rest := strings.Join(words[i:], " "); spaces > 1 && !gaps.MatchString(rest) {
+			// The last column stays together.
 			needs = min(columns(rest), width-indent)
 		}
 		if at > indent && at+spaces+needs > width {
@@ -96,8 +98,8 @@ func wrapped(words []string, indent, width int) string {
 	return out.String()
 }
 
-// hang is where the last column of a line begins, among those that begin before most; two columns further in than the line if it is the
-// only one. Columns are two spaces apart or more.
+// hang is where the last column of a line begins, among those that begin at most there; two further in than the line
+// if it is the only one. Columns are two spaces apart or more.
 func hang(line string, most int) int {
 	first := len(line) - len(strings.TrimLeft(line, " "))
 	last := first + 2
