@@ -105,6 +105,7 @@ chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove th
 	KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
 demo: ## three hosts that update one after the other, to look at
+	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."
 	@$(GO) run ./test/demo
 
 docs-bad-input: ## write the tables of bad input in docs/safety.md from the tests

@@ -25,6 +25,11 @@ func (c *issueCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := ca.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for _, host := range c.Host {
 		cert, key, err := ca.Issue(host, dlmtest.IssueOptions{})
 		if err != nil {

@@ -45,14 +45,23 @@ func sandbox(t *testing.T, args ...string) *exec.Cmd {
 // serving is a sandbox that runs.
 type serving struct {
 	cmd    *exec.Cmd
+	pipe   io.ReadCloser // its standard output
 	url    string
+	admin  string // the line that says who is the administrator
 	out    *bufio.Reader
 	stderr bytes.Buffer
 }
 
-// serve starts a sandbox on a free port and waits for the line that says
-// where it listens.
+// serve starts a sandbox on a free port and waits until it listens.
 func serve(t *testing.T, args ...string) *serving {
+	t.Helper()
+	s := begin(t, args...)
+	s.awaitStart(t)
+	return s
+}
+
+// begin starts a sandbox on a free port.
+func begin(t *testing.T, args ...string) *serving {
 	t.Helper()
 	s := &serving{cmd: sandbox(t, append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)}
 	s.cmd.Stderr = &s.stderr
@@ -63,7 +72,13 @@ func serve(t *testing.T, args ...string) *serving {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s.out = bufio.NewReader(pipe)
+	s.pipe, s.out = pipe, bufio.NewReader(pipe)
+	return s
+}
+
+// awaitStart reads the lines that say where it listens, and who is the administrator.
+func (s *serving) awaitStart(t *testing.T) {
+	t.Helper()
 	line, err := s.out.ReadString('\n')
 	if err != nil {
 		t.Fatalf("%v; stderr: %s", err, s.stderr.String())
@@ -73,7 +88,9 @@ func serve(t *testing.T, args ...string) *serving {
 		t.Fatalf("first line %q", line)
 	}
 	s.url = url
-	return s
+	if s.admin, err = s.out.ReadString('\n'); err != nil || !strings.HasPrefix(s.admin, "administrator: ") {
+		t.Fatalf("second line %q: %v", s.admin, err)
+	}
 }
 
 // awaitLine reads until a line says what is wanted.
@@ -89,7 +106,7 @@ func (s *serving) awaitLine(t *testing.T, want string) {
 	}
 }
 
-// stop sends a signal and returns the lines since the first, and the exit code.
+// stop sends a signal and returns the lines since the second, and the exit code.
 func (s *serving) stop(t *testing.T, sig os.Signal) ([]string, int) {
 	t.Helper()
 	if err := s.cmd.Process.Signal(sig); err != nil {
@@ -247,9 +264,83 @@ func TestServeAgain(t *testing.T) {
 	if got := ask(t, &http.Client{}, "GET", s.url); got != 0 {
 		t.Errorf("a client that trusts nobody here was answered %d", got)
 	}
-	s.awaitLine(t, "(no certificate) PUT web -> 200, web1 holds web (disabled)")
+	if strings.Contains(s.admin, "secret") {
+		t.Errorf("the password of the file is printed: %q", s.admin)
+	}
+	s.awaitLine(t, "admin PUT web -> 200, web1 holds web (disabled)")
 	s.awaitLine(t, "TLS handshake error") // told after the client has heard of it
 	s.stop(t, syscall.SIGTERM)
+}
+
+// TestCreate: the password that is printed lets an administrator create a lock.
+func TestCreate(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, "--dir", dir)
+	user, password, ok := strings.Cut(strings.TrimSpace(strings.TrimPrefix(s.admin, "administrator: ")), ", password ")
+	if !ok {
+		t.Fatalf("no password in %q", s.admin)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/api/dlmlocks",
+		strings.NewReader(`{"dlmlock":{"name":"web","type":"ForemanDlm::Dlmlock::Update"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.SetBasicAuth(user, password)
+	res, err := client(t, dir, "").Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 201 {
+		t.Errorf("POST: %s", res.Status)
+	}
+	s.awaitLine(t, "admin POST /api/dlmlocks -> 201")
+}
+
+// TestServeTogether: sandboxes that begin at once in a fresh directory make one CA, and each has a certificate that fits its key.
+func TestServeTogether(t *testing.T) {
+	for range 5 {
+		dir := filepath.Join(t.TempDir(), "sandbox")
+		issue := sandbox(t, "issue", "--dir", dir, "web1")
+		if err := issue.Start(); err != nil {
+			t.Fatal(err)
+		}
+		together := []*serving{begin(t, "--dir", dir), begin(t, "--dir", dir), begin(t, "--dir", dir)}
+		if err := issue.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range together {
+			s.awaitStart(t)
+			if got := ask(t, client(t, dir, "web1"), "PUT", s.url+"/api/dlmlocks/web/lock"); got != 200 {
+				t.Errorf("%s: %d", s.url, got)
+			}
+		}
+	}
+}
+
+// TestServeTwice: the second sandbox on one address says why it can't be, and what to do.
+func TestServeTwice(t *testing.T) {
+	dir := t.TempDir()
+	first := serve(t, "--dir", dir)
+	out, err := sandbox(t, "serve", "--dir", dir, "--listen", strings.TrimPrefix(first.url, "https://")).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "address already in use: stop what listens there") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestServeUnread: it serves on when nobody reads what it prints any more.
+func TestServeUnread(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, "--dir", dir)
+	if err := s.pipe.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := ask(t, client(t, dir, ""), "GET", s.url+"/api/dlmlocks/web/lock"); got != 401 {
+			t.Errorf("GET: %d", got)
+		}
+	}
 }
 
 // TestServeWithOwnCA: certificates that were made elsewhere.

@@ -24,7 +24,7 @@ func newPrinter(out io.Writer) *printer { return &printer{out: out} }
 func (p *printer) line(s string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintln(p.out, s) // nobody reads it: no reason to stop serving
+	fmt.Fprintln(p.out, s) // that nobody reads it is no error
 }
 
 // Write takes the messages of the network server, such as handshakes that
@@ -50,18 +50,21 @@ func (p *printer) request(s *dlmtest.Server, r dlmtest.Request) {
 		what = r.Path
 	}
 	line := fmt.Sprintf("%s %s %s %s -> %s",
-		r.Time.Add(r.Duration).Format(time.TimeOnly), who(r.CN), r.Method, printable(what), status)
+		r.Time.Add(r.Duration).Format(time.TimeOnly), who(r), r.Method, printable(what), status)
 	if l, ok := s.Lock(r.Name); ok {
 		line += ", " + condition(l)
 	}
 	p.line(line)
 }
 
-func who(cn string) string {
-	if cn == "" {
-		return "(no certificate)"
+func who(r dlmtest.Request) string {
+	switch {
+	case r.CN != "":
+		return printable(r.CN)
+	case r.User != "":
+		return printable(r.User)
 	}
-	return printable(cn)
+	return "(no certificate)"
 }
 
 func condition(l dlmtest.Row) string {

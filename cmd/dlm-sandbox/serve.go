@@ -12,7 +12,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"foreman-dlm-updater/internal/dlm/dlmtest"
@@ -28,7 +30,7 @@ type serveCmd struct {
 	Name              []string      `placeholder:"NAME" help:"Further host name or address for the server's certificate; repeatable."`
 	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
 	Contention        time.Duration `placeholder:"5ms" help:"Up to how long they wait before the check and after the write: they can answer 500 if another host changes the lock meanwhile."`
-	AdminPasswordFile string        `placeholder:"FILE" help:"Let the user admin change locks, with the password in this file."`
+	AdminPasswordFile string        `placeholder:"FILE" help:"The password of the user admin, who may change locks (default: changeme)."`
 	Record            string        `placeholder:"FILE" help:"Append each event to this file, as a line of JSON."`
 	Restore           bool          `help:"Begin with the locks as they are at the end of the record."`
 	Fault             []fault       `sep:"none" placeholder:"METHOD:KIND[:TIMES[:DELAY]]" help:"Something that goes wrong; METHOD may be any, TIMES 0 is always; repeatable. Kinds: ${kinds}."`
@@ -45,6 +47,7 @@ func (c *serveCmd) Validate() error {
 
 // Run serves until ctx ends, which is no error.
 func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
+	signal.Ignore(syscall.SIGPIPE) // nobody reads what it prints (`| head`): no reason to stop serving
 	broken, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	opts := dlmtest.Options{Window: c.window}
@@ -81,6 +84,7 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	out.line("listening on " + running.URL)
+	out.line("administrator: " + c.administrator())
 	<-broken.Done()
 	if err := running.Close(); err != nil {
 		return err
@@ -102,10 +106,13 @@ func (c *serveCmd) window(_, _ string, gap dlmtest.Gap) time.Duration {
 	return 0
 }
 
-// adminPassword reads the password, "" if there is to be none.
+// defaultPassword is known to everybody: nothing here is worth a secret.
+const defaultPassword = "changeme"
+
+// adminPassword is the default one, or the one in the file.
 func (c *serveCmd) adminPassword() (string, error) {
 	if c.AdminPasswordFile == "" {
-		return "", nil
+		return defaultPassword, nil
 	}
 	text, err := os.ReadFile(c.AdminPasswordFile)
 	if err != nil {
@@ -118,38 +125,59 @@ func (c *serveCmd) adminPassword() (string, error) {
 	return password, nil
 }
 
-// start listens.
-func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
-	clients, cert, key, err := c.credentials()
-	if err != nil {
-		return nil, err
+// administrator says who may change locks.
+func (c *serveCmd) administrator() string {
+	if c.AdminPasswordFile == "" {
+		return "admin, password " + defaultPassword
 	}
-	l, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return nil, err
-	}
-	return s.Serve(l, clients, cert, key)
+	return "admin, with the password in " + c.AdminPasswordFile
 }
 
-// credentials are those of the command line, or of the throw-away CA, which makes what is missing.
-func (c *serveCmd) credentials() (clients *x509.CertPool, cert, key string, err error) {
+// start listens. It does so before it writes certificates: a second sandbox on one address must not touch those of the
+// first.
+func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
+	l, err := net.Listen("tcp", c.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w: stop what listens there (another sandbox?), or choose another port with --listen", err)
+	case err != nil:
+		return nil, err
+	}
+	running, err := c.serve(s, l)
+	if err != nil {
+		l.Close()
+	}
+	return running, err
+}
+
+// serve answers on l with the credentials of the command line, or with those of the throw-away CA, which makes what is
+// missing.
+func (c *serveCmd) serve(s *dlmtest.Server, l net.Listener) (*dlmtest.Running, error) {
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, "", "", fmt.Errorf("read CAs of the clients: %w", err)
+			return nil, fmt.Errorf("read CAs of the clients: %w", err)
 		}
-		clients = x509.NewCertPool()
+		clients := x509.NewCertPool()
 		if !clients.AppendCertsFromPEM(text) {
-			return nil, "", "", fmt.Errorf("read CAs of the clients: %s: no CERTIFICATE in it", c.CA)
+			return nil, fmt.Errorf("read CAs of the clients: %s: no CERTIFICATE in it", c.CA)
 		}
-		return clients, c.Cert, c.Key, nil
+		return s.Serve(l, clients, c.Cert, c.Key)
 	}
 	ca, err := dlmtest.NewCA(c.Dir)
 	if err != nil {
-		return nil, "", "", err
+		return nil, err
 	}
-	cert, key, err = ca.Issue("localhost", c.certificate())
-	return ca.Pool(), cert, key, err
+	unlock, err := ca.Lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	cert, key, err := ca.Issue("localhost", c.certificate())
+	if err != nil {
+		return nil, err
+	}
+	return s.Serve(l, ca.Pool(), cert, key)
 }
 
 // certificate names what clients may call this server: localhost, this

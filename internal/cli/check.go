@@ -227,7 +227,7 @@ func (p *Process) plugin(v verdict, text string, findings []finding) error {
 	if values.Len() > 0 {
 		text += " |" + values.String()
 	}
-	if _, err := fmt.Fprintf(p.Stdout, "DLM %s - %s\n", v.Error(), text); err != nil {
+	if _, err := fmt.Fprintf(whole(p.Stdout), "DLM %s - %s\n", v.Error(), text); err != nil {
 		return &toldError{pluginUnknown}
 	}
 	if v == pluginOK {

@@ -3,12 +3,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"foreman-dlm-updater/internal/state"
 
@@ -33,7 +35,7 @@ type grammar struct {
 	Run     runCmd     `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
 	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
 	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
-	Check   checkCmd   `cmd:"" help:"Say it as a plugin of Nagios, Icinga and the like: one line, and the exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
+	Check   checkCmd   `cmd:"" help:"Say where it stands as a plugin of Nagios, Icinga and the like: one line, and the exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
 	Conf    struct {
 		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and, unless --offline, Foreman. Changes nothing."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
@@ -74,14 +76,17 @@ func Main(p Process, args []string) int {
 	switch {
 	case asked >= 0:
 		return asked
+	case errors.Is(err, syscall.EPIPE): // from the help
+		return 0
 	case isCheck(err):
 		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
 	case err != nil:
-		report(p.Stderr, err, "foreman-dlm-updater --help")
+		report(p.Stderr, cmp.Or(misspelt(args), err), "foreman-dlm-updater --help")
 		return exitUsage
 	}
+	p.Stdout = newOutput(p.Stdout)
 	err = command.Run(&p, configPath(g.Config), &g.Hooks)
-	if err == nil {
+	if err == nil || errors.Is(err, errUnread) {
 		return 0
 	}
 	var told *toldError
@@ -96,10 +101,38 @@ func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(g, append(options,
 		kong.Name("foreman-dlm-updater"),
 		kong.Description(description),
-		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "stages": joinStages(state.Stages, ","), "hookstages": hookStageNames(),
+		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "hookstages": hookStageNames(),
+			"stages": joinStages(state.Stages, ","), "stagelist": joinStages(state.Stages, ", "),
 			"hookdirs": hookDirNames(), "events": eventNames()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)...)
+}
+
+// misspelt is what kong says of a word that is no command, such as staus: which one was perhaps meant. Where there is
+// a default command, kong takes such a word for an argument of it and suggests nothing, so it is asked again without.
+// Nil if a flag may be the trouble: those of the default command would not be known.
+func misspelt(args []string) error {
+	parser, err := new(grammar).parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, flag := range parser.Model.Flags {
+		known["-"+string(flag.Short)] = true
+		for _, name := range append(flag.Aliases, flag.Name) {
+			known["--"+name] = true
+		}
+	}
+	for _, arg := range args {
+		if name, _, _ := strings.Cut(arg, "="); strings.HasPrefix(arg, "-") && !known[name] {
+			return nil
+		}
+	}
+	for _, node := range append(parser.Model.Children, parser.Model.Node) {
+		node.DefaultCmd = nil
+	}
+	_, err = parser.Parse(args)
+	return err
 }
 
 // configPath is the configuration file that a command is to read.

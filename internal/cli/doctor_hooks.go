@@ -164,7 +164,11 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 			found.add(fmt.Sprintf("%s is enabled without %s: it has nothing to bring back", pair[1], pair[0]), enable+pair[0])
 		}
 	}
-	return "none without the hooks that it needs, no bundled hook in the wrong order or without its other half", found.orNone()
+	for _, stage := range workflow.HookStages {
+		s.checkTwice(&found, string(stage), hooks[stage])
+	}
+	s.checkTwice(&found, notifyStage, s.notifiers(c))
+	return "none without the hooks that it needs, no bundled hook in the wrong order, without its other half or twice", found.orNone()
 }
 
 // onlyTheFlag reports whether reboot-required is all that is asked about a reboot.
@@ -222,6 +226,24 @@ func (s *surroundings) checkOrder(found *doubts, stage state.Stage, hooks []hook
 		}
 		found.add(wrong+": "+why, fmt.Sprintf("for hook in %[1]s; do foreman-dlm-updater hooks disable %[2]s/$hook; %[3]s%[2]s/$hook; done",
 			strings.Join(moved, " "), stage, enable))
+	}
+}
+
+// checkTwice looks for bundled hooks that are linked into a stage under two names, as one that was given another number is.
+func (s *surroundings) checkTwice(found *doubts, stage string, hooks []hook.Hook) {
+	first := map[string]string{}
+	for _, h := range hooks {
+		name := s.library.Leads(stage, h.Path)
+		other, twice := first[name]
+		switch {
+		case name == "":
+		case twice:
+			found.add(fmt.Sprintf("%s/%s is enabled twice, as %s and as %s, and runs twice: disable the one that is not wanted",
+				stage, name, other, h.Name),
+				fmt.Sprintf("foreman-dlm-updater hooks disable %s/%s", stage, h.Name))
+		default:
+			first[name] = h.Name
+		}
 	}
 }
 

@@ -95,7 +95,7 @@ func (p *patient) enable(stage, name string) { p.t.Helper(); p.enableAs(stage, n
 func (p *patient) enableAs(stage, name, own, number string) {
 	p.t.Helper()
 	p.write("library/"+stage+".d/"+name, 0o755, "#!/bin/sh\n# Does something.\n# Number: "+own+"\n# Stage: "+stage+".\n")
-	if err := p.library.Enable(stage, name, p.config.StageDirs[stage], number+"-"+name); err != nil {
+	if err := p.library.Enable(stage, name, hooksDir(p.config, stage), number+"-"+name); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -237,6 +237,20 @@ func TestDoctorFindings(t *testing.T) {
 		{"every update reboots a Debian", func(p *patient) { p.remove("needs_reboot.d/10-own") },
 			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
 				"foreman-dlm-updater hooks enable needs_reboot/kernel-changed"},
+
+		{"a hook and a notifier twice, and one under another number", func(p *patient) {
+			p.config.NotifyDir = p.dir + "/notify.d"
+			p.write("notify.d/20-own", 0o755, "#!/bin/sh\n")
+			for _, link := range [][2]string{{"update", "apt"}, {"notify", "mail"}} {
+				enable(link[0], link[1])(p)
+				if err := os.Symlink(p.library.Path(link[0], link[1]), p.dir+"/"+link[0]+".d/60-"+link[1]); err != nil {
+					p.t.Fatal(err)
+				}
+			}
+		}, "stages: update/apt is enabled twice, as 50-apt and as 60-apt, and runs twice: disable the one that is not wanted; " +
+			"mend it with: foreman-dlm-updater hooks disable update/60-apt\n" +
+			"stages: notify/mail is enabled twice, as 50-mail and as 60-mail, and runs twice: disable the one that is not wanted; " +
+			"mend it with: foreman-dlm-updater hooks disable notify/60-mail"},
 
 		{"interpreter of a notifier", func(p *patient) {
 			p.config.NotifyDir = p.dir + "/notify.d"

@@ -53,6 +53,15 @@ func TestCommandsAndFlagsAreDocumented(t *testing.T) {
 	same(t, readme, without(flags, "--help"), without(each(commands, "[`[](-[\\w-]+)"), aliases...))
 }
 
+// TestQuotes: mdoc's Ql quotes all that is on its line, so each of several words needs a line of its own.
+func TestQuotes(t *testing.T) {
+	for _, manual := range []string{manual8, manual5} {
+		if wrong := regexp.MustCompile(`(?m)^\.Ql .* , \S.*`).FindAllString(document(t, manual), -1); wrong != nil {
+			t.Errorf("%s: %q", manual, wrong)
+		}
+	}
+}
+
 func TestExitCodesAreDocumented(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "exit.go", nil, parser.SkipObjectResolution)
 	if err != nil {

@@ -107,6 +107,7 @@ func noDirectory(path string) bool {
 
 // report prints an error and what to do about it.
 func report(w io.Writer, err error, hint string) {
+	w = newOutput(w)
 	fmt.Fprintf(w, "foreman-dlm-updater: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint != "" {
 		fmt.Fprintf(w, "foreman-dlm-updater: hint: %s\n", hint)

@@ -142,7 +142,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 		}
 		_, unsafe = list(dir, hclog.NewNullLogger()) // all that is wrong, each once
 	}
-	enabled := map[string]bool{}
+	enabled := map[string]string{} // the first link to each bundled hook
 	for _, e := range entries {
 		what := "runs"
 		switch {
@@ -157,8 +157,12 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 		}
 		about := e.Skipped
 		if name := library.Leads(stage, e.Path); name != "" && e.Skipped == "" {
-			enabled[name] = true
 			about = library.Description(stage, name)
+			if first := enabled[name]; first != "" {
+				about = fmt.Sprintf("the same as %s: it runs twice", shown(first))
+			} else {
+				enabled[name] = e.Name
+			}
 		} else if target, err := os.Readlink(e.Path); err == nil {
 			about = strings.TrimSuffix(fmt.Sprintf("-> %s, %s", shown(target), e.Skipped), ", ")
 		}
@@ -166,7 +170,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 	}
 	names, err := library.Names(stage)
 	for _, name := range names {
-		if !enabled[name] {
+		if enabled[name] == "" {
 			fmt.Fprintf(p.Stdout, "  %-10s %-28s %s\n", "available", shown(name), library.Description(stage, name))
 		}
 	}

@@ -14,6 +14,9 @@ import (
 
 // onTerminal reports whether a person reads it as it comes.
 func onTerminal(w io.Writer) bool {
+	if out, ok := w.(*output); ok {
+		w = out.Writer
+	}
 	file, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -30,13 +29,11 @@ func (*stateShowCmd) Run(p *Process, path configPath) error {
 		fmt.Fprintln(p.Stdout, "(written by the original: nothing but the stage is known)")
 		return nil
 	}
-	encoder := json.NewEncoder(p.Stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(record)
+	return writeJSON(p.Stdout, record, "  ")
 }
 
 type stateSetCmd struct {
-	Stage string `arg:"" enum:"${stages}" help:"One of: ${stages}."`
+	Stage string `arg:"" enum:"${stages}" help:"One of: ${stagelist}."`
 }
 
 func (cmd *stateSetCmd) Run(p *Process, path configPath) error {

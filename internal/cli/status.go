@@ -78,7 +78,7 @@ func (cmd *statusCmd) watch(p *Process, c *config.Config) error {
 		case change:
 			_, err = fmt.Fprintf(p.Stdout, "%s %s\n", s.At.Format(time.DateTime), s.Sentence)
 		}
-		if err != nil { // nobody reads any more, which kills no Go program that has caught SIGPIPE and SIGHUP
+		if err != nil { // the terminal is closed, for instance
 			return err
 		}
 		select {
@@ -90,7 +90,7 @@ func (cmd *statusCmd) watch(p *Process, c *config.Config) error {
 }
 
 func writeJSON(w io.Writer, what any, indent string) error {
-	encoder := json.NewEncoder(w)
+	encoder := json.NewEncoder(whole(w))
 	encoder.SetIndent("", indent)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(what)

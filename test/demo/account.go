@@ -30,13 +30,31 @@ func newAccount(out io.Writer) *account {
 // say writes a line that belongs to no host.
 func (a *account) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
 
+// wait tells, now and then, that something takes long. The caller says nothing else until it has called stop.
+func (a *account) wait(what string) (stop func()) {
+	began, over, done := time.Now(), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(10 * time.Second):
+				a.say("... %s for %s", what, time.Since(began).Round(time.Second))
+			}
+		}
+	}()
+	return func() { close(over); <-done }
+}
+
 // introduce explains what is to be seen.
 func (a *account) introduce() {
 	a.say(`
-Three hosts of a cluster, %s, and only one may be out of service at
-a time: each asks the server for the lock %q before it touches anything. The
-server has the real one's flaw: it says yes to all who ask within the same %d ms,
-and the last one wins. So a host looks again, %s later, before it believes it.
+Three hosts of a cluster, %s, and only one may be out of service
+at a time: each asks the server for the lock %q before it touches anything.
+The server has the real one's flaw: it says yes to all who ask within the same
+%d ms, and the last one wins. So a host looks again, %s later, before it
+believes it.
 
   time  lock  host  stage`, strings.Join(hostNames, ", "), lockName, raceWindow.Milliseconds(), settle)
 }

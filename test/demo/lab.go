@@ -56,7 +56,10 @@ func (l *lab) build(ctx context.Context) error {
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", l.dir+"/",
 		"foreman-dlm-updater/cmd/foreman-dlm-updater", "foreman-dlm-updater/cmd/dlm-sandbox")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOTMPDIR="+l.dir)
-	if text, err := run(cmd, ctx.Done()); err != nil {
+	stop := l.account.wait("still building,")
+	text, err := run(cmd, ctx.Done())
+	stop()
+	if err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, text)
 	}
 	l.account.say("Built in %.1f s.", time.Since(began).Seconds())

@@ -133,7 +133,7 @@ func (v verdict) String() string {
 	if len(v.flaws) > 0 {
 		return b.String() + "This proves nothing, or worse."
 	}
-	fmt.Fprintf(&b, "The server granted %s in turn; each interval lies within its host's turn.\n", strings.Join(v.order, ", "))
+	fmt.Fprintf(&b, "The server granted %s in turn;\neach interval lies within its host's turn.\n", strings.Join(v.order, ", "))
 	fmt.Fprintf(&b, "%d claims were answered with yes, of which %d were overwritten by another host's\n", v.claims, v.overwritten)
 	b.WriteString("claim and noticed by settle-and-verify: nobody worked on such a claim.\n")
 	b.WriteString("Proven by the order in which all hooks and the server wrote to one pipe;\nno clocks are compared.")

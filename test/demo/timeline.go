@@ -17,7 +17,8 @@ const lockRow = "lock"
 var letters = map[string]byte{"pre_update": 'P', "update": 'U', "needs_reboot": '?', "reboot": 'R', "post_update": 'S'}
 
 const legend = `  w waits for the lock, or makes sure of it
-  guarded stages: P pre_update (stops the service), U update, ? needs_reboot, R reboot
+  guarded stages: P pre_update (stops the service), U update, ? needs_reboot,
+  R reboot
   S post_update (starts the service)
   lock: the number of the host that holds it`
 

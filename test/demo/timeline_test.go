@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,12 +26,25 @@ func TestTimeline(t *testing.T) {
   lock  111111111111111111111111111111111111111111111111111222222222222
 
   w waits for the lock, or makes sure of it
-  guarded stages: P pre_update (stops the service), U update, ? needs_reboot, R reboot
+  guarded stages: P pre_update (stops the service), U update, ? needs_reboot,
+  R reboot
   S post_update (starts the service)
   lock: the number of the host that holds it
 `
 	if diff := cmp.Diff(want, timeline(spans)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestFits: what is shown at length fits a terminal of 80 columns.
+func TestFits(t *testing.T) {
+	var text bytes.Buffer
+	newAccount(&text).introduce()
+	text.WriteString(timeline([]span{{"web1", 'U', 0, time.Minute}}) + prove(parseLedger(sound)).String())
+	for line := range strings.Lines(text.String()) {
+		if len(line) > 80 { // with its end
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
 	}
 }
 

@@ -88,14 +88,15 @@ class foreman_dlm_updater::config {
     }
   }
 
-  # The check is of everything that a run looks at before it begins: what it needs is in place before this file.
+  # The check is of everything that a run looks at before it begins: what it needs is in place before this file. Puppet reports what a
+  # failed command said twice, for the file and for the change of it, so it hears only what is wrong (standard error).
   file { "${etc}/config.ini":
     ensure       => stdlib::ensure($present, 'file'),
     owner        => 'root',
     group        => 'root',
     mode         => '0644',
     content      => epp('foreman_dlm_updater/config.ini.epp', { 'settings' => $settings.filter |$key, $value| { $value =~ NotUndef } }),
-    validate_cmd => '/usr/bin/foreman-dlm-updater -c % config check --offline',
+    validate_cmd => '/usr/bin/foreman-dlm-updater -c % config check --offline >/dev/null',
     noop         => $noop,
   }
 

@@ -1,7 +1,7 @@
 # @summary One hook of a stage, or a notifier: a link to a bundled one, or a script of your own.
 #
-# All hooks of a stage run in byte order of their names. The name of one that was given another place is another name: set the old one to
-# absent, or let `foreman_dlm_updater::purge_hooks` remove it.
+# All hooks of a stage run in byte order of their names. One that was given another place has another name, and the old one stays and runs
+# too: set it to absent, or let `foreman_dlm_updater::purge_hooks` remove it. `foreman-dlm-updater config check` warns of both.
 #
 # @example A bundled hook, with settings
 #   foreman_dlm_updater::hook { 'pre_update/20-services-stop':

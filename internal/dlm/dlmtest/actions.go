@@ -14,12 +14,16 @@ func (s *Server) act(in *request, to target, who caller) answer {
 	switch {
 	case who.viewer && reading:
 		return denied("Missing one of the required permissions: view_dlmlocks", "view_dlmlocks")
+	case who.viewer && to.what == allLocks:
+		return denied("Missing one of the required permissions: create_dlmlocks", "create_dlmlocks")
 	case who.viewer:
 		return denied("Missing one of the required permissions: edit_dlmlocks", "edit_dlmlocks")
 	case to.what == eventsOf:
 		return notFound("dlmlock_event", "") // also when the lock is there: it wants its id
-	case to.what == allLocks:
+	case to.what == allLocks && reading:
 		return notRecorded()
+	case to.what == allLocks:
+		return s.create(in)
 	case reading:
 		return s.show(in, to.name, who.host)
 	case to.what == oneLock:

@@ -41,6 +41,49 @@ func (s *Server) administer(in *request, name string) answer {
 	return s.edit(in, r)
 }
 
+// updateType is the only type of lock that the plugin has.
+const updateType = "ForemanDlm::Dlmlock::Update"
+
+// create is POST dlmlocks with {"dlmlock":{"name":...,"type":...}} by the user
+// admin. It was never recorded: 201, and 422 for a name that does not pass the
+// validation (dlmlock.rb:22), are what Foreman's API answers for its other
+// resources. The caller holds mu.
+func (s *Server) create(in *request) answer {
+	var ask struct {
+		Dlmlock struct {
+			Name string `json:"name"`
+			Type string `json:"type"`
+		} `json:"dlmlock"`
+	}
+	if json.Unmarshal(in.body, &ask) != nil || ask.Dlmlock.Type != updateType {
+		return notRecorded()
+	}
+	name := strip(ask.Dlmlock.Name)
+	switch {
+	case name == "":
+		return unprocessable("can't be blank")
+	case s.named(name) != nil:
+		return unprocessable("has already been taken")
+	}
+	a := showLock(s.insert(name).body(nil))
+	a.status = http.StatusCreated
+	return a
+}
+
+// unprocessable is the 422 for a lock whose name is wrong.
+func unprocessable(why string) answer {
+	var body struct {
+		Error struct {
+			ID       *int                `json:"id"`
+			Errors   map[string][]string `json:"errors"`
+			Messages []string            `json:"full_messages"`
+		} `json:"error"`
+	}
+	body.Error.Errors = map[string][]string{"name": {why}}
+	body.Error.Messages = []string{"Name " + why}
+	return answer{status: http.StatusUnprocessableEntity, contentType: jsonUTF8, foreman: true, body: encode(body)}
+}
+
 // edit sets what the body {"dlmlock":{"enabled":...,"host_id":...}} names.
 func (s *Server) edit(in *request, r *row) answer {
 	var ask struct {

@@ -1,6 +1,7 @@
 package dlmtest
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,6 +19,9 @@ func TestAdmin(t *testing.T) {
 	}{
 		{"admin", "GET", "", "", 501},
 		{"admin", "POST", "", `{"dlmlock":{"name":"new"}}`, 501},
+		{"admin", "POST", "", `{"dlmlock":{"name":"new","type":"Other"}}`, 501},
+		{"admin", "POST", "", `{"dlmlock":{"name":7,"type":"ForemanDlm::Dlmlock::Update"}}`, 501},
+		{"admin", "POST", "", `[]`, 501},
 		{"admin", "PUT", "/web", `{"dlmlock":{"enabled":"perhaps"}}`, 501},
 		{"admin", "PUT", "/web", `{"dlmlock":{"host_id":7}}`, 501},
 		{"admin", "PUT", "/web", `{"dlmlock":{"host_id":"a"}}`, 501},
@@ -60,6 +64,51 @@ func TestAdmin(t *testing.T) {
 	}
 	if res.StatusCode != 401 {
 		t.Errorf("without AdminPassword: %d, want 401", res.StatusCode)
+	}
+}
+
+// TestCreate is the call of the README that creates a lock.
+func TestCreate(t *testing.T) {
+	s := New(Options{AdminPassword: "secret"})
+	s.SetHolder("db", "a")
+	const held = `{"error":{"id":null,"errors":{"name":["has already been taken"]},"full_messages":["Name has already been taken"]}}`
+	tests := []struct {
+		user, name string
+		status     int
+		says       string
+	}{
+		{"admin", " web ", 201, `"id":2,"host_id":null,"name":"web","enabled":true,"type":"ForemanDlm::Dlmlock::Update","host":null}`},
+		{"admin", "web", 422, held},
+		{"admin", "db", 422, held},
+		{"admin", " ", 422, `"full_messages":["Name can't be blank"]`},
+		{"viewer", "new", 403, `"missing_permissions":["create_dlmlocks"]`},
+		{"nobody", "new", 401, "Unable to authenticate user"},
+	}
+	for _, tt := range tests {
+		body := `{"dlmlock":{"name":"` + tt.name + `","type":"ForemanDlm::Dlmlock::Update"}}`
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "https://foreman.example.com/api/dlmlocks", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.SetBasicAuth(tt.user, "secret")
+		res, err := s.Transport("").RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != tt.status || !strings.Contains(string(text), tt.says) {
+			t.Errorf("%s creates %q: %d %s, want %d and %s", tt.user, tt.name, res.StatusCode, text, tt.status, tt.says)
+		}
+	}
+	if l, ok := s.Lock("web"); !ok || !l.Enabled || l.Holder != "" {
+		t.Errorf("web: %+v, there %t", l, ok)
+	}
+	if _, ok := s.Lock("new"); ok {
+		t.Error("a lock was created for a user without permission")
 	}
 }
 

@@ -101,13 +101,16 @@ func (s *Server) findOrCreate(in *request, name string) *row {
 	if r := s.find(in, name); r != nil {
 		return r
 	}
-	name = strings.Trim(name, " \t\n\v\f\r\x00")
+	name = strip(name)
 	if strings.TrimSpace(name) == "" || s.named(name) != nil { // Rails calls all of Unicode's white space blank
 		return nil
 	}
 	s.dwell(in, BeforeWrite)
 	return s.insert(name)
 }
+
+// strip is Ruby's String#strip.
+func strip(name string) string { return strings.Trim(name, " \t\n\v\f\r\x00") }
 
 // dwell gives up mu in a gap. The caller holds mu.
 func (s *Server) dwell(in *request, gap Gap) {
@@ -131,7 +134,7 @@ func (s *Server) dwell(in *request, gap Gap) {
 func (r *row) body(h *host) lockBody {
 	l := lockBody{
 		CreatedAt: stamp(r.created), UpdatedAt: stamp(r.updated), ID: r.id, Name: r.name,
-		Enabled: r.enabled, Type: "ForemanDlm::Dlmlock::Update",
+		Enabled: r.enabled, Type: updateType,
 	}
 	if r.holder == nil {
 		return l

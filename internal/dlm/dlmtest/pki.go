@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // CA is a throw-away certificate authority in a directory: ca.pem and ca.key.
@@ -41,16 +43,39 @@ const (
 	day      = 24 * time.Hour
 )
 
-// NewCA loads the CA of a directory, or makes both if they aren't there.
+// NewCA loads the CA of a directory, or makes both if they aren't there. Of
+// processes that do so at once one makes it, and the others load it.
 func NewCA(dir string) (*CA, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make CA directory: %w", err)
 	}
-	_, err := os.Stat(filepath.Join(dir, "ca.pem"))
+	unlock, err := lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	_, err = os.Stat(filepath.Join(dir, "ca.pem"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeCA(dir)
 	}
 	return loadCA(dir)
+}
+
+// Lock waits until no other process, or other caller, has the lock of this
+// directory. Who issues a certificate that others may issue too takes it first,
+// and unlocks once both files are read.
+func (ca *CA) Lock() (unlock func(), err error) { return lock(ca.dir) }
+
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock CA directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock CA directory %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
 }
 
 func loadCA(dir string) (*CA, error) {
@@ -188,12 +213,20 @@ func writePair(certFile, keyFile string, der []byte, key *ecdsa.PrivateKey) erro
 		return fmt.Errorf("write key %s: %w", keyFile, err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: raw})
-	if err := os.WriteFile(keyFile, text, 0o600); err != nil {
+	if err := replace(keyFile, text, 0o600); err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
 	text = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := os.WriteFile(certFile, text, 0o644); err != nil {
+	if err := replace(certFile, text, 0o644); err != nil {
 		return fmt.Errorf("write certificate: %w", err)
 	}
 	return nil
+}
+
+// replace never leaves half a file there.
+func replace(path string, text []byte, mode fs.FileMode) error {
+	if err := os.WriteFile(path+".new", text, mode); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }

@@ -7,7 +7,7 @@
 //
 // It keeps everything in memory. It has no users but two, no permissions, no
 // web pages and no search, and it answers 501 to the calls of administrators
-// that were not recorded.
+// that were not recorded, but for the one that creates a lock.
 package dlmtest
 
 import (
@@ -33,7 +33,7 @@ type Options struct {
 	// It must not call the Server.
 	Window func(cn, method string, gap Gap) time.Duration
 
-	// AdminPassword lets the user "admin" change and destroy locks with Basic
+	// AdminPassword lets the user "admin" create, change and destroy locks with Basic
 	// authentication; a user "viewer", who lacks every permission, has the
 	// same password. Empty: Basic authentication is refused.
 	AdminPassword string
@@ -98,6 +98,7 @@ type Request struct {
 	Path     string        // as sent, escaped
 	Name     string        // of the lock, unescaped; "" when the path names none
 	CN       string        // of the caller's certificate; "" without one
+	User     string        // who the caller says to be, by Basic authentication; "" without it
 	Status   int           // of the answer; 0 while there is none, or when none was sent
 	Duration time.Duration // from arrival to the answer; 0 while it is processed
 }
@@ -116,7 +117,7 @@ func (s *Server) handle(in *request) answer {
 	s.mu.Lock()
 	n := len(s.requests)
 	s.requests = append(s.requests, Request{
-		Time: start, Method: in.method, Path: in.path, Name: in.lockName(), CN: in.cn,
+		Time: start, Method: in.method, Path: in.path, Name: in.lockName(), CN: in.cn, User: in.user,
 	})
 	s.mu.Unlock()
 

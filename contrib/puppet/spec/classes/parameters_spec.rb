@@ -68,7 +68,7 @@ describe 'foreman_dlm_updater' do
     end
 
     it 'is checked before it is put in place, when all that the check looks at is there' do
-      is_expected.to contain_file(CONFIG).with_validate_cmd('/usr/bin/foreman-dlm-updater -c % config check --offline')
+      is_expected.to contain_file(CONFIG).with_validate_cmd('/usr/bin/foreman-dlm-updater -c % config check --offline >/dev/null')
                                          .with(owner: 'root', group: 'root', mode: '0644').that_requires('Package[foreman-dlm-updater]')
       is_expected.to contain_service('foreman-dlm-updater.timer').with(ensure: 'running', enable: true).that_requires("File[#{CONFIG}]")
     end

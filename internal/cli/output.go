@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// errUnread says that nobody reads what is printed, as behind `| head`. It is no failure of the command.
+var errUnread = errors.New("nobody reads this any more")
+
+// output prints for people and scripts. On a terminal it breaks long lines between words. Elsewhere lines stay whole,
+// for grep.
+type output struct {
+	io.Writer
+	width int    // of the terminal in columns; 0: none
+	rest  []byte // on a terminal: of a line whose end has not come yet
+}
+
+func newOutput(w io.Writer) *output {
+	out := &output{Writer: w}
+	if file, ok := w.(*os.File); ok && onTerminal(file) {
+		if size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ); err == nil {
+			out.width = int(size.Col)
+		}
+	}
+	return out
+}
+
+// Write implements io.Writer; the error is errUnread if nobody reads any more.
+func (o *output) Write(text []byte) (int, error) {
+	lines := text
+	if o.width > 0 {
+		o.rest = append(o.rest, text...)
+		end := bytes.LastIndexByte(o.rest, '\n') + 1
+		var broken strings.Builder
+		for line := range strings.Lines(string(o.rest[:end])) {
+			broken.WriteString(wrap(line, o.width))
+		}
+		o.rest, lines = o.rest[end:], []byte(broken.String())
+	}
+	if _, err := o.Writer.Write(lines); errors.Is(err, syscall.EPIPE) {
+		return 0, errUnread
+	} else if err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// whole is for what must not be broken into lines, such as JSON, and the one line of a plugin.
+func whole(w io.Writer) io.Writer {
+	if out, ok := w.(*output); ok {
+		return &output{Writer: out.Writer}
+	}
+	return w
+}
+
+// wrap breaks a line between words, so that no part is wider than width, if words are not. What does not fit goes
+// below the beginning of the last column, or is indented.
+func wrap(line string, width int) string {
+	line, end := strings.CutSuffix(line, "\n")
+	if columns(line) > width {
+		line = wrapped(strings.Split(line, " "), hang(line, width*2/3), width)
+	}
+	if end {
+		line += "\n"
+	}
+	return line
+}
+
+func wrapped(words []string, indent, width int) string {
+	var out strings.Builder
+	at, spaces := 0, -1 // the column that was reached, and what is before the next word
+	for i, word := range words {
+		spaces++
+		if word == "" {
+			continue
+		}
+		needs := columns(word)
+		if rest := strings.Join(words[i:], " "); spaces > 1 && !gaps.MatchString(rest) {
+			// The last column stays together.
+			needs = min(columns(rest), width-indent)
+		}
+		if at > indent && at+spaces+needs > width {
+			out.WriteByte('\n')
+			at, spaces = 0, max(0, min(indent, width-columns(word)))
+		}
+		out.WriteString(strings.Repeat(" ", spaces) + word)
+		at, spaces = at+spaces+columns(word), 0
+	}
+	return out.String()
+}
+
+// hang is where the last column of a line begins, among those that begin at most there; two further in than the line
+// if it is the only one. Columns are two spaces apart or more.
+func hang(line string, most int) int {
+	first := len(line) - len(strings.TrimLeft(line, " "))
+	last := first + 2
+	for _, gap := range gaps.FindAllStringIndex(line, -1) {
+		if at := columns(line[:gap[1]]); at > first && at <= most {
+			last = at
+		}
+	}
+	return last
+}
+
+var (
+	gaps    = regexp.MustCompile(`  +`)
+	escapes = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]") // colours, and the like
+)
+
+// columns is how wide text is on a terminal.
+func columns(text string) int { return utf8.RuneCountInString(escapes.ReplaceAllString(text, "")) }
