@@ -91,12 +91,12 @@ func (w *Watcher) resumes() []Kind {
 }
 
 // noAnswer: what Foreman did not answer is waited for: while the lock is being got, before a stage is resumed, and before the first hook of a
-// guarded stage. A wait that is over after a second or two is none.
+// guarded stage.
 func (w *Watcher) noAnswer() (kinds []Kind) {
 	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet && (w.atWork || !workflow.Guarded(w.open.Stage)) {
 		return nil
 	}
-	if w.silence++; w.silence < 3 || w.story.Waiting != nil {
+	if w.story.Waiting != nil {
 		return nil
 	}
 	kinds = append(w.resumes(), Waiting)
@@ -107,7 +107,6 @@ func (w *Watcher) noAnswer() (kinds []Kind) {
 
 // lookedAt finds out by a look at the lock whether it is waited for now: while the lock is being got, or before a stage is resumed.
 func (w *Watcher) lookedAt(lock workflow.Lock, exists bool) (kinds []Kind) {
-	w.silence = 0
 	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet {
 		if w.open != nil && !w.atWork && lock.Self && w.story.Waiting != nil { // what was waited for before the stage's first hook
 			w.endWait()

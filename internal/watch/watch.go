@@ -49,7 +49,6 @@ type Watcher struct {
 	reboots bool           // the listeners were told that it asks for a reboot
 	open    *state.Step    // the stage that is under way
 	failing *state.Failure // the hook that ended last, if it did not end with 0
-	silence int            // looks in a row that were not answered
 	atWork  bool           // a hook of the stage under way has begun
 	refused bool           // the last claim was
 }

@@ -20,13 +20,15 @@ func powerCut(t *testing.T, l *lab) {
 		boots int
 		// tells: the journal has an error that says what happened to the stage.
 		tells bool
+		// away: when the host boots, nothing answers at Foreman's address.
+		away bool
 		// resumes: the boot goes on by itself; else the next run does.
 		resumes bool
 	}{
 		{stage: "needs_update", prepare: pauseIn("needs_update"), boots: 3},
 		{stage: "lock_get", prepare: (*host).lockElsewhere, boots: 3},
 		{stage: "pre_update", prepare: pauseIn("pre_update"), boots: 3, tells: true, resumes: true},
-		{stage: "update", prepare: pauseIn("ledger"), boots: 3, tells: true, resumes: true}, // in the middle of dpkg
+		{stage: "update", prepare: pauseIn("ledger"), boots: 3, tells: true, away: true, resumes: true}, // in the middle of dpkg
 		{stage: "needs_reboot", prepare: pauseIn("needs_reboot"), boots: 2, tells: true, resumes: true},
 		{stage: "reboot", prepare: func(*host) {}, boots: 2, resumes: true}, // reboot-never
 		{stage: "post_update", prepare: pauseIn("post_update"), boots: 3, resumes: true},
@@ -51,6 +53,9 @@ func powerCut(t *testing.T, l *lab) {
 			}
 			h.awaitStage(cut.stage)
 			cutAt := h.boots()
+			if cut.away {
+				h.cutOffAtBoot()
+			}
 			must(t, l.script("crash", h.name))
 			switch cut.stage {
 			case "lock_get":
@@ -59,6 +64,15 @@ func powerCut(t *testing.T, l *lab) {
 				h.network("up")
 			}
 			must(t, l.script("up", h.name))
+			if cut.away {
+				h.eventually("the boot unit waits for Foreman", func() error {
+					if said := h.statusText(resumeUnit); !strings.Contains(said, "to go on with stage "+cut.stage) {
+						return fmt.Errorf("it says %q", said)
+					}
+					return nil
+				})
+				h.run("systemctl", "disable", "--now", "cut-off.service")
+			}
 			if !cut.resumes {
 				h.eventually("the resume unit has looked", func() error {
 					if h.said(cutAt+1, "no run to go on with at boot") == 0 {
@@ -82,6 +96,17 @@ func powerCut(t *testing.T, l *lab) {
 			}
 		})
 	}
+}
+
+// cutOffAtBoot lets nothing answer at the server's address from the next boot on, until cut-off.service is stopped.
+func (h *host) cutOffAtBoot() {
+	h.t.Helper()
+	address := strings.Fields(h.run("getent", "ahostsv4", "server"))[0]
+	h.write("/etc/systemd/system/cut-off.service", "[Unit]\nBefore="+resumeUnit+"\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"+
+		"ExecStart=/bin/ip route add unreachable "+address+"/32\nExecStop=/bin/ip route del unreachable "+address+"/32\n"+
+		"[Install]\nWantedBy=multi-user.target\n")
+	h.run("systemctl", "enable", "cut-off.service")
+	h.run("sync")
 }
 
 func pauseIn(where string) func(*host) { return func(h *host) { h.once(where, pause) } }
