@@ -99,6 +99,8 @@ func (w *world) MachineID() string                        { return "" }
 func (w *world) InhibitShutdown(string) (allow func())    { return func() {} }
 func (w *world) Reboot() error                            { w.reboots++; w.rebooted = time.Now(); return nil }
 
+func (*world) Leftovers(bool) ([]workflow.Leftover, error) { return nil, nil }
+
 // invocation is what one start of the program showed.
 type invocation struct {
 	err    error

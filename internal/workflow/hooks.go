@@ -92,6 +92,7 @@ func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 	if ctx.Err() != nil {
 		return HookResult{}, errStopped
 	}
+	r.executed = true
 	result := r.Hooks.Run(r.Stage, name, r.env(name))
 	asks := r.Stage == state.NeedsUpdate || r.Stage == state.NeedsReboot
 	switch {

@@ -43,6 +43,6 @@ func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes boo
 		}
 	}
 	r.Stage = stage
-	result, err := table[stage].do(r, ctx)
+	result, err := r.perform(ctx, table[stage])
 	return result == yes, err
 }

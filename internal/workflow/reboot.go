@@ -40,6 +40,7 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 		return "", errStopped
 	}
 	r.Log.Info("rebooting", "run", r.RunID, "reboots", r.Reboots)
+	r.executed = true
 	err = r.Host.Reboot()
 	switch {
 	case err == nil:

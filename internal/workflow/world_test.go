@@ -36,7 +36,8 @@ type world struct {
 	bootID         string
 	began          time.Time // of the boot
 	onReboot       func() error
-	askedIn        string // the boot in which the state last said that a reboot was asked for
+	leftovers      func(keep bool) ([]Leftover, error) // nil: there is none, and no step
+	askedIn        string                              // the boot in which the state last said that a reboot was asked for
 
 	mu    sync.Mutex
 	trace []string
@@ -219,6 +220,16 @@ func (h fakeHost) InhibitShutdown(string) (allow func()) {
 	return func() { _ = h.step("allow shutdown") }
 }
 func (h fakeHost) MachineID() string { return h.machine }
+
+func (h fakeHost) Leftovers(keep bool) ([]Leftover, error) {
+	if h.leftovers == nil {
+		return nil, nil
+	}
+	if err := h.step("leftovers keep=%v", keep); err != nil {
+		return nil, err
+	}
+	return h.leftovers(keep)
+}
 
 func (h fakeHost) Reboot() error {
 	if err := h.step("reboot"); err != nil {

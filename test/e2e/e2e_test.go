@@ -28,6 +28,7 @@ func TestBootedHosts(t *testing.T) {
 		"StopInUpdate":        stopInUpdate,
 		"ShutdownInUpdate":    shutdownInUpdate,
 		"FailedHook":          failedHook,
+		"DaemonsOfHooks":      daemonsOfHooks,
 		"RemoveAndPurge":      removeAndPurge,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -205,6 +205,8 @@ func (s selfOf) Uptime() (time.Duration, error) {
 func (s selfOf) MachineID() string                     { return s.name }
 func (s selfOf) InhibitShutdown(string) (allow func()) { return func() {} }
 
+func (selfOf) Leftovers(bool) ([]workflow.Leftover, error) { return nil, nil }
+
 // Reboot is the reboot command.
 func (s selfOf) Reboot() error {
 	if s.step("the reboot command") != nil {
