@@ -12,7 +12,8 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// Leftovers are those of hooks and of the reboot command. What a notifier leaves behind fails no stage; see notifiers.keepRunning.
+// Leftovers are those of hooks and of the reboot command. What a notifier leaves behind fails no stage; see
+// notifiers.keepRunning.
 func (h thisHost) Leftovers(keep bool) ([]workflow.Leftover, error) {
 	return realLeftovers(false).handle(keep)
 }
@@ -28,7 +29,13 @@ func realLeftovers(notifiers bool) leftovers {
 	return leftovers{
 		look: func() ([]host.Leftover, error) {
 			found, err := host.Leftovers(context.Background())
-			return slices.DeleteFunc(found, func(l host.Leftover) bool { return (l.Getenv("DLM_EVENT") != "") != notifiers }), err
+			these := slices.DeleteFunc(slices.Clone(found), func(l host.Leftover) bool {
+				return (l.Getenv("DLM_EVENT") != "") != notifiers
+			})
+			if len(these) == 0 && len(found) > 0 {
+				err = nil // it is about the others
+			}
+			return these, err
 		},
 		move: func(scope, description string, pids []int) error {
 			return host.MoveToScope(context.Background(), scope, description, pids)
@@ -36,13 +43,18 @@ func realLeftovers(notifiers bool) leftovers {
 	}
 }
 
-// handle lists them, and if they are to be kept moves each hook's to a scope of their own. The error says what could not be moved.
+// handle lists them, and if they are to be kept moves each hook's to a scope of their own. The error says what could
+// not be moved.
 func (l leftovers) handle(keep bool) (all []workflow.Leftover, err error) {
 	const tries = 5 // a process may end or start another while it is moved
 	for range tries {
 		found, lookErr := l.look()
-		if len(found) == 0 || lookErr != nil {
+		switch {
+		case len(found) == 0:
 			return all, lookErr
+		case lookErr != nil:
+			return all, fmt.Errorf("left running, and perhaps killed by systemd when this program ends: %s: %w",
+				describe(found), lookErr)
 		}
 		err = nil
 		for _, group := range byOrigin(found) {
@@ -95,15 +107,25 @@ func byOrigin(found []host.Leftover) (groups [][]host.Leftover) {
 // moveOut moves processes of one origin to a scope whose name says it.
 func (l leftovers) moveOut(group []host.Leftover) (scope string, err error) {
 	what := cmp.Or(origin(group[0]), "unknown hook")
-	pids, commands := make([]int, len(group)), make([]string, len(group))
+	pids := make([]int, len(group))
 	for i, one := range group {
-		pids[i], commands[i] = one.PID, fmt.Sprintf("%q (pid %d)", one.Command, one.PID)
+		pids[i] = one.PID
 	}
 	scope = fmt.Sprintf("foreman-dlm-updater-%s-%d.scope", unitName(what), pids[0])
 	if err := l.move(scope, "Left running by foreman-dlm-updater: "+what, pids); err != nil {
-		return "", fmt.Errorf("%s left %s running, which systemd kills when this program ends: %w", what, strings.Join(commands, ", "), err)
+		return "", fmt.Errorf("%s left %s running, which systemd kills when this program ends: %w",
+			what, describe(group), err)
 	}
 	return scope, nil
+}
+
+// describe names processes in a sentence.
+func describe(all []host.Leftover) string {
+	names := make([]string, len(all))
+	for i, one := range all {
+		names[i] = fmt.Sprintf("%q (pid %d)", one.Command, one.PID)
+	}
+	return strings.Join(names, ", ")
 }
 
 // unitName is text as a part of a unit's name (systemd.unit(5)).

@@ -39,8 +39,10 @@ func TestLeftovers(t *testing.T) {
 		{"only named", false, [][]host.Leftover{{app, bare}}, nil, nil,
 			[]workflow.Leftover{moved(8, "bare", "", ""), moved(7, "app -d", "post_update/50-app", "")}, nil, ""},
 		{"each hook's in a scope", true, [][]host.Leftover{{app, bare, child}, nil}, nil, nil,
-			[]workflow.Leftover{moved(8, "bare", "", bareScope), moved(7, "app -d", "post_update/50-app", appScope), moved(9, "app -d", "post_update/50-app", appScope)},
-			[]string{bareScope + " Left running by foreman-dlm-updater: unknown hook [8]", appScope + " Left running by foreman-dlm-updater: post_update/50-app [7 9]"}, ""},
+			[]workflow.Leftover{moved(8, "bare", "", bareScope), moved(7, "app -d", "post_update/50-app", appScope),
+				moved(9, "app -d", "post_update/50-app", appScope)},
+			[]string{bareScope + " Left running by foreman-dlm-updater: unknown hook [8]",
+				appScope + " Left running by foreman-dlm-updater: post_update/50-app [7 9]"}, ""},
 		{"one more while it is moved", true, [][]host.Leftover{{app}, {child}, nil}, nil, nil,
 			[]workflow.Leftover{moved(7, "app -d", "post_update/50-app", appScope),
 				moved(9, "app -d", "post_update/50-app", strings.ReplaceAll(appScope, "-7", "-9"))},
@@ -49,6 +51,8 @@ func TestLeftovers(t *testing.T) {
 		{"no bus", true, [][]host.Leftover{{app}}, nil, errors.New("connect to systemd: no such file"), nil, nil,
 			`post_update/50-app left "app -d" (pid 7) running, which systemd kills when this program ends: connect to systemd: no such file`},
 		{"it ended while it was moved", true, [][]host.Leftover{{app}, nil}, nil, errors.New("no such process"), nil, nil, ""},
+		{"no answer", true, [][]host.Leftover{{app}}, errors.New("ask systemd"), nil, nil, nil,
+			`left running, and perhaps killed by systemd when this program ends: "app -d" (pid 7): ask systemd`},
 		{"no look", true, [][]host.Leftover{nil}, errors.New("read the own control group"), nil, nil, nil, "read the own control group"},
 	}
 	for _, test := range tests {

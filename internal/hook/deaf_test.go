@@ -24,7 +24,8 @@ func deafLog(t *testing.T) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: deaf{t.Context().Done()}})
 }
 
-// TestUnreadLog: a log that nobody reads delays neither the timeout nor a signal, and does not hold up whoever waits for the hook.
+// TestUnreadLog: a log that nobody reads delays neither the timeout nor a signal, and does not hold up whoever waits
+// for the hook.
 func TestUnreadLog(t *testing.T) {
 	for _, test := range []struct {
 		name, script string
@@ -59,7 +60,8 @@ func TestUnreadLog(t *testing.T) {
 			case <-time.After(20 * time.Second):
 				t.Fatal("whoever waits for the hook is held up by the log")
 			}
-			if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
+			stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+			if err == nil && !strings.Contains(string(stat), ") Z ") {
 				t.Errorf("the hook is still there: %s", stat)
 				_ = syscall.Kill(-pid, syscall.SIGKILL)
 			}
@@ -68,7 +70,8 @@ func TestUnreadLog(t *testing.T) {
 	}
 }
 
-// TestUnreadLogIsHurriedByKill: a hook that has ended, and whose end nobody reads, does not outlast the second signal for long.
+// TestUnreadLogIsHurriedByKill: a hook that has ended, and whose end nobody reads, does not outlast the second signal
+// for long.
 func TestUnreadLogIsHurriedByKill(t *testing.T) {
 	kill, cancel := context.WithCancel(t.Context())
 	r := &Runner{Log: deafLog(t), Kill: kill, Grace: 100 * time.Millisecond}

@@ -12,9 +12,9 @@ const (
 	lastWords   = time.Second // how long the log may take for what is left once a hook was ended
 )
 
-// scribe logs what becomes of one process in a goroutine of its own, in order: a log that nobody reads (a full pipe) must hold up no
-// timeout and no signal. A process that writes faster than the log takes it waits, but only until it must be gone: what the
-// log has not taken by then is left out.
+// scribe logs what becomes of one process in a goroutine of its own, in order: a log that nobody reads (a full pipe)
+// must hold up no timeout and no signal. A process that writes faster than the log takes it waits, but only until it
+// must be gone: what the log has not taken by then is left out.
 type scribe struct {
 	queue   chan entry
 	written chan struct{}   // closed once the queue is closed and all of it written

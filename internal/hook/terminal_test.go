@@ -28,8 +28,8 @@ func terminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// TestTerminal: under a run by hand a hook that asks for a password is told that there is no terminal. With one, and in the background
-// of it, it would stop (SIGTTIN), and the run with it.
+// TestTerminal: under a run by hand a hook that asks for a password is told that there is no terminal. With one, and in
+// the background of it, it would stop (SIGTTIN), and the run with it.
 func TestTerminal(t *testing.T) {
 	_, slave := terminal(t)
 	h := sh(t, "read -r answer </dev/tty; echo \"exit $? $answer\"\n(stty sane <>/dev/tty) || echo no stty")
@@ -42,7 +42,8 @@ func TestTerminal(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err, out.String())
 	}
-	if got := out.String(); !strings.Contains(got, "/dev/tty: No such device or address") || !strings.Contains(got, "no stty") ||
+	got := out.String()
+	if !strings.Contains(got, "/dev/tty: No such device or address") || !strings.Contains(got, "no stty") ||
 		!strings.HasSuffix(got, "exit 0\n") {
 		t.Errorf("got %s", got)
 	}
@@ -51,7 +52,8 @@ func TestTerminal(t *testing.T) {
 // runByHand is the program in TestTerminal.
 func runByHand(path string) {
 	_, log := newRecord()
-	res := (&Runner{Log: log, Timeout: 10 * time.Second, Grace: time.Second}).Run("update", Hook{Name: "10-test", Path: path}, nil)
+	r := &Runner{Log: log, Timeout: 10 * time.Second, Grace: time.Second}
+	res := r.Run("update", Hook{Name: "10-test", Path: path}, nil)
 	fmt.Println(strings.Join(res.Last, "\n"))
 	fmt.Println(res)
 }

@@ -32,13 +32,17 @@ func (l Leftover) Getenv(key string) string {
 	return ""
 }
 
-// Leftovers returns the processes that systemd kills when this program ends, by pid: those in the control group of the unit whose main
-// process this is, but for what this program itself still waits for. It is empty for a run by hand. A process that is about to
-// end is given a moment.
+// Leftovers returns the processes that systemd kills when this program ends, by pid: those in the control group of the
+// unit whose main process this is, but for what this program itself still waits for. It is empty for a run by hand. A
+// process that is about to end is given a moment.
 //
-// Where there is none only a few files of the kernel are read; otherwise systemd is asked, for 5 s at most.
+// Where there is none only a few files of the kernel are read; otherwise systemd is asked, for 5 s at most. With an
+// error come those that may be leftovers.
 func Leftovers(ctx context.Context) ([]Leftover, error) {
-	k := kernel{proc: "/proc", cgroups: "/sys/fs/cgroup", self: os.Getpid(), parent: os.Getppid(), mainPID: mainPID, moment: 300 * time.Millisecond}
+	k := kernel{
+		proc: "/proc", cgroups: "/sys/fs/cgroup", self: os.Getpid(), parent: os.Getppid(),
+		mainPID: mainPID, moment: 300 * time.Millisecond,
+	}
 	return k.leftovers(ctx)
 }
 
@@ -67,32 +71,32 @@ func (k kernel) leftovers(ctx context.Context) ([]Leftover, error) {
 			break
 		}
 	}
-	// Without logind a shell is in the service of the sshd that started it, and so is a program that it started and left.
-	unit := filepath.Base(group)
-	main, err := k.mainPID(ctx, unit)
-	if err != nil {
-		return nil, fmt.Errorf("ask systemd for the main process of %s: %w", unit, err)
-	}
-	if main != k.self {
-		return nil, nil
-	}
 	var found []Leftover
 	for _, pid := range pids {
 		environ, _ := os.ReadFile(k.file(pid, "environ")) // it may be gone, or refuse to tell
 		found = append(found, Leftover{pid, k.command(pid), environ})
 	}
+	// Without logind a shell is in the service of the sshd that started it, and so is a program that it started and left.
+	unit := filepath.Base(group)
+	switch main, err := k.mainPID(ctx, unit); {
+	case err != nil:
+		return found, fmt.Errorf("ask systemd for the main process of %s: %w", unit, err)
+	case main != k.self:
+		return nil, nil
+	}
 	return found, nil
 }
 
-// controlGroup is the directory of our own control group (cgroups(7)), in the hierarchy by which systemd knows processes; empty if that
-// is no service's.
+// controlGroup is the directory of our own control group (cgroups(7)), in the hierarchy by which systemd knows
+// processes; empty if that is no service's.
 func (k kernel) controlGroup() (string, error) {
 	content, err := os.ReadFile(filepath.Join(k.proc, "self/cgroup"))
 	if err != nil {
 		return "", fmt.Errorf("read the own control group: %w", err)
 	}
 	prefix, root := "0::", k.cgroups
-	if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); errors.Is(err, os.ErrNotExist) { // cgroup v1
+	_, err = os.Stat(filepath.Join(root, "cgroup.controllers"))
+	if errors.Is(err, os.ErrNotExist) { // cgroup v1
 		prefix, root = ":name=systemd:", filepath.Join(root, "systemd")
 	}
 	for line := range strings.Lines(string(content)) {
@@ -104,8 +108,8 @@ func (k kernel) controlGroup() (string, error) {
 	return "", nil
 }
 
-// strangers are the processes of a control group, and of those below it, that are neither this program nor descend from it: their
-// parent has left them.
+// strangers are the processes of a control group, and of those below it, that are neither this program nor descend from
+// it: their parent has left them.
 func (k kernel) strangers(group string) ([]int, error) {
 	pids, err := processes(group)
 	if err != nil {
@@ -189,8 +193,8 @@ func mainPID(ctx context.Context, unit string) (int, error) {
 	return int(pid), nil
 }
 
-// MoveToScope starts a scope, a unit for processes that systemd has not started itself (systemd.scope(5)), and moves processes there. It
-// takes 5 s at most.
+// MoveToScope starts a scope, a unit for processes that systemd has not started itself (systemd.scope(5)), and moves
+// processes there. It takes 5 s at most.
 func MoveToScope(ctx context.Context, name, description string, pids []int) error {
 	ctx, cancel := context.WithTimeout(ctx, busTimeout)
 	defer cancel()

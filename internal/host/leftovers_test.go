@@ -16,7 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakeKernel writes files as the kernel shows them: processes as "pid: stat after the name", and control groups with their processes.
+// fakeKernel writes files as the kernel shows them: processes as "pid: stat after the name", and control groups with
+// their processes.
 func fakeKernel(t *testing.T, files map[string]string) kernel {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,13 +54,17 @@ func TestLeftovers(t *testing.T) {
 		files map[string]string // beside the processes
 		want  []string
 	}{
-		{"alone", map[string]string{"cgroup/cgroup.controllers": "", "proc/self/cgroup": v2, unit + "cgroup.procs": "100\n"}, nil},
-		{"with hooks' daemons, one in a group of its own", map[string]string{"cgroup/cgroup.controllers": "", "proc/self/cgroup": v2,
+		{"alone", map[string]string{
+			"cgroup/cgroup.controllers": "", "proc/self/cgroup": v2, unit + "cgroup.procs": "100\n"}, nil},
+		{"with hooks' daemons, one in a group of its own", map[string]string{
+			"cgroup/cgroup.controllers": "", "proc/self/cgroup": v2,
 			unit + "cgroup.procs": "100\n101\n102\n103\n104\n0\n", unit + "below/cgroup.procs": "105\n"},
 			[]string{"103 app -d from update/10-app", "105 sleep 9 from /"}},
-		{"cgroup v1", map[string]string{"proc/self/cgroup": "12:memory:/other.service\n1:name=systemd:/system.slice/dlm.service\n0::/x.service\n",
+		{"cgroup v1", map[string]string{
+			"proc/self/cgroup": "12:memory:/other.service\n1:name=systemd:/system.slice/dlm.service\n0::/x.service\n",
 			"cgroup/systemd/system.slice/dlm.service/cgroup.procs": "100\n103\n"}, []string{"103 app -d from update/10-app"}},
-		{"a session", map[string]string{"cgroup/cgroup.controllers": "", "proc/self/cgroup": "0::/user.slice/user-0.slice/session-1.scope\n"}, nil},
+		{"a session", map[string]string{
+			"cgroup/cgroup.controllers": "", "proc/self/cgroup": "0::/user.slice/user-0.slice/session-1.scope\n"}, nil},
 		{"a hierarchy that systemd does not know", map[string]string{"proc/self/cgroup": v2}, nil},
 	}
 	for _, test := range tests {
@@ -97,8 +102,10 @@ func TestLeftovers(t *testing.T) {
 				t.Errorf("in another's unit: %v, %v", told(found), err)
 			}
 			k.mainPID = func(context.Context, string) (int, error) { return 0, errors.New("no bus") }
-			if _, err := k.leftovers(t.Context()); err == nil || err.Error() != "ask systemd for the main process of dlm.service: no bus" {
-				t.Errorf("without systemd's answer: %v", err)
+			found, err = k.leftovers(t.Context())
+			if err == nil || err.Error() != "ask systemd for the main process of dlm.service: no bus" ||
+				!cmp.Equal(told(found), test.want) {
+				t.Errorf("without systemd's answer: %v, %v", told(found), err)
 			}
 		})
 	}
@@ -106,7 +113,8 @@ func TestLeftovers(t *testing.T) {
 
 func told(found []Leftover) (all []string) {
 	for _, one := range found {
-		all = append(all, fmt.Sprintf("%d %s from %s/%s", one.PID, one.Command, one.Getenv("DLM_STAGE"), one.Getenv("DLM_HOOK")))
+		from := one.Getenv("DLM_STAGE") + "/" + one.Getenv("DLM_HOOK")
+		all = append(all, fmt.Sprintf("%d %s from %s", one.PID, one.Command, from))
 	}
 	return all
 }
@@ -118,7 +126,9 @@ func TestLeftoverThatEnds(t *testing.T) {
 	files["cgroup/dlm.service/cgroup.procs"] = "103\n"
 	k := fakeKernel(t, files)
 	k.moment = 10 * time.Second
-	ended := time.AfterFunc(20*time.Millisecond, func() { os.WriteFile(k.cgroups+"/dlm.service/cgroup.procs", nil, 0o644) })
+	ended := time.AfterFunc(20*time.Millisecond, func() {
+		os.WriteFile(k.cgroups+"/dlm.service/cgroup.procs", nil, 0o644)
+	})
 	defer ended.Stop()
 	if found, err := k.leftovers(t.Context()); len(found) > 0 || err != nil {
 		t.Errorf("%v, %v", told(found), err)
@@ -138,28 +148,31 @@ func TestMoveToScope(t *testing.T) {
 		Value dbus.Variant
 	}
 	asked := make(chan []string, 1)
-	how := "done"
-	methods := map[string]any{"StartTransientUnit": func(name, mode string, properties []property, _ []struct {
+	type auxiliary struct {
 		Name       string
 		Properties []property
-	}) (dbus.ObjectPath, *dbus.Error) {
+	}
+	answers := make(chan string, 1)
+	start := func(name, mode string, properties []property, _ []auxiliary) (dbus.ObjectPath, *dbus.Error) {
 		all := []string{name, mode}
 		for _, p := range properties {
 			all = append(all, p.Name+"="+p.Value.String())
 		}
 		asked <- all
 		const job = dbus.ObjectPath("/org/freedesktop/systemd1/job/7")
-		switch how {
+		switch how := <-answers; how {
 		case "":
 		case "refused":
 			return "", dbus.NewError("org.freedesktop.systemd1.UnitExists", []any{"Unit x.scope already exists."})
 		default:
 			time.AfterFunc(10*time.Millisecond, func() {
-				conn.Emit("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager.JobRemoved", uint32(7), job, name, how)
+				const removed = "org.freedesktop.systemd1.Manager.JobRemoved"
+				conn.Emit("/org/freedesktop/systemd1", removed, uint32(7), job, name, how)
 			})
 		}
 		return job, nil
-	}}
+	}
+	methods := map[string]any{"StartTransientUnit": start}
 	if err := conn.ExportMethodTable(methods, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"); err != nil {
 		t.Fatal(err)
 	}
@@ -172,9 +185,9 @@ func TestMoveToScope(t *testing.T) {
 		{"refused", "start x.scope: Unit x.scope already exists."},
 		{"", "start x.scope: context deadline exceeded"},
 	} {
-		how = test.how
+		answers <- test.how
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		if how == "" {
+		if test.how == "" {
 			ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 		}
 		got := ""
@@ -216,8 +229,11 @@ func TestMainPID(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	methods := map[string]any{"Get": func(unit, property string) (dbus.Variant, *dbus.Error) { return dbus.MakeVariant(uint32(4711)), nil }}
-	if err := conn.ExportMethodTable(methods, "/org/freedesktop/systemd1/unit/dlm_2eservice", "org.freedesktop.DBus.Properties"); err != nil {
+	const unit = "/org/freedesktop/systemd1/unit/dlm_2eservice"
+	methods := map[string]any{"Get": func(_, _ string) (dbus.Variant, *dbus.Error) {
+		return dbus.MakeVariant(uint32(4711)), nil
+	}}
+	if err := conn.ExportMethodTable(methods, unit, "org.freedesktop.DBus.Properties"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {

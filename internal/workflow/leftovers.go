@@ -2,8 +2,8 @@ package workflow
 
 import "context"
 
-// perform does what the stage does, and looks after what that left running. A daemon that post_update has started, and that would be
-// killed when this invocation ends, is a service that is down: the next host must not begin then.
+// perform does what the stage does, and looks after what that left running. A daemon that post_update has started, and
+// that would be killed when this invocation ends, is a service that is down: the next host must not begin then.
 func (r *run) perform(ctx context.Context, stage row) (outcome, error) {
 	result, err := stage.do(r, ctx)
 	if !r.executed {
@@ -32,8 +32,8 @@ func (r *run) leftovers(keep bool) error {
 		about := []any{"hook", hook, "command", left.Command, "pid", left.PID}
 		switch {
 		case left.Scope != "":
-			r.Log.Warn("a process that a hook left running was moved to a scope of its own, and lives on", append(about, "scope", left.Scope,
-				"next", "let the hook start it as a service (systemctl start)")...)
+			r.Log.Warn("a process that a hook left running was moved to a scope of its own, and lives on",
+				append(about, "scope", left.Scope, "next", "let the hook start it as a service (systemctl start)")...)
 		case !r.named[left.PID]:
 			r.Log.Warn("a hook left a process running, which systemd kills when this invocation ends", about...)
 		}

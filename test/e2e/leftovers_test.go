@@ -24,7 +24,8 @@ echo "$HOME $USER $LOGNAME $SHELL"
 	mailer = "#!/bin/sh\n(sleep 5; echo \"$DLM_EVENT\" >>/var/log/delivered) >/dev/null 2>&1 &\n"
 )
 
-// daemonsOfHooks: what post_update starts, and a mail that is under way, outlive the unit; systemd kills the rest of its control group.
+// daemonsOfHooks: what post_update starts, and a mail that is under way, outlive the unit; systemd kills the rest of
+// its control group.
 func daemonsOfHooks(t *testing.T, l *lab) {
 	h := l.boot(t, "db9")
 	h.install(settings{"notify.d": notifyDir})
@@ -43,20 +44,22 @@ func daemonsOfHooks(t *testing.T, l *lab) {
 
 	units := map[string]string{}
 	for _, command := range []string{"sleep 1001", "sleep 1002"} {
-		pid := strings.TrimSpace(h.run("sh", "-c", `for p in /proc/[0-9]*; do [ "$(tr '\0' ' ' <"$p/cmdline")" != "$1 " ] || echo "${p#/proc/}"; done`,
-			"sh", command))
+		pid := strings.TrimSpace(h.run("sh", "-c", `cd /proc
+			for p in [0-9]*; do [ "$(tr '\0' ' ' <"$p/cmdline")" != "$1 " ] || echo "$p"; done`, "sh", command))
 		units[command] = path.Base(strings.TrimSpace(h.run("cat", "/proc/"+pid+"/cgroup")))
 		said := fmt.Sprintf("command=%q pid=%s scope=%s", command, pid, units[command])
 		if n := h.said(0, said); n != 1 {
 			t.Errorf("%q was logged %d times", said, n)
 		}
 	}
-	for command, prefix := range map[string]string{"sleep 1001": "foreman-dlm-updater-post_update-20-daemons-", "sleep 1002": "foreman-dlm-updater-unknown-hook-"} {
+	for command, prefix := range map[string]string{
+		"sleep 1001": "foreman-dlm-updater-post_update-20-daemons-", "sleep 1002": "foreman-dlm-updater-unknown-hook-",
+	} {
 		if unit := units[command]; !strings.HasPrefix(unit, prefix) || !strings.HasSuffix(unit, ".scope") {
 			t.Errorf("%s lives in %q", command, unit)
 		}
 	}
-	const killed = `a hook left a process running, which systemd kills when this invocation ends: hook=needs_update/20-left command="sleep 1003"`
+	const killed = `systemd kills when this invocation ends: hook=needs_update/20-left command="sleep 1003"`
 	if n := h.said(-1, killed); n != 1 {
 		t.Errorf("%q was logged %d times", killed, n)
 	}
