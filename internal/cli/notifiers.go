@@ -38,6 +38,7 @@ type notifiers struct {
 	refused                     string // why they were not called the last time; empty if they were
 
 	atWork sync.Mutex
+	called bool // some notifier was
 	over   bool // nobody is told any more
 }
 
@@ -124,6 +125,7 @@ func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 	if n.over {
 		return nil
 	}
+	n.called = true
 	runner := &hook.Runner{Log: n.log, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill, Input: append(text, '\n')}
 	results := make([]told, len(found))
 	var all sync.WaitGroup
@@ -167,8 +169,24 @@ func (n *notifiers) close() {
 	}()
 	select {
 	case <-over:
+		if n.called {
+			n.keepRunning()
+		}
 	case <-time.After(endTimeout):
 		n.log.Warn("a notifier can't be ended, and is left behind", "waited", endTimeout)
+	}
+}
+
+// keepRunning moves what notifiers left running, such as a mail that is being delivered, to where the end of this invocation doesn't kill
+// it.
+func (n *notifiers) keepRunning() {
+	moved, err := realLeftovers(true).handle(true)
+	for _, one := range moved {
+		n.log.Info("a process that a notifier left running was moved to a scope of its own, and lives on",
+			"left_by", one.Hook, "command", one.Command, "pid", one.PID, "scope", one.Scope)
+	}
+	if err != nil {
+		n.log.Warn("what notifiers left running could not be looked after; systemd kills it now", "error", err)
 	}
 }
 

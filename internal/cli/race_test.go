@@ -56,6 +56,7 @@ func (h *clusterHost) InhibitShutdown(string) (allow func())    { return func() 
 func (h *clusterHost) Reboot() error                            { return nil }
 
 func (h *clusterHost) Inhibitors(context.Context) []workflow.Inhibitor { return nil }
+func (*clusterHost) Leftovers(bool) ([]workflow.Leftover, error)       { return nil, nil }
 
 // hasty believes a claim at once: it has no settle time worth the name, and does not look at how slow Foreman is.
 type hasty struct{ LockServer }

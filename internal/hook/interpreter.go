@@ -14,7 +14,7 @@ import (
 )
 
 // Environment is that of a hook, without what a stage adds.
-func Environment() []string { return environment(os.Environ(), nil) }
+func Environment() []string { return environment(os.Environ(), nil, self()) }
 
 // CheckInterpreter sees, without running it, whether the kernel finds what a hook's first line names, and env(1) what it is to look for in the
 // PATH of env. It is meant for hooks that were vetted.

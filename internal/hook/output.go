@@ -11,7 +11,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,8 +49,8 @@ type stream struct {
 }
 
 // newOutput returns the reader, and the writing ends for the process's standard output and error. The
-// caller closes those once the process has them.
-func newOutput(log hclog.Logger, key, name string) (o *output, ends [2]*os.File, err error) {
+// caller closes those once the process has them. Each line is given to log.
+func newOutput(log func(stream, line string)) (o *output, ends [2]*os.File, err error) {
 	o = &output{set: -1, wake: -1, pidfd: -1}
 	defer func() {
 		if err != nil {
@@ -70,7 +69,7 @@ func newOutput(log hclog.Logger, key, name string) (o *output, ends [2]*os.File,
 	}
 	for i, what := range []string{"stdout", "stderr"} {
 		ends[i], err = o.pipe(func(line string) {
-			log.Info("output", key, name, "stream", what, "line", line)
+			log(what, line)
 			o.tail.add(line)
 		})
 		if err != nil {

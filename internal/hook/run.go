@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -15,9 +16,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
-
-// defaultPath is what a hook searches for commands if the invocation has no PATH.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 const (
 	defaultGrace  = 10 * time.Second
@@ -82,27 +80,31 @@ func round(d time.Duration) time.Duration {
 }
 
 // Run runs a hook of a stage and blocks until it has ended. The hook gets no arguments, and env (KEY=VALUE)
-// added to the environment of this process. What it writes is logged while it runs; a failing logger
-// doesn't trouble it.
+// added to the environment of this process. What it writes is logged while it runs. A logger that fails doesn't trouble it; one that
+// blocks delays neither Timeout nor Kill, and Run returns a few seconds after those.
 func (r *Runner) Run(stage string, h Hook, env []string) Result {
+	said := r.scribe()
+	defer said.close()
 	log := r.logger()
-	log.Info("hook started", "hook", h.Name, "stage", stage, "path", h.Path)
-	res := r.run("hook", h.Name, h.Path, []string{h.Path}, env)
-	log.Info("hook ended", "hook", h.Name, "stage", stage,
+	said.log(log, hclog.Info, "hook started", "hook", h.Name, "stage", stage, "path", h.Path)
+	res := r.run(said, "hook", h.Name, h.Path, []string{h.Path}, env)
+	said.log(log, hclog.Info, "hook ended", "hook", h.Name, "stage", stage,
 		"result", res.String(), "exit", res.Exit, "duration", round(res.Duration).String())
 	return res
 }
 
 // Notify runs a hook that is told of an event, and whose end changes nothing: a failure is a warning.
 func (r *Runner) Notify(event string, h Hook, env []string) Result {
+	said := r.scribe()
+	defer said.close()
 	log := r.logger().With("notifier", h.Name, "event", event)
-	log.Debug("notifier started", "path", h.Path)
-	res := r.run("notifier", h.Name, h.Path, []string{h.Path}, env)
+	said.log(log, hclog.Debug, "notifier started", "path", h.Path)
+	res := r.run(said, "notifier", h.Name, h.Path, []string{h.Path}, env)
 	how := []any{"result", res.String(), "duration", round(res.Duration).String()}
 	if res.OK() {
-		log.Debug("notifier ended", how...)
+		said.log(log, hclog.Debug, "notifier ended", how...)
 	} else {
-		log.Warn("notifier failed; the run does not depend on it", how...)
+		said.log(log, hclog.Warn, "notifier failed; the run does not depend on it", how...)
 	}
 	return res
 }
@@ -110,23 +112,25 @@ func (r *Runner) Notify(event string, h Hook, env []string) Result {
 // Command runs a command line that is no hook in the same way, and calls it by name in the log. A
 // command without a slash is looked for in the PATH that it will have itself.
 func (r *Runner) Command(name string, argv []string, env []string) Result {
+	said := r.scribe()
+	defer said.close()
 	log := r.logger()
-	log.Debug("command started", "command", name, "argv", argv)
-	res := r.command(name, argv, env)
-	log.Info("command ended", "command", name,
+	said.log(log, hclog.Debug, "command started", "command", name, "argv", argv)
+	res := r.command(said, name, argv, env)
+	said.log(log, hclog.Info, "command ended", "command", name,
 		"result", res.String(), "exit", res.Exit, "duration", round(res.Duration).String())
 	return res
 }
 
-func (r *Runner) command(name string, argv []string, env []string) Result {
+func (r *Runner) command(said *scribe, name string, argv []string, env []string) Result {
 	if len(argv) == 0 {
 		return Result{Exit: -1, Err: errors.New("empty command line")}
 	}
-	path, err := LookPath(argv[0], environment(os.Environ(), env))
+	path, err := LookPath(argv[0], environment(os.Environ(), env, self()))
 	if err != nil {
 		return Result{Exit: -1, Err: err}
 	}
-	return r.run("command", name, path, argv, env)
+	return r.run(said, "command", name, path, argv, env)
 }
 
 func (r *Runner) logger() hclog.Logger {
@@ -136,8 +140,8 @@ func (r *Runner) logger() hclog.Logger {
 	return r.Log
 }
 
-// run executes path and sees it through to its end. Its output is logged with name under key.
-func (r *Runner) run(key, name, path string, argv, env []string) Result {
+// run executes path and sees it through to its end. Its output is logged by the scribe, with name under key.
+func (r *Runner) run(said *scribe, key, name, path string, argv, env []string) Result {
 	if r.Kill != nil && r.Kill.Err() != nil {
 		return Result{Exit: -1, Killed: true}
 	}
@@ -146,14 +150,18 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 		return Result{Exit: -1, Err: err}
 	}
 	defer input.Close()
-	out, ends, err := newOutput(r.logger(), key, name)
+	out, ends, err := newOutput(func(stream, line string) {
+		said.log(r.logger(), hclog.Info, "output", key, name, "stream", stream, "line", line)
+	})
 	if err != nil {
 		return Result{Exit: -1, Err: err}
 	}
 	cmd := &exec.Cmd{
-		Path: path, Args: argv, Dir: "/", Env: environment(os.Environ(), env),
+		Path: path, Args: argv, Dir: "/", Env: environment(os.Environ(), env, self()),
 		Stdin: input, Stdout: ends[0], Stderr: ends[1], // files, so that exec copies nothing
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+		// A session of its own has no terminal: reading /dev/tty is an error then. With ours, and in the background of it, it would
+		// stop the hook (SIGTTIN).
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if !r.noPidfd {
 		cmd.SysProcAttr.PidFD = &out.pidfd
@@ -165,11 +173,12 @@ func (r *Runner) run(key, name, path string, argv, env []string) Result {
 		out.close()
 		return Result{Exit: -1, Err: explain(path, err), Duration: time.Since(began)}
 	}
-	p := &process{cmd: cmd, out: out, began: began, log: r.logger().With(key, name)}
+	p := &process{cmd: cmd, out: out, began: began}
 	p.await()
-	defer r.guard(p)()
+	log := r.logger().With(key, name)
+	defer r.guard(p, func(text string, pairs ...any) { said.log(log, hclog.Warn, text, pairs...) })()
 	if linger := orDefault(r.Linger, defaultLinger); !out.follow(p, linger) {
-		p.log.Warn("left a process behind that holds its output open; the output was closed", "waited", linger.String())
+		said.log(log, hclog.Warn, "left a process behind that holds its output open; the output was closed", "waited", linger.String())
 	}
 	res := ended(p.res, cmd.ProcessState)
 	res.Said, res.Last = out.said(), out.tail.lines()
@@ -198,7 +207,6 @@ type process struct {
 	cmd   *exec.Cmd
 	out   *output
 	began time.Time
-	log   hclog.Logger
 
 	phase  atomic.Int32 // one of the constants below
 	reaped atomic.Bool
@@ -241,18 +249,22 @@ func (p *process) over() bool {
 	return p.phase.Load() == finished
 }
 
-// guard ends the process when its time is over, or when the runner is told to. The returned function takes the guard
-// away.
-func (r *Runner) guard(p *process) (off func()) {
+// guard ends the process when its time is over, or when the runner is told to, and says so. The returned function takes the guard away.
+func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off func()) {
+	pgid := p.cmd.Process.Pid
+	var warned sync.WaitGroup
 	end := func(because Result) {
 		if !p.phase.CompareAndSwap(running, ending) {
 			return
 		}
 		because.Duration = time.Since(p.began)
 		p.res = because
-		p.log.Warn("ending the process group", "pgid", p.cmd.Process.Pid,
-			"after", round(because.Duration).String(), "timeout", because.TimedOut)
-		r.end(p.cmd.Process.Pid)
+		_ = syscall.Kill(-pgid, syscall.SIGTERM) // an error says that it is gone already
+		_ = syscall.Kill(-pgid, syscall.SIGCONT) // one that is stopped hears TERM only now
+		warned.Go(func() {
+			warn("ending the process group", "pgid", pgid, "after", round(because.Duration).String(), "timeout", because.TimedOut)
+		})
+		r.killRest(pgid)
 		p.phase.Store(finished)
 		p.out.nudge()
 	}
@@ -263,14 +275,13 @@ func (r *Runner) guard(p *process) (off func()) {
 	if r.Kill != nil {
 		stopKill = context.AfterFunc(r.Kill, func() { end(Result{Killed: true}) })
 	}
-	return func() { stopTimer(); stopKill() }
+	return func() { stopTimer(); stopKill(); warned.Wait() }
 }
 
-// end gives the process group TERM, and KILL to what is left of it after the grace. Nobody is told when a
-// group becomes empty, so it is looked at now and then: its leader may have gone long before the rest.
-func (r *Runner) end(pgid int) {
+// killRest gives KILL to what is left of the process group after the grace. Nobody is told when a group becomes empty, so
+// it is looked at now and then: its leader may have gone long before the rest.
+func (r *Runner) killRest(pgid int) {
 	grace := orDefault(r.Grace, defaultGrace)
-	_ = syscall.Kill(-pgid, syscall.SIGTERM) // an error says that it is gone already
 	if !groupGone(pgid, grace) {
 		_ = syscall.Kill(-pgid, syscall.SIGKILL)
 		groupGone(pgid, min(grace, killed)) // so that nothing of it runs beside what comes next
@@ -330,28 +341,6 @@ func start(cmd *exec.Cmd) error {
 	unix.Umask(0o022)
 	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) // needs Linux 5.11
 	return cmd.Start()
-}
-
-// environment adds extra to base for a process in "/". It leaves out NOTIFY_SOCKET, so that no hook
-// speaks to systemd in our name (sd_notify(3)), and what is not ours to pass on as DLM_*, and adds a PATH if
-// there is none.
-func environment(base, extra []string) []string {
-	env := make([]string, 0, len(base)+len(extra)+2)
-	path := false
-	for i, entry := range append(base, extra...) {
-		key, value, _ := strings.Cut(entry, "=")
-		switch {
-		case key == "NOTIFY_SOCKET", key == "PWD", key == "OLDPWD", strings.HasPrefix(key, "DLM_") && i < len(base):
-			continue
-		case key == "PATH":
-			path = value != ""
-		}
-		env = append(env, entry)
-	}
-	if !path {
-		env = append(env, "PATH="+defaultPath)
-	}
-	return append(env, "PWD=/") // of an entry that comes twice exec.Cmd takes the last
 }
 
 // LookPath finds the file of a command in the absolute directories of env's PATH.

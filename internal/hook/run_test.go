@@ -130,7 +130,7 @@ func TestRunSurroundings(t *testing.T) {
 	defer unix.Close(inherited)
 	t.Setenv("NOTIFY_SOCKET", "/run/systemd/notify")
 	t.Setenv("DLM_TEST", "old")
-	t.Setenv("INVOCATION_ID", "kept")
+	t.Setenv("TEST_KEPT", "kept")
 	t.Setenv("PATH", "")
 
 	rec, log := newRecord()
@@ -140,10 +140,10 @@ echo "cwd $(pwd -P) $PWD"
 echo "umask $(umask)"
 echo "stdin $(readlink /proc/self/fd/0)"
 for fd in /proc/$$/fd/*; do readlink $fd && echo "fd ${fd##*/}"; done
-read -r _ _ _ _ pgrp _ </proc/$$/stat
-[ "$pgrp" = $$ ] && echo "own group"
+read -r _ _ _ _ pgrp session tty _ </proc/$$/stat
+[ "$pgrp $session" = "$$ $$" ] && echo "own group and session, terminal $tty"
 echo "notify ${NOTIFY_SOCKET-unset}"
-echo "env $DLM_TEST $DLM_STAGE $INVOCATION_ID"
+echo "env $DLM_TEST $DLM_STAGE $TEST_KEPT"
 echo "path $PATH"
 echo "name $0"
 # With a builtin: dash blocks all signals while it starts a process.
@@ -164,24 +164,11 @@ while read -r key value; do case $key in SigBlk: | SigIgn:) echo "$key $value" ;
 	want := []string{
 		"args 0", "cwd / /", "umask 0022", "stdin /dev/null",
 		"/dev/null", "fd 0", "pipe", "fd 1", h.Path, "fd 10", "pipe", "fd 2", // 10 is dash's own
-		"own group", "notify unset",
+		"own group and session, terminal 0", "notify unset",
 		"env new update kept", "path " + defaultPath, "name " + h.Path, "SigBlk: 0000000000000000", ignored,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestEnvironment(t *testing.T) {
-	for _, tt := range []struct{ base, extra, want []string }{
-		{nil, nil, []string{"PATH=" + defaultPath, "PWD=/"}},
-		{[]string{"PATH="}, nil, []string{"PATH=", "PATH=" + defaultPath, "PWD=/"}},
-		{[]string{"PATH=/x", "PWD=/root", "OLDPWD=/", "A=b=c"}, []string{"D="}, []string{"PATH=/x", "A=b=c", "D=", "PWD=/"}},
-		{[]string{"NOTIFY_SOCKET=@x", "PATHS=/x"}, []string{"PATH=/y"}, []string{"PATHS=/x", "PATH=/y", "PWD=/"}},
-	} {
-		if diff := cmp.Diff(tt.want, environment(tt.base, tt.extra)); diff != "" {
-			t.Error(diff)
-		}
 	}
 }
 
@@ -432,14 +419,6 @@ func TestSaid(t *testing.T) {
 		if res := (&Runner{Log: log}).Run("update", sh(t, script), nil); res.Said != want {
 			t.Errorf("%s: %q", script, res.Said)
 		}
-	}
-}
-
-// TestForeignVariables: DLM_* of whoever started us say nothing about this run.
-func TestForeignVariables(t *testing.T) {
-	got := environment([]string{"DLM_CANNOT_TELL_EXIT=75", "PATH=/bin", "A=b"}, []string{"DLM_STAGE=update"})
-	if diff := cmp.Diff([]string{"PATH=/bin", "A=b", "DLM_STAGE=update", "PWD=/"}, got); diff != "" {
-		t.Error(diff)
 	}
 }
 

@@ -120,6 +120,8 @@ func (w *world) Reboot() error {
 	return nil
 }
 
+func (*world) Leftovers(bool) ([]workflow.Leftover, error) { return nil, nil }
+
 // invocation is what one start of the program showed.
 type invocation struct {
 	err       error

@@ -142,6 +142,17 @@ type Host interface {
 	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down. The error
 	// quotes what the command said last.
 	Reboot() error
+	// Leftovers are the processes that hooks or the reboot command have left running, and that are killed when this invocation ends. keep:
+	// they are moved to where they live on; the error says which could not be moved.
+	Leftovers(keep bool) ([]Leftover, error)
+}
+
+// Leftover is a process that a hook has left running.
+type Leftover struct {
+	PID     int
+	Command string
+	Hook    string // STAGE/NAME; empty if it is not known
+	Scope   string // the unit that it was moved to; empty if it was not
 }
 
 // Inhibitor is a program that keeps the host from being shut down, in its own words.

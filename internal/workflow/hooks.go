@@ -114,7 +114,8 @@ func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 	if ctx.Err() != nil {
 		return HookResult{}, errStopped
 	}
-	result := r.Hooks.Run(r.Stage, name, r.env())
+	r.executed = true
+	result := r.Hooks.Run(r.Stage, name, r.env(name))
 	asks := r.Stage == state.NeedsUpdate || r.Stage == state.NeedsReboot
 	switch {
 	case result.Stopped:
@@ -135,14 +136,15 @@ func (r HookResult) explain(what string) error {
 	return fmt.Errorf("%s, having said %q", what, r.Said)
 }
 
-// env is what a hook learns about the run.
-func (r *run) env() []string {
+// env is what a hook learns about the run and itself.
+func (r *run) env(hook string) []string {
 	rebooted := 0
 	if r.Stage == state.PostUpdate && r.Rebooted {
 		rebooted = 1
 	}
 	env := []string{
 		"DLM_STAGE=" + string(r.Stage),
+		"DLM_HOOK=" + hook,
 		"DLM_RUN_ID=" + r.RunID,
 		"DLM_LOCK_NAME=" + r.Lock,
 		"DLM_CONFIG=" + r.ConfigPath,

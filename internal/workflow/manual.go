@@ -43,7 +43,7 @@ func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes boo
 		}
 	}
 	r.Stage = stage
-	result, err := table[stage].do(r, ctx)
+	result, err := r.perform(ctx, table[stage])
 	if due := r.RebootDue; err == nil && due != nil {
 		err = &hookError{due.Hook, later("%s", due.Message)}
 	}

@@ -88,6 +88,7 @@ func (r *run) tryReboot(ctx context.Context) ([]Inhibitor, error) {
 		return nil, errStopped
 	}
 	r.Log.Info("rebooting", "run", r.RunID, "reboots", r.Reboots)
+	r.executed = true
 	err = r.Host.Reboot()
 	switch {
 	case err == nil:

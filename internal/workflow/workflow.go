@@ -33,7 +33,9 @@ type row struct {
 	guarded bool
 	// inhibits: nobody shall shut the host down meanwhile.
 	inhibits bool
-	next     map[outcome]state.Stage
+	// keeps: what its hooks, or the reboot command, leave running lives on when the invocation ends.
+	keeps bool
+	next  map[outcome]state.Stage
 }
 
 type to = map[outcome]state.Stage
@@ -45,8 +47,8 @@ var table = map[state.Stage]row{
 	state.PreUpdate:   {do: (*run).runHooks, guarded: true, inhibits: true, next: to{done: state.Update}},
 	state.Update:      {do: (*run).runHooks, guarded: true, inhibits: true, next: to{done: state.NeedsReboot}},
 	state.NeedsReboot: {do: (*run).askForReboot, guarded: true, inhibits: true, next: to{yes: state.Reboot, no: state.PostUpdate}},
-	state.Reboot:      {do: (*run).reboot, guarded: true, next: to{rebooting: state.PostUpdate}},
-	state.PostUpdate:  {do: (*run).runHooks, next: to{done: state.LockRelease}},
+	state.Reboot:      {do: (*run).reboot, guarded: true, keeps: true, next: to{rebooting: state.PostUpdate}},
+	state.PostUpdate:  {do: (*run).runHooks, keeps: true, next: to{done: state.LockRelease}},
 	state.LockRelease: {do: (*run).releaseLock, next: to{done: end}},
 }
 
@@ -73,6 +75,10 @@ type run struct {
 	held Held
 	// allowShutdown ends the inhibitor; nil if there is none.
 	allowShutdown func()
+	// executed: the stage has run a hook, or the reboot command.
+	executed bool
+	// named are the leftovers that a warning has named, by pid.
+	named map[int]bool
 }
 
 // Run begins a run, or goes on with the one in progress. atBoot: the host has just booted, so there is only
@@ -92,7 +98,7 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 		if err := r.enter(ctx, stage); err != nil {
 			return r.fail(err)
 		}
-		result, err := stage.do(r, ctx)
+		result, err := r.perform(ctx, stage)
 		switch {
 		case err != nil:
 			return r.fail(err)

@@ -38,8 +38,9 @@ type world struct {
 	bootID         string
 	began          time.Time // of the boot
 	onReboot       func() error
-	inhibitors     func() []Inhibitor // nil: nobody
-	askedIn        string             // the boot in which the state last said that a reboot was asked for
+	inhibitors     func() []Inhibitor                  // nil: nobody
+	leftovers      func(keep bool) ([]Leftover, error) // nil: there is none, and no step
+	askedIn        string                              // the boot in which the state last said that a reboot was asked for
 
 	mu    sync.Mutex
 	trace []string
@@ -231,6 +232,16 @@ func (h fakeHost) Inhibitors(context.Context) []Inhibitor {
 		return nil
 	}
 	return h.inhibitors()
+}
+
+func (h fakeHost) Leftovers(keep bool) ([]Leftover, error) {
+	if h.leftovers == nil {
+		return nil, nil
+	}
+	if err := h.step("leftovers keep=%v", keep); err != nil {
+		return nil, err
+	}
+	return h.leftovers(keep)
 }
 
 func (h fakeHost) Reboot() error {

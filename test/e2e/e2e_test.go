@@ -30,6 +30,7 @@ func TestBootedHosts(t *testing.T) {
 		"InhibitedReboot":     inhibitedReboot,
 		"FailedHook":          failedHook,
 		"CatchesUp":           catchesUp,
+		"DaemonsOfHooks":      daemonsOfHooks,
 		"RemoveAndPurge":      removeAndPurge,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -214,6 +214,7 @@ func (s selfOf) Inhibitors(context.Context) []workflow.Inhibitor {
 	}
 	return nil
 }
+func (selfOf) Leftovers(bool) ([]workflow.Leftover, error) { return nil, nil }
 
 // Reboot is the reboot command.
 func (s selfOf) Reboot() error {

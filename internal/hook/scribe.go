@@ -1,0 +1,70 @@
+package hook
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	scribeQueue = 64          // entries that wait for the log
+	lastWords   = time.Second // how long the log may take for what is left once a hook was ended
+)
+
+// scribe logs what becomes of one process in a goroutine of its own, in order: a log that nobody reads (a full pipe)
+// must hold up no timeout and no signal. A process that writes faster than the log takes it waits, but only until it
+// must be gone: what the log has not taken by then is left out.
+type scribe struct {
+	queue   chan entry
+	written chan struct{}   // closed once the queue is closed and all of it written
+	late    context.Context // done once nobody waits for the log any more
+	off     func()
+}
+
+type entry struct {
+	log   hclog.Logger
+	level hclog.Level
+	text  string
+	pairs []any
+}
+
+// scribe returns one for a process that begins now. The caller must close it.
+func (r *Runner) scribe() *scribe {
+	late, giveUp := context.WithCancel(context.Background())
+	s := &scribe{queue: make(chan entry, scribeQueue), written: make(chan struct{}), late: late}
+	go func() {
+		defer close(s.written)
+		for e := range s.queue {
+			e.log.Log(e.level, e.text, e.pairs...)
+		}
+	}()
+	patience := orDefault(r.Grace, defaultGrace) + killed + lastWords
+	stopTimer, stopKill := func() bool { return true }, func() bool { return true }
+	if r.Timeout > 0 {
+		stopTimer = time.AfterFunc(r.Timeout+patience, giveUp).Stop
+	}
+	if r.Kill != nil {
+		stopKill = context.AfterFunc(r.Kill, func() { time.AfterFunc(patience, giveUp) })
+	}
+	s.off = func() { stopTimer(); stopKill(); giveUp() }
+	return s
+}
+
+// log may be called by several goroutines, but not after close.
+func (s *scribe) log(log hclog.Logger, level hclog.Level, text string, pairs ...any) {
+	select {
+	case s.queue <- entry{log, level, text, pairs}:
+	case <-s.late.Done():
+	}
+}
+
+// close waits until all is written, or it is too late for that.
+func (s *scribe) close() {
+	close(s.queue)
+	select {
+	case <-s.written:
+	case <-s.late.Done():
+	}
+	s.off()
+}
