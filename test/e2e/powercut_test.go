@@ -54,7 +54,7 @@ func powerCut(t *testing.T, l *lab) {
 			h.awaitStage(cut.stage)
 			cutAt := h.boots()
 			if cut.away {
-				h.cutOffAtBoot()
+				h.holdBootUnit()
 			}
 			must(t, l.script("crash", h.name))
 			switch cut.stage {
@@ -65,13 +65,7 @@ func powerCut(t *testing.T, l *lab) {
 			}
 			must(t, l.script("up", h.name))
 			if cut.away {
-				h.eventually("the boot unit waits for Foreman", func() error {
-					if said := h.statusText(resumeUnit); !strings.Contains(said, "to go on with stage "+cut.stage) {
-						return fmt.Errorf("it says %q", said)
-					}
-					return nil
-				})
-				h.run("systemctl", "disable", "--now", "cut-off.service")
+				h.resumeWithoutForeman(cut.stage)
 			}
 			if !cut.resumes {
 				h.eventually("the resume unit has looked", func() error {
@@ -98,15 +92,30 @@ func powerCut(t *testing.T, l *lab) {
 	}
 }
 
-// cutOffAtBoot lets nothing answer at the server's address from the next boot on, until cut-off.service is stopped.
-func (h *host) cutOffAtBoot() {
+// holdBootUnit makes the boot unit wait for the file /run/boot-unit-may-go.
+func (h *host) holdBootUnit() {
 	h.t.Helper()
-	address := strings.Fields(h.run("getent", "ahostsv4", "server"))[0]
-	h.write("/etc/systemd/system/cut-off.service", "[Unit]\nBefore="+resumeUnit+"\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"+
-		"ExecStart=/bin/ip route add unreachable "+address+"/32\nExecStop=/bin/ip route del unreachable "+address+"/32\n"+
-		"[Install]\nWantedBy=multi-user.target\n")
-	h.run("systemctl", "enable", "cut-off.service")
+	h.run("mkdir", "-p", "/etc/systemd/system/"+resumeUnit+".d")
+	h.write("/etc/systemd/system/"+resumeUnit+".d/hold.conf",
+		"[Service]\nExecStartPre=/bin/sh -c 'until test -e /run/boot-unit-may-go; do sleep 0.1; done'\n")
 	h.run("sync")
+}
+
+// resumeWithoutForeman lets the boot unit go while nothing can be reached at the server's address, until it says that it waits.
+func (h *host) resumeWithoutForeman(stage string) {
+	h.t.Helper()
+	route := strings.Fields(h.run("getent", "ahostsv4", "server"))[0] + "/32"
+	h.run("ip", "route", "add", "unreachable", route)
+	h.run("touch", "/run/boot-unit-may-go")
+	h.eventually("the boot unit waits for Foreman", func() error {
+		if said := h.statusText(resumeUnit); !strings.Contains(said, "to go on with stage "+stage) {
+			return fmt.Errorf("it says %q", said)
+		}
+		return nil
+	})
+	h.run("rm", "-r", "/etc/systemd/system/"+resumeUnit+".d") // for the boots to come
+	h.run("systemctl", "daemon-reload")
+	h.run("ip", "route", "del", "unreachable", route)
 }
 
 func pauseIn(where string) func(*host) { return func(h *host) { h.once(where, pause) } }
