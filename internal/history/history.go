@@ -9,12 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/google/renameio/v2"
@@ -126,23 +125,19 @@ func (f File) Add(run Run) error {
 
 // content is the end of the file, as much as is kept.
 func (f File) content() ([]byte, error) {
-	// Not blocking: a FIFO in the file's place must not hang anybody.
-	file, err := os.OpenFile(f.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	whole, err := file.Open(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	defer whole.Close()
+	info, err := whole.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read history %s: it is not a regular file", f.Path)
-	}
-	content, err := io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-most), most))
+	content, err := io.ReadAll(io.NewSectionReader(whole, max(0, info.Size()-most), most))
 	if err != nil {
 		return nil, fmt.Errorf("read history %s: %w", f.Path, err)
 	}

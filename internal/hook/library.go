@@ -9,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	regular "foreman-dlm-updater/internal/file"
 )
 
 // Library is a directory of ready-made hooks, DIR/STAGE.d/NAME. A symbolic link to one in a stage directory enables it.
@@ -33,20 +34,22 @@ func (l Library) Names(stage string) ([]string, error) {
 // Path is where the library has a hook, or would have it.
 func (l Library) Path(stage, name string) string { return filepath.Join(l.Dir, stage+".d", name) }
 
+// maxHead bounds the comment at a hook's beginning, in bytes.
+const maxHead = 64 << 10
+
 // Description is the first sentence of the comment at a hook's beginning, as it can be shown; empty if it has none.
 func (l Library) Description(stage, name string) string {
-	// Not blocking: a FIFO must not hang the list.
-	file, err := os.OpenFile(l.Path(stage, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	hook, err := regular.Open(l.Path(stage, name))
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
-	return escape([]byte(firstSentence(file)))
+	defer hook.Close()
+	return escape([]byte(firstSentence(hook)))
 }
 
-func firstSentence(file io.Reader) string {
+func firstSentence(hook io.Reader) string {
 	var text strings.Builder
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(io.LimitReader(hook, maxHead))
 	for lines.Scan() {
 		line, comment := strings.CutPrefix(lines.Text(), "# ")
 		switch {

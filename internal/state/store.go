@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
+	"foreman-dlm-updater/internal/file"
 )
 
 // UnreadableError says that the state file's content is not a record. The file is left as it is.
@@ -41,8 +43,8 @@ func (s Store) Load() (*Record, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case errors.Is(err, errNotRegular), errors.Is(err, errNowhere):
-		return nil, &UnreadableError{s.Path, err.Error()}
+	case errors.Is(err, file.ErrNotRegular), errors.Is(err, file.ErrTooLong), errors.Is(err, errNowhere):
+		return nil, &UnreadableError{s.Path, cause(err).Error()}
 	case err != nil:
 		return nil, fmt.Errorf("read state: %w", err)
 	}
@@ -53,12 +55,18 @@ func (s Store) Load() (*Record, error) {
 	return record, nil
 }
 
+// cause is an error without the operation and the path.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
 // parse reads the stage's name from the first line and our record, if any, from the second. The original
 // writes the name alone, with or without a newline.
 func parse(content []byte) (*Record, error) {
-	if len(content) > maxSize {
-		return nil, fmt.Errorf("it is larger than %d bytes", maxSize)
-	}
 	first, rest, _ := bytes.Cut(content, []byte("\n"))
 	stage := Stage(strings.TrimSpace(string(first)))
 	if stage == "" {

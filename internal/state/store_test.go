@@ -92,7 +92,7 @@ func TestUnreadable(t *testing.T) {
 		{"upper case", "UPDATE\n", `"UPDATE"`},
 		{"binary", "\x00\x01\x1b[31m", `"\x00\x01\x1b[31m"`},
 		{"long garbage", strings.Repeat("x", 5000), "..."},
-		{"too large", "update\n" + strings.Repeat(" ", maxSize), "larger than"},
+		{"too large", "update\n" + strings.Repeat(" ", maxSize), "too long (more than 1048576 bytes)"},
 		{"cut off JSON", "update\n{\"format\":1,", "no JSON object"},
 		{"not JSON", "update\nhello\n", "no JSON object"},
 		{"a JSON array", "update\n[1]\n", "no JSON object"},
