@@ -36,7 +36,7 @@ const renewBefore = 14 * 24 * time.Hour
 func checkHooks(p *Process, c *config.Config) (string, error) {
 	terminal, _ := logging.Detect(p.Stderr)
 	// What is skipped is worth seeing here: a forgotten chmod +x is a hook that never runs.
-	log, _, err := logging.New(logging.Options{Level: "debug", Stderr: p.Stderr, Terminal: terminal})
+	log, _, err := logging.New(logging.Options{Level: "debug", Blocking: true, Stderr: p.Stderr, Terminal: terminal})
 	if err != nil {
 		return "", err
 	}
