@@ -77,7 +77,7 @@ func Main(p Process, args []string) int {
 	case isCheck(err):
 		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
 	case err != nil:
-		report(p.Stderr, err, "foreman-dlm-updater --help")
+		p.report(err, "foreman-dlm-updater --help")
 		return exitUsage
 	}
 	err = command.Run(&p, configPath(g.Config), &g.Hooks)
@@ -86,7 +86,7 @@ func Main(p Process, args []string) int {
 	}
 	var told *toldError
 	if !errors.As(err, &told) {
-		report(p.Stderr, err, hint(err))
+		p.report(err, hint(err))
 	}
 	return exitCode(err)
 }
