@@ -62,7 +62,7 @@ func (p *Process) runs(path configPath) ([]history.Run, error) {
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v; a run in progress is left out\n", err)
 	}
-	if record != nil && record.Stage != state.NeedsUpdate {
+	if record.InProgress() {
 		runs = append(runs, history.Of(*record, history.InProgress, time.Time{}, nil))
 	}
 	slices.Reverse(runs)

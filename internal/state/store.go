@@ -117,7 +117,13 @@ func abridged(b []byte) string {
 
 // Save replaces the record, atomically and durably: after a power cut at any instant the file has the old
 // or the new content. When it returns nil, the new content is on the disk.
+//
+// A record that names needs_update means the same as no file: unless it tells of an error it is not written, and what an earlier
+// invocation left is removed. So a host that finds nothing to do syncs no disk.
 func (s Store) Save(r Record) error {
+	if r.Stage == NeedsUpdate && r.Error == nil {
+		return s.Clear()
+	}
 	r.Format = Format
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -135,7 +141,7 @@ func (s Store) Save(r Record) error {
 }
 
 // Clear removes the record durably, and what a crash in the middle of Save left beside it. It is no error if
-// there is none.
+// there is none, and then nothing is synced.
 func (s Store) Clear() error {
 	err := s.disk().Remove(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
