@@ -73,7 +73,7 @@ func New(o Options) (hclog.Logger, io.Closer, error) {
 	if o.File == "" {
 		return root, closers{{screen, stderr}}, nil
 	}
-	file, err := openDaily(o.File, o.Retention, o.now, func(err error) {
+	file, err := o.openFile(func(err error) {
 		screen.Accept("", hclog.Error, "log file is in trouble; lines may be missing from it", "error", err)
 	})
 	if err != nil {
@@ -84,6 +84,30 @@ func New(o Options) (hclog.Logger, io.Closer, error) {
 	root.RegisterSink(lines)
 	return root, closers{{lines, file}, {screen, stderr}}, nil // the file first: its trouble is told on the screen
 }
+
+// openFile opens the log file, if that takes no longer than a busy disk may need.
+func (o Options) openFile(report func(error)) (*daily, error) {
+	type result struct {
+		file *daily
+		err  error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		file, err := openDaily(o.File, o.Retention, o.now, report)
+		opened <- result{file, err}
+	}()
+	timer := time.NewTimer(mostOpening)
+	defer timer.Stop()
+	select {
+	case r := <-opened:
+		return r.file, r.err
+	case <-timer.C:
+		return nil, fmt.Errorf("open log file %s: not over within %s, as if its disk hung", o.File, mostOpening)
+	}
+}
+
+// mostOpening bounds how long the log file's disk may take for it.
+const mostOpening = 10 * time.Second
 
 // output is a sink that writes to out in a format.
 func (o Options) output(root hclog.Logger, out io.Writer, format func(io.Writer) *hclog.LoggerOptions) sink {
