@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Setup: setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"conf":    conf,
+			"deaf":    deaf,
 			"exits":   exits,
 			"foreman": foremanCommand,
 			"metric":  metric,
@@ -183,6 +185,28 @@ func metric(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[2] && !(args[2] == "some" && got != "none") && !(args[2] == "now" && age > -time.Second && age < time.Minute) {
 		ts.Fatalf("%s is %s, not %s:\n%s", args[1], got, args[2], ts.ReadFile(args[0]))
 	}
+}
+
+// deaf SOCKET: makes it the socket on which systemd would hear of the program, full of messages that nobody reads.
+func deaf(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: deaf SOCKET")
+	}
+	address := &net.UnixAddr{Name: ts.MkAbs(args[0]), Net: "unixgram"}
+	systemd, err := net.ListenUnixgram("unixgram", address)
+	ts.Check(err)
+	ts.Defer(func() { systemd.Close() })
+	full, err := net.DialUnix("unixgram", nil, address)
+	ts.Check(err)
+	defer full.Close()
+	ts.Check(full.SetWriteDeadline(time.Now().Add(time.Second)))
+	for err == nil {
+		_, err = full.Write([]byte("STATUS=nobody reads this"))
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		ts.Fatalf("%s: %v", args[0], err)
+	}
+	ts.Setenv("NOTIFY_SOCKET", address.Name)
 }
 
 // reboot: gives the host a new boot.

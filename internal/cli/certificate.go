@@ -4,14 +4,15 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"os"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/file"
 )
 
 // leaf is the host's certificate. Its key is not needed, so whoever may read the certificate may see when it ends.
 func leaf(c *config.Config) (*x509.Certificate, error) {
-	rest, err := os.ReadFile(c.ClientCert)
+	rest, err := file.Read(c.ClientCert, dlm.MaxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("read client_crt: %w", err)
 	}

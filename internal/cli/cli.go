@@ -81,7 +81,7 @@ func Main(p Process, args []string) int {
 	case isCheck(err):
 		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
 	case err != nil:
-		report(p.Stderr, cmp.Or(misspelt(args), err), "foreman-dlm-updater --help")
+		p.report(cmp.Or(misspelt(args), err), "foreman-dlm-updater --help")
 		return exitUsage
 	}
 	p.Stdout = newOutput(p.Stdout)
@@ -91,7 +91,7 @@ func Main(p Process, args []string) int {
 	}
 	var told *toldError
 	if !errors.As(err, &told) {
-		report(p.Stderr, err, hint(err))
+		p.report(err, hint(err))
 	}
 	return exitCode(err)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/file"
 )
 
 // updaters are units of others that install updates or reboot without asking for the lock.
@@ -75,10 +76,13 @@ func (s *surroundings) unattendedUpgrades(ctx context.Context) bool {
 
 var applyUpdates = regexp.MustCompile(`(?im)^[ \t]*apply_updates[ \t]*[=:][ \t]*(yes|true|on|1)[ \t]*$`)
 
+// maxUpdaterConfig is the most that is read of another updater's configuration, in bytes.
+const maxUpdaterConfig = 1 << 20
+
 // applies says whether a file has apply_updates, without which dnf-automatic and yum-cron only download.
 func applies(path string) func(*surroundings, context.Context) bool {
 	return func(s *surroundings, _ context.Context) bool {
-		content, err := os.ReadFile(s.root + path)
+		content, err := file.Read(s.root+path, maxUpdaterConfig)
 		return err == nil && applyUpdates.Match(content)
 	}
 }

@@ -105,6 +105,11 @@ func noDirectory(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
+// report prints an error at the end of the program, which must not wait for ever until somebody reads it.
+func (p *Process) report(err error, hint string) {
+	_ = inTime(func() error { report(p.Stderr, err, hint); return nil })
+}
+
 // report prints an error and what to do about it.
 func report(w io.Writer, err error, hint string) {
 	w = newOutput(w)

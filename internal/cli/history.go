@@ -36,7 +36,7 @@ func keepHistory(c *config.Config, log hclog.Logger, seen *watch.Watcher, why er
 }
 
 func addHistory(c *config.Config, log hclog.Logger, run history.Run) {
-	if err := (history.File{Path: c.History}).Add(run); err != nil {
+	if err := inTime(func() error { return history.File{Path: c.History}.Add(run) }); err != nil {
 		log.Warn("the run's history could not be written", "run", run.Run, "error", err)
 	}
 }
@@ -62,7 +62,7 @@ func (p *Process) runs(path configPath) ([]history.Run, error) {
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v; a run in progress is left out\n", err)
 	}
-	if record != nil && record.Stage != state.NeedsUpdate {
+	if record.InProgress() {
 		runs = append(runs, history.Of(*record, history.InProgress, time.Time{}, nil))
 	}
 	slices.Reverse(runs)

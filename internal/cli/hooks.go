@@ -90,7 +90,7 @@ func hooksDir(c *config.Config, stage string) string {
 // warnOfRun warns who changes hooks under a run. Notifiers stop nothing.
 func (p *Process) warnOfRun(c *config.Config, stage string) {
 	record, err := state.Store{Path: c.State}.Load()
-	if err == nil && stage != notifyStage && record != nil && record.Stage != state.NeedsUpdate {
+	if err == nil && stage != notifyStage && record.InProgress() {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: a run is in progress, at stage %s: what was stopped by a hook that is disabled now may stay so\n",
 			record.Stage)
 	}

@@ -22,7 +22,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	}
 	defer unlock()
 	terminal, journal := logging.Detect(p.Stderr)
-	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Stderr: p.Stderr, Terminal: terminal, Journal: journal})
+	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Blocking: true, Stderr: p.Stderr, Terminal: terminal, Journal: journal})
 	if err != nil {
 		return &configError{err}
 	}

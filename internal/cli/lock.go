@@ -19,7 +19,7 @@ func (p *Process) lockName(c *config.Config) string {
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v; taking the lock_name of %s\n", err, c.Path)
 	}
-	if record != nil && record.Stage != state.NeedsUpdate && record.Lock != "" {
+	if record.InProgress() && record.Lock != "" {
 		return record.Lock
 	}
 	return c.LockName
@@ -96,7 +96,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)
-	if record, err := (state.Store{Path: c.State}).Load(); err == nil && record != nil && record.Stage != state.NeedsUpdate {
+	if record, err := (state.Store{Path: c.State}).Load(); err == nil && record.InProgress() {
 		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; to forget it: "+
 			"foreman-dlm-updater state clear\n", record.Stage)
 	}

@@ -102,7 +102,17 @@ func (r *reporter) warn(err error) {
 // end writes how the invocation ended, if there was something to do for it: a boot in the middle of no run is none.
 func (r *reporter) end(ctx context.Context, last watch.Event, err error) {
 	close(r.events)
-	<-r.over
+	slow := inTime(func() error {
+		<-r.over
+		r.tellEnd(ctx, last, err)
+		return nil
+	})
+	if slow != nil {
+		r.log.Warn("metrics are not complete, or not written", "error", slow)
+	}
+}
+
+func (r *reporter) tellEnd(ctx context.Context, last watch.Event, err error) {
 	if last.Record == nil && err == nil {
 		return
 	}

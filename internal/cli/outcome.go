@@ -47,9 +47,6 @@ func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 	return *o
 }
 
-// outcomeTimeout is how long the end of the program waits for a disk that hangs.
-const outcomeTimeout = 5 * time.Second
-
 // keepOutcome writes how the invocation ended, unless it left everything as it was. Whatever goes wrong with that is worth a warning and no more.
 func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *watch.Watcher, why error) {
 	last := seen.Last()
@@ -67,15 +64,8 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 		o.Stage, o.Error = stage.Stage, stage.Err.Error()
 	}
 	o.After(&before)
-	written := make(chan error, 1)
-	go func() { written <- outcome.Beside(c.State).Write(o) }()
-	select {
-	case err := <-written:
-		if err != nil {
-			log.Warn("how this invocation ended could not be written, and status and check will not know it", "error", err)
-		}
-	case <-time.After(outcomeTimeout):
-		log.Warn("the disk of the state does not answer, and status and check may not know how this invocation ended", "waited", outcomeTimeout)
+	if err := inTime(func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
+		log.Warn("how this invocation ended could not be written, and status and check may not know it", "error", err)
 	}
 }
 

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
@@ -19,7 +21,7 @@ type runCmd struct {
 	AfterReboot bool `aliases:"after_reboot" help:"The host has just booted: go on with a run in progress, and do nothing if there is none."`
 }
 
-func (cmd *runCmd) Run(p *Process, path configPath) error {
+func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 	c, problems, err := load(path)
 	if err != nil {
 		return err
@@ -37,6 +39,12 @@ func (cmd *runCmd) Run(p *Process, path configPath) error {
 		}
 	}
 	defer outputs.Close()
+	defer func() {
+		if mistake := recover(); mistake != nil { // Go would write that to standard error, which nobody may read
+			log.Error("internal error", "error", fmt.Sprint(mistake), "stack", string(debug.Stack()))
+			err = &toldError{fmt.Errorf("internal error: %v", mistake)}
+		}
+	}()
 	for _, problem := range problems {
 		log.Warn("configuration", "problem", problem.String())
 	}
@@ -63,7 +71,9 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	before := lastOutcome(c, log)
 	notifiers := newNotifiers(p, c, log)
 	defer notifiers.close()
-	options := watch.Options{Show: host.Notify, Next: afterStop, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
+	status := host.NewStatus()
+	defer status.Close()
+	options := watch.Options{Show: status.Show, Next: afterStop, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
+	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/history"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
 )
 
 type stateShowCmd struct{}
@@ -45,13 +48,21 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	store := state.Store{Path: c.State}
 	// What can't be read, or is another machine's, is what this command mends.
 	record, err := store.Load()
-	if err != nil || record == nil || !record.Of(host.MachineID()) {
-		record = &state.Record{Began: time.Now()}
+	if err != nil || !record.InProgress() || !record.Of(host.MachineID()) {
+		record = &state.Record{}
 	}
-	if record.Lock == "" {
-		record.Lock = c.LockName
+	if cmd.Stage == string(state.NeedsUpdate) { // which is no run
+		if err := p.forget(c, store, record); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n", cmd.Stage, cmp.Or(record.Lock, c.LockName))
+		return nil
 	}
-	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, Lock: record.Lock,
+	now := time.Now()
+	if record.RunID == "" { // there was none, or it was the original's
+		record.RunID, record.Began = workflow.NewRunID(), now
+	}
+	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, SetByHand: now, Lock: cmp.Or(record.Lock, c.LockName),
 		MachineID: host.MachineID(), Rebooted: record.Rebooted, Story: record.Story}
 	if err := store.Save(next); err != nil {
 		return err
@@ -71,16 +82,25 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	store := state.Store{Path: c.State}
 	name := p.lockName(c)
 	record, _ := store.Load() // what can't be read is cleared too
+	if err := p.forget(c, store, record); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
+	return nil
+}
+
+// forget removes the record of a run, which history tells as abandoned.
+func (p *Process) forget(c *config.Config, store state.Store, record *state.Record) error {
 	if err := store.Clear(); err != nil {
 		return err
 	}
-	if record != nil && record.Stage != state.NeedsUpdate && record.RunID != "" && c.History != "" {
-		log, err := p.consoleLog()
-		if err != nil {
-			return err
-		}
-		addHistory(c, log, history.Of(*record, history.Abandoned, time.Now(), nil))
+	if !record.InProgress() || record.RunID == "" || c.History == "" {
+		return nil
 	}
-	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
+	log, err := p.consoleLog()
+	if err != nil {
+		return err
+	}
+	addHistory(c, log, history.Of(*record, history.Abandoned, time.Now(), nil))
 	return nil
 }

@@ -103,7 +103,10 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*standing.Sta
 		return nil, err
 	}
 	if record != nil && !record.Of(host.MachineID()) {
-		return nil, workflow.ErrOtherMachine
+		if record.InProgress() {
+			return nil, workflow.ErrOtherMachine
+		}
+		record = nil
 	}
 	s := &standing.Standing{Lock: standing.Lock{Name: c.LockName}}
 	lookAtInstance(s, c)

@@ -79,7 +79,7 @@ func vetFiles(c *config.Config) error {
 // consoleLog is the logger of a command that prints to a person: warnings and errors only.
 func (p *Process) consoleLog() (hclog.Logger, error) {
 	terminal, _ := logging.Detect(p.Stderr)
-	log, _, err := logging.New(logging.Options{Level: "warn", Stderr: p.Stderr, Terminal: terminal})
+	log, _, err := logging.New(logging.Options{Level: "warn", Blocking: true, Stderr: p.Stderr, Terminal: terminal})
 	return log, err
 }
 

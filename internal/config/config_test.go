@@ -208,6 +208,7 @@ func TestValid(t *testing.T) {
 		{"history = /h", func(c *Config) any { return c.History }, "/h"},
 		{"history = none", func(c *Config) any { return c.History }, ""},
 		{"state = /s/state", func(c *Config) any { return c.History }, "/s/history.jsonl"},
+		{"state = /s/weekly", func(c *Config) any { return c.History }, "/s/weekly.history.jsonl"}, // one for each state in a directory
 		{"metrics_textfile = /m.prom", func(c *Config) any { return c.MetricsTextfile }, "/m.prom"},
 		{"metrics_textfile =", func(c *Config) any { return c.MetricsTextfile }, ""},
 		{"log = /var/log/u.log", func(c *Config) any { return c.Log }, "/var/log/u.log"},

@@ -2,11 +2,11 @@ package config
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"syscall"
+
+	"foreman-dlm-updater/internal/file"
 
 	"github.com/kballard/go-shellquote"
 )
@@ -17,8 +17,7 @@ const maxSize = 1 << 20
 // readFile returns the content of the regular file at path, or where a symbolic link at path leads to, and reports
 // an owner or a mode that would let others write it.
 func readFile(path string, r *report) ([]byte, error) {
-	// O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := file.Open(path)
 	if err != nil {
 		return nil, cause(err)
 	}
@@ -27,19 +26,10 @@ func readFile(path string, r *report) ([]byte, error) {
 	if err != nil {
 		return nil, cause(err)
 	}
-	if info.IsDir() {
-		return nil, syscall.EISDIR
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("not a regular file (%s)", info.Mode().Type())
-	}
 	vet(r, info, os.Geteuid())
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	data, err := file.Content(f, maxSize)
 	if err != nil {
 		return nil, cause(err)
-	}
-	if len(data) > maxSize {
-		return nil, fmt.Errorf("larger than %d bytes, so not a configuration", maxSize)
 	}
 	return data, nil
 }

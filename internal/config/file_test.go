@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"foreman-dlm-updater/internal/file"
 )
 
 func TestMode(t *testing.T) {
@@ -122,10 +124,10 @@ func TestUnreadable(t *testing.T) {
 		text       string
 	}{
 		{"absent", dir + "/none", fs.ErrNotExist, "read config " + dir + "/none: no such file or directory"},
-		{"directory", dir, syscall.EISDIR, "read config " + dir + ": is a directory"},
-		{"FIFO", fifo, nil, "read config " + fifo + ": not a regular file (p---------)"},
-		{"device", "/dev/null", nil, "read config /dev/null: not a regular file (Dc---------)"},
-		{"too long", long, nil, "read config " + long + ": larger than 1048576 bytes, so not a configuration"},
+		{"directory", dir, file.ErrNotRegular, "read config " + dir + ": not a regular file (it is a directory)"},
+		{"FIFO", fifo, file.ErrNotRegular, "read config " + fifo + ": not a regular file (it is a FIFO)"},
+		{"device", "/dev/null", file.ErrNotRegular, "read config /dev/null: not a regular file (it is a device)"},
+		{"too long", long, file.ErrTooLong, "read config " + long + ": too long (more than 1048576 bytes)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			done := make(chan error, 1)

@@ -156,17 +156,26 @@ func promFile(field *string) parser {
 // besideState stands for the default of a file whose place depends on that of the state file.
 const besideState = "history.jsonl beside state"
 
-// defaultHistory is beside the state file; in its default place if that one's value is wrong.
+// defaultHistory is beside the state file; in its default place if that one's value is wrong. A state of another name has a history of its
+// own: there may be several in a directory.
 func (c *Config) defaultHistory() string {
+	const name = "history.jsonl"
 	if c.State == "" {
-		return "/var/lib/foreman_dlm_updater/history.jsonl"
+		return "/var/lib/foreman_dlm_updater/" + name
 	}
-	return filepath.Join(filepath.Dir(c.State), "history.jsonl")
+	if filepath.Base(c.State) == "state" {
+		return filepath.Join(filepath.Dir(c.State), name)
+	}
+	return c.State + "." + name
 }
 
 // history takes a file, or the word none.
 func (c *Config) history(text string) (string, error) {
 	if text == "none" {
+		return text, nil
+	}
+	if text == c.defaultHistory() { // nobody has written it, so nothing is wrong with it
+		c.History = text
 		return text, nil
 	}
 	return path(&c.History)(text)

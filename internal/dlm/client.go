@@ -19,6 +19,8 @@ import (
 	"sync"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
+
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -151,7 +153,7 @@ func mayPass(err error) bool {
 
 // Identity is the address that is asked, and the common name of the certificate that is shown there; empty if that can't be read.
 func (c *Client) Identity() (url, cn string) {
-	if text, err := readPEM(c.tls.Cert); err == nil {
+	if text, err := file.Read(c.tls.Cert, MaxPEM); err == nil {
 		cn = commonName(text)
 	}
 	return c.base, cn

@@ -250,11 +250,11 @@ func TestHandshakeFiles(t *testing.T) {
 			"client_crt DIR/text.pem, client_key DIR/node1.key: tls: failed to find any PEM data in certificate input"},
 		{"a CA without PEM", TLS{good.Cert, good.Key, text}, "ca DIR/text.pem: there is no PEM certificate in it"},
 		{"a CA that is a key", TLS{good.Cert, good.Key, good.Key}, "ca DIR/node1.key: there is no PEM certificate in it"},
-		{"a directory", TLS{good.Cert, good.Key, t.TempDir() + "/."}, "ca: DIR/. is not a regular file"},
-		{"a FIFO", TLS{fifo, good.Key, good.CA}, "client_crt: DIR/fifo is not a regular file"},
-		{"a device that never ends", TLS{good.Cert, "/dev/zero", good.CA}, "client_key: /dev/zero is not a regular file"},
-		{"a CA bundle without end", TLS{good.Cert, good.Key, write(t, "long.pem", strings.Repeat("x", maxPEM+1))},
-			"ca: DIR/long.pem is longer than 1048576 bytes, so no certificates or key"},
+		{"a directory", TLS{good.Cert, good.Key, t.TempDir() + "/."}, "ca: open DIR/.: not a regular file (it is a directory)"},
+		{"a FIFO", TLS{fifo, good.Key, good.CA}, "client_crt: open DIR/fifo: not a regular file (it is a FIFO)"},
+		{"a device that never ends", TLS{good.Cert, "/dev/zero", good.CA}, "client_key: open /dev/zero: not a regular file (it is a device)"},
+		{"a CA bundle without end", TLS{good.Cert, good.Key, write(t, "long.pem", strings.Repeat("x", MaxPEM+1))},
+			"ca: read DIR/long.pem: too long (more than 1048576 bytes)"},
 		{"a path with a line end", TLS{good.Cert, good.Key, "/no\nsuch"}, `ca: open /no\nsuch: no such file or directory`},
 	}
 	for _, tt := range tests {

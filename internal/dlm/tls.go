@@ -8,15 +8,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"foreman-dlm-updater/internal/file"
 )
 
 // idleTimeout is how long a connection is kept for the next request. Apache closes one after 5 s
@@ -107,7 +106,7 @@ func (c *secured) Write(b []byte) (int, error) {
 func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 	cert, err := t.pair()
 	if err != nil {
-		if key, _ := readPEM(t.Key); bytes.Contains(key, []byte("ENCRYPTED")) {
+		if key, _ := file.Read(t.Key, MaxPEM); bytes.Contains(key, []byte("ENCRYPTED")) {
 			err = fmt.Errorf("client_key %s: the key is encrypted, and there is nobody to ask for its passphrase", t.Key)
 		}
 		return nil, nil, fmt.Errorf("%w: %w", ErrCredentials, err)
@@ -115,7 +114,7 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 	if t.CA == "" {
 		return &cert, nil, nil
 	}
-	bundle, err := readPEM(t.CA)
+	bundle, err := file.Read(t.CA, MaxPEM)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: ca: %w", ErrCredentials, err)
 	}
@@ -127,11 +126,11 @@ func (t TLS) Load() (*tls.Certificate, *x509.CertPool, error) {
 }
 
 func (t TLS) pair() (tls.Certificate, error) {
-	cert, err := readPEM(t.Cert)
+	cert, err := file.Read(t.Cert, MaxPEM)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("client_crt: %w", err)
 	}
-	key, err := readPEM(t.Key)
+	key, err := file.Read(t.Key, MaxPEM)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("client_key: %w", err)
 	}
@@ -156,27 +155,8 @@ func commonName(text []byte) string {
 	return ""
 }
 
-// maxPEM is the most that is read of one of the files, in bytes; Debian's bundle of all CAs has a quarter of it.
-const maxPEM = 1 << 20
-
-// readPEM reads a regular file: a FIFO in its place would wait for ever, a device never end.
-func readPEM(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err == nil && len(text) > maxPEM {
-		err = fmt.Errorf("%s is longer than %d bytes, so no certificates or key", path, maxPEM)
-	}
-	return text, err
-}
+// MaxPEM is the most that is read of one of the files, in bytes; Debian's bundle of all CAs has a quarter of it.
+const MaxPEM = 1 << 20
 
 // describe says which certificate the host presents, for a message.
 func (t TLS) describe() string {

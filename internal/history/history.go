@@ -4,6 +4,7 @@ package history
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,12 +13,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/state"
 
+	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // Format is the version of the lines that this program writes.
@@ -103,8 +106,10 @@ func (f File) Read() (runs []Run, skipped int, err error) {
 	return runs, skipped, nil
 }
 
-// Add writes a run's line. The file is replaced as a whole: after a power cut it is the old or the new one.
+// Add writes a run's line. The file is replaced as a whole: after a power cut it is the old or the new one. Two configurations of a host
+// may share it: who adds to it first lets the other wait.
 func (f File) Add(run Run) error {
+	defer f.alone()()
 	line, err := json.Marshal(run)
 	if err != nil {
 		return fmt.Errorf("write history %s: %w", f.Path, err)
@@ -126,25 +131,34 @@ func (f File) Add(run Run) error {
 	return nil
 }
 
+// patience is how long another process may take to add its line.
+const patience = 3 * time.Second
+
+// alone keeps other processes from adding lines until done is called, by a lock on the directory: the file itself is another one after
+// each. Where that can't be had (NFS locks no directory, somebody else holds it), a line may be lost and the run matters more.
+func (f File) alone() (done func()) {
+	dir := flock.New(filepath.Dir(f.Path), flock.SetFlag(os.O_RDONLY|unix.O_DIRECTORY))
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, _ = dir.TryLockContext(ctx, patience/100)
+	return func() { dir.Close() }
+}
+
 // content is the end of the file, as much as is kept.
 func (f File) content() ([]byte, error) {
-	// Not blocking: a FIFO in the file's place must not hang anybody.
-	file, err := os.OpenFile(f.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	whole, err := file.Open(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	defer whole.Close()
+	info, err := whole.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read history %s: it is not a regular file", f.Path)
-	}
-	content, err := io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-most), most))
+	content, err := io.ReadAll(io.NewSectionReader(whole, max(0, info.Size()-most), most))
 	if err != nil {
 		return nil, fmt.Errorf("read history %s: %w", f.Path, err)
 	}

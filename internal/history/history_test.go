@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"foreman-dlm-updater/internal/state"
 
+	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
@@ -55,6 +57,32 @@ func TestOf(t *testing.T) {
 	// A run that the original began has no story.
 	if got := Of(state.Record{Stage: state.Update}, InProgress, time.Time{}, nil); got.Steps == nil || len(got.Steps) != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestShared: two configurations of a host that share a history lose no run of each other. For a lock, each opening is another process.
+func TestShared(t *testing.T) {
+	file := File{filepath.Join(t.TempDir(), "history")}
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			if err := file.Add(Run{Format: Format, Run: fmt.Sprint(i)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	runs, _, err := file.Read()
+	if len(runs) != 6 || err != nil {
+		t.Errorf("%v, %v", names(runs), err)
+	}
+	held := flock.New(filepath.Dir(file.Path), flock.SetFlag(os.O_RDONLY|unix.O_DIRECTORY))
+	defer held.Close()
+	if locked, err := held.TryLock(); !locked || err != nil {
+		t.Fatal(locked, err)
+	}
+	if err := file.Add(Run{Format: Format, Run: "somebody holds the directory"}); err != nil {
+		t.Error(err)
 	}
 }
 

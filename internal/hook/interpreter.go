@@ -8,7 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	regular "foreman-dlm-updater/internal/file"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,8 +120,7 @@ func (in interpreters) find(words []string) error {
 
 // readHead reads as much of a file as the kernel does to find its interpreter.
 func readHead(path string) ([]byte, error) {
-	// Never wait for a writer, should it be a FIFO by now.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %s", quote(path), reason(err))
 	}

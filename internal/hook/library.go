@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
+
+	regular "foreman-dlm-updater/internal/file"
 )
 
 // Library is a directory of ready-made hooks, DIR/STAGE.d/NAME. A symbolic link to one in a stage directory enables it.
@@ -34,19 +35,17 @@ func (l Library) Names(stage string) ([]string, error) {
 // Path is where the library has a hook, or would have it.
 func (l Library) Path(stage, name string) string { return filepath.Join(l.Dir, stage+".d", name) }
 
-// open opens a hook for reading. It does not block: a FIFO must not hang a list.
-func (l Library) open(stage, name string) (*os.File, error) {
-	return os.OpenFile(l.Path(stage, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-}
+// maxHead bounds the comment at a hook's beginning, in bytes.
+const maxHead = 64 << 10
 
 // Description is the first sentence of the comment at a hook's beginning, as it can be shown; empty if it has none.
 func (l Library) Description(stage, name string) string {
-	file, err := l.open(stage, name)
+	hook, err := regular.Open(l.Path(stage, name))
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
-	return escape([]byte(firstSentence(file)))
+	defer hook.Close()
+	return escape([]byte(firstSentence(hook)))
 }
 
 // defaultNumber is that of a hook whose place in its stage does not matter.
@@ -58,12 +57,12 @@ var numberLine = regexp.MustCompile(`^# Number: ([0-9]{2})$`)
 // Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or can't be
 // read.
 func (l Library) Number(stage, name string) string {
-	file, err := l.open(stage, name)
+	hook, err := regular.Open(l.Path(stage, name))
 	if err != nil {
 		return defaultNumber
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan() && strings.HasPrefix(lines.Text(), "#"); {
+	defer hook.Close()
+	for lines := bufio.NewScanner(io.LimitReader(hook, maxHead)); lines.Scan() && strings.HasPrefix(lines.Text(), "#"); {
 		if found := numberLine.FindStringSubmatch(lines.Text()); found != nil {
 			return found[1]
 		}
@@ -71,9 +70,9 @@ func (l Library) Number(stage, name string) string {
 	return defaultNumber
 }
 
-func firstSentence(file io.Reader) string {
+func firstSentence(hook io.Reader) string {
 	var text strings.Builder
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(io.LimitReader(hook, maxHead))
 	for lines.Scan() {
 		line, comment := strings.CutPrefix(lines.Text(), "# ")
 		switch {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
+
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/coreos/go-systemd/v22/util"
 	"golang.org/x/sys/unix"
@@ -30,7 +32,7 @@ type Boot struct {
 // PID 1 in clock ticks, which differs from boot to boot in a container that shares the boot id of its host, the PID namespace
 // that this is about, and systemd's SoftRebootsCount (systemd 256 and later), since a soft reboot keeps both.
 func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
-	content, err := readSmall(bootIDFile)
+	content, err := file.Read(bootIDFile, maxSmall)
 	if err != nil {
 		return Boot{}, fmt.Errorf("read boot identity: %w", err)
 	}
@@ -96,6 +98,9 @@ func CheckInit() error {
 	_, err := initStart("/proc", unix.Getpid(), ownSession())
 	return err
 }
+
+// maxSmall is the most that is read of a file, in bytes: a page.
+const maxSmall = 4096
 
 // startTime is field 22 of /proc/PID/stat (proc(5)). The second field, the command's name in parentheses, can
 // hold anything.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
+
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 )
@@ -41,8 +43,8 @@ type Instance struct{ locks []*flock.Flock }
 // has either, the error is a *RunningError.
 func Only(path, statePath string) (*Instance, error) {
 	i := &Instance{}
-	for _, file := range []string{path, statePath + ".lock"} {
-		if err := i.take(file); err != nil {
+	for _, name := range []string{path, statePath + ".lock"} {
+		if err := i.take(name); err != nil {
 			i.Close()
 			return nil, err
 		}
@@ -119,16 +121,16 @@ func (i *Instance) Close() error {
 // Running returns a *RunningError if an invocation holds one of the lock files, and nil if none does. It changes
 // nothing.
 func Running(path, statePath string) error {
-	for _, file := range []string{path, statePath + ".lock"} {
-		lock := flock.New(file, flock.SetFlag(os.O_RDONLY|unix.O_NONBLOCK)) // a FIFO would wait for a writer
+	for _, name := range []string{path, statePath + ".lock"} {
+		lock := flock.New(name, flock.SetFlag(os.O_RDONLY|unix.O_NONBLOCK)) // a FIFO would wait for a writer
 		locked, err := lock.TryRLock()
 		lock.Close()
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return fmt.Errorf("look at lock %s: %w", file, err)
+			return fmt.Errorf("look at lock %s: %w", name, err)
 		case !locked:
-			return &RunningError{file, readPID(file)}
+			return &RunningError{name, readPID(name)}
 		}
 	}
 	return nil
@@ -145,7 +147,7 @@ func LastInvocation(statePath string) (time.Time, error) {
 }
 
 func readPID(path string) int {
-	content, err := readSmall(path)
+	content, err := file.Read(path, maxSmall)
 	if err != nil {
 		return 0
 	}

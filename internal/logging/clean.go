@@ -16,12 +16,13 @@ import (
 // nor bytes that are not UTF-8, nor, in JSON, anything beyond ASCII's control characters.
 type sink struct {
 	hclog.SinkAdapter
-	root hclog.Logger // whose level counts: hclog gives its sinks every entry
+	root  hclog.Logger // whose level counts: hclog gives its sinks every entry
+	queue *queue       // what the adapter writes to; nil: whoever logs waits for the output
 }
 
 // Accept takes an entry of any level.
 func (s sink) Accept(name string, level hclog.Level, msg string, args ...interface{}) {
-	if level < s.root.GetLevel() {
+	if level < s.root.GetLevel() || !s.admit() {
 		return
 	}
 	args = slices.Clone(args)
@@ -33,6 +34,30 @@ func (s sink) Accept(name string, level hclog.Level, msg string, args ...interfa
 		}
 	}
 	s.SinkAdapter.Accept(clean(name, false), level, clean(msg, false), args...)
+}
+
+// admit reports whether an entry gets through. If others before it did not, that is said first.
+func (s sink) admit() bool {
+	if s.queue == nil {
+		return true
+	}
+	lost, ok := s.queue.admit()
+	if ok && lost > 0 {
+		s.SinkAdapter.Accept("", hclog.Warn, "log lines lost: nobody read the log", "lines", lost)
+	}
+	return ok
+}
+
+// close lets the output have what is queued, as long as it takes anything, and reports whether nothing is written any more.
+func (s sink) close() bool {
+	if s.queue == nil {
+		return true
+	}
+	if s.queue.flush() {
+		s.admit() // tells what was lost
+		s.queue.flush()
+	}
+	return s.queue.close()
 }
 
 // cleanValue leaves numbers as they are and makes text of the rest, in every format the same. The newlines of

@@ -19,7 +19,7 @@ func FuzzLog(f *testing.F) {
 		for _, structured := range []bool{false, true} {
 			var out bytes.Buffer
 			root := hclog.New(&hclog.LoggerOptions{Level: hclog.Info})
-			s := sink{hclog.NewSinkAdapter(&hclog.LoggerOptions{Level: hclog.Trace, Output: &out, JSONFormat: structured}), root}
+			s := sink{SinkAdapter: hclog.NewSinkAdapter(&hclog.LoggerOptions{Level: hclog.Trace, Output: &out, JSONFormat: structured}), root: root}
 			s.Accept("", hclog.Info, message, key, value)
 			for _, r := range out.String() {
 				if r != '\n' && !strconv.IsPrint(r) {

@@ -32,15 +32,17 @@ type Options struct {
 	Stderr    *os.File // used on a terminal, under systemd's journal, and if there is no File; nil: os.Stderr
 	Terminal  bool     // Stderr is a terminal (see Detect)
 	Journal   bool     // Stderr is the journal (see Detect)
+	Blocking  bool     // whoever logs waits for Stderr, for ever if nobody reads it; for commands that talk to a person, and need no Close
 
 	now func() time.Time // the clock, for tests; nil: time.Now
 }
 
-// New opens the outputs and returns a logger that may be used concurrently. Closing is for the end: what
-// is logged later is lost.
+// New opens the outputs and returns a logger that may be used concurrently. Closing is for the end: it waits some seconds until all is
+// written, and what is logged later is lost.
 //
 // A level that there is not, or a file that can't be opened, is an error which names it. Later no
-// output stops the program: lines that a full disk doesn't take are lost, which Stderr is told once.
+// output stops the program: lines that a full disk doesn't take are lost, which Stderr is told once. So are lines that nobody
+// reads (a full pipe, a journal or a file system that hangs): the next one that gets through says how many.
 func New(o Options) (hclog.Logger, io.Closer, error) {
 	level, err := ParseLevel(o.Level)
 	if err != nil {
@@ -64,24 +66,63 @@ func New(o Options) (hclog.Logger, io.Closer, error) {
 	root := hclog.NewInterceptLogger(&hclog.LoggerOptions{
 		Level: level, Output: io.Discard, Exclude: func(hclog.Level, string, ...interface{}) bool { return true },
 	})
-	screen := sink{hclog.NewSinkAdapter(o.screen(stderr)), root}
+	screen := o.output(root, stderr, o.screen)
 	if o.File == "" || o.Terminal || o.Journal {
 		root.RegisterSink(screen)
 	}
 	if o.File == "" {
-		return root, stderr, nil
+		return root, closers{{screen, stderr}}, nil
 	}
-	file, err := openDaily(o.File, o.Retention, o.now, func(err error) {
+	file, err := o.openFile(func(err error) {
 		screen.Accept("", hclog.Error, "log file is in trouble; lines may be missing from it", "error", err)
 	})
 	if err != nil {
-		stderr.Close()
+		closers{{screen, stderr}}.Close()
 		return nil, nil, err
 	}
-	root.RegisterSink(sink{hclog.NewSinkAdapter(&hclog.LoggerOptions{
-		Level: hclog.Trace, Output: file, JSONFormat: o.JSON, TimeFormat: o.timeFormat(), TimeFn: o.now,
-	}), root})
-	return root, closers{file, stderr}, nil
+	lines := o.output(root, file, o.plain)
+	root.RegisterSink(lines)
+	return root, closers{{lines, file}, {screen, stderr}}, nil // the file first: its trouble is told on the screen
+}
+
+// openFile opens the log file, if that takes no longer than a busy disk may need.
+func (o Options) openFile(report func(error)) (*daily, error) {
+	type result struct {
+		file *daily
+		err  error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		file, err := openDaily(o.File, o.Retention, o.now, report)
+		opened <- result{file, err}
+	}()
+	timer := time.NewTimer(mostOpening)
+	defer timer.Stop()
+	select {
+	case r := <-opened:
+		return r.file, r.err
+	case <-timer.C:
+		return nil, fmt.Errorf("open log file %s: not over within %s, as if its disk hung", o.File, mostOpening)
+	}
+}
+
+// mostOpening bounds how long the log file's disk may take for it.
+const mostOpening = 10 * time.Second
+
+// output is a sink that writes to out in a format.
+func (o Options) output(root hclog.Logger, out io.Writer, format func(io.Writer) *hclog.LoggerOptions) sink {
+	s := sink{root: root}
+	if !o.Blocking {
+		s.queue = newQueue(out)
+		out = s.queue
+	}
+	s.SinkAdapter = hclog.NewSinkAdapter(format(out))
+	return s
+}
+
+// plain is the format for a file.
+func (o Options) plain(out io.Writer) *hclog.LoggerOptions {
+	return &hclog.LoggerOptions{Level: hclog.Trace, Output: out, JSONFormat: o.JSON, TimeFormat: o.timeFormat(), TimeFn: o.now}
 }
 
 // timeFormat is the time in a file: ISO 8601 with the zone. JSON has hclog's own, with microseconds.
@@ -93,10 +134,8 @@ func (o Options) timeFormat() string {
 }
 
 // screen is the format for standard error: the journal has its own clock, who sits at a terminal knows the day.
-func (o Options) screen(stderr *os.File) *hclog.LoggerOptions {
-	opts := &hclog.LoggerOptions{
-		Level: hclog.Trace, Output: stderr, JSONFormat: o.JSON, TimeFormat: o.timeFormat(), TimeFn: o.now,
-	}
+func (o Options) screen(stderr io.Writer) *hclog.LoggerOptions {
+	opts := o.plain(stderr)
 	switch {
 	case o.Journal:
 		opts.Output = journal{stderr}
@@ -143,13 +182,19 @@ func ParseLevel(name string) (hclog.Level, error) {
 	return hclog.NoLevel, fmt.Errorf("log level %q: not one of DEBUG, INFO, WARNING, ERROR, CRITICAL, TRACE", name)
 }
 
-// closers closes all of its files.
-type closers []io.Closer
+// closers are the outputs, and what each writes to.
+type closers []struct {
+	sink sink
+	out  io.Closer
+}
 
+// Close leaves an output alone that hangs: to close it could hang too.
 func (c closers) Close() error {
 	var errs []error
-	for _, closer := range c {
-		errs = append(errs, closer.Close())
+	for _, one := range c {
+		if one.sink.close() {
+			errs = append(errs, one.out.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -261,9 +261,10 @@ func TestClosedPipe(t *testing.T) {
 		}
 		return
 	}
-	log, _, err := New(Options{})
+	log, outputs, err := New(Options{})
 	must(t, err)
 	log.Info("into the void")
+	must(t, outputs.Close())
 }
 
 func TestDetect(t *testing.T) {

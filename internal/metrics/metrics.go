@@ -6,13 +6,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
 
@@ -220,23 +218,12 @@ func label(metric *dto.Metric, name string) string {
 }
 
 func (f File) content() ([]byte, error) {
-	// Not blocking: a FIFO in the file's place must not hang a run.
-	file, err := os.OpenFile(f.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	content, err := file.Read(f.Path, most)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil {
-		return nil, fmt.Errorf("read metrics: %w", err)
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read metrics %s: it is not a regular file", f.Path)
-	}
-	content, err := io.ReadAll(io.LimitReader(file, most))
-	if err != nil {
-		return nil, fmt.Errorf("read metrics %s: %w", f.Path, err)
 	}
 	return content, nil
 }

@@ -130,6 +130,10 @@ func TestSentences(t *testing.T) {
 			"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
 		{Standing{Lock: free, note: "how the last invocation ended is not known: read outcome"}, Idle,
 			"nothing to do: no run in progress; lock web is free; how the last invocation ended is not known: read outcome"},
+		{Standing{Stage: state.PostUpdate, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
+			"stage post_update is next, as was set by hand 02:14, and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{Standing{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine}, Interrupted,
+			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
 	}
 	seen := map[Code]bool{}
 	schema := schema(t)
@@ -332,6 +336,7 @@ func TestRecord(t *testing.T) {
 		{"it looks for something to do", &state.Record{Stage: state.NeedsUpdate}, true, "a", free, Running, false},
 		{"a reboot to come", &state.Record{Stage: state.PostUpdate, Asked: asked}, false, "a", free, RebootPending, false},
 		{"a reboot that was", &state.Record{Stage: state.PostUpdate, Asked: asked}, false, "b", free, Rebooted, false},
+		{"state set", &state.Record{Stage: state.PostUpdate, SetByHand: at}, false, "a", free, Interrupted, false},
 		{"a reboot command that failed", &state.Record{Stage: state.Reboot, Asked: asked}, false, "a", free, Interrupted, false},
 		{"it waits, and is barred", &state.Record{Stage: state.LockGet, Story: waits}, true, "a", free, Waiting, true},
 		{"it has waited", &state.Record{Stage: state.LockGet, Story: waits}, false, "a", free, Interrupted, false},

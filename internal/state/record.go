@@ -44,6 +44,8 @@ type Record struct {
 	// Began and StageBegan are wall-clock times, for people; nothing is decided by them.
 	Began      time.Time `json:"began,omitzero"`
 	StageBegan time.Time `json:"stage_began,omitzero"`
+	// SetByHand is when a person set the stage (`state set`); zero: nobody did.
+	SetByHand time.Time `json:"set_by_hand,omitzero"`
 	// Lock is the name of the lock that this run asked for; it keeps it whatever the configuration says later.
 	Lock string `json:"lock,omitempty"`
 	// Taken is with what the lock was asked for; nil in a record of an earlier version.
@@ -72,6 +74,9 @@ type Record struct {
 func (r Record) namesAreText() bool {
 	return !strings.ContainsFunc(r.RunID+r.Lock+r.MachineID, unicode.IsControl)
 }
+
+// InProgress reports whether there is a run to go on with: a record that names needs_update, of whichever machine, means the same as none.
+func (r *Record) InProgress() bool { return r != nil && r.Stage != NeedsUpdate }
 
 // Of reports whether the record may be this machine's. An id that is not known proves nothing.
 func (r Record) Of(machine string) bool {

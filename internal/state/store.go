@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
+	"foreman-dlm-updater/internal/file"
 )
 
 // UnreadableError says that the state file's content is not a record. The file is left as it is.
@@ -41,8 +43,8 @@ func (s Store) Load() (*Record, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case errors.Is(err, errNotRegular), errors.Is(err, errNowhere):
-		return nil, &UnreadableError{s.Path, err.Error()}
+	case errors.Is(err, file.ErrNotRegular), errors.Is(err, file.ErrTooLong), errors.Is(err, errNowhere):
+		return nil, &UnreadableError{s.Path, cause(err).Error()}
 	case err != nil:
 		return nil, fmt.Errorf("read state: %w", err)
 	}
@@ -53,12 +55,18 @@ func (s Store) Load() (*Record, error) {
 	return record, nil
 }
 
+// cause is an error without the operation and the path.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
 // parse reads the stage's name from the first line and our record, if any, from the second. The original
 // writes the name alone, with or without a newline.
 func parse(content []byte) (*Record, error) {
-	if len(content) > maxSize {
-		return nil, fmt.Errorf("it is larger than %d bytes", maxSize)
-	}
 	first, rest, _ := bytes.Cut(content, []byte("\n"))
 	stage := Stage(strings.TrimSpace(string(first)))
 	if stage == "" {
@@ -109,7 +117,13 @@ func abridged(b []byte) string {
 
 // Save replaces the record, atomically and durably: after a power cut at any instant the file has the old
 // or the new content. When it returns nil, the new content is on the disk.
+//
+// A record that names needs_update means the same as no file: unless it tells of an error it is not written, and what an earlier
+// invocation left is removed. So a host that finds nothing to do syncs no disk.
 func (s Store) Save(r Record) error {
+	if r.Stage == NeedsUpdate && r.Error == nil {
+		return s.Clear()
+	}
 	r.Format = Format
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -127,7 +141,7 @@ func (s Store) Save(r Record) error {
 }
 
 // Clear removes the record durably, and what a crash in the middle of Save left beside it. It is no error if
-// there is none.
+// there is none, and then nothing is synced.
 func (s Store) Clear() error {
 	err := s.disk().Remove(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {

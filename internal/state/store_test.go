@@ -92,7 +92,7 @@ func TestUnreadable(t *testing.T) {
 		{"upper case", "UPDATE\n", `"UPDATE"`},
 		{"binary", "\x00\x01\x1b[31m", `"\x00\x01\x1b[31m"`},
 		{"long garbage", strings.Repeat("x", 5000), "..."},
-		{"too large", "update\n" + strings.Repeat(" ", maxSize), "larger than"},
+		{"too large", "update\n" + strings.Repeat(" ", maxSize), "too long (more than 1048576 bytes)"},
 		{"cut off JSON", "update\n{\"format\":1,", "no JSON object"},
 		{"not JSON", "update\nhello\n", "no JSON object"},
 		{"a JSON array", "update\n[1]\n", "no JSON object"},
@@ -183,11 +183,11 @@ func TestLinkInItsPlace(t *testing.T) {
 	}
 }
 
-// TestClearSweeps: what a power cut in the middle of Save left behind goes with the run.
+// TestClearSweeps: what a power cut in the middle of Save left behind goes with the run. What is another state's stays.
 func TestClearSweeps(t *testing.T) {
 	s := store(t, "update")
 	dir := filepath.Dir(s.Path)
-	for _, name := range []string{".state123456", ".state-of-things", "state.bak"} {
+	for _, name := range []string{".state.new", ".state2.new", ".state2123", ".state-of-things", "state.bak"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -203,8 +203,62 @@ func TestClearSweeps(t *testing.T) {
 	for _, entry := range entries {
 		left = append(left, entry.Name())
 	}
-	if diff := cmp.Diff([]string{".state-of-things", "state.bak"}, left); diff != "" {
+	if diff := cmp.Diff([]string{".state-of-things", ".state2.new", ".state2123", "state.bak"}, left); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestSaveOverLeftovers: a file that a power cut left behind, or a link, is in nobody's way, and nothing is written where it leads.
+func TestSaveOverLeftovers(t *testing.T) {
+	s := store(t, "absent")
+	dir := filepath.Dir(s.Path)
+	for name, put := range map[string]func(path string) error{
+		"a file": func(path string) error { return os.WriteFile(path, []byte("half"), 0o400) },
+		"a link": func(path string) error { return os.Symlink(filepath.Join(dir, "elsewhere"), path) },
+	} {
+		if err := put(temporary(s.Path)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Save(Record{Stage: Update, RunID: name}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Load(); err != nil || got.RunID != name {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("%s: left behind: %v, %v", name, entries, err)
+		}
+	}
+}
+
+// idleDisk is one on which nothing may be written or synced.
+type idleDisk struct {
+	hostDisk
+	t *testing.T
+}
+
+func (d idleDisk) Replace(string, []byte) error { d.t.Error("the state is written"); return nil }
+func (d idleDisk) SyncDir(string) error         { d.t.Error("a directory is synced"); return nil }
+
+// TestNothingToDo: a run that is in needs_update is not kept, so a night with nothing to do costs no write. What an earlier one left goes.
+func TestNothingToDo(t *testing.T) {
+	s := store(t, "absent")
+	idle := Store{Path: s.Path, Disk: idleDisk{t: t}}
+	if err := errors.Join(idle.Save(Record{Stage: NeedsUpdate}), idle.Clear()); err != nil {
+		t.Fatal(err)
+	}
+	failed := Record{Stage: NeedsUpdate, Error: &Error{Stage: NeedsUpdate, Message: "exit 127"}}
+	if err := s.Save(failed); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Load(); err != nil || got == nil || got.InProgress() || got.Error == nil {
+		t.Errorf("after a failure: %+v, %v", got, err)
+	}
+	if err := s.Save(Record{Stage: NeedsUpdate}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Load(); got != nil || err != nil {
+		t.Errorf("the night after: %+v, %v", got, err)
 	}
 }
 
@@ -253,6 +307,9 @@ func FuzzParse(f *testing.F) {
 		store := Store{Path: filepath.Join(t.TempDir(), "state")}
 		if err := store.Save(*record); err != nil {
 			t.Skip("a time that RFC 3339 can't write: ", err)
+		}
+		if record.Stage == NeedsUpdate && record.Error == nil { // not kept
+			return
 		}
 		again, err := store.Load()
 		record.Format = Format

@@ -36,7 +36,7 @@ func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes boo
 		return false, err
 	}
 	r := &run{Workflow: w, Record: state.Record{RunID: "by-hand", Lock: w.LockName}}
-	if record != nil && record.Stage != state.NeedsUpdate && record.RunID != "" { // for hooks that have noted something for this run
+	if record.InProgress() && record.RunID != "" { // for hooks that have noted something for this run
 		r.RunID, r.Rebooted = record.RunID, record.Rebooted
 		if record.Lock != "" {
 			r.Lock = record.Lock

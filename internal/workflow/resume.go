@@ -20,11 +20,11 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 		return nil, err
 	}
 	machine := w.Host.MachineID()
-	if record != nil && !record.Of(machine) {
+	if record.InProgress() && !record.Of(machine) {
 		return nil, fmt.Errorf("%w (machine id %s, this one has %s): this disk was cloned in the middle of a run",
 			ErrOtherMachine, record.MachineID, machine)
 	}
-	inProgress := record != nil && record.Stage != state.NeedsUpdate
+	inProgress := record.InProgress()
 	if atBoot && (!inProgress || record.Stage == state.LockGet) {
 		w.Log.Info("no run to go on with at boot")
 		return nil, nil
@@ -81,7 +81,9 @@ func (r *run) vetHost(ctx context.Context) error {
 	return nil
 }
 
-// runID names a run so that people can sort and quote it.
+// NewRunID names a run so that people can sort and quote it.
+func NewRunID() string { return runID() }
+
 func runID() string { return time.Now().UTC().Format("20060102-150405-") + rand.Text()[:4] }
 
 // adopt completes a record: one that the original wrote holds nothing but the stage.

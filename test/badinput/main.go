@@ -35,7 +35,7 @@ type row struct{ what, happens string }
 // sections, in the order of the document.
 var sections = []string{
 	"State files", "Full disks", "Lock and log files", "Configuration", "Command line", "Hooks", "Hook directories and links", "Hook settings",
-	"Server answers", "Certificates and connections", "Environment", "Signals", "Two at once",
+	"Server answers", "Certificates and connections", "Environment", "What would block", "Signals", "Two at once",
 }
 
 func main() {

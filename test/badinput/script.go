@@ -42,10 +42,10 @@ var assertions = []struct {
 	says    string
 	message bool
 }{
-	{regexp.MustCompile(`^exits (\d+) foreman-dlm-updater`), "exit $1", false},
+	{regexp.MustCompile(`^exits (\d+) (?:timeout \d+ )?foreman-dlm-updater`), "exit $1", false},
 	{regexp.MustCompile(`^grep '\^(\d+)\$' code$`), "exit $1", false},
 	{regexp.MustCompile(`^waitfor code (\d+)$`), "exit $1", false},
-	{regexp.MustCompile(`^exec foreman-dlm-updater -c config.ini( run| status)?$`), "exit 0", false},
+	{regexp.MustCompile(`^exec (?:timeout \d+ )?foreman-dlm-updater -c config.ini(?: run| status)?$`), "exit 0", false},
 	{regexp.MustCompile(`^exec sh -c '.*foreman-dlm-updater[^;]*'$`), "exit 0", false},
 	{regexp.MustCompile(`^(?:stderr|stdout)(?: -count=\d+)? '(.*)'$`), "", true},
 	{regexp.MustCompile(`^grep '(.*)' (?:log|said)$`), "", true},

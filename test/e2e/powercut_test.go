@@ -97,7 +97,8 @@ func (h *host) holdBootUnit() {
 	h.t.Helper()
 	h.run("mkdir", "-p", "/etc/systemd/system/"+resumeUnit+".d")
 	h.write("/etc/systemd/system/"+resumeUnit+".d/hold.conf",
-		"[Service]\nExecStartPre=/bin/sh -c 'until test -e /run/boot-unit-may-go; do sleep 0.1; done'\n")
+		"[Service]\nExecStart=\nExecStart=/bin/sh -c 'until test -e /run/boot-unit-may-go; do sleep 0.1; done; "+
+			"exec foreman-dlm-updater run --after-reboot'\n")
 	h.run("sync")
 }
 

@@ -143,7 +143,7 @@ func (inv *invocation) cleared(before *state.Record) {
 		inv.breaksLocked("%s forgets its run, and the last look said that it holds the lock", h.name)
 	}
 	h.inside, h.run = false, newWatch("", false)
-	h.manual = h.manual && before != nil && (before.Stage == state.NeedsUpdate || foreign) // else a run that was on record had it
+	h.manual = h.manual && (!before.InProgress() || foreign) // else a run that was on record had it
 	inv.mu.Unlock()
 	inv.checkHolder()
 }
@@ -186,9 +186,17 @@ func (inv *invocation) hookBegins(stage state.Stage, name string) {
 	h.run.done[stage] = false
 }
 
-// announced: the state on disk says what is about to be done, also after a power cut. The caller holds mu.
+// announced: the state on disk says what is about to be done, also after a power cut. Of needs_update nothing is kept, and an earlier run
+// whose removal is lost with the power is gone on with. The caller holds mu.
 func (inv *invocation) announced(stage state.Stage) {
-	if d := &inv.host.disk; d.stage() != stage || len(d.unsynced) > 0 {
+	d := &inv.host.disk
+	if stage == state.NeedsUpdate {
+		if d.stage() != "" {
+			inv.breaksLocked("%s: stage %s begins, and the state on disk says %q", inv.name, stage, d.stage())
+		}
+		return
+	}
+	if d.stage() != stage || len(d.unsynced) > 0 {
 		inv.breaksLocked("%s: stage %s begins, and the state on disk says %q (synced: %v)", inv.name, stage, d.stage(), len(d.unsynced) == 0)
 	}
 }
