@@ -31,10 +31,12 @@ type host struct {
 	// inside: it has begun a guarded stage, and neither come to post_update nor lost the lock by somebody's decision.
 	inside bool
 	run    watch
+	// past are the runs that were over: the removal of a record can be lost with the power.
+	past map[string]watch
 }
 
 func (w *world) newHost(n int) *host {
-	h := &host{world: w, n: n, name: fmt.Sprintf("web%d", n), rng: newRandom(w.seed, 2, uint64(n)), run: newWatch("", false)}
+	h := &host{world: w, n: n, name: fmt.Sprintf("web%d", n), rng: newRandom(w.seed, 2, uint64(n)), run: newWatch("", false), past: map[string]watch{}}
 	h.kind = pick(h.rng, "kernel", "kernel", "kernel", "container", "soft reboot")
 	h.boot = state.Boot{ID: "boot-1", Init: 100}
 	h.comeUp()

@@ -109,7 +109,12 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 		inv.breaksLocked("%s: stage %s follows on %s", h.name, r.Stage, before.Stage)
 	}
 	if h.run.id != r.RunID {
+		h.past[h.run.id] = h.run
+		again, over := h.past[r.RunID]
 		h.run = newWatch(r.RunID, h.run.tampered && r.Stage != state.NeedsUpdate)
+		if over && r.RunID != "" {
+			h.run = again
+		}
 		h.runs++
 	}
 	if asks(r) { // the reboot's announcement, in the midst of the stage
@@ -142,6 +147,7 @@ func (inv *invocation) cleared(before *state.Record) {
 	if inv.looks.self && !foreign {
 		inv.breaksLocked("%s forgets its run, and the last look said that it holds the lock", h.name)
 	}
+	h.past[h.run.id] = h.run
 	h.inside, h.run = false, newWatch("", false)
 	h.manual = h.manual && (!before.InProgress() || foreign) // else a run that was on record had it
 	inv.mu.Unlock()
