@@ -39,12 +39,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 		}
 	}
 	defer outputs.Close()
-	defer func() {
-		if mistake := recover(); mistake != nil { // Go would write that to standard error, which nobody may read
-			log.Error("internal error", "error", fmt.Sprint(mistake), "stack", string(debug.Stack()))
-			err = &toldError{fmt.Errorf("internal error: %v", mistake)}
-		}
-	}()
+	defer catch(log, &err)
 	for _, problem := range problems {
 		log.Warn("configuration", "problem", problem.String())
 	}
@@ -73,7 +68,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	defer notifiers.close()
 	status := host.NewStatus()
 	defer status.Close()
-	options := watch.Options{Show: status.Show, Next: afterStop, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
+	options := watch.Options{Show: status.Show, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater }, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)
@@ -82,7 +77,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	seen := watch.Watch(work, options)
 	err := refused
 	if err == nil {
-		err = work.Run(p.Context, cmd.AfterReboot)
+		err = runSafely(p, work, log, cmd.AfterReboot)
 	} else {
 		_, _ = work.Store.Load() // so that it can be told what is on record
 	}
@@ -112,6 +107,20 @@ func begin(c *config.Config) (*host.Instance, error) {
 		return nil, err
 	}
 	return host.Only(c.Lock, c.State)
+}
+
+// runSafely runs the workflow. A mistake of the program is an error like others: monitoring hears of it.
+func runSafely(p *Process, work *workflow.Workflow, log hclog.Logger, atBoot bool) (err error) {
+	defer catch(log, &err)
+	return work.Run(p.Context, atBoot)
+}
+
+// catch, deferred, logs a panic and makes an error of it. Go would write it to standard error, which nobody may read.
+func catch(log hclog.Logger, err *error) {
+	if mistake := recover(); mistake != nil {
+		log.Error("internal error", "error", fmt.Sprint(mistake), "stack", string(debug.Stack()))
+		*err = &toldError{fmt.Errorf("internal error: %v", mistake)}
+	}
 }
 
 // severity is how loud the log is about an error.

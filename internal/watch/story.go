@@ -93,7 +93,8 @@ func (w *Watcher) resumes() []Kind {
 // noAnswer: what Foreman did not answer is waited for: while the lock is being got, before a stage is resumed, and before the first hook of a
 // guarded stage.
 func (w *Watcher) noAnswer() (kinds []Kind) {
-	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet && (w.atWork || !workflow.Guarded(w.open.Stage)) {
+	rebooting := w.record != nil && w.record.Asked != nil && w.record.Stage == state.PostUpdate
+	if w.record == nil || w.saving || rebooting || w.open != nil && w.open.Stage != state.LockGet && (w.atWork || !workflow.Guarded(w.open.Stage)) {
 		return nil
 	}
 	if w.story.Waiting != nil {

@@ -23,6 +23,7 @@ type Watcher struct {
 	see   Listener
 	speak speakers
 	hint  func(error) string
+	later func(error) bool
 	log   hclog.Logger
 
 	mu         sync.Mutex
@@ -71,6 +72,9 @@ type Options struct {
 	See Listener
 	// Next says what to do about an invocation that ended with an error.
 	Next func(error) string
+	// Later reports whether an invocation that ended with this error has nothing wrong with it, and the next one tries again: the same
+	// decision as the exit code's. Nil: by what the workflow says of it.
+	Later func(error) bool
 	// RebootDue is a reboot that may have been due when the last invocation ended; nil: none.
 	RebootDue *state.RebootDue
 	// Listeners hear of events; there may be none.
@@ -79,7 +83,10 @@ type Options struct {
 
 // Watch makes the watcher see all that the workflow does.
 func Watch(w *workflow.Workflow, o Options) *Watcher {
-	seen := &Watcher{store: w.Store, show: o.Show, see: o.See, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName}, due: o.RebootDue,
+	if o.Later == nil {
+		o.Later = later
+	}
+	seen := &Watcher{store: w.Store, later: o.Later, show: o.Show, see: o.See, hint: o.Next, running: true, lock: standing.Lock{Name: w.LockName}, due: o.RebootDue,
 		speak: newSpeakers(o.Listeners, w.Log), log: w.Log}
 	w.Store = watchedStore{w.Store, seen}
 	w.Server = watchedServer{w.Server, seen}
@@ -127,7 +134,7 @@ func (w *Watcher) standing(now time.Time) standing.Standing {
 		s.PID = 0
 	}
 	if w.stopped != nil {
-		stop := standing.Stop{At: w.ended, Why: w.stopped.Error(), Next: w.hint(w.stopped), Later: later(w.stopped)}
+		stop := standing.Stop{At: w.ended, Why: w.stopped.Error(), Next: w.hint(w.stopped), Later: w.later(w.stopped)}
 		var stage *workflow.StageError
 		if errors.As(w.stopped, &stage) {
 			stop.Stage, stop.Why = stage.Stage, stage.Err.Error()
@@ -188,7 +195,7 @@ func (w *Watcher) Ended(err error) {
 		}
 		w.closeStage(err)
 		w.endWait()
-		later := later(err)
+		later := w.later(err)
 		began := w.last != nil && w.last.Stage != state.NeedsUpdate
 		switch {
 		case err == nil:

@@ -300,7 +300,7 @@ func TestEnds(t *testing.T) {
 		{"a signal while waiting", func(w *world) { w.held = "web3" }, time.Hour,
 			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, RunGaveUp, ""},
 		{"Foreman is down", func(w *world) { w.down, w.timeout = true, 5*time.Minute }, 0,
-			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, "", state.LockGet},
+			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, RunGaveUp, ""},
 		{"a signal in a stage", func(*world) {}, 3500 * time.Millisecond,
 			[]string{started, "acquired pre_update | running", "gave-up pre_update | interrupted"}, "", state.PreUpdate},
 		{"a full disk", func(w *world) { w.during = func(stage state.Stage) { w.full = stage == state.PreUpdate } }, 0,

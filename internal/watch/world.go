@@ -99,7 +99,14 @@ type watchedHooks struct {
 
 func (h watchedHooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
 	began := time.Now()
-	h.seen.note(func() []Kind { h.seen.hook, h.seen.atWork = name, true; return nil })
+	h.seen.note(func() []Kind {
+		h.seen.hook, h.seen.atWork = name, true
+		if h.seen.record != nil && h.seen.story.Waiting != nil { // for an answer, without which the stage goes on
+			h.seen.endWait()
+			h.seen.save()
+		}
+		return nil
+	})
 	result := h.Hooks.Run(stage, name, env)
 	h.seen.note(func() []Kind {
 		h.seen.hook = ""

@@ -101,9 +101,13 @@ func TestGettingTheLock(t *testing.T) {
 			w.foreman.before = nth("GET", 2, func() error { w.foreman.exists = true; w.foreman.hold("other"); return nil })
 			w.settings.LockTimeout = 30 * time.Second
 		}, "later", "", "GGG", time.Second, "held by other"},
-		{"a definite error on the first look: nothing is known, the state stays", func(w *world) {
+		{"a definite error on the first look: nothing was asked for, so there is no run", func(w *world) {
 			w.foreman.before = nth("GET", 1, func() error { return definite })
-		}, "failed", state.LockGet, "G", 0, "401"},
+		}, "failed", "", "G", 0, "401"},
+		{"the same, and an earlier invocation may have asked: the state stays", func(w *world) {
+			w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
+			w.foreman.before = from("GET", 1, func() error { return definite })
+		}, "failed", state.LockGet, "GG", 0, "401"},
 		{"a definite error on PUT: looks at once and after the settle time show that it is not ours", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { return definite })
 		}, "failed", "", "GPGG", 2 * time.Second, "401"},
@@ -131,13 +135,13 @@ func TestGettingTheLock(t *testing.T) {
 				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("429")}
 			})
 		}, "failed", state.PreUpdate, "GGGPGG", 332 * time.Second, ""},
-		{"unreachable from the first look on: waits, within lock_timeout; the state stays", func(w *world) {
+		{"unreachable from the first look on: waits, within lock_timeout; nothing was asked for", func(w *world) {
 			w.foreman.before = func(string) error { return unreachable() }
 			w.settings.LockTimeout = 3 * time.Minute
-		}, "later", state.LockGet, "", 3 * time.Minute, "no usable answer"},
+		}, "later", "", "", 3 * time.Minute, "no usable answer"},
 		{"the same without lock_timeout: until the next night's timer", func(w *world) {
 			w.foreman.before = func(string) error { return unreachable() }
-		}, "later", state.LockGet, "", 23 * time.Hour, "no usable answer"},
+		}, "later", "", "", 23 * time.Hour, "no usable answer"},
 		{"an odd answer at the first look: asked again", func(w *world) {
 			w.foreman.before = nth("GET", 1, func() error { return odd() })
 		}, "failed", state.PreUpdate, "GGPGG", 30 * time.Second, "why=\"there is no Foreman at foreman_url\""},

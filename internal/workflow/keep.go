@@ -28,7 +28,7 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 	switch {
 	case errors.As(err, &notByRun): // to give it back is for whoever has taken it
 		r.held = NotByRun
-	case a.abandon(ctx):
+	case a.settled.IsZero(), a.abandon(ctx): // no claim was ever sent, or none is left
 		r.held = No
 	default:
 		r.held = Perhaps
@@ -43,7 +43,11 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 // holds notes that the lock is this host's, and with what it was asked for.
 func (r *run) holds(lock Lock) {
 	r.took, r.held, r.moved = true, Yes, false
+	before := r.Taken
 	r.Taken = r.identity()
+	if r.Taken.CN == "" && before != nil { // it can't be read at this moment
+		r.Taken.CN = before.CN
+	}
 	r.Taken.Holder = lock.Holder
 }
 
@@ -132,9 +136,12 @@ func (r *run) guard(ctx context.Context) error {
 		return lost
 	}
 	var lost *lostError
+	var elsewhere *ElsewhereError
 	switch {
 	case ctx.Err() != nil:
 		return errStopped
+	case errors.As(err, &elsewhere):
+		return err
 	case errors.As(err, &lost):
 		r.held = No
 		return err
@@ -153,8 +160,9 @@ func (r *run) lookFor(ctx context.Context, limit time.Duration) error {
 	for backoff := nextBackoff(0); ; backoff = nextBackoff(backoff) {
 		err := r.look(ctx)
 		var lost *lostError
+		var elsewhere *ElsewhereError
 		left := limit - time.Since(began)
-		if err == nil || errors.As(err, &lost) || ctx.Err() != nil || r.refresher.lost.Load() != nil || left <= 0 {
+		if err == nil || errors.As(err, &lost) || errors.As(err, &elsewhere) || ctx.Err() != nil || r.refresher.lost.Load() != nil || left <= 0 {
 			return err
 		}
 		if why := whyNoAnswer(err); why != told {
@@ -195,7 +203,7 @@ func (r *run) look(ctx context.Context) error {
 		return err
 	case lock.Self:
 		return nil
-	case r.moved:
+	case r.moved || r.hasMoved():
 		return &ElsewhereError{r.Lock, *r.Taken, r.Server.Identity(), whoseNow(lock, err)}
 	}
 	return &lostError{r.Lock, whoseNow(lock, err)}

@@ -1,12 +1,16 @@
 package workflow
 
-import "context"
+import (
+	"context"
+
+	"foreman-dlm-updater/internal/state"
+)
 
 // perform does what the stage does, and looks after what that left running. A daemon that post_update has started, and
 // that would be killed when this invocation ends, is a service that is down: the next host must not begin then.
 func (r *run) perform(ctx context.Context, stage row) (outcome, error) {
 	result, err := stage.do(r, ctx)
-	if !r.executed {
+	if !r.executed && r.Stage != state.PostUpdate { // which keeps what earlier stages left, too
 		return result, err
 	}
 	r.executed = false

@@ -16,12 +16,18 @@ func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 	ctx, cancel := graceful(ctx, releaseGrace)
 	defer cancel()
 	release := r.releasing(r.Lock, r.allSettled())
-	if r.moved {
+	if r.Taken != nil {
 		release.elsewhere = func(lock Lock, err error) error {
+			if !r.moved && !r.hasMoved() {
+				return nil
+			}
 			return &ElsewhereError{r.Lock, *r.Taken, r.Server.Identity(), whoseNow(lock, err)}
 		}
 	}
 	if err := release.run(ctx); err != nil {
+		if release.granted && r.held == Yes { // and only not seen to be so
+			r.held = Perhaps
+		}
 		return "", err
 	}
 	r.Log.Info("run finished", "run", r.RunID, "took", time.Since(r.Began).Round(time.Second))
@@ -104,7 +110,7 @@ type releasing struct {
 	tried bool
 	// granted: the last DELETE was answered with yes. proved: and nothing could come after it.
 	granted, proved bool
-	// elsewhere makes the error for a lock that is not shown as this host's, where that tells nothing; nil: it tells.
+	// elsewhere makes the error for a lock that is not shown as this host's, where that tells nothing; no error, or nil: it tells.
 	elsewhere func(Lock, error) error
 }
 
@@ -119,12 +125,12 @@ var errUnsettled = errors.New("a claim that was sent before the release may reac
 func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	lock, err := r.Server.Show(ctx, r.name)
 	free := errors.Is(err, ErrNoLock) || err == nil && !lock.Self
-	if lock.Self {
-		r.elsewhere = nil
+	if free && r.elsewhere != nil && !r.tried {
+		if elsewhere := r.elsewhere(lock, err); elsewhere != nil {
+			return false, elsewhere
+		}
 	}
 	switch {
-	case free && r.elsewhere != nil:
-		return false, r.elsewhere(lock, err)
 	case free && time.Now().Before(r.settled):
 		return false, nil
 	case free:

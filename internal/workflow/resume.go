@@ -48,6 +48,7 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 		return nil, err
 	}
 	if r.Stage == state.LockGet {
+		r.held = Perhaps
 		return r, r.vetBeforeLock(ctx)
 	}
 	r.held = Yes

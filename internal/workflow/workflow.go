@@ -126,7 +126,7 @@ func (r *run) enter(ctx context.Context, stage row) error {
 			return err
 		}
 	}
-	if r.Stage == state.LockGet && !r.moved {
+	if r.Stage == state.LockGet && r.Taken == nil {
 		r.Taken = r.identity()
 	}
 	r.Boot, r.Error, r.StageBegan = &r.boot, nil, time.Now()
