@@ -40,8 +40,9 @@ type happening struct {
 
 const (
 	says0, says1 = "#!/bin/sh\nexit 0\n", "#!/bin/sh\nexit 1\n"
-	// blocks waits in the hook until the test has seen it; it ends with the program.
-	blocks = "#!/bin/sh\n: >\"$(dirname \"$DLM_CONFIG\")/in-hook\"\nwhile [ ! -e \"$(dirname \"$DLM_CONFIG\")/go-on\" ]; do sleep 0.02; done\n"
+	// blocks waits in the hook until the test has seen it, and ends with the test's directory: it has a session of its own, and outlives a
+	// program that is killed.
+	blocks = "#!/bin/sh\n: >\"$(dirname \"$DLM_CONFIG\")/in-hook\"\nwhile [ -e \"$0\" ] && [ ! -e \"$(dirname \"$DLM_CONFIG\")/go-on\" ]; do sleep 0.02; done\n"
 )
 
 var happenings = []happening{
