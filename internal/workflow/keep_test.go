@@ -514,3 +514,44 @@ func TestWhatIsSaidOfTheLock(t *testing.T) {
 		})
 	}
 }
+
+// TestRenamedInOneInvocation: the certificate gets another name while a stage runs.
+func TestRenamedInOneInvocation(t *testing.T) {
+	for _, stage := range []state.Stage{state.Update, state.PostUpdate} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.foreman.identity = Identity{"https://foreman", "web1"}
+			w.hooks[stage] = []fakeHook{{"renews", func([]string) HookResult {
+				w.foreman.identity.CN = "web1.new"
+				w.foreman.hold("web1")
+				return HookResult{}
+			}}}
+			err := w.invoke(false)
+			var elsewhere *ElsewhereError
+			var stopped *StageError
+			if !errors.As(err, &elsewhere) || !errors.As(err, &stopped) || stopped.Held != Yes || w.disk == nil {
+				t.Errorf("%s: %v, %+v", stage, err, w.disk)
+			}
+			if strings.Contains(w.requests(), "D") {
+				t.Errorf("%s: requests %s", stage, w.requests())
+			}
+		})
+	}
+}
+
+// TestNothingAskedForIsNothingToAdopt: a run that has sent no claim does not make the next one take over a lock that a person took meanwhile.
+func TestNothingAskedForIsNothingToAdopt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.LockTimeout = time.Minute
+		w.foreman.before = func(string) error { return unreachable() }
+		if err := w.invoke(false); kind(err) != "later" || w.disk != nil {
+			t.Fatalf("%v, %+v", err, w.disk)
+		}
+		w.foreman.before = nil
+		w.foreman.hold("me") // lock acquire
+		if err := w.invoke(false); kind(err) != "later" || w.foreman.holder() != "me" || len(w.effects("hook pre")) != 0 {
+			t.Errorf("%v, holder %q, %q", err, w.foreman.holder(), w.trace)
+		}
+	})
+}
