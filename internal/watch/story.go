@@ -60,7 +60,7 @@ func (w *Watcher) tellStory(record *state.Record) (kinds []Kind) {
 			kinds = append(kinds, Acquired)
 		}
 		w.endWait()
-		w.open, w.atWork = &state.Step{Stage: record.Stage, Began: record.StageBegan}, false
+		w.open, w.atWork, w.unanswered = &state.Step{Stage: record.Stage, Began: record.StageBegan}, false, 0
 	case before.Stage == state.PostUpdate && record.Stage == state.Reboot:
 		w.reopenStage()
 	}
@@ -91,13 +91,14 @@ func (w *Watcher) resumes() []Kind {
 }
 
 // noAnswer: what Foreman did not answer is waited for: while the lock is being got, before a stage is resumed, and before the first hook of a
-// guarded stage.
+// guarded stage. There the first look may be the only one: an invocation that has taken the lock itself goes on without an answer.
 func (w *Watcher) noAnswer() (kinds []Kind) {
 	rebooting := w.record != nil && w.record.Asked != nil && w.record.Stage == state.PostUpdate
 	if w.record == nil || w.saving || rebooting || w.open != nil && w.open.Stage != state.LockGet && (w.atWork || !workflow.Guarded(w.open.Stage)) {
 		return nil
 	}
-	if w.story.Waiting != nil {
+	w.unanswered++
+	if w.story.Waiting != nil || w.open != nil && w.open.Stage != state.LockGet && w.unanswered == 1 {
 		return nil
 	}
 	kinds = append(w.resumes(), Waiting)
@@ -109,8 +110,9 @@ func (w *Watcher) noAnswer() (kinds []Kind) {
 // lookedAt finds out by a look at the lock whether it is waited for now: while the lock is being got, or before a stage is resumed.
 func (w *Watcher) lookedAt(lock workflow.Lock, exists bool) (kinds []Kind) {
 	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet {
-		if w.open != nil && !w.atWork && lock.Self && w.story.Waiting != nil { // what was waited for before the stage's first hook
+		if w.open != nil && !w.saving && !w.atWork && lock.Self && w.story.Waiting != nil { // for this answer, before the stage's first hook
 			w.endWait()
+			w.save()
 			return []Kind{Acquired}
 		}
 		return nil

@@ -52,6 +52,8 @@ type Watcher struct {
 	failing *state.Failure // the hook that ended last, if it did not end with 0
 	atWork  bool           // a hook of the stage under way has begun
 	refused bool           // the last claim was
+	// unanswered counts the looks at the lock that got no answer since the stage under way was begun.
+	unanswered int
 }
 
 // Result is how a run ended.

@@ -36,6 +36,7 @@ type world struct {
 	reboots  int
 	rebooted time.Time
 	backup   time.Time // until then a backup keeps the host from being shut down
+	away     time.Time // until then Foreman does not answer
 	timeout  time.Duration
 	due      *state.RebootDue // what the last invocation left
 }
@@ -68,7 +69,7 @@ func (w *world) letGo() {
 
 func (w *world) Show(context.Context, string) (workflow.Lock, error) {
 	w.letGo()
-	if w.down {
+	if w.down || !time.Now().After(w.away) {
 		return workflow.Lock{}, &workflow.Unavailable{Err: errors.New("connection refused")}
 	}
 	return workflow.Lock{Enabled: !w.off, Holder: w.held, Self: w.held == "me"}, nil
@@ -518,5 +519,25 @@ func TestWaitingOncePerReason(t *testing.T) {
 		got := w.invoke(t.Context())
 		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "waiting lock_get | waiting", "gave-up lock_get | not_now"},
 			got.events)
+	})
+}
+
+// TestNoAnswerBeforeAStage: an invocation that took the lock goes on without an answer, and waits for nothing; a reboot waits for one.
+func TestNoAnswerBeforeAStage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.exit[state.NeedsReboot] = 1
+		w.during = func(stage state.Stage) {
+			w.away = map[state.Stage]time.Time{state.PreUpdate: time.Now(), state.NeedsReboot: time.Now().Add(3 * time.Minute)}[stage]
+		}
+		got := w.invoke(t.Context())
+		want := []string{"started lock_get | waiting", "acquired pre_update | running", "waiting reboot | waiting", "acquired reboot | running",
+			"rebooting post_update | reboot_pending"}
+		if diff := cmp.Diff(want, got.events); diff != "" || got.err != nil {
+			t.Errorf("%v %s", got.err, diff)
+		}
+		if story := w.disk.Story; story.Waiting != nil || story.WaitedMS < 100_000 || story.WaitedMS > 10*60_000 {
+			t.Errorf("%+v", story)
+		}
 	})
 }

@@ -104,3 +104,16 @@ func without(steps []string, part string) []string {
 	}
 	return out
 }
+
+// TestLeftoversWithoutAHook: post_update keeps what earlier stages left, also if it has no hook of its own.
+func TestLeftoversWithoutAHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.hooks[state.PostUpdate] = nil
+		kept := false
+		w.leftovers = func(keep bool) ([]Leftover, error) { kept = kept || keep; return nil, nil }
+		if err := w.invoke(false); err != nil || !kept {
+			t.Errorf("%v, kept: %t", err, kept)
+		}
+	})
+}
