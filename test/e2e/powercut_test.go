@@ -141,6 +141,7 @@ func (h *host) awaitStage(stage string) {
 		switch {
 		case stage == "lock_get" && !strings.HasPrefix(h.statusText(updateUnit), "waiting "):
 			return fmt.Errorf("it says %q", h.statusText(updateUnit))
+		case stage == "needs_update" && got == "": // nothing is on record yet
 		case stage == "reboot" && got == "post_update": // as written before the command runs
 		case got != stage:
 			return fmt.Errorf("it is in stage %q", got)
