@@ -129,7 +129,7 @@ func (h *host) invoke(ctx context.Context, atBoot bool) (int, error) {
 	if !status.Signaled() {
 		return status.ExitStatus(), nil
 	}
-	if err := endSession(cmd.Process.Pid); err != nil {
+	if err := endUnit("CHAOS_DIR=" + h.dir); err != nil {
 		return 0, err
 	}
 	if status.Signal() != syscall.SIGKILL {

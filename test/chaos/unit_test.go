@@ -1,22 +1,23 @@
 package chaos
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// endSession kills all that is left of a session, and returns when it is gone. The updater leads a session of its own, and its hooks, which
-// have process groups of their own, are in it: so it ends with all that it started, as systemd ends a unit whose main process was killed.
-func endSession(sid int) error {
+// endUnit kills all that has an entry in its environment, and returns when it is gone. The updater and all that it starts have the host's
+// folder there: so it ends with its hooks, which have sessions of their own, as systemd ends a unit whose main process was killed.
+func endUnit(entry string) error {
 	for {
-		left, err := session(sid)
+		left, err := unit(entry)
 		if len(left) == 0 || err != nil {
 			return err
 		}
@@ -28,23 +29,19 @@ func endSession(sid int) error {
 	}
 }
 
-// session lists the processes of a session that are alive.
-func session(sid int) (pids []int, err error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		end := bytes.LastIndexByte(stat, ')') // the command's name before it can hold anything (proc(5))
-		if err != nil || end < 0 {
-			continue // it has just ended
+// unit lists the processes with this entry in their environment that are alive. A zombie has no environment any more (proc(5)).
+func unit(entry string) (pids []int, err error) {
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environments {
+		environment, err := os.ReadFile(path)
+		if err != nil || !slices.Contains(strings.Split(string(environment), "\x00"), entry) {
+			continue // it has just ended, or is another's
 		}
-		fields := bytes.Fields(stat[end+1:]) // state ppid pgrp session ...
-		if state := fields[0][0]; state != 'Z' && state != 'X' && string(fields[3]) == strconv.Itoa(sid) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			if err != nil {
-				return nil, err
-			}
-			pids = append(pids, pid)
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			return nil, err
 		}
+		pids = append(pids, pid)
 	}
 	return pids, err
 }
