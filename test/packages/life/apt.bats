@@ -145,15 +145,15 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     check() { run foreman-dlm-updater config check --offline; is "$status" 0; }
     healthy() { check; [[ $output == *"config.ini is fine" && $output != *"warning: "* ]]; }
     check
-    [[ $output == *"warning: units: $timer is disabled: "*"config.ini is fine, with 1 warning" ]]
+    [[ $output == *"warning: units: $timer is disabled: "*"warning: units: $resume is disabled: "*"config.ini is fine, with 2 warnings" ]]
     systemctl enable --now "$timer"
     healthy
 
-    # ill WHAT: there is just that one finding, and then none.
+    # ill WHAT [N]: there are just N findings (1), the first is that one, and what it says is enough for none to be left.
     ill() {
         check
         mapfile -t found < <(grep 'warning: ' <<<"$output")
-        is "${#found[@]}" 1
+        is "${#found[@]}" "${2:-1}"
         [[ ${found[0]} == *"warning: $1"*"; mend it with: "* ]]
         bash -euc "${found[0]##*; mend it with: }"
         healthy
@@ -161,7 +161,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     systemctl stop "$timer"
     ill "units: $timer is enabled, but inactive"
     systemctl disable "$timer" # which takes the resume unit with it
-    ill "units: $timer is active, but not enabled"
+    ill "units: $timer is active, but not enabled" 2
     systemctl disable "$resume"
     ill "units: $resume is disabled"
     systemctl mask --now "$timer"
@@ -192,7 +192,11 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     [[ -e $etc/post_update.d/55-systemd-healthy ]]
     printf '#!/bin/sh\r\nexit 0\r\n' >"$etc/update.d/60-own"
     chmod +x "$etc/update.d/60-own"
-    ill "what hooks need: $etc/update.d/60-own: the lines of the file end as in DOS"
+    run foreman-dlm-updater config check --offline # not only a finding: no run would begin
+    is "$status" 78
+    [[ $output == *"$etc/update.d/60-own: the lines of the file end as in DOS; mend it with: sed "* ]]
+    sed -i 's/\r$//' "$etc/update.d/60-own"
+    healthy
 
     # A bus that does not answer holds nobody up for long.
     kill -STOP "$(pidof dbus-daemon)"
