@@ -32,6 +32,7 @@ func TestBootedHosts(t *testing.T) {
 		"CatchesUp":           catchesUp,
 		"DaemonsOfHooks":      daemonsOfHooks,
 		"RemoveAndPurge":      removeAndPurge,
+		"StoppedCommand":      stoppedCommand,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -148,19 +148,28 @@ func (l *lab) script(what string, args ...string) *exec.Cmd {
 	return l.command("../lab/boot-lab.sh", append([]string{what}, args...)...)
 }
 
-// command is a command that does not outlive this process.
+// command is a command that does not outlive this process. It has a process group of its own.
 func (l *lab) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Env = l.environment()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	return cmd
 }
 
-// output runs a command and returns its standard output. The error has its standard error.
+// output runs a command and returns its standard output. The error has its standard error. A command that hangs is killed,
+// so that it fails its own test and not all of them.
 func output(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	cmd.WaitDelay = patience // for who holds its output, after its end
+	err := cmd.Start()
+	if err == nil {
+		hangs := time.AfterFunc(4*patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		if err = cmd.Wait(); !hangs.Stop() {
+			err = fmt.Errorf("not done after %s: %w", 4*patience, err)
+		}
+	}
+	if err != nil {
 		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(cmd.Args, " "), err, stdout.String(), stderr.String())
 	}
 	return stdout.String(), nil
@@ -191,5 +200,26 @@ func poll(check func() error) error {
 		case <-ctx.Done():
 			return err
 		}
+	}
+}
+
+// stoppedCommand: a host that goes down stops what runs in it for a moment, and a command of the lab's does not stay so.
+func stoppedCommand(t *testing.T, l *lab) {
+	h := l.boot(t, "stopped")
+	said := make(chan string)
+	go func() {
+		text, err := h.try("sh", "-c", "echo $$ >/run/stopped; kill -STOP $$; echo went on")
+		said <- fmt.Sprint(text, err)
+	}()
+	h.eventually("the command is stopped", func() error {
+		text, err := h.try("sh", "-c", "cat /proc/$(cat /run/stopped)/stat")
+		if err == nil && !strings.Contains(text, ") T ") {
+			return errors.New(text)
+		}
+		return err
+	})
+	h.run("sh", "-c", "kill -CONT $(cat /run/stopped)")
+	if got := <-said; got != "went on\n<nil>" {
+		t.Errorf("a command that was stopped: %s", got)
 	}
 }

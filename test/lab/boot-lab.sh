@@ -65,10 +65,12 @@ leader() { # NAME -> the pid, seen from here, of the host's PID 1
     read -r child _ 2>/dev/null <"/proc/$nspawn/task/$nspawn/children" || [[ -n $child ]] || return 1
     [[ $(awk '/^NSpid:/ {print $NF, NF}' "/proc/$child/status" 2>/dev/null) == "1 3" ]] && echo "$child"
 }
+# A host that goes down stops all its processes for a moment (SIGSTOP, SIGCONT). nsenter, once its child is stopped, stops itself,
+# and the host's SIGCONT does not reach it. Hence --no-fork, and a shell that waits: it takes no notice.
 inside() { # NAME CMD...: enter every namespace of the host's PID 1
     local pid; pid=$(leader "$1") || die "$1 is not up"; shift
-    nsenter -t "$pid" -m -u -i -n -p -C -- env -i HOME=/root LANG=C.UTF-8 TERM=dumb \
-        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+    nsenter --no-fork -t "$pid" -m -u -i -n -p -C -- env -i HOME=/root LANG=C.UTF-8 TERM=dumb \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -c '"$@"; exit $?' sh "$@"
 }
 
 # --- rootfs ------------------------------------------------------------------------------------------------
