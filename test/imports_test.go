@@ -11,8 +11,9 @@ import (
 const module = "foreman-dlm-updater"
 
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
-// way: cmd, then cli, then the rest, which know nothing of each other, but for the line of those who tell of a run: watch, standing, workflow,
-// state; history and outcome know state, standing also outcome, and metrics also standing. The leaf internal/file may be imported by all.
+// way: cmd, then cli, then the rest. The rest do not import each other, except along the line watch, standing,
+// workflow, state. In addition history, outcome and metrics import state, standing imports outcome, and metrics imports
+// standing. Every package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/dlm/dlmtest"},
