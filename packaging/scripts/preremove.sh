@@ -5,8 +5,8 @@ timer=foreman-dlm-updater.timer state=/var/lib/foreman_dlm_updater
 case ${1:-} in
 remove)
     if [ -d /run/systemd/system ] && systemctl is-active --quiet "$timer"; then
-        # It stays enabled, so that a later installation finds it as it was left. The mark is for postinstall.sh; the directory
-        # may be gone, or read-only, and a removal does not fail for that.
+        # It stays enabled, so that a later installation finds it as it was left. The mark is for postinstall.sh. Its
+        # directory may be gone, or read-only, and that must not make the removal fail.
         deb-systemd-invoke stop "$timer" || true
         { mkdir -p "$state" && touch "$state/timer-was-active"; } || true
     fi

@@ -88,8 +88,8 @@ class foreman_dlm_updater::config {
     }
   }
 
-  # The check is of everything that a run looks at before it begins: what it needs is in place before this file. Puppet reports what a
-  # failed command said twice, for the file and for the change of it, so it hears only what is wrong (standard error).
+  # The check covers everything that a run looks at before it begins, so all of that is in place before this file.
+  # Puppet reports twice what a failed command said, for the file and for its change, so it gets only standard error.
   file { "${etc}/config.ini":
     ensure       => stdlib::ensure($present, 'file'),
     owner        => 'root',

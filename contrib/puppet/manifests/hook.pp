@@ -1,7 +1,8 @@
 # @summary One hook of a stage, or a notifier: a link to a bundled one, or a script of your own.
 #
-# All hooks of a stage run in byte order of their names. One that was given another place has another name, and the old one stays and runs
-# too: set it to absent, or let `foreman_dlm_updater::purge_hooks` remove it. `foreman-dlm-updater config check` warns of both.
+# All hooks of a stage run in byte order of their names. A hook that is given another place gets another name. The hook
+# under the old name stays and runs too: set it to absent, or let `foreman_dlm_updater::purge_hooks` remove it.
+# `foreman-dlm-updater config check` warns of bundled hooks that are enabled twice.
 #
 # @example A bundled hook, with settings
 #   foreman_dlm_updater::hook { 'pre_update/20-services-stop':
@@ -23,8 +24,9 @@
 # @param ensure
 #   Whether the hook, and its settings if they are given, are there.
 # @param order
-#   The place in the stage. If neither this nor the title says it, a bundled hook has its own (`pre_update/postgresql-stop` is
-#   `55-postgresql-stop`), and all others have 50. A link of a bundled hook that earlier versions made with the number 50 is removed then.
+#   The place in the stage. If neither this nor the title says it, a bundled hook has its own
+#   (`pre_update/postgresql-stop` is `55-postgresql-stop`), and all others have 50. A link to a bundled hook that an
+#   earlier version made with the number 50 is then removed.
 # @param bundled
 #   Link to the hook of that name which the package brings.
 # @param source
@@ -102,7 +104,7 @@ define foreman_dlm_updater::hook (
     before => File['/etc/foreman_dlm_updater/config.ini'],
   }
 
-  # Not both links: it would run twice.
+  # With both links the hook would run twice.
   if $number =~ Undef and $order =~ Undef and $own_number != 50 {
     file { "${dir}/50-${name_only}":
       ensure => absent,

@@ -43,9 +43,9 @@
 # @param timer_enable
 #   Whether the timer that starts the runs is enabled and running. Without it a run that needed a reboot does not go on after it.
 # @param timer_schedule
-#   When runs begin, as in systemd.time(7), one or several. Without it when the package says: every night at 4. Where the clocks go
-#   forward at night, a time before 04:00 may not exist then, and systemd leaves that run out. A schedule that is changed
-#   counts from then on: it starts no run for a time that has passed.
+#   When runs begin, as in systemd.time(7), one or several. Without it the package's own time: every night at 4. Choose
+#   no time before 04:00: in the night in which the clocks go forward it may not exist, and systemd leaves that run out.
+#   A schedule that is changed counts from then on: it starts no run for a time that has passed.
 # @param timer_spread
 #   Each host begins at a time of its own within so long after the schedule. Without it what the package says: two hours.
 # @param client_crt
@@ -105,9 +105,10 @@
 # @param cannot_tell_exit
 #   The exit code by which a `needs_*` hook says that it could not find out. The default is that of the package's config.ini.
 # @param cannot_tell_reboot
-#   Whether a host reboots if a `needs_reboot` hook could not find out whether that is needed.
+#   Whether a host reboots if a `needs_reboot` hook could not find out whether a reboot is needed.
 # @param reboot_timeout
-#   After this time a host that was told to reboot is told again. For as long `reboot_cmd` is tried again while a program inhibits shutdown.
+#   After this time a host that was told to reboot is told again. For the same time `reboot_cmd` is tried again if a
+#   program inhibits shutdown.
 # @param max_reboots
 #   How many reboots one run may ask for.
 # @param boot_id_file

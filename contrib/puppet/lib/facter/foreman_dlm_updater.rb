@@ -12,8 +12,9 @@ require 'json'
 #   error           why its stage was not finished: stage, hook, message, time
 #   reboot_pending  whether the host was told to reboot and has not yet
 #   reboot_due      a reboot may be due, as the last run could not find out: since, hook, message
-#   last_result     how the last run ended: success, failed, not_now, interrupted (by a signal, and the host is out of service), refused,
-#                   bad_configuration, or systemd's word for a unit that was killed; none if none has ended yet
+#   last_result     how the last run ended: success, failed, not_now, interrupted (by a signal, and the host is out of
+#                   service), refused, bad_configuration, or systemd's word for a unit that was killed; none if no run
+#                   has ended yet
 #   problem         in place of all but the last, if the updater can't say
 Facter.add(:foreman_dlm_updater) do
   program = '/usr/bin/foreman-dlm-updater'
@@ -28,8 +29,8 @@ Facter.add(:foreman_dlm_updater) do
     Facter::Core::Execution.execute("#{command} 2>/dev/null", on_fail: '', timeout: 5).to_s
   end
 
-  # What systemd says of a unit that was killed, the one that ended last; else what the updater has put on record, or, of an earlier
-  # version, the exit status that systemd knows.
+  # If the unit that ended last was killed, what systemd says of it. Otherwise what the updater has put on record. An
+  # earlier version has put nothing there: then the exit status that systemd knows.
   last_exit = lambda do |last_run|
     properties = 'Result,ExecMainStatus,ExecMainExitTimestampMonotonic'
     shown = ask.call("systemctl show --property=#{properties} foreman-dlm-updater.service foreman-dlm-updater-resume.service")
