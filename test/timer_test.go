@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestTimerFiresEveryNight: the time in the timer exists once in each night of the next ten years, in every time zone. systemd leaves out
-// a night in which the clocks skip the time (systemd.time(7)).
+// TestTimerFiresEveryNight: the time in the timer exists once in each night of the next ten years, in every time zone.
+// systemd leaves out a night in which the clocks skip the time (systemd.time(7)).
 func TestTimerFiresEveryNight(t *testing.T) {
 	unit, err := os.ReadFile("../packaging/systemd/foreman-dlm-updater.timer")
 	if err != nil {
@@ -69,8 +69,8 @@ func changed(before, after time.Time) bool {
 	return was != is
 }
 
-// occurrences counts the instants around one at which the clock shows that time. No zone changes its clock by more than two hours, and all do
-// it by a multiple of half an hour.
+// occurrences counts the instants around one at which the clock shows that time. No zone changes its clock by more than
+// two hours, and all do it by a multiple of half an hour.
 func occurrences(around time.Time, clock string) int {
 	times := 0
 	for shift := -2 * time.Hour; shift <= 2*time.Hour; shift += 30 * time.Minute {

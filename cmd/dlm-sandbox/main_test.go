@@ -298,7 +298,8 @@ func TestCreate(t *testing.T) {
 	s.awaitLine(t, "admin POST /api/dlmlocks -> 201")
 }
 
-// TestServeTogether: sandboxes that begin at once in a fresh directory make one CA, and each has a certificate that fits its key.
+// TestServeTogether: sandboxes that begin at once in a fresh directory make one CA, and each has a certificate that
+// fits its key.
 func TestServeTogether(t *testing.T) {
 	for range 5 {
 		dir := filepath.Join(t.TempDir(), "sandbox")

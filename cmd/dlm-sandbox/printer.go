@@ -24,7 +24,7 @@ func newPrinter(out io.Writer) *printer { return &printer{out: out} }
 func (p *printer) line(s string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintln(p.out, s) // that nobody reads it is no error
+	fmt.Fprintln(p.out, s) // it is no error if nobody reads it
 }
 
 // Write takes the messages of the network server, such as handshakes that

@@ -150,7 +150,7 @@ func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
 	return running, err
 }
 
-// serve answers on l with the credentials of the command line, or with those of the throw-away CA, which makes what is
+// serve answers on l with the credentials of the command line, or with those of the throw-away CA, which issues what is
 // missing.
 func (c *serveCmd) serve(s *dlmtest.Server, l net.Listener) (*dlmtest.Running, error) {
 	if c.CA != "" {

@@ -141,7 +141,8 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 	if s.RebootDue != nil {
 		due.since(&s.RebootDue.Since, now, "")
 	}
-	// Who disabled the lock, or bars this host, did so on purpose, and mostly for many hosts: that counts by not_updated alone.
+	// Whoever disabled the lock, or barred this host, did so on purpose, and mostly for many hosts: only not_updated
+	// counts that.
 	if obstacle := s.Obstacle(); obstacle != standing.Disabled && obstacle != standing.Barred {
 		waiting.since(s.WantedSince(), now, "it waits too long")
 	}
@@ -174,8 +175,8 @@ func (f *finding) since(t *time.Time, now time.Time, text string) {
 
 func (f *finding) left(d time.Duration, text string) { f.applies, f.value, f.text = true, d, text }
 
-// lastInvocation is when the last run ended, or began its last stage; where that is not known, when the program took the lock file beside the
-// state last; and if it never did, when the configuration was changed.
+// lastInvocation is when the last run ended, or began its last stage. If that is not known, it is when the program last
+// took the lock file beside the state; and if it never did, when the configuration was changed.
 func lastInvocation(c *config.Config, s *standing.Standing) (last time.Time, fresh bool, err error) {
 	if s.Last != nil {
 		if s.StageBegan != nil && s.StageBegan.After(s.Last.Ended) {

@@ -53,13 +53,14 @@ func checkHooks(_ *Process, c *config.Config) (string, error) {
 	return strings.Join(counts, ", "), idle.orNone()
 }
 
-// notRun names the files of a directory that are perhaps meant to run, and don't. What is wrong with dir itself has been said.
+// notRun names the files of a directory that are perhaps meant to run, and don't. What is wrong with dir itself has
+// been said.
 func notRun(dir string) (found doubts) {
 	entries, _ := hook.Entries(dir)
 	for _, e := range entries {
 		switch {
 		case e.Disabled():
-			found.add(shown(e.Path)+" never runs: it is not executable (what is no hook is better kept elsewhere)", "chmod +x "+shellquote.Join(e.Path))
+			found.add(shown(e.Path)+" never runs: it is not executable (keep files that are no hooks elsewhere)", "chmod +x "+shellquote.Join(e.Path))
 		case e.Forgotten:
 			found.add(shown(e.Path)+" never runs, though it is executable: it has "+e.Skipped+"; rename or remove it", "")
 		}
@@ -136,7 +137,7 @@ func checkBoot(p *Process, c *config.Config) (string, error) {
 	}
 	var found doubts
 	if err := host.CheckInit(); err != nil && c.BootIDFile == config.KernelBootID {
-		found.add(fmt.Sprintf("this is a container, and %v: that it alone is rebooted goes unnoticed, only a boot of the kernel counts", err), "")
+		found.add(fmt.Sprintf("this is a container, and %v: a reboot of the container alone goes unnoticed, only a boot of the kernel counts", err), "")
 	}
 	if host.MachineIDIsTransient() {
 		found.add("the machine id is made anew at each boot, so a cloned disk goes unnoticed", "systemd-machine-id-setup --commit")

@@ -108,9 +108,9 @@ func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
 	)...)
 }
 
-// misspelt is what kong says of a word that is no command, such as staus: which one was perhaps meant. Where there is
-// a default command, kong takes such a word for an argument of it and suggests nothing, so it is asked again without.
-// Nil if a flag may be the trouble: those of the default command would not be known.
+// misspelt returns kong's suggestion for a word that is no command, such as staus. If there is a default command, kong
+// takes such a word for an argument of that one and suggests nothing, so kong is asked again without a default command.
+// Nil if a flag may be the trouble: kong would not know the flags of the default command then.
 func misspelt(args []string) error {
 	parser, err := new(grammar).parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
 	if err != nil {

@@ -31,7 +31,8 @@ func (m *meanwhile) RoundTrip(r *http.Request) (*http.Response, error) {
 	return m.RoundTripper.RoundTrip(r)
 }
 
-// TestContention: Foreman answers 500 to a change that it has made, because another host took or gave up the lock meanwhile. A look decides.
+// TestContention: Foreman answers 500 to a change that it has made, because another host took or gave up the lock
+// meanwhile. A look decides.
 func TestContention(t *testing.T) {
 	const lock, me, ms = "web", "web1", time.Millisecond
 	type world struct {

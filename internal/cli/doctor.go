@@ -39,7 +39,7 @@ func here(library string) *surroundings {
 		systemd:      host.Units,
 		synchronised: host.ClockSynchronised,
 		free:         host.Free,
-		lookup:       (&net.Resolver{PreferGo: true}).LookupHost, // as the program that the packages bring, which is static
+		lookup:       (&net.Resolver{PreferGo: true}).LookupHost, // as in the static program of the packages
 		command: func(ctx context.Context, name string, args ...string) (string, error) {
 			cmd := exec.CommandContext(ctx, name, args...)
 			cmd.WaitDelay = time.Second
@@ -152,8 +152,8 @@ func resumeOff(resume host.Unit) *doubt {
 	return nil
 }
 
-// checkName looks for a name of Foreman that only other programs of this host find: glibc asks what /etc/nsswitch.conf names (mDNS, LDAP,
-// systemd-resolved), and this one reads /etc/hosts and asks DNS servers.
+// checkName looks for a name of Foreman that only other programs of this host find: glibc asks what /etc/nsswitch.conf
+// names (mDNS, LDAP, systemd-resolved), and this one reads /etc/hosts and asks DNS servers.
 func (s *surroundings) checkName(p *Process, c *config.Config) (string, error) {
 	name := c.ForemanURL.Hostname()
 	found, err := s.lookup(p.Context, name)

@@ -125,8 +125,8 @@ func (s *surroundings) bundled(hooks map[state.Stage][]hook.Hook) map[string]boo
 
 const enable = "foreman-dlm-updater hooks enable "
 
-// checkStages looks for stages without a hook that say something by that, for bundled hooks in the wrong order, and for those
-// whose other half is missing.
+// checkStages looks for stages in which the lack of a hook means something, for bundled hooks in the wrong order, and
+// for bundled hooks whose other half is missing.
 func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error) {
 	hooks := s.hooks(c)
 	var found doubts
@@ -168,17 +168,17 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 		s.checkTwice(&found, string(stage), hooks[stage])
 	}
 	s.checkTwice(&found, notifyStage, s.notifiers(c))
-	return "none without the hooks that it needs, no bundled hook in the wrong order, without its other half or twice", found.orNone()
+	return "each has the hooks that it needs; no bundled hook is in the wrong order, without its other half, or enabled twice", found.orNone()
 }
 
-// onlyTheFlag reports whether reboot-required is all that is asked about a reboot.
+// onlyTheFlag reports whether reboot-required is the only hook that is asked about a reboot.
 func (s *surroundings) onlyTheFlag(hooks []hook.Hook) bool {
 	return len(hooks) == 1 && s.library.Leads(string(state.NeedsReboot), hooks[0].Path) == "reboot-required"
 }
 
-// writesFlag reports whether something writes the flag that reboot-required looks for: after a new kernel (unattended-upgrades,
-// reboot-notifier and update-notifier-common bring a script for that), or when a package asks for it. Another flag is an
-// administrator's own affair.
+// writesFlag reports whether something writes the flag that reboot-required looks for: after a new kernel
+// (unattended-upgrades, reboot-notifier and update-notifier-common bring a script for that), or when a package asks for
+// it. Another flag is an administrator's own affair.
 func (s *surroundings) writesFlag(c *config.Config) bool {
 	const longest = 1 << 20 // of a script, in bytes
 	says := func(path, what string) bool {
@@ -188,7 +188,7 @@ func (s *surroundings) writesFlag(c *config.Config) bool {
 	if says(filepath.Join(c.SettingsDir(), "reboot-required.conf"), "flag=") {
 		return true
 	}
-	scripts, _ := filepath.Glob(s.root + "/etc/kernel/postinst.d/*") // the pattern is a good one
+	scripts, _ := filepath.Glob(s.root + "/etc/kernel/postinst.d/*") // an error would be about the pattern
 	for _, script := range scripts {
 		if says(script, "reboot-required") {
 			return true
@@ -197,8 +197,8 @@ func (s *surroundings) writesFlag(c *config.Config) bool {
 	return exists(s.root + "/usr/share/update-notifier/notify-reboot-required")
 }
 
-// checkOrder looks for bundled hooks of a stage that run in another order than their own numbers say. The command gives all of
-// the stage their own numbers.
+// checkOrder looks for bundled hooks of a stage that run in another order than their own numbers say. The command gives
+// all of the stage their own numbers.
 func (s *surroundings) checkOrder(found *doubts, stage state.Stage, hooks []hook.Hook) {
 	var before hook.Hook // the one with the highest number so far
 	var highest, wrong string
@@ -229,7 +229,8 @@ func (s *surroundings) checkOrder(found *doubts, stage state.Stage, hooks []hook
 	}
 }
 
-// checkTwice looks for bundled hooks that are linked into a stage under two names, as one that was given another number is.
+// checkTwice looks for bundled hooks that are linked into a stage under two names, as happens when the number is
+// changed.
 func (s *surroundings) checkTwice(found *doubts, stage string, hooks []hook.Hook) {
 	first := map[string]string{}
 	for _, h := range hooks {
@@ -264,11 +265,11 @@ func (s *surroundings) install(names [3]string) string {
 
 func (s *surroundings) has(command string) bool {
 	path, err := hook.LookPath(command, s.env)
-	return err == nil && exists(path) // LookPath takes one with a slash as it is
+	return err == nil && exists(path) // LookPath takes a name with a slash as a path
 }
 
-// checkNeeds looks for commands of bundled hooks, and for interpreters of notifiers, that are missing. A hook's interpreter is looked for
-// where hooks are vetted.
+// checkNeeds looks for commands of bundled hooks, and for interpreters of notifiers, that are missing. A hook's
+// interpreter is looked for where hooks are vetted.
 func (s *surroundings) checkNeeds(_ *Process, c *config.Config) (string, error) {
 	var found doubts
 	hooks, all := s.hooks(c), 0

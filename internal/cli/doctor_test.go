@@ -321,7 +321,8 @@ func onlyTheFlag(p *patient) {
 	p.enable("needs_reboot", "reboot-required")
 }
 
-// enableBehindBalancer enables the hooks of a service behind a load balancer: those of post_update under other numbers than their own.
+// enableBehindBalancer enables the hooks of a service behind a load balancer: those of post_update under other numbers
+// than their own.
 func enableBehindBalancer(p *patient, ready, start string) {
 	p.t.Helper()
 	p.write("bin/socat", 0o755, "")
@@ -476,7 +477,8 @@ func TestDoctorGivesUp(t *testing.T) {
 	})
 }
 
-// TestToolsAreDocumented holds the table against what the hooks say of themselves, both ways; and every hook of a pair is one.
+// TestToolsAreDocumented holds the table against what the hooks say of themselves, both ways; and every hook of a pair
+// is one.
 func TestToolsAreDocumented(t *testing.T) {
 	documented := map[string]bool{}
 	for _, one := range tools {

@@ -72,7 +72,7 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.As(err, &notByRun):
-		return "wait until whoever has it is done; if nobody is, `foreman-dlm-updater lock release`, and the next run begins"
+		return "wait until whoever took it is done; if nobody needs it, `foreman-dlm-updater lock release`, and the next run begins"
 	case errors.As(err, &elsewhere):
 		return fmt.Sprintf("set foreman_url, client_crt and client_key back, then `foreman-dlm-updater run`; or have an administrator free lock %s "+
 			"at %s (Monitor > Distributed Locks), then `foreman-dlm-updater state set STAGE` with the stage that `foreman-dlm-updater state show` "+

@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// reportPatience is how long the end of an invocation waits for each thing that only reports: a disk that is busy may need seconds.
+// reportPatience is how long the end of an invocation waits for each thing that only reports: a disk that is busy may
+// need seconds.
 const reportPatience = 10 * time.Second
 
-// inTime does what only reports, and waits for it, but not for ever: the host's next invocation and systemd must not wait for a disk that
-// hangs, or for a pipe that nobody reads. What is not over by then is left behind, and the error says so.
+// inTime calls a function that only reports, and waits for it, but not for ever: the host's next invocation and systemd
+// must not wait for a disk that hangs, or for a pipe that nobody reads. A function that has not returned by then is
+// left behind, and the error says so.
 func inTime(report func() error) error {
 	over := make(chan error, 1)
 	go func() { over <- report() }()
@@ -19,6 +21,6 @@ func inTime(report func() error) error {
 	case err := <-over:
 		return err
 	case <-timer.C:
-		return fmt.Errorf("not over within %s, as if the disk hung; it is not waited for any longer", reportPatience)
+		return fmt.Errorf("not finished within %s, as if the disk hung; no longer waiting for it", reportPatience)
 	}
 }

@@ -24,7 +24,7 @@ type leftovers struct {
 	move func(scope, description string, pids []int) error
 }
 
-// realLeftovers are those of notifiers, or all others.
+// realLeftovers are the leftovers of notifiers, or all others.
 func realLeftovers(notifiers bool) leftovers {
 	return leftovers{
 		look: func() ([]host.Leftover, error) {
@@ -33,7 +33,7 @@ func realLeftovers(notifiers bool) leftovers {
 				return (l.Getenv("DLM_EVENT") != "") != notifiers
 			})
 			if len(these) == 0 && len(found) > 0 {
-				err = nil // it is about the others
+				err = nil // the error is about the others
 			}
 			return these, err
 		},
@@ -43,8 +43,8 @@ func realLeftovers(notifiers bool) leftovers {
 	}
 }
 
-// handle lists them, and if they are to be kept moves each hook's to a scope of their own. The error says what could
-// not be moved.
+// handle lists the leftovers. If they are to be kept, it moves those of each hook to a scope of their own. The error
+// says what could not be moved.
 func (l leftovers) handle(keep bool) (all []workflow.Leftover, err error) {
 	const tries = 5 // a process may end or start another while it is moved
 	for range tries {
@@ -75,7 +75,7 @@ func (l leftovers) handle(keep bool) (all []workflow.Leftover, err error) {
 		}
 	}
 	if err == nil {
-		err = errors.New("what hooks left running starts processes faster than they can be moved out of this unit")
+		err = errors.New("processes that hooks left running start others faster than they can be moved out of this unit")
 	}
 	return all, err
 }
@@ -92,7 +92,7 @@ func origin(l host.Leftover) string {
 	return ""
 }
 
-// byOrigin puts those together that come from the same place.
+// byOrigin groups leftovers by their origin.
 func byOrigin(found []host.Leftover) (groups [][]host.Leftover) {
 	slices.SortStableFunc(found, func(a, b host.Leftover) int { return cmp.Compare(origin(a), origin(b)) })
 	for i, one := range found {

@@ -38,7 +38,7 @@ type notifiers struct {
 	refused                     string // why they were not called the last time; empty if they were
 
 	atWork sync.Mutex
-	called bool // some notifier was
+	called bool // whether any notifier was called
 	over   bool // nobody is told any more
 }
 
@@ -105,7 +105,7 @@ func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
 }
 
 func listNotifiers(dir string, log hclog.Logger) ([]hook.Hook, error) {
-	found, err := hook.ListSafe(dir, log) // one that can't be executed keeps nobody from being told by the others
+	found, err := hook.ListSafe(dir, log) // a notifier that can't be executed must not silence the others
 	var unsafe *hook.UnsafeError
 	if errors.As(err, &unsafe) {
 		unsafe.Kind = "notifiers' directory"
@@ -177,8 +177,8 @@ func (n *notifiers) close() {
 	}
 }
 
-// keepRunning moves what notifiers left running, such as a mail that is being delivered, to where the end of this invocation doesn't kill
-// it.
+// keepRunning moves what notifiers left running, such as a mail that is being delivered, to where the end of this
+// invocation doesn't kill it.
 func (n *notifiers) keepRunning() {
 	moved, err := realLeftovers(true).handle(true)
 	for _, one := range moved {
@@ -186,7 +186,7 @@ func (n *notifiers) keepRunning() {
 			"left_by", one.Hook, "command", one.Command, "pid", one.PID, "scope", one.Scope)
 	}
 	if err != nil {
-		n.log.Warn("what notifiers left running could not be looked after; systemd kills it now", "error", err)
+		n.log.Warn("processes that notifiers left running could not be moved; systemd kills them now", "error", err)
 	}
 }
 

@@ -47,7 +47,8 @@ func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 	return *o
 }
 
-// keepOutcome writes how the invocation ended, unless it left everything as it was. Whatever goes wrong with that is worth a warning and no more.
+// keepOutcome writes how the invocation ended, unless it left everything as it was. If that fails, it is worth a
+// warning and no more.
 func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *watch.Watcher, why error) {
 	last := seen.Last()
 	result := ending(last, why)
@@ -94,7 +95,8 @@ func lookAtOutcome(ctx context.Context, s *standing.Standing, c *config.Config) 
 	}
 }
 
-// refusedNow is why a run could not begin, as far as that can be seen in its files. What this user may not see is no reason.
+// refusedNow is why a run could not begin, as far as that can be seen in its files. What this user may not see is no
+// reason.
 func refusedNow(c *config.Config) error {
 	if err := vetFiles(c); err != nil {
 		return err

@@ -31,8 +31,9 @@ const (
 	outcomesEnd      = "<!-- end: outcomes -->\n"
 )
 
-// happening is something that can happen to a run. It is made to happen on a host with a real program, files and processes, and a Foreman on
-// loopback; it returns how the invocation ended: an exit code, a signal, or nothing where none has ended.
+// happening is something that can happen to a run. It is made to happen on a host with a real program, files and
+// processes, and a Foreman on loopback; it returns how the invocation ended: an exit code, a signal, or nothing where
+// none has ended.
 type happening struct {
 	what string
 	make func(*outcomeHost) string
@@ -40,8 +41,8 @@ type happening struct {
 
 const (
 	says0, says1 = "#!/bin/sh\nexit 0\n", "#!/bin/sh\nexit 1\n"
-	// blocks waits in the hook until the test has seen it, and ends with the test's directory: it has a session of its own, and outlives a
-	// program that is killed.
+	// blocks waits in the hook until the test has seen it, and ends with the test's directory: it has a session of its
+	// own, and outlives a program that is killed.
 	blocks = "#!/bin/sh\n: >\"$(dirname \"$DLM_CONFIG\")/in-hook\"\nwhile [ -e \"$0\" ] && [ ! -e \"$(dirname \"$DLM_CONFIG\")/go-on\" ]; do sleep 0.02; done\n"
 )
 
@@ -141,7 +142,8 @@ var happenings = []happening{
 	}},
 }
 
-// TestOutcomes: what the program, the check, the events, the metrics and the fact say of everything that can happen is what the document says.
+// TestOutcomes: what the program, the check, the events, the metrics and the fact say of everything that can happen is
+// what the document says.
 func TestOutcomes(t *testing.T) {
 	text, err := os.ReadFile(outcomesDocument)
 	if err != nil {
@@ -191,7 +193,8 @@ func documented(t *testing.T, table, what string) string {
 	return ""
 }
 
-// outcomeHost is a host with a hook in each stage, which wants an update and no reboot, a notifier, metrics, and a Foreman.
+// outcomeHost is a host with a hook in each stage, which wants an update and no reboot, a notifier, metrics, and a
+// Foreman.
 type outcomeHost struct {
 	t           *testing.T
 	dir         string

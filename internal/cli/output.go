@@ -62,8 +62,8 @@ func whole(w io.Writer) io.Writer {
 	return w
 }
 
-// wrap breaks a line between words, so that no part is wider than width, if words are not. What does not fit goes
-// below the beginning of the last column, or is indented.
+// wrap breaks a line between words, so that no part is wider than width, unless a single word is. What does not fit
+// goes below the beginning of the last column, or is indented.
 func wrap(line string, width int) string {
 	line, end := strings.CutSuffix(line, "\n")
 	if columns(line) > width {
@@ -77,7 +77,7 @@ func wrap(line string, width int) string {
 
 func wrapped(words []string, indent, width int) string {
 	var out strings.Builder
-	at, spaces := 0, -1 // the column that was reached, and what is before the next word
+	at, spaces := 0, -1 // the column that was reached, and how many spaces are before the next word
 	for i, word := range words {
 		spaces++
 		if word == "" {
@@ -98,8 +98,8 @@ func wrapped(words []string, indent, width int) string {
 	return out.String()
 }
 
-// hang is where the last column of a line begins, among those that begin at most there; two further in than the line
-// if it is the only one. Columns are two spaces apart or more.
+// hang is where the last column of a line begins. Columns that begin beyond most do not count; if there is only one, it
+// is two further in than the line. Columns are two spaces apart or more.
 func hang(line string, most int) int {
 	first := len(line) - len(strings.TrimLeft(line, " "))
 	last := first + 2

@@ -62,8 +62,8 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// TestNobodyReads runs every command, and asks each for help, into a pipe that nobody reads (`| head`): it does not complain, and its exit
-// code is what it would have been.
+// TestNobodyReads runs every command, and asks each for help, into a pipe that nobody reads (`| head`): it does not
+// complain, and its exit code is what it would have been.
 func TestNobodyReads(t *testing.T) {
 	arguments := map[string]string{
 		"hooks enable": " needs_update/dnf", "hooks disable": " needs_update/apt", "hooks run": " update", "history show": " last",
@@ -100,7 +100,8 @@ func TestNobodyReads(t *testing.T) {
 	}
 }
 
-// invoke runs a command on a host of its own, with somebody who reads its output or without, and returns its exit code and standard error.
+// invoke runs a command on a host of its own, with somebody who reads its output or without, and returns its exit code
+// and standard error.
 func invoke(t *testing.T, line string, read bool) (int, string) {
 	t.Helper()
 	dir := t.TempDir()

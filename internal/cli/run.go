@@ -32,7 +32,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 		Stderr: p.Stderr, Terminal: terminal, Journal: journal,
 	}
 	log, outputs, noLog := logging.New(options)
-	if noLog != nil { // to be told as any other reason for which no run can begin
+	if noLog != nil { // reported like any other reason why no run can begin
 		options.File, noLog = "", &configError{noLog}
 		if log, outputs, err = logging.New(options); err != nil {
 			return &configError{err}
@@ -97,7 +97,8 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	return err
 }
 
-// begin makes this the only invocation, if nobody else could change the files by which it is.
+// begin makes sure that this is the only invocation. It refuses if somebody else could change the files that this
+// depends on.
 func begin(c *config.Config) (*host.Instance, error) {
 	if err := vetFiles(c); err != nil {
 		var running *host.RunningError
@@ -115,7 +116,7 @@ func runSafely(p *Process, work *workflow.Workflow, log hclog.Logger, atBoot boo
 	return work.Run(p.Context, atBoot)
 }
 
-// catch, deferred, logs a panic and makes an error of it. Go would write it to standard error, which nobody may read.
+// catch, deferred, logs a panic and turns it into an error. Go would write it to standard error, which nobody may read.
 func catch(log hclog.Logger, err *error) {
 	if mistake := recover(); mistake != nil {
 		log.Error("internal error", "error", fmt.Sprint(mistake), "stack", string(debug.Stack()))

@@ -51,7 +51,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	if err != nil || !record.InProgress() || !record.Of(host.MachineID()) {
 		record = &state.Record{}
 	}
-	if cmd.Stage == string(state.NeedsUpdate) { // which is no run
+	if cmd.Stage == string(state.NeedsUpdate) { // a record with that stage means that there is no run
 		if err := p.forget(c, store, record); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
-// forget removes the record of a run, which history tells as abandoned.
+// forget removes the record of a run, which history then lists as abandoned.
 func (p *Process) forget(c *config.Config, store state.Store, record *state.Record) error {
 	if err := store.Clear(); err != nil {
 		return err

@@ -143,7 +143,7 @@ func lookAtReboot(ctx context.Context, s *standing.Standing, c *config.Config) {
 	s.SetBoot(state.Boot(boot))
 }
 
-// lookAtInhibitors looks who is in the way of a reboot; where there is no logind, nobody is.
+// lookAtInhibitors finds out who is in the way of a reboot; without logind, nobody is.
 func lookAtInhibitors(ctx context.Context, s *standing.Standing) {
 	if s.RebootPending != nil || s.Running && s.Stage == state.Reboot {
 		s.SetInhibitors(thisHost{log: hclog.NewNullLogger()}.Inhibitors(ctx))

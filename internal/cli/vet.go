@@ -11,8 +11,8 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// Vet looks for what `config check` would have told, and would cost the lock: the resume unit, the reboot command, and the tools of the hooks
-// that run after the update.
+// Vet looks for what `config check` would have warned of and what could leave the lock held for ever: the resume unit,
+// the reboot command, and the tools of the hooks that run after the update.
 func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
 	var found doubts
 	if _, err := findRebootCmd(h.config); err != nil {
@@ -42,9 +42,10 @@ func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
 	return warnings, vetState(h.config)
 }
 
-// vetState is an error if a boot empties the file system of the state: the run would be forgotten, and the lock held for ever.
+// vetState is an error if a boot empties the file system of the state: the run would be forgotten, and the lock held
+// for ever.
 func vetState(c *config.Config) error {
-	if c.BootIDFile != config.KernelBootID { // reboots are played, and empty nothing
+	if c.BootIDFile != config.KernelBootID { // reboots are simulated, and empty nothing
 		return nil
 	}
 	if kind := host.Emptied(filepath.Dir(c.State)); kind != "" {

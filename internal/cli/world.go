@@ -110,7 +110,7 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 	}
 }
 
-// isOther reports whether a path leads to another file than ours, which is still there.
+// isOther reports whether a path leads to a file that exists and is not ours.
 func isOther(ours, path string) bool {
 	if ours == path {
 		return false
@@ -158,13 +158,14 @@ func (s LockServer) Release(ctx context.Context, name string) error {
 	return meaningOnce(s.Client.Release(ctx, name))
 }
 
-// Identity is with what Foreman is asked.
+// Identity says which Foreman is asked, and under which name.
 func (s LockServer) Identity() workflow.Identity {
 	url, cn := s.Client.Identity()
 	return workflow.Identity{URL: url, CN: cn}
 }
 
-// meaningOnce is meaning for a request that was not tried again: files that don't fit may be in the middle of their renewal.
+// meaningOnce is meaning for a request that was not tried again: files that don't fit may be in the middle of their
+// renewal.
 func meaningOnce(err error) error {
 	if errors.Is(err, dlm.ErrCredentials) {
 		return &workflow.Unavailable{Why: trouble[dlm.ErrCredentials], Err: err}
@@ -283,7 +284,7 @@ func (h thisHost) Reboot() error {
 	}
 }
 
-// lastWords puts the last lines that a command wrote into one: systemctl says on several who is in the way.
+// lastWords joins the last lines that a command wrote: systemctl needs several to say who is in the way.
 func lastWords(lines []string) string {
 	const most = 5
 	return strings.Join(lines[max(0, len(lines)-most):], "; ")

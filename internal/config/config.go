@@ -1,7 +1,7 @@
 // Package config turns config.ini into a validated [Config].
 //
-// It reads the file as Python's configparser did for the program that this one replaces, so that an existing
-// file keeps its meaning, and it reports every problem of the file together. Whether hooks, keys and certificates exist and fit
+// It reads the file as Python's configparser did for the program that this one replaces, so that an existing file keeps
+// its meaning, and it reports every problem of the file together. Whether hooks, keys and certificates exist and fit
 // together is not its business: it only sees whether a path that looks like a mistake exists.
 package config
 
@@ -107,7 +107,7 @@ const (
 	required              // an error, and so is no such key
 )
 
-// KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another one, reboots are played.
+// KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another one, reboots are simulated.
 const KernelBootID = "/proc/sys/kernel/random/boot_id"
 
 // keys is the one list of what may stand in [main], bound to the fields of c.

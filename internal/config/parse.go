@@ -40,7 +40,8 @@ var (
 	commentSign = regexp.MustCompile(`(?:^|[\s\p{Z}])([#;].*)`)
 )
 
-// checkPlain refuses what other programs would strip from a value. Here it belongs to the value: a quoted lock_name is another lock.
+// checkPlain refuses what other programs would strip from a value. Here it belongs to the value: a quoted lock_name is
+// another lock.
 func checkPlain(text string) error {
 	if text != "" && strings.ContainsRune("\"'\u201c\u201d\u201e\u2018\u2019\u00ab", []rune(text)[0]) {
 		return fmt.Errorf("%q begins with a quote, which belongs to the value; leave the quotes out", text)
@@ -120,8 +121,8 @@ func checkURL(u *url.URL, text string) string {
 	return ""
 }
 
-// path makes a relative path absolute, against the working directory as the original did, and warns. A path may have quotes and comment
-// signs in it, if there is something of that name.
+// path makes a relative path absolute, against the working directory as the original did, and warns. A path may have
+// quotes and comment signs in it, if there is something of that name.
 func path(field *string) parser {
 	return func(text string) (string, error) {
 		abs, err := filepath.Abs(text)
@@ -156,8 +157,8 @@ func promFile(field *string) parser {
 // besideState stands for the default of a file whose place depends on that of the state file.
 const besideState = "history.jsonl beside state"
 
-// defaultHistory is beside the state file; in its default place if that one's value is wrong. A state of another name has a history of its
-// own: there may be several in a directory.
+// defaultHistory is beside the state file; in its default place if the value of state is wrong. A state file with
+// another name has a history of its own: there may be several in a directory.
 func (c *Config) defaultHistory() string {
 	const name = "history.jsonl"
 	if c.State == "" {

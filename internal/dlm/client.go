@@ -96,8 +96,8 @@ type Lock struct {
 	Updated time.Time
 }
 
-// Show asks for the lock's state. It asks again after trouble that may pass: no answer, one that is not Foreman's, a key and a certificate
-// that do not fit while they are renewed. ErrNoLock: there is no such lock yet.
+// Show asks for the lock's state. It asks again after trouble that may pass: no answer, one that is not Foreman's, a
+// key and a certificate that do not fit while they are renewed. ErrNoLock: there is no such lock yet.
 func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 	var err error
 	for try := 0; ; try++ {
@@ -151,7 +151,8 @@ func mayPass(err error) bool {
 	return errors.Is(err, ErrCredentials) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// Identity is the address that is asked, and the common name of the certificate that is shown there; empty if that can't be read.
+// Identity is the address that is asked, and the common name of the certificate that is shown there; empty if that
+// can't be read.
 func (c *Client) Identity() (url, cn string) {
 	if text, err := file.Read(c.tls.Cert, MaxPEM); err == nil {
 		cn = commonName(text)

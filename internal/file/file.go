@@ -1,5 +1,5 @@
-// Package file opens and reads files that a configuration names, whatever is in their place: nothing in it waits for another process
-// (a FIFO, a terminal), and nothing reads without end (a device).
+// Package file opens and reads files that a configuration names, whatever is in their place: nothing in it waits for
+// another process (a FIFO, a terminal), and nothing reads without end (a device).
 package file
 
 import (
@@ -18,10 +18,11 @@ var ErrNotRegular = errors.New("not a regular file")
 // ErrTooLong says that a file is longer than a file of its kind can be.
 var ErrTooLong = errors.New("too long")
 
-// Open opens a regular file for reading, or what a symbolic link at path leads to. The error is an *fs.PathError; it wraps
-// ErrNotRegular if something else is there. The caller closes the file.
+// Open opens a regular file for reading, or what a symbolic link at path leads to. The error is an *fs.PathError; it
+// wraps ErrNotRegular if something else is there. The caller closes the file.
 func Open(path string) (*os.File, error) {
-	// O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever (fifo(7)). It changes nothing for regular files.
+	// O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever (fifo(7)). It changes nothing for regular
+	// files.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
@@ -48,8 +49,8 @@ func kind(mode fs.FileMode) string {
 	return "a device"
 }
 
-// Read returns the content of a regular file of at most most bytes. The error is an *fs.PathError; it wraps ErrNotRegular or ErrTooLong
-// where that is the reason.
+// Read returns the content of a regular file of at most most bytes. The error is an *fs.PathError; it wraps
+// ErrNotRegular or ErrTooLong where that is the reason.
 func Read(path string, most int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {

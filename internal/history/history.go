@@ -106,8 +106,8 @@ func (f File) Read() (runs []Run, skipped int, err error) {
 	return runs, skipped, nil
 }
 
-// Add writes a run's line. The file is replaced as a whole: after a power cut it is the old or the new one. Two configurations of a host
-// may share it: who adds to it first lets the other wait.
+// Add writes a run's line. The file is replaced as a whole: after a power cut it is the old or the new one. Two
+// configurations of a host may share it: the second one to add a line waits for the first.
 func (f File) Add(run Run) error {
 	defer f.alone()()
 	line, err := json.Marshal(run)
@@ -134,8 +134,9 @@ func (f File) Add(run Run) error {
 // patience is how long another process may take to add its line.
 const patience = 3 * time.Second
 
-// alone keeps other processes from adding lines until done is called, by a lock on the directory: the file itself is another one after
-// each. Where that can't be had (NFS locks no directory, somebody else holds it), a line may be lost and the run matters more.
+// alone keeps other processes from adding lines until done is called. It locks the directory, since each new line
+// replaces the file itself. If the lock can't be had (NFS locks no directory, or somebody else holds it), a line may be
+// lost: the run matters more.
 func (f File) alone() (done func()) {
 	dir := flock.New(filepath.Dir(f.Path), flock.SetFlag(os.O_RDONLY|unix.O_DIRECTORY))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

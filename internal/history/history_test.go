@@ -60,7 +60,8 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// TestShared: two configurations of a host that share a history lose no run of each other. For a lock, each opening is another process.
+// TestShared: two configurations of a host that share a history lose no run of each other. For a lock, each opening is
+// another process.
 func TestShared(t *testing.T) {
 	file := File{filepath.Join(t.TempDir(), "history")}
 	var all sync.WaitGroup

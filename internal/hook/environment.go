@@ -10,8 +10,8 @@ import (
 // defaultPath is what a hook searches for commands if the invocation has no PATH.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// notForHooks are variables that say something of the invocation, and that a hook must not take for its own. An
-// underscore at the end stands for all that begin so.
+// notForHooks are variables that say something about the invocation, and that a hook must not take for its own. An
+// underscore at the end stands for all names that begin so.
 var notForHooks = []string{
 	// What systemd tells the main process of a service, and nobody else (sd_notify(3), systemd.exec(5)).
 	"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID",
@@ -21,7 +21,7 @@ var notForHooks = []string{
 	// night. sudo's own say whose session it was.
 	"TERM", "COLORTERM", "COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_", "SUDO_",
 	"XDG_SESSION_", "XDG_RUNTIME_DIR", "XDG_SEAT", "XDG_VTNR", "DBUS_SESSION_BUS_ADDRESS",
-	// Of the shell that was left: a process in "/" has others.
+	// The working directories of the shell that started the run: a process in "/" has others.
 	"PWD", "OLDPWD",
 }
 
@@ -59,8 +59,8 @@ func findAccount(uid int, passwd string) account {
 }
 
 // environment adds extra to base for a process in "/", so that it finds the same by hand and under systemd, which sets
-// no HOME for root's services. It leaves out notForHooks and what is not ours to pass on as DLM_*, and adds what is
-// missing or empty of PATH and of the account.
+// no HOME for root's services. It leaves out notForHooks, and DLM_* variables that are not ours. It sets PATH and the
+// variables of the account if they are missing or empty.
 func environment(base, extra []string, who account) []string {
 	env := make([]string, 0, len(base)+len(extra)+6)
 	has := map[string]bool{}
@@ -76,7 +76,7 @@ func environment(base, extra []string, who account) []string {
 		{"PATH", defaultPath}, {"HOME", who.home}, {"USER", who.name}, {"LOGNAME", who.name}, {"SHELL", who.shell},
 	} {
 		if !has[missing[0]] {
-			env = append(env, missing[0]+"="+missing[1]) // of an entry that comes twice exec.Cmd takes the last
+			env = append(env, missing[0]+"="+missing[1]) // exec.Cmd takes the last entry of each name
 		}
 	}
 	return append(env, "PWD=/")

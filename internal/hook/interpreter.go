@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Environment is that of a hook, without what a stage adds.
+// Environment is the environment of a hook, without what a stage adds.
 func Environment() []string { return environment(os.Environ(), nil, self()) }
 
 // CheckInterpreter sees, without running it, whether the kernel finds what a hook's first line names, and env(1) what it is to look for in the
@@ -45,7 +45,8 @@ func (in interpreters) broken(h Hook, file string) []Offender {
 	return found
 }
 
-// noexec reports whether nothing on the file system of a path can be executed (mount(8)). It may be a bind mount: the device doesn't tell.
+// noexec reports whether nothing on the file system of a path can be executed (mount(8)). It may be a bind mount: the
+// device doesn't tell.
 func noexec(path string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0

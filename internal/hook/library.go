@@ -48,14 +48,14 @@ func (l Library) Description(stage, name string) string {
 	return escape([]byte(firstSentence(hook)))
 }
 
-// defaultNumber is that of a hook whose place in its stage does not matter.
+// defaultNumber is the number of a hook whose place in its stage does not matter.
 const defaultNumber = "50"
 
 // numberLine is in the comment at the beginning of a hook.
 var numberLine = regexp.MustCompile(`^# Number: ([0-9]{2})$`)
 
-// Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or can't be
-// read.
+// Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or
+// can't be read.
 func (l Library) Number(stage, name string) string {
 	hook, err := regular.Open(l.Path(stage, name))
 	if err != nil {

@@ -44,7 +44,7 @@ type Entry struct {
 	Skipped string
 	// Offenders are what somebody else could change; none if it is safe.
 	Offenders []Offender
-	// Broken is why a hook could not be executed; nothing if it can be.
+	// Broken is why a hook could not be executed; empty if it can be.
 	Broken []Offender
 	// Forgotten: an executable with the name of a leftover.
 	Forgotten bool
@@ -55,8 +55,8 @@ func (e Entry) Disabled() bool { return e.Skipped == notExecutable }
 
 const notExecutable = "not executable"
 
-// Entries looks at everything in dir, in byte order of the names. Of a hook it reads the first line, and runs nothing. The error, an
-// *UnsafeError, is about dir itself.
+// Entries looks at everything in dir, in byte order of the names. It reads the first line of each hook, and runs
+// nothing. The error, an *UnsafeError, is about dir itself.
 func Entries(dir string) ([]Entry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -82,7 +82,8 @@ func Entries(dir string) ([]Entry, error) {
 	return entries, nil
 }
 
-// entry looks at one entry of a directory, which leads to real, and leaves out what is known to be wrong with the directory itself.
+// entry looks at one entry of a directory, which leads to real, and leaves out what is known to be wrong with the
+// directory itself.
 func (v vetter) entry(h Hook, real string, known []Offender) Entry {
 	at := v.walk(h.Path)
 	at.offenders = slices.DeleteFunc(at.offenders, func(o Offender) bool {
@@ -107,8 +108,8 @@ func (v vetter) entry(h Hook, real string, known []Offender) Entry {
 	return e
 }
 
-// copyHere is what is wrong on the way to a hook. A directory that a link leads through may be a home, or have another use: it is not to be
-// changed, but the script copied into the stage directory, which is real.
+// copyHere returns what is wrong on the way to a hook. A directory that a link leads through may be a home, or have
+// another use. So the advice is not to change it, but to copy the script into the stage directory, which is real.
 func copyHere(h Hook, at place, real string) []Offender {
 	outside := func(o Offender) bool { return filepath.Dir(o.Path) != real }
 	through := func(o Offender) bool { return outside(o) && o.Path != at.path }
@@ -123,14 +124,16 @@ func copyHere(h Hook, at place, real string) []Offender {
 	return at.offenders
 }
 
-// List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a warning if it is an executable with a
-// leftover's name, at info if it is a file that only lacks the permission to be executed, else at debug.
+// List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a warning if it is an
+// executable with a leftover's name, at info if it is a file that only lacks the permission to be executed, else at
+// debug.
 //
-// The error is an *UnsafeError that names every offender: hooks and directories that somebody else could change, links that lead nowhere,
-// hooks that can't be executed (no #!, no such interpreter, a noexec mount), and a dir that is missing or is no directory.
+// The error is an *UnsafeError that names every offender: hooks and directories that somebody else could change, links
+// that lead nowhere, hooks that can't be executed (no #!, no such interpreter, a noexec mount), and a dir that is
+// missing or is no directory.
 func List(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, true) }
 
-// ListSafe is List for a directory in which one that can't be executed is no reason to do without the others.
+// ListSafe is List for a directory in which a file that can't be executed is no reason to do without the others.
 func ListSafe(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, false) }
 
 func listHooks(dir string, log hclog.Logger, working bool) ([]Hook, error) {

@@ -79,9 +79,9 @@ func round(d time.Duration) time.Duration {
 	return d.Round(time.Second / 10)
 }
 
-// Run runs a hook of a stage and blocks until it has ended. The hook gets no arguments, and env (KEY=VALUE)
-// added to the environment of this process. What it writes is logged while it runs. A logger that fails doesn't trouble it; one that
-// blocks delays neither Timeout nor Kill, and Run returns a few seconds after those.
+// Run runs a hook of a stage and blocks until it has ended. The hook gets no arguments, and env (KEY=VALUE) added to
+// the environment of this process. What it writes is logged while it runs. A logger that fails doesn't trouble it; one
+// that blocks delays neither Timeout nor Kill, and Run returns a few seconds after those.
 func (r *Runner) Run(stage string, h Hook, env []string) Result {
 	said := r.scribe()
 	defer said.close()
@@ -159,8 +159,8 @@ func (r *Runner) run(said *scribe, key, name, path string, argv, env []string) R
 	cmd := &exec.Cmd{
 		Path: path, Args: argv, Dir: "/", Env: environment(os.Environ(), env, self()),
 		Stdin: input, Stdout: ends[0], Stderr: ends[1], // files, so that exec copies nothing
-		// A session of its own has no terminal: reading /dev/tty is an error then. With ours, and in the background of it, it would
-		// stop the hook (SIGTTIN).
+		// A session of its own has no terminal: reading /dev/tty is an error then. In our session the hook would be in
+		// the background, and reading would stop it (SIGTTIN).
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if !r.noPidfd {
@@ -249,7 +249,8 @@ func (p *process) over() bool {
 	return p.phase.Load() == finished
 }
 
-// guard ends the process when its time is over, or when the runner is told to, and says so. The returned function takes the guard away.
+// guard ends the process when its time is over, or when the runner is told to, and says so. The returned function takes
+// the guard away.
 func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off func()) {
 	pgid := p.cmd.Process.Pid
 	var warned sync.WaitGroup
@@ -278,8 +279,8 @@ func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off fu
 	return func() { stopTimer(); stopKill(); warned.Wait() }
 }
 
-// killRest gives KILL to what is left of the process group after the grace. Nobody is told when a group becomes empty, so
-// it is looked at now and then: its leader may have gone long before the rest.
+// killRest gives KILL to what is left of the process group after the grace. Nobody is told when a group becomes empty,
+// so it is looked at now and then: its leader may have gone long before the rest.
 func (r *Runner) killRest(pgid int) {
 	grace := orDefault(r.Grace, defaultGrace)
 	if !groupGone(pgid, grace) {

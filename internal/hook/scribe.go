@@ -29,7 +29,7 @@ type entry struct {
 	pairs []any
 }
 
-// scribe returns one for a process that begins now. The caller must close it.
+// scribe returns a scribe for a process that begins now. The caller must close it.
 func (r *Runner) scribe() *scribe {
 	late, giveUp := context.WithCancel(context.Background())
 	s := &scribe{queue: make(chan entry, scribeQueue), written: make(chan struct{}), late: late}

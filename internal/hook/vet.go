@@ -79,8 +79,8 @@ func newVetter() vetter {
 	return vetter{[]uint32{0, uint32(os.Geteuid())}, interpreters{Environment(), map[string]error{}}}
 }
 
-// stageDir vets the stage directory and all above it, and adds what is wrong to found. It returns where dir leads, and whether there is a
-// directory to be read.
+// stageDir vets the stage directory and all above it, and adds what is wrong to found. It returns where dir leads, and
+// whether there is a directory to be read.
 func (v vetter) stageDir(dir string, found *UnsafeError) (real string, readable bool) {
 	at := v.walk(dir)
 	found.add(advise(at.offenders, elsewhere)...)
@@ -106,7 +106,7 @@ func (v vetter) stageDir(dir string, found *UnsafeError) (real string, readable 
 // elsewhere is the advice about a directory that is not to be changed for our sake.
 const elsewhere = "leave it as it is, and name another place in the configuration, below directories that belong to root"
 
-// advise says what to do about those that no command is known for.
+// advise says what to do about offenders for which no command is known.
 func advise(offenders []Offender, what string) []Offender {
 	for i, o := range offenders {
 		if o.Fix == "" {
@@ -183,8 +183,8 @@ func split(path string) []string {
 	return names
 }
 
-// check says what is wrong with the owner and the mode of one file. A link has no mode of its own. There is no command for a directory that
-// is somebody else's home, or that is only on the way: it has another use.
+// check says what is wrong with the owner and the mode of one file. A link has no mode of its own. There is no command
+// for a directory that is somebody else's home, or that is only on the way: it has another use.
 func (v vetter) check(path string, info fs.FileInfo, ancestor bool) (Offender, bool) {
 	uid := info.Sys().(*syscall.Stat_t).Uid
 	link := info.Mode()&fs.ModeSymlink != 0

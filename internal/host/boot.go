@@ -28,8 +28,8 @@ type Boot struct {
 	PIDNamespace uint64
 }
 
-// ReadBoot reads the identity of the current boot: the boot id from bootIDFile (see random(4)), the start time of
-// PID 1 in clock ticks, which differs from boot to boot in a container that shares the boot id of its host, the PID namespace
+// ReadBoot reads the identity of the current boot: the boot id from bootIDFile (see random(4)), the start time of PID 1
+// in clock ticks, which differs from boot to boot in a container that shares the boot id of its host, the PID namespace
 // that this is about, and systemd's SoftRebootsCount (systemd 256 and later), since a soft reboot keeps both.
 func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
 	content, err := file.Read(bootIDFile, maxSmall)
@@ -45,8 +45,8 @@ func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
 	return boot, nil
 }
 
-// InitialPIDNamespace is the inode of the PID namespace that a kernel boots with: PROC_PID_INIT_INO of its include/linux/proc_ns.h. A
-// container has another.
+// InitialPIDNamespace is the inode of the PID namespace that a kernel boots with: PROC_PID_INIT_INO of its
+// include/linux/proc_ns.h. A container has another.
 const InitialPIDNamespace = 0xEFFFFFFC
 
 // pidNamespace is 0 if it is not known.
@@ -67,9 +67,10 @@ func ownSession() int {
 // inits are the names of those programs that boot a host or a container, and that nobody starts for a single command.
 var inits = []string{"systemd", "init", "openrc-init", "runit", "dinit"}
 
-// initStart is when the init of this host or container was started, in clock ticks. It is an error, which says what PID 1 is, if that is no
-// init: in a PID namespace that is made for each invocation (unshare -pf, a container for each run), PID 1 is this process, or the shell or the
-// like that started it, and it has our session: what an init starts has one of its own (setsid(2)).
+// initStart is when the init of this host or container was started, in clock ticks. If PID 1 is no init, the error says
+// what it is. In a PID namespace that is made for each invocation (unshare -pf, a container for each run), PID 1 is
+// this process, or the shell or the like that started it, and it has our session. A process that an init starts has a
+// session of its own (setsid(2)).
 func initStart(proc string, pid, session int) (uint64, error) {
 	if self, err := os.Readlink(proc + "/self"); err != nil || self != strconv.Itoa(pid) {
 		return 0, errors.New("/proc shows another PID namespace")
@@ -90,7 +91,8 @@ func initStart(proc string, pid, session int) (uint64, error) {
 	return start, nil
 }
 
-// CheckInit is an error if this is a container of which it can't be told whether it was rebooted: nothing but the kernel's boot id counts.
+// CheckInit returns an error if this is a container and a reboot of the container alone would not show: then only the
+// kernel's boot id counts.
 func CheckInit() error {
 	if pidNamespace() == InitialPIDNamespace {
 		return nil
@@ -167,8 +169,8 @@ func MachineID() string {
 	return id
 }
 
-// MachineIDIsTransient reports whether the next boot has another machine id: where /etc can't be written, systemd makes one in /run and mounts
-// it over the file.
+// MachineIDIsTransient reports whether the next boot has another machine id: where /etc can't be written, systemd makes
+// one in /run and mounts it over the file.
 func MachineIDIsTransient() bool {
 	m, err := mountOf(machineID)
 	return err == nil && m.point == machineID && m.volatile() || Emptied(machineID) != ""

@@ -253,7 +253,8 @@ func TestNotify(t *testing.T) {
 	status.Show("nor this")
 }
 
-// TestNotifyUnread: a socket that nobody reads holds nobody up, and whoever reads it after all hears the last sentence last.
+// TestNotifyUnread: a socket that nobody reads holds nobody up, and whoever reads it after all hears the last sentence
+// last.
 func TestNotifyUnread(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

@@ -34,10 +34,8 @@ func (l Leftover) Getenv(key string) string {
 
 // Leftovers returns the processes that systemd kills when this program ends, by pid: those in the control group of the
 // unit whose main process this is, but for what this program itself still waits for. It is empty for a run by hand. A
-// process that is about to end is given a moment.
-//
-// Where there is none only a few files of the kernel are read; otherwise systemd is asked, for 5 s at most. With an
-// error come those that may be leftovers.
+// process that is about to end is given a moment. If there are none, only a few files of the kernel are read; otherwise
+// systemd is asked, for 5 s at most. Together with an error it returns the processes that may be leftovers.
 func Leftovers(ctx context.Context) ([]Leftover, error) {
 	k := kernel{
 		proc: "/proc", cgroups: "/sys/fs/cgroup", self: os.Getpid(), parent: os.Getppid(),
@@ -76,7 +74,8 @@ func (k kernel) leftovers(ctx context.Context) ([]Leftover, error) {
 		environ, _ := os.ReadFile(k.file(pid, "environ")) // it may be gone, or refuse to tell
 		found = append(found, Leftover{pid, k.command(pid), environ})
 	}
-	// Without logind a shell is in the service of the sshd that started it, and so is a program that it started and left.
+	// Without logind a shell is in the service of the sshd that started it. So is a program that the shell started and
+	// left.
 	unit := filepath.Base(group)
 	switch main, err := k.mainPID(ctx, unit); {
 	case err != nil:
@@ -92,7 +91,7 @@ func (k kernel) leftovers(ctx context.Context) ([]Leftover, error) {
 func (k kernel) controlGroup() (string, error) {
 	content, err := os.ReadFile(filepath.Join(k.proc, "self/cgroup"))
 	if err != nil {
-		return "", fmt.Errorf("read the own control group: %w", err)
+		return "", fmt.Errorf("read our own control group: %w", err)
 	}
 	prefix, root := "0::", k.cgroups
 	_, err = os.Stat(filepath.Join(root, "cgroup.controllers"))
@@ -108,8 +107,8 @@ func (k kernel) controlGroup() (string, error) {
 	return "", nil
 }
 
-// strangers are the processes of a control group, and of those below it, that are neither this program nor descend from
-// it: their parent has left them.
+// strangers are the processes of a control group, and of those below it, that are neither this program nor its
+// descendants: their parent has ended.
 func (k kernel) strangers(group string) ([]int, error) {
 	pids, err := processes(group)
 	if err != nil {
@@ -143,7 +142,7 @@ func processes(group string) ([]int, error) {
 
 // descends reports whether a process is this program's child, or a child's child; also if it is gone, or a zombie.
 func (k kernel) descends(pid int) bool {
-	for range 1000 { // what is read one after the other may be a circle
+	for range 1000 { // the files are read one after the other, so the answers may form a circle
 		stat, err := os.ReadFile(k.file(pid, "stat"))
 		end := bytes.LastIndexByte(stat, ')') // the command's name before it can hold anything
 		if err != nil || end < 0 {

@@ -69,8 +69,8 @@ func parseMount(line, id string) (mount, bool) {
 	return m, true
 }
 
-// volatile reports whether a boot empties it: it is in memory. Where the upper directory of an overlay can't be seen, it is taken to be on a
-// disk, as in most containers.
+// volatile reports whether a boot empties it: it is in memory. Where the upper directory of an overlay can't be seen,
+// it is taken to be on a disk, as in most containers.
 func (m mount) volatile() bool {
 	switch m.kind {
 	case "tmpfs", "ramfs", "rootfs":
@@ -82,8 +82,8 @@ func (m mount) volatile() bool {
 	return strings.HasPrefix(m.source, "/dev/zram") || strings.HasPrefix(m.source, "/dev/ram")
 }
 
-// Emptied is the kind of file system that an existing path is on, if a boot of this host empties that; empty if not, or if it can't be told.
-// A part of a bigger file system, which a container is given, outlives a boot of the container.
+// Emptied is the kind of file system that an existing path is on, if a boot of this host empties that; empty if not, or
+// if it can't be told. A part of a bigger file system, which a container is given, outlives a boot of the container.
 func Emptied(path string) string {
 	m, err := mountOf(path)
 	if err != nil || !m.volatile() || m.root != "/" && pidNamespace() != InitialPIDNamespace {

@@ -7,8 +7,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Status shows sentences in `systemctl status`. Without systemd, or in a unit whose NotifyAccess doesn't allow it, nothing happens:
-// nobody depends on it. A goroutine of its own sends them: a socket whose queue is full blocks until systemd reads (unix(7)).
+// Status shows sentences in `systemctl status`. Without systemd, or in a unit whose NotifyAccess doesn't allow it,
+// nothing happens: nobody depends on it. A goroutine of its own sends them: a socket whose queue is full blocks until
+// systemd reads (unix(7)).
 type Status struct {
 	mu     sync.Mutex
 	newest chan string   // that was not sent yet; nil once closed
@@ -29,7 +30,8 @@ func (s *Status) send(sentences <-chan string) {
 	}
 }
 
-// Show may be called by any goroutine, and never blocks: a sentence that still waits to be sent makes place for the new one.
+// Show may be called by any goroutine, and never blocks: a sentence that still waits to be sent makes room for the new
+// one.
 func (s *Status) Show(sentence string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +45,7 @@ func (s *Status) Show(sentence string) {
 	s.newest <- sentence
 }
 
-// statusPatience is for how long Close waits until systemd takes the last sentence.
+// statusPatience is how long Close waits until systemd takes the last sentence.
 const statusPatience = time.Second
 
 // Close gives the last sentence some time to be sent.

@@ -48,7 +48,8 @@ func (s sink) admit() bool {
 	return ok
 }
 
-// close lets the output have what is queued, as long as it takes anything, and reports whether nothing is written any more.
+// close lets the output have what is queued, as long as it takes anything, and reports whether nothing is written any
+// more.
 func (s sink) close() bool {
 	if s.queue == nil {
 		return true

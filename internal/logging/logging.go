@@ -37,12 +37,12 @@ type Options struct {
 	now func() time.Time // the clock, for tests; nil: time.Now
 }
 
-// New opens the outputs and returns a logger that may be used concurrently. Closing is for the end: it waits some seconds until all is
-// written, and what is logged later is lost.
+// New opens the outputs and returns a logger that may be used concurrently. Closing is for the end: it waits some
+// seconds until all is written, and what is logged later is lost.
 //
-// A level that there is not, or a file that can't be opened, is an error which names it. Later no
-// output stops the program: lines that a full disk doesn't take are lost, which Stderr is told once. So are lines that nobody
-// reads (a full pipe, a journal or a file system that hangs): the next one that gets through says how many.
+// A level that there is not, or a file that can't be opened, is an error which names it. Later no output stops the
+// program: lines that a full disk doesn't take are lost, which Stderr is told once. So are lines that nobody reads (a
+// full pipe, a journal or a file system that hangs): the next one that gets through says how many.
 func New(o Options) (hclog.Logger, io.Closer, error) {
 	level, err := ParseLevel(o.Level)
 	if err != nil {
@@ -102,11 +102,11 @@ func (o Options) openFile(report func(error)) (*daily, error) {
 	case r := <-opened:
 		return r.file, r.err
 	case <-timer.C:
-		return nil, fmt.Errorf("open log file %s: not over within %s, as if its disk hung", o.File, mostOpening)
+		return nil, fmt.Errorf("open log file %s: not finished within %s, as if its disk hung", o.File, mostOpening)
 	}
 }
 
-// mostOpening bounds how long the log file's disk may take for it.
+// mostOpening bounds how long the log file's disk may take to open it.
 const mostOpening = 10 * time.Second
 
 // output is a sink that writes to out in a format.
@@ -188,7 +188,7 @@ type closers []struct {
 	out  io.Closer
 }
 
-// Close leaves an output alone that hangs: to close it could hang too.
+// Close does not touch an output that hangs: closing it could hang too.
 func (c closers) Close() error {
 	var errs []error
 	for _, one := range c {

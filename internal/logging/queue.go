@@ -9,15 +9,17 @@ import (
 const (
 	mostQueued = 512 << 10 // bytes that wait for an output; each line counts with what it costs in memory
 	perLine    = 64        // bytes that a line costs beyond its text
-	atOnce     = 4 << 10   // bytes that are written at once: a pipe takes and gives such pages, and whoever reads slowly shows by each
-	// unread is how long an output may take nothing before lines are lost: longer than a disk or a journal that is busy needs.
+	atOnce     = 4 << 10   // bytes that are written at once: a pipe passes on such pages, and each one shows that a slow reader still reads
+	// unread is how long an output may take nothing before lines are lost: longer than a disk or a journal that is busy
+	// needs.
 	unread = 3 * time.Second
 	// mostClosing is how long Close waits for an output that takes something now and then.
 	mostClosing = 30 * time.Second
 )
 
-// queue brings what is written to an output that may block, by a goroutine of its own. Whoever writes more than an output takes waits for
-// it as long as it takes anything at all: the output of a hook is held up, not lost. An output that nobody reads holds nobody up.
+// queue passes on what is written to an output that may block, in a goroutine of its own. Whoever writes more than the
+// output takes must wait, as long as the output takes anything at all: the output of a hook is held up, not lost. An
+// output that nobody reads holds nobody up.
 type queue struct {
 	out io.Writer
 
@@ -26,7 +28,7 @@ type queue struct {
 	size   int           // of the lines, and of what is being written
 	taken  int           // of what is being written
 	lost   int           // lines, since the last one that got through
-	dead   bool          // it has taken nothing for too long, and since then
+	dead   bool          // the output has taken nothing for too long, and nothing since then
 	closed bool          // nothing is queued any more
 	work   chan struct{} // has an element if the goroutine may find something to do
 	took   chan struct{} // closed when the output has taken something; nil if nobody waits for that
@@ -39,8 +41,8 @@ func newQueue(out io.Writer) *queue {
 	return q
 }
 
-// admit reports whether the output takes one more line now, and if so, how many were lost before. It waits while there is no room, and
-// the output takes something now and then.
+// admit reports whether the output takes one more line now, and if so, how many were lost before. It waits while there
+// is no room, and the output takes something now and then.
 func (q *queue) admit() (lost int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -107,8 +109,8 @@ func (q *queue) write() {
 	}
 }
 
-// take moves the next lines to batch, whole ones. It says by this that what it took before is written. more: there are some, or some may
-// come.
+// take moves the next whole lines to batch. To call it again means that the batch before is written. more: there are
+// lines, or some may come.
 func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -131,7 +133,7 @@ func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	return batch, len(q.lines) > 0 || !q.closed
 }
 
-// flush waits until all is written, and reports whether that was so. It doesn't wait for an output that takes nothing.
+// flush waits until all is written, and reports whether it is. It doesn't wait for an output that takes nothing.
 func (q *queue) flush() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -143,7 +145,8 @@ func (q *queue) flush() bool {
 	return true
 }
 
-// close ends the goroutine, and reports whether it has ended. If not, it is in the middle of a write, and what is queued is lost.
+// close ends the goroutine, and reports whether it has ended. If not, it is in the middle of a write, and what is
+// queued is lost.
 func (q *queue) close() bool {
 	q.mu.Lock()
 	q.closed, q.lines = true, nil

@@ -62,8 +62,8 @@ func queued(out io.Writer) (hclog.Logger, sink) {
 // long is a line of some length; 512 KiB of them are less than 400.
 func long(i int) string { return strconv.Itoa(i) + strings.Repeat("x", 2000) }
 
-// TestUnread: an output that nobody reads holds whoever logs up for a moment, once, and the end of the program likewise. What it loses
-// is told as soon as somebody reads.
+// TestUnread: an output that nobody reads holds whoever logs up for a moment, once, and the end of the program
+// likewise. What it loses is told as soon as somebody reads.
 func TestUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newPipe()

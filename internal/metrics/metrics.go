@@ -52,7 +52,7 @@ type Snapshot struct {
 type Last struct {
 	Invocation time.Time // when the last one began
 	Success    time.Time // when the last one that succeeded ended
-	First      time.Time // when the first one began that is known of
+	First      time.Time // when the first one that is known began
 	Result     Result    // of the last one that ended
 	// Took is how many seconds each stage took when it was finished last.
 	Took map[state.Stage]float64

@@ -1,6 +1,6 @@
-// Package outcome keeps how the last invocation of `run` ended, in a small file beside the state. Most invocations leave nothing else behind:
-// those that found nothing to do, those that gave up, and those that failed before they could begin. It is for people and for monitoring;
-// nothing is decided by it.
+// Package outcome keeps how the last invocation of `run` ended, in a small file beside the state. Most invocations
+// leave nothing else behind: those that found nothing to do, those that gave up, and those that failed before they
+// could begin. It is for people and for monitoring; nothing is decided by it.
 package outcome
 
 import (
@@ -41,9 +41,11 @@ type Outcome struct {
 	Ended  time.Time `json:"ended"`
 	Result Result    `json:"result"`
 	Exit   int       `json:"exit"`
-	// Since is when the first of the invocations ended that have all ended like this one, with the same result and exit code.
+	// Since is when the first of the latest invocations ended that have all ended like this one, with the same result
+	// and exit code.
 	Since time.Time `json:"since"`
-	// First is when the first invocation ended that is on record, Success when the last one did that finished a run or found nothing to do.
+	// First is when the first invocation on record ended, Success when an invocation last finished a run or found
+	// nothing to do.
 	First   time.Time `json:"first"`
 	Success time.Time `json:"success,omitzero"`
 
@@ -66,7 +68,7 @@ type Left struct {
 	StageBegan time.Time   `json:"stage_began,omitzero"`
 }
 
-// Of is what tells a record from others; nil for a record that means that no run is in progress.
+// Of returns what tells a record from others; nil for a record that means that no run is in progress.
 func Of(record *state.Record) *Left {
 	if record == nil || record.Stage == state.NeedsUpdate {
 		return nil
@@ -74,7 +76,8 @@ func Of(record *state.Record) *Left {
 	return &Left{record.RunID, record.Stage, record.StageBegan}
 }
 
-// StillSo reports whether the record is the one that the invocation left: nobody has gone on with the run, or cleared it, since.
+// StillSo reports whether the record is the one that the invocation left: nobody has gone on with the run, or cleared
+// it, since.
 func (o Outcome) StillSo(record *state.Record) bool {
 	a, b := o.Left, Of(record)
 	if a == nil || b == nil {
@@ -109,7 +112,8 @@ type File struct{ Path string }
 // Beside is the file that belongs to a state file.
 func Beside(statePath string) File { return File{statePath + ".last"} }
 
-// size is the file's, in bytes, always: what it holds is padded, so that it can be replaced on a full disk without another block.
+// size is the file's, in bytes, always: what it holds is padded, so that it can be replaced on a full disk without
+// another block.
 const size = 4096
 
 // Read returns what the file says. No file gives nil and no error; whatever else can't be read, an error.
@@ -135,8 +139,8 @@ func (f File) Read() (*Outcome, error) {
 	return o, nil
 }
 
-// Write replaces the file, at once. Nothing is synced: a power cut may take it, and then nothing is known. On a full disk, which is one of the
-// outcomes to be told, what is there is overwritten in place.
+// Write replaces the file, at once. Nothing is synced: a power cut may take it, and then nothing is known. On a full
+// disk, which is one of the outcomes to be told, what is there is overwritten in place.
 func (f File) Write(o Outcome) error {
 	content, err := encode(o)
 	if err == nil {
@@ -153,7 +157,7 @@ func (f File) Write(o Outcome) error {
 	return nil
 }
 
-// encode makes the padded content. Of texts that are too long the end is cut off.
+// encode makes the padded content. It cuts the end off texts that are too long.
 func encode(o Outcome) ([]byte, error) {
 	o.Format, o.Error, o.Next = Format, cut(o.Error, 1500), cut(o.Next, 500)
 	if o.RebootDue != nil {
@@ -173,7 +177,7 @@ func encode(o Outcome) ([]byte, error) {
 	return append(b.Bytes(), bytes.Repeat([]byte(" "), size-b.Len())...), nil
 }
 
-// cut shortens a text to as many bytes at most, and says so.
+// cut shortens a text to at most that many bytes, and says so.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -204,8 +208,8 @@ func (f File) replace(content []byte) error {
 	return err
 }
 
-// overwrite writes into the file that is there, if it is this program's alone: in a directory that others can write to, the name may be that
-// of something else.
+// overwrite writes into the file that is there, if it is this program's alone: in a directory that others can write to,
+// the name may belong to something else.
 func (f File) overwrite(content []byte) error {
 	to, err := os.OpenFile(f.Path, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -99,8 +99,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestOverwrite is what happens on a full disk: only a file that is this program's is written to. The full disk itself is in
-// cmd/foreman-dlm-updater.
+// TestOverwrite is what happens on a full disk: only a file that is this program's is written to. The full disk itself
+// is in cmd/foreman-dlm-updater.
 func TestOverwrite(t *testing.T) {
 	content, err := encode(Outcome{Ended: at, Result: Failed})
 	if err != nil {

@@ -76,8 +76,8 @@ func (s *Standing) tell() (Code, string) {
 	return Idle, "nothing to do: no run in progress; " + s.Holder()
 }
 
-// unsaid is what could not be seen, without the reasons that the sentence has given already: what Foreman's absence or a certificate did to the
-// last run it often does to the look at the lock, too.
+// unsaid is what could not be seen, without the reasons that the sentence has given already: what Foreman's absence or
+// a certificate did to the last run it often does to the look at the lock, too.
 func (s *Standing) unsaid() []string {
 	texts := slices.Clone(s.Unseen)
 	for i, text := range texts {

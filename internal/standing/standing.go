@@ -83,10 +83,10 @@ type Last struct {
 	Ended  time.Time      `json:"ended"`
 	Result outcome.Result `json:"result"`
 	Exit   int            `json:"exit"`
-	// Since is when the first of those ended that have all ended like this, First when the first of all did.
+	// Since is when the first of the latest ones ended that have all ended like this, First when the first of all did.
 	Since time.Time `json:"since"`
 	First time.Time `json:"first"`
-	// Success is when the last one ended that had finished a run, or found nothing to do.
+	// Success is when one last finished a run, or found nothing to do.
 	Success *time.Time `json:"success,omitempty"`
 }
 
@@ -112,8 +112,8 @@ func (s *Standing) SetStopped(stop Stop) {
 	s.stop, s.Stopped, s.Next = stop, stop.Why, stop.Next
 }
 
-// SetLast takes over how the last invocation ended. It is to be called after SetRecord. What has been changed since, by an invocation that was
-// killed or by hand, counts more.
+// SetLast takes over how the last invocation ended. It is to be called after SetRecord. What has been changed since, by
+// an invocation that was killed or by hand, counts more.
 func (s *Standing) SetLast(o outcome.Outcome) {
 	s.Last = &Last{Ended: o.Ended, Result: o.Result, Exit: o.Exit, Since: o.Since, First: o.First, Success: known(o.Success)}
 	s.SetRebootDue(o.RebootDue)
@@ -265,7 +265,7 @@ func (s *Standing) WantedSince() *time.Time {
 	return s.WaitingSince
 }
 
-// FailingSince is when the first of the invocations ended that have all failed like the last one.
+// FailingSince is when the first of the latest invocations ended that have all failed like the last one.
 func (s *Standing) FailingSince() *time.Time {
 	if s.Last != nil && s.Last.Ended.Equal(s.stop.At) {
 		return &s.Last.Since

@@ -11,8 +11,8 @@ import (
 
 // Disk is the file system as a Store uses it. A test can put one in its place that fills up, fails, and loses power.
 type Disk interface {
-	// Read returns a file's content; fs.ErrNotExist if there is none; errNowhere, file.ErrNotRegular or file.ErrTooLong if it is
-	// something else.
+	// Read returns a file's content; fs.ErrNotExist if there is none; errNowhere, file.ErrNotRegular or file.ErrTooLong
+	// if it is something else.
 	Read(path string) ([]byte, error)
 	// Replace puts a file with this content, which is on the disk by then, in the place of the old one, at once. That the
 	// name stands for the new file may still be lost with the power, until SyncDir has returned.
@@ -56,13 +56,15 @@ func (hostDisk) Replace(path string, content []byte) error {
 	return err
 }
 
-// temporary is the one name that a new state has until it is complete: only one invocation writes it (Instance in package host). Any
-// number of names would have to be found again by a pattern, and the file of another state beside this one could match that.
+// temporary is the one name that a new state has until it is complete: only one invocation writes it (Instance in
+// package host). Any number of names would have to be found again by a pattern, and the file of another state beside
+// this one could match that.
 func temporary(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
 }
 
-// writeNew writes a file that is not there yet, to the disk. Not for everybody, as the log isn't: it holds what hooks have written.
+// writeNew writes a file that is not there yet, to the disk. Not for everybody, as the log isn't: it holds what hooks
+// have written.
 func writeNew(name string, content []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) // #nosec G302 G304 -- the group may read it
 	if err != nil {

@@ -48,7 +48,7 @@ type Record struct {
 	SetByHand time.Time `json:"set_by_hand,omitzero"`
 	// Lock is the name of the lock that this run asked for; it keeps it whatever the configuration says later.
 	Lock string `json:"lock,omitempty"`
-	// Taken is with what the lock was asked for; nil in a record of an earlier version.
+	// Taken says which server was asked for the lock, and under which name; nil in a record of an earlier version.
 	Taken *Taken `json:"taken,omitempty"`
 	// MachineID is /etc/machine-id of the host that wrote the record; empty where there is none.
 	MachineID string `json:"machine,omitempty"`
@@ -62,7 +62,8 @@ type Record struct {
 	Reboots int `json:"reboots,omitempty"`
 	// Rebooted is set once the host has been rebooted, asked for or not, after the run took the lock.
 	Rebooted bool `json:"rebooted,omitempty"`
-	// RebootDue is set where no hook could say whether a reboot is needed, and the run went on without one; nil: none is due.
+	// RebootDue is set where no hook could say whether a reboot is needed, and the run went on without one; nil: none
+	// is due.
 	RebootDue *RebootDue `json:"reboot_due,omitempty"`
 	// Error is why the stage was not finished; nil while it runs, and after a signal or a crash.
 	Error *Error `json:"error,omitempty"`
@@ -75,7 +76,8 @@ func (r Record) namesAreText() bool {
 	return !strings.ContainsFunc(r.RunID+r.Lock+r.MachineID, unicode.IsControl)
 }
 
-// InProgress reports whether there is a run to go on with: a record that names needs_update, of whichever machine, means the same as none.
+// InProgress reports whether there is a run to go on with: a record that names needs_update, of whichever machine,
+// means the same as none.
 func (r *Record) InProgress() bool { return r != nil && r.Stage != NeedsUpdate }
 
 // Of reports whether the record may be this machine's. An id that is not known proves nothing.
@@ -92,16 +94,19 @@ type Boot struct {
 	Init uint64 `json:"init,omitempty"`
 	// SoftReboots is systemd's SoftRebootsCount; nil where systemd has none or could not be asked.
 	SoftReboots *uint64 `json:"soft_reboots,omitempty"`
-	// PIDNamespace is the inode of the PID namespace in which Init was read. Zero: not known, as in a record of an earlier version.
+	// PIDNamespace is the inode of the PID namespace in which Init was read. Zero: not known, as in a record of an
+	// earlier version.
 	PIDNamespace uint64 `json:"pid_namespace,omitempty"`
 }
 
-// kernelsOwn is the PID namespace of a host that is no container: PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h.
+// kernelsOwn is the PID namespace of a host that is no container: PROC_PID_INIT_INO of the kernel's
+// include/linux/proc_ns.h.
 const kernelsOwn = 0xEFFFFFFC
 
-// Same reports whether a and b are the same boot: no part that both know differs. A part that only one of
-// them knows (systemd could not be asked) proves nothing. A container that boots gets a new PID namespace, and perhaps the old number; that of
-// the kernel stays, and a boot of it has another ID: so where one of them saw that one, a different PID 1 is that of a container.
+// Same reports whether a and b are the same boot: no part that both know differs. A part that only one of them knows
+// (systemd could not be asked) proves nothing. A container that boots gets a new PID namespace, and perhaps the old
+// number. The kernel's own namespace stays, and a boot of the kernel has another ID: so if a or b was seen there, a
+// different PID 1 is a container's.
 func (a Boot) Same(b Boot) bool {
 	switch {
 	case a.ID != b.ID:
@@ -125,7 +130,8 @@ type Asked struct {
 	Uptime time.Duration `json:"uptime_ns"`
 }
 
-// Taken is with what a run asked for its lock: another server or another name of this host tells nothing about that lock.
+// Taken says where a run asked for its lock, and under which name. What another server says, or the same one under
+// another name, tells nothing about that lock.
 type Taken struct {
 	// URL is foreman_url.
 	URL string `json:"url,omitempty"`
@@ -143,7 +149,7 @@ type RebootDue struct {
 	// Hook is the hook that could not find out, Message what it said.
 	Hook    string `json:"hook"`
 	Message string `json:"message"`
-	// Boot is the boot that would have ended: once the host is in another one nothing is due any more.
+	// Boot is the boot that a reboot would have ended: once the host is in another one, nothing is due any more.
 	Boot Boot `json:"boot"`
 }
 

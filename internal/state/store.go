@@ -118,8 +118,8 @@ func abridged(b []byte) string {
 // Save replaces the record, atomically and durably: after a power cut at any instant the file has the old
 // or the new content. When it returns nil, the new content is on the disk.
 //
-// A record that names needs_update means the same as no file: unless it tells of an error it is not written, and what an earlier
-// invocation left is removed. So a host that finds nothing to do syncs no disk.
+// A record that names needs_update means the same as no file: unless it tells of an error it is not written, and what
+// an earlier invocation left is removed. So a host that finds nothing to do syncs no disk.
 func (s Store) Save(r Record) error {
 	if r.Stage == NeedsUpdate && r.Error == nil {
 		return s.Clear()

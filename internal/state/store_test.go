@@ -208,7 +208,8 @@ func TestClearSweeps(t *testing.T) {
 	}
 }
 
-// TestSaveOverLeftovers: a file that a power cut left behind, or a link, is in nobody's way, and nothing is written where it leads.
+// TestSaveOverLeftovers: a file that a power cut left behind, or a link, is in nobody's way, and nothing is written
+// where it leads.
 func TestSaveOverLeftovers(t *testing.T) {
 	s := store(t, "absent")
 	dir := filepath.Dir(s.Path)
@@ -240,7 +241,8 @@ type idleDisk struct {
 func (d idleDisk) Replace(string, []byte) error { d.t.Error("the state is written"); return nil }
 func (d idleDisk) SyncDir(string) error         { d.t.Error("a directory is synced"); return nil }
 
-// TestNothingToDo: a run that is in needs_update is not kept, so a night with nothing to do costs no write. What an earlier one left goes.
+// TestNothingToDo: a run that is in needs_update is not kept, so a night with nothing to do costs no write. What an
+// earlier one left goes.
 func TestNothingToDo(t *testing.T) {
 	s := store(t, "absent")
 	idle := Store{Path: s.Path, Disk: idleDisk{t: t}}

@@ -38,8 +38,8 @@ type Event struct {
 	Run   string      `json:"run,omitempty"`
 	Lock  string      `json:"lock"`
 	Stage state.Stage `json:"stage,omitempty"`
-	// Hook is the hook that failed, Exit its exit code (-1: it had none), Output the last lines that it wrote. Of RebootDue, Hook is the one that
-	// could not find out, and Error what it said.
+	// Hook is the hook that failed, Exit its exit code (-1: it had none), Output the last lines that it wrote. Of
+	// RebootDue, Hook is the one that could not find out, and Error what it said.
 	Hook   string   `json:"hook,omitempty"`
 	Exit   int      `json:"exit,omitempty"`
 	Error  string   `json:"error,omitempty"`

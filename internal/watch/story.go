@@ -90,8 +90,9 @@ func (w *Watcher) resumes() []Kind {
 	return []Kind{Resumed}
 }
 
-// noAnswer: what Foreman did not answer is waited for: while the lock is being got, before a stage is resumed, and before the first hook of a
-// guarded stage. There the first look may be the only one: an invocation that has taken the lock itself goes on without an answer.
+// noAnswer: the run waits for Foreman to answer while the lock is being got, before a stage is resumed, and before the
+// first hook of a guarded stage. There the first look may be the only one: an invocation that has taken the lock itself
+// goes on without an answer.
 func (w *Watcher) noAnswer() (kinds []Kind) {
 	rebooting := w.record != nil && w.record.Asked != nil && w.record.Stage == state.PostUpdate
 	if w.record == nil || w.saving || rebooting || w.open != nil && w.open.Stage != state.LockGet && (w.atWork || !workflow.Guarded(w.open.Stage)) {
@@ -187,7 +188,8 @@ func (w *Watcher) reopenStage() {
 	w.story.Steps = w.story.Steps[:last]
 }
 
-// finishesWithoutReboot reports whether the run that finishes may have needed a reboot. If its hooks have said that it did not, none is due any more.
+// finishesWithoutReboot reports whether the run that finishes may have needed a reboot. If its hooks have said that it
+// did not, none is due any more.
 func (w *Watcher) finishesWithoutReboot() bool {
 	due := stillDue(w.last.RebootDue, w.boot)
 	asked := slices.ContainsFunc(w.story.Steps, func(step state.Step) bool {

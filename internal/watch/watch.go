@@ -74,8 +74,8 @@ type Options struct {
 	See Listener
 	// Next says what to do about an invocation that ended with an error.
 	Next func(error) string
-	// Later reports whether an invocation that ended with this error has nothing wrong with it, and the next one tries again: the same
-	// decision as the exit code's. Nil: by what the workflow says of it.
+	// Later reports whether an invocation that ended with this error has nothing wrong with it, and the next one tries
+	// again: the same decision as the exit code's. Nil: by what the workflow says of it.
 	Later func(error) bool
 	// RebootDue is a reboot that may have been due when the last invocation ended; nil: none.
 	RebootDue *state.RebootDue

@@ -332,7 +332,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestRebootDue: it is told once, when the run finishes, and stays known until a run's hooks know better, or the host is in another boot.
+// TestRebootDue: it is told once, when the run finishes, and stays known until a run's hooks know better, or the host
+// is in another boot.
 func TestRebootDue(t *testing.T) {
 	due := &state.RebootDue{Hook: "50-hook", Message: "no kernel found", Boot: state.Boot{ID: "a"}}
 	finishes := []string{"started lock_get | waiting", "acquired pre_update | running", "finished lock_release | idle"}
@@ -483,7 +484,8 @@ func TestRebootIsHeard(t *testing.T) {
 	}
 }
 
-// TestRebootInhibited: who is in the way is shown, the listeners hear of the reboot once, and the stage is one line of the story.
+// TestRebootInhibited: who is in the way is shown, the listeners hear of the reboot once, and the stage is one line of
+// the story.
 func TestRebootInhibited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -522,7 +524,8 @@ func TestWaitingOncePerReason(t *testing.T) {
 	})
 }
 
-// TestNoAnswerBeforeAStage: an invocation that took the lock goes on without an answer, and waits for nothing; a reboot waits for one.
+// TestNoAnswerBeforeAStage: an invocation that took the lock goes on without an answer, and waits for nothing; a reboot
+// waits for one.
 func TestNoAnswerBeforeAStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

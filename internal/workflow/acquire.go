@@ -22,11 +22,12 @@ type acquisition struct {
 	ours bool
 	// once: give up instead of waiting.
 	once bool
-	// fresh: a new run, which has claimed nothing yet: a lock that is this host's all the same is not this run's.
+	// fresh: a new run, which has claimed nothing yet. If the lock is this host's all the same, it is not this run's.
 	fresh bool
 	// patient: the host is out of service, and nothing but a signal ends the wait.
 	patient bool
-	// taken is with what the lock was asked for before; nil: not known. moved: that was with something else than now.
+	// taken says where the lock was asked for before, and under which name; nil: not known. moved: the configuration
+	// now says something else.
 	taken *state.Taken
 	moved bool
 
@@ -81,8 +82,8 @@ func (w *Workflow) acquisition(name string) *acquisition {
 	return a
 }
 
-// troubleTimeout bounds a wait in which the server has never answered, where lock_timeout doesn't: the next night's invocation reads the
-// configuration anew, in which a wrong address may have been corrected.
+// troubleTimeout bounds a wait in which the server has never answered, where lock_timeout doesn't: the next night's
+// invocation reads the configuration anew, in which a wrong address may have been corrected.
 const troubleTimeout = 23 * time.Hour
 
 // get returns nil when this host holds the lock.
@@ -109,8 +110,8 @@ func (a *acquisition) get(ctx context.Context) error {
 	}
 }
 
-// bears reports whether an error is waited out: it proves nothing, or this host is out of service, and gives up for nothing that time or an
-// administrator may change.
+// bears reports whether an error is waited out: it proves nothing, or this host is out of service, and gives up for
+// nothing that time or an administrator may change.
 func (a *acquisition) bears(err error) bool {
 	var trouble *Unavailable
 	var elsewhere *ElsewhereError
@@ -282,9 +283,10 @@ func (a *acquisition) explain(busy obstacle, err error) {
 	}
 }
 
-// wait lets an interval pass, changed by a random part of the jitter, which is half an interval at least for a host that
-// may be in step with others: those that began or claimed the lock together are so spread over a whole interval. The
-// more hosts wait, the sooner one of them sees that the lock is free; and few see it at once. err is why the server could not be asked.
+// wait lets an interval pass, changed by a random part of the jitter, which is half an interval at least for a host
+// that may be in step with others: those that began or claimed the lock together are so spread over a whole interval.
+// The more hosts wait, the sooner one of them sees that the lock is free; and few see it at once. err is why the server
+// could not be asked.
 func (a *acquisition) wait(ctx context.Context, err error) error {
 	interval, jitter := a.RetryInterval, a.RetryJitter
 	if err != nil && a.patient {
@@ -326,7 +328,8 @@ func (a *acquisition) until() time.Time {
 	return a.deadline
 }
 
-// timedOut is the error for a wait that has ended. One in which the server never answered ends with what was wrong with it.
+// timedOut is the error for a wait that has ended. One in which the server never answered ends with what was wrong with
+// it.
 func (a *acquisition) timedOut(err error) error {
 	if err != nil && !a.answered {
 		return fmt.Errorf("lock %q not had, and no usable answer of Foreman, within %s: %w", a.name, time.Since(a.began).Round(time.Second), err)

@@ -76,7 +76,7 @@ type LockServer interface {
 	Release(ctx context.Context, name string) error
 	// Slowest is the longest that the server has taken for an answer so far.
 	Slowest() time.Duration
-	// Identity is with what the server is asked now. It asks nobody.
+	// Identity says which server is asked now, and as whom. It sends no request.
 	Identity() Identity
 }
 
@@ -86,7 +86,8 @@ type Identity struct {
 	CN  string // of this host's certificate
 }
 
-// Unavailable: no answer, or one that is not the lock server's and proves as little; the request may have had its effect.
+// Unavailable: no answer, or one that is not the lock server's and proves as little; the request may have had its
+// effect.
 type Unavailable struct {
 	RetryAfter time.Duration // how long the server wants to be left alone; 0: it didn't say
 	Why        string        // in a few words, the same for the same kind of trouble; empty: the server is unavailable
@@ -133,17 +134,19 @@ type Host interface {
 	Uptime() (time.Duration, error)
 	// MachineID is empty where the host has none.
 	MachineID() string
-	// Vet looks, before the lock is asked for, for what is likely to cost it: warnings for the log, or an error if it would be lost for certain.
+	// Vet looks, before the lock is asked for, for what is likely to leave it held for ever. It returns warnings for
+	// the log, or an error if that is certain.
 	Vet(context.Context) (warnings []string, err error)
 	// InhibitShutdown keeps the host from being shut down, as far as it can be, until allow is called.
 	InhibitShutdown(why string) (allow func())
-	// Inhibitors lists who keeps the host from being shut down now, this program included; nobody where that can't be found out.
+	// Inhibitors lists who keeps the host from being shut down now, this program included; nobody where that can't be
+	// found out.
 	Inhibitors(context.Context) []Inhibitor
-	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down. The error
-	// quotes what the command said last.
+	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down. The
+	// error quotes what the command said last.
 	Reboot() error
-	// Leftovers are the processes that hooks or the reboot command have left running, and that are killed when this invocation ends. keep:
-	// they are moved to where they live on; the error says which could not be moved.
+	// Leftovers are the processes that hooks or the reboot command have left running, and that are killed when this
+	// invocation ends. keep: they are moved to where they live on; the error says which could not be moved.
 	Leftovers(keep bool) ([]Leftover, error)
 }
 
@@ -183,7 +186,7 @@ var (
 	ErrBarred   = errors.New("this host is barred")
 )
 
-// laterError is an error that wraps ErrTryLater, and another one if there is one, without saying so.
+// laterError wraps ErrTryLater, and another error if there is one, without saying so in its text.
 type laterError struct {
 	text string
 	as   error
@@ -212,13 +215,13 @@ const (
 	Yes
 )
 
-// ElsewhereError: the lock was asked for at another server, or under another name, and here and now it is not shown as this host's. That
-// tells nothing about the lock that was asked for.
+// ElsewhereError: the lock was asked for at another server, or under another name, and here and now it is not shown as
+// this host's. That tells nothing about the lock that was asked for.
 type ElsewhereError struct {
 	Lock  string
-	Taken state.Taken // with what it was asked for
+	Taken state.Taken // where it was asked for, and under which name
 	Now   Identity
-	shows string // what the server of now shows
+	shows string // what the server that is configured now shows
 }
 
 func (e *ElsewhereError) Error() string {

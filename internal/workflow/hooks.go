@@ -48,8 +48,9 @@ func (r *run) askAllHooks(ctx context.Context) (outcome, error) {
 	return answer, nil
 }
 
-// askForReboot asks the hooks until one says yes. Without hooks the answer is yes. The updates are installed by now: a hook that can't tell
-// must not keep the host out of service, so the run goes on without a reboot, and says that one may be due.
+// askForReboot asks the hooks until one says yes. Without hooks the answer is yes. The updates are installed by now: a
+// hook that can't tell must not keep the host out of service, so the run goes on without a reboot, and says that one
+// may be due.
 func (r *run) askForReboot(ctx context.Context) (outcome, error) {
 	names, err := r.hooks()
 	if err != nil {
@@ -61,7 +62,7 @@ func (r *run) askForReboot(ctx context.Context) (outcome, error) {
 		var unsure *cannotTellError
 		switch {
 		case errors.As(err, &unsure) && r.CannotTellReboot:
-			r.Log.Warn("a hook can't tell whether a reboot is needed: then it is (cannot_tell_reboot)", "hook", name, "said", unsure.Error())
+			r.Log.Warn("a hook can't tell whether a reboot is needed: this counts as yes (cannot_tell_reboot)", "hook", name, "said", unsure.Error())
 			return yes, nil
 		case errors.As(err, &unsure):
 			r.Log.Warn("a hook can't tell whether a reboot is needed", "hook", name, "said", unsure.Error())

@@ -26,7 +26,7 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 	}
 	var notByRun *NotByRunError
 	switch {
-	case errors.As(err, &notByRun): // to give it back is for whoever has taken it
+	case errors.As(err, &notByRun): // whoever took it has to give it back
 		r.held = NotByRun
 	case a.settled.IsZero(), a.abandon(ctx): // no claim was ever sent, or none is left
 		r.held = No
@@ -40,7 +40,7 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 	return "", &clearedError{err}
 }
 
-// holds notes that the lock is this host's, and with what it was asked for.
+// holds notes that the lock is this host's, and where and under which name it was asked for.
 func (r *run) holds(lock Lock) {
 	r.took, r.held, r.moved = true, Yes, false
 	before := r.Taken
@@ -51,13 +51,14 @@ func (r *run) holds(lock Lock) {
 	r.Taken.Holder = lock.Holder
 }
 
-// identity is with what the lock is asked for now.
+// identity says where the lock is asked for now, and under which name.
 func (r *run) identity() *state.Taken {
 	now := r.Server.Identity()
 	return &state.Taken{URL: now.URL, CN: now.CN, Config: r.ConfigPath}
 }
 
-// hasMoved reports whether the lock was asked for with something else than now. What is not known tells nothing.
+// hasMoved reports whether the lock was asked for at another server, or under another name, than now. What is not known
+// tells nothing.
 func (r *run) hasMoved() bool {
 	if r.Taken == nil {
 		return false
@@ -116,7 +117,8 @@ func (e *lostError) Error() string {
 	return fmt.Sprintf("lock %q is not this host's any more: %s", e.name, e.why)
 }
 
-// rebootPatience is how long a reboot waits for the answer whether the lock is still this host's. Nothing is lost by waiting.
+// rebootPatience is how long a reboot waits for the answer whether the lock is still this host's. Nothing is lost by
+// waiting.
 const rebootPatience = 15 * time.Minute
 
 // guard is the last look at the lock before a guarded stage. Foreman being unreachable is no reason to stop halfway:
@@ -194,8 +196,8 @@ func (r *run) lookBeforePostUpdate(ctx context.Context) {
 	}
 }
 
-// look returns nil if this host holds the lock, a *lostError if the server says that it does not, and an *ElsewhereError if that tells
-// nothing, since the lock was asked for at another server or under another name.
+// look returns nil if this host holds the lock, a *lostError if the server says that it does not, and an
+// *ElsewhereError if that tells nothing, since the lock was asked for at another server or under another name.
 func (r *run) look(ctx context.Context) error {
 	lock, err := r.Server.Show(ctx, r.Lock)
 	switch {

@@ -162,7 +162,8 @@ func TestResumeTakesTheLockAgain(t *testing.T) {
 	}
 }
 
-// TestRebootWaitsForAnAnswer: a host that is cut off may have been given up by an administrator, and the next one has begun.
+// TestRebootWaitsForAnAnswer: a host that is cut off may have been given up by an administrator, and the next one has
+// begun.
 func TestRebootWaitsForAnAnswer(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -208,7 +209,8 @@ func TestRebootWaitsForAnAnswer(t *testing.T) {
 	}
 }
 
-// TestMoved: foreman_url or the certificate's name changed in the middle of a run. Nothing is concluded from what is shown elsewhere.
+// TestMoved: foreman_url or the certificate's name changed in the middle of a run. Nothing is concluded from what is
+// shown elsewhere.
 func TestMoved(t *testing.T) {
 	before, now := Identity{"https://old", "web1"}, Identity{"https://new", "web1"}
 	renamed := Identity{"https://old", "web1.new"}
@@ -539,7 +541,8 @@ func TestRenamedInOneInvocation(t *testing.T) {
 	}
 }
 
-// TestNothingAskedForIsNothingToAdopt: a run that has sent no claim does not make the next one take over a lock that a person took meanwhile.
+// TestNothingAskedForIsNothingToAdopt: a run that has sent no claim does not make the next one take over a lock that a
+// person took meanwhile.
 func TestNothingAskedForIsNothingToAdopt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

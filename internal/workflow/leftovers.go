@@ -6,8 +6,9 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// perform does what the stage does, and looks after what that left running. A daemon that post_update has started, and
-// that would be killed when this invocation ends, is a service that is down: the next host must not begin then.
+// perform does what the stage does, and then looks after the processes that it left running. A daemon that post_update
+// has started, and that would be killed when this invocation ends, is a service that is down: the next host must not
+// begin then.
 func (r *run) perform(ctx context.Context, stage row) (outcome, error) {
 	result, err := stage.do(r, ctx)
 	if !r.executed && r.Stage != state.PostUpdate { // which keeps what earlier stages left, too
@@ -20,7 +21,7 @@ func (r *run) perform(ctx context.Context, stage row) (outcome, error) {
 	case err == nil && stage.keeps && result != rebooting: // a host that goes down kills everything
 		return "", notKept
 	default:
-		r.Log.Warn("what hooks left running could not be looked after", "error", notKept)
+		r.Log.Warn("processes that hooks left running could not be looked after", "error", notKept)
 	}
 	return result, err
 }

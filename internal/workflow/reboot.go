@@ -54,8 +54,9 @@ func list(inhibitors []Inhibitor) string {
 	return strings.Join(all, ", ")
 }
 
-// tryReboot asks once. The state on disk says so before the command runs, together with the boot that is to end: only an
-// invocation that sees another boot goes on with post_update. With a command that failed it returns who was in the way.
+// tryReboot asks once. The state on disk says so before the command runs, together with the boot that is to end: only
+// an invocation that sees another boot goes on with post_update. With a command that failed it returns who was in the
+// way.
 func (r *run) tryReboot(ctx context.Context) ([]Inhibitor, error) {
 	if r.Reboots >= r.MaxReboots {
 		return nil, fmt.Errorf("this run has asked for %d reboots (max_reboots) and the host has not gone through one: reboot it by hand, "+
@@ -65,7 +66,7 @@ func (r *run) tryReboot(ctx context.Context) ([]Inhibitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	before := r.Host.Inhibitors(ctx) // who lets go while the command fails is not to be found afterwards
+	before := r.Host.Inhibitors(ctx) // whoever lets go while the command fails can't be found afterwards
 	asked := r.Asked
 	r.Stage, r.Boot = state.PostUpdate, nil
 	r.Asked = &state.Asked{Time: time.Now(), Boot: r.boot, Uptime: uptime}
@@ -97,7 +98,7 @@ func (r *run) tryReboot(ctx context.Context) ([]Inhibitor, error) {
 		// all, the next invocation sees it.
 		r.Log.Warn("the reboot command was cut short by a signal to this program, which a shutdown sends", "error", err)
 	default:
-		r.Stage = state.Reboot // saved by whoever is told
+		r.Stage = state.Reboot // the caller saves it
 		r.Reboots--
 		inhibitors := r.Host.Inhibitors(ctx)
 		if len(inhibitors) == 0 {

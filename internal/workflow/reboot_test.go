@@ -256,7 +256,8 @@ func (w *world) inhibits(lasts time.Duration) {
 	}
 }
 
-// TestRebootInhibited: the command is tried again while somebody keeps the host from being shut down, and only while the lock is ours.
+// TestRebootInhibited: the command is tried again while somebody keeps the host from being shut down, and only while
+// the lock is ours.
 func TestRebootInhibited(t *testing.T) {
 	const said = `exit 1, having said "Operation inhibited"`
 	tests := []struct {

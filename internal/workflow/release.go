@@ -8,7 +8,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// releaseGrace is how long a release goes on after a signal: all work is done, and a lock that is kept blocks the whole cluster.
+// releaseGrace is how long a release goes on after a signal: all work is done, and a lock that is kept blocks the whole
+// cluster.
 const releaseGrace = 8 * time.Second
 
 // releaseLock gives the lock back, and doesn't give up easily: a lock that stays blocks the whole cluster.
@@ -61,8 +62,8 @@ func (r *run) allSettled() time.Time {
 	return settled
 }
 
-// releasing makes a release. settled is when every claim must have been written that this host has sent; one may be written after the
-// release.
+// releasing makes a release. settled is the time by which every claim that this host has sent must have been written;
+// until then one may still be written after the release.
 func (w *Workflow) releasing(name string, settled time.Time) *releasing {
 	r := &releasing{Workflow: w, name: name, log: w.Log.With("lock", name), settled: settled}
 	if w.ReleaseTimeout > 0 {
@@ -110,7 +111,8 @@ type releasing struct {
 	tried bool
 	// granted: the last DELETE was answered with yes. proved: and nothing could come after it.
 	granted, proved bool
-	// elsewhere makes the error for a lock that is not shown as this host's, where that tells nothing; no error, or nil: it tells.
+	// elsewhere makes the error for a lock that is not shown as this host's, where that tells nothing; no error, or
+	// nil: it tells.
 	elsewhere func(Lock, error) error
 }
 

@@ -70,7 +70,8 @@ func (r *run) vetBeforeLock(ctx context.Context) error {
 	return err
 }
 
-// vetHost looks at the host before the lock is asked for. It may wait for systemd: a night with nothing to do does without.
+// vetHost looks at the host before the lock is asked for. It may wait for systemd: a night with nothing to do does
+// without.
 func (r *run) vetHost(ctx context.Context) error {
 	warnings, err := r.Host.Vet(ctx)
 	for _, warning := range warnings {

@@ -361,7 +361,8 @@ func TestRebootDue(t *testing.T) {
 	})
 }
 
-// TestUnfitHost: what would lose the run is found before the lock is asked for, and a claim of an earlier invocation is taken back.
+// TestUnfitHost: what would lose the run is found before the lock is asked for, and a claim of an earlier invocation is
+// taken back.
 func TestUnfitHost(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -63,10 +63,11 @@ type run struct {
 	*Workflow
 	state.Record
 	boot state.Boot // of now
-	// took: this invocation got the lock and verified it. resumed: for a run that an earlier one had taken out of service.
+	// took: this invocation got the lock and verified it. resumed: for a run that an earlier one had taken out of
+	// service.
 	took, resumed bool
-	// moved: the lock was asked for at another server, or under another name, than now; what is seen now tells nothing about that one,
-	// unless it is this host's.
+	// moved: the lock was asked for at another server, or under another name, than now; what is seen now tells nothing
+	// about that one, unless it is this host's.
 	moved bool
 	// settled is when every claim must have been written that earlier invocations of this run may have sent.
 	settled   time.Time

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endUnit kills all that has an entry in its environment, and returns when it is gone. The updater and all that it starts have the host's
-// folder there: so it ends with its hooks, which have sessions of their own, as systemd ends a unit whose main process was killed.
+// endUnit kills all that has an entry in its environment, and returns when it is gone. The updater and all that it
+// starts have the host's folder there: so it ends with its hooks, which have sessions of their own, as systemd ends a
+// unit whose main process was killed.
 func endUnit(entry string) error {
 	for {
 		left, err := unit(entry)
@@ -29,7 +30,8 @@ func endUnit(entry string) error {
 	}
 }
 
-// unit lists the processes with this entry in their environment that are alive. A zombie has no environment any more (proc(5)).
+// unit lists the processes with this entry in their environment that are alive. A zombie has no environment any more
+// (proc(5)).
 func unit(entry string) (pids []int, err error) {
 	environments, err := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environments {

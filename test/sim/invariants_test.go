@@ -192,8 +192,8 @@ func (inv *invocation) hookBegins(stage state.Stage, name string) {
 	h.run.done[stage] = false
 }
 
-// announced: the state on disk says what is about to be done, also after a power cut. Of needs_update nothing is kept, and an earlier run
-// whose removal is lost with the power is gone on with. The caller holds mu.
+// announced: the state on disk says what is about to be done, also after a power cut. Of needs_update nothing is kept,
+// and an earlier run whose removal is lost with the power is gone on with. The caller holds mu.
 func (inv *invocation) announced(stage state.Stage) {
 	d := &inv.host.disk
 	if stage == state.NeedsUpdate {

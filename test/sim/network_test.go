@@ -180,7 +180,8 @@ func (n network) ask(req *http.Request, since time.Time) *http.Response {
 	return res
 }
 
-// processed counts what Foreman answered with 500 by itself; the server's faults are not used, so it is the callback without a host.
+// processed counts what Foreman answered with 500 by itself; the server's faults are not used, so it is the callback
+// without a host.
 func (w *world) processed(method string, status int) {
 	if method == http.MethodGet || status != http.StatusInternalServerError {
 		return

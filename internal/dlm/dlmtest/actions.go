@@ -53,7 +53,7 @@ func (s *Server) show(in *request, name string, h *host) answer {
 // foreman_dlm 4.0.0 do them (dlmlock.rb:93-105). `where(query).update` is a
 // SELECT for a lock that is enabled and free or ours, and then an UPDATE by id
 // alone, of the columns that differ from what the SELECT saw: whoever updates
-// last has the lock, and every one is told that it is his own. Then it is
+// last has the lock, and each of them is told that it has it. Then it is
 // read again, and callbacks run for what has changed since it was looked up.
 // The caller holds mu, which is given up in each gap.
 func (s *Server) change(in *request, name string, h *host) answer {

@@ -43,8 +43,8 @@ const (
 	day      = 24 * time.Hour
 )
 
-// NewCA loads the CA of a directory, or makes both if they aren't there. Of
-// processes that do so at once one makes it, and the others load it.
+// NewCA loads the CA of a directory, or makes both if they aren't there. If several processes do so at once, one makes
+// it, and the others load it.
 func NewCA(dir string) (*CA, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make CA directory: %w", err)
@@ -62,7 +62,7 @@ func NewCA(dir string) (*CA, error) {
 }
 
 // Lock waits until no other process, or other caller, has the lock of this
-// directory. Who issues a certificate that others may issue too takes it first,
+// directory. Whoever issues a certificate that others may issue too takes it first,
 // and unlocks once both files are read.
 func (ca *CA) Lock() (unlock func(), err error) { return lock(ca.dir) }
 

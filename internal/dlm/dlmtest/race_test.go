@@ -133,7 +133,8 @@ func eventString(s *Server) string {
 	return strings.Join(out, " ")
 }
 
-// TestContention: another host takes or gives up the lock in the gaps of a's request, which is answered 500, and has had its effect.
+// TestContention: another host takes or gives up the lock in the gaps of a's request, which is answered 500, and has
+// had its effect.
 func TestContention(t *testing.T) {
 	const ms = time.Millisecond
 	a500 := func(method string) step { return step{0, "a", method, said{Status: 500}} }

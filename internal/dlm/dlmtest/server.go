@@ -98,7 +98,7 @@ type Request struct {
 	Path     string        // as sent, escaped
 	Name     string        // of the lock, unescaped; "" when the path names none
 	CN       string        // of the caller's certificate; "" without one
-	User     string        // who the caller says to be, by Basic authentication; "" without it
+	User     string        // who the caller claims to be, by Basic authentication; "" without it
 	Status   int           // of the answer; 0 while there is none, or when none was sent
 	Duration time.Duration // from arrival to the answer; 0 while it is processed
 }
