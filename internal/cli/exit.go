@@ -92,8 +92,8 @@ func hint(err error) string {
 		return "an administrator must delete one of the duplicate locks in Foreman (Monitor > Distributed Locks, or the API); " +
 			"until then nobody can take it"
 	case errors.As(err, &name) && name.IsNotFound:
-		return fmt.Sprintf("correct foreman_url, or add %s to DNS or to /etc/hosts: what else /etc/nsswitch.conf names is not asked "+
-			"(`getent ahosts %[1]s` asks it)", shown(name.Name))
+		return fmt.Sprintf("correct foreman_url, or add %s to DNS or to /etc/hosts: the program asks nothing else that /etc/nsswitch.conf names "+
+			"(`getent ahosts %[1]s` does)", shown(name.Name))
 	case exitCode(err) == exitConfig:
 		return "mend it, then `foreman-dlm-updater config check`"
 	}

@@ -23,7 +23,7 @@ type hooksCmd struct {
 	Library string `type:"path" placeholder:"DIR" default:"${library}" help:"Directory of the bundled hooks (default: ${library})."`
 
 	List    hooksListCmd    `cmd:"" help:"Show which hooks run in which order, and which bundled ones there are besides."`
-	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage, under its own number, or that of post_update/70-NAME."`
+	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage, under its own number, or under 70 with post_update/70-NAME."`
 	Disable hooksDisableCmd `cmd:"" help:"Remove the link to a bundled hook."`
 	Run     hooksRunCmd     `cmd:"" help:"Run a stage's hooks by hand, as a run would. Takes no lock and keeps no state."`
 }

@@ -130,12 +130,12 @@ var happenings = []happening{
 	}},
 	{"not started for 4 days", func(h *outcomeHost) string { return h.lastRun(4*oneDay, 4*oneDay) }},
 	{"not started for 8 days", func(h *outcomeHost) string { return h.lastRun(8*oneDay, 8*oneDay) }},
-	{"not updated for 15 days, as it was not now each night", func(h *outcomeHost) string {
+	{"not updated for 15 days: not now each night", func(h *outcomeHost) string {
 		h.server.SetHolder("web", h.other)
 		h.run()
 		return h.lastRun(time.Hour, 15*oneDay)
 	}},
-	{"not updated for 31 days, as it was not now each night", func(h *outcomeHost) string {
+	{"not updated for 31 days: not now each night", func(h *outcomeHost) string {
 		h.server.SetHolder("web", h.other)
 		h.run()
 		return h.lastRun(time.Hour, 31*oneDay)

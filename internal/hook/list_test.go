@@ -226,7 +226,7 @@ func TestListUnsafe(t *testing.T) {
 			},
 			[]string{"B/lib: can be written by others (mode 0777)" + copied + ": install -m 0755 TRUE B/D/c"},
 		},
-		"a hook in somebody's home, where he writes his own": {
+		"a hook in the home of somebody, who can change it there": {
 			func(t *testing.T, base, dir string) {
 				must(t, os.Mkdir(filepath.Join(base, "alice"), 0o755))
 				must(t, file(0o755)(filepath.Join(base, "alice", "x")))

@@ -158,7 +158,7 @@ func registry(s Snapshot) *prometheus.Registry {
 	moment("certificate_not_after_timestamp_seconds", "When the certificate for Foreman expires.", s.CertificateEnds)
 	moment(invocation, "When the last invocation began.", s.Invocation)
 	moment(success, "When an invocation ended last that had finished a run, or found nothing to do.", s.Success)
-	moment(first, "When the first invocation began that is known of.", s.First)
+	moment(first, "When the first known invocation began.", s.First)
 	ends := family(result, "1 for how the last invocation ended, 0 for the others.", "result")
 	for _, one := range results {
 		is(ends, string(one), one == s.Result)

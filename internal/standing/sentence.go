@@ -65,7 +65,7 @@ func (s *Standing) tell() (Code, string) {
 	case s.rebooted:
 		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), goOn)
 	case s.Stage != "" && s.StageBegan == nil && s.Record != nil && !s.Record.SetByHand.IsZero():
-		return Interrupted, fmt.Sprintf("stage %s is next, as was set by hand %s, and nothing runs; %s; go on with %s", s.Stage,
+		return Interrupted, fmt.Sprintf("stage %s is next (set by hand %s) and nothing runs; %s; go on with %s", s.Stage,
 			s.clock(s.Record.SetByHand), s.Holder(), goOn)
 	case s.Stage != "":
 		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with %s",

@@ -131,7 +131,7 @@ func TestSentences(t *testing.T) {
 		{Standing{Lock: free, note: "how the last invocation ended is not known: read outcome"}, Idle,
 			"nothing to do: no run in progress; lock web is free; how the last invocation ended is not known: read outcome"},
 		{Standing{Stage: state.PostUpdate, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
-			"stage post_update is next, as was set by hand 02:14, and nothing runs; lock web held by this host since 02:14; " + goOn},
+			"stage post_update is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
 		{Standing{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine}, Interrupted,
 			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
 	}
