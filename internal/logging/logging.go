@@ -32,7 +32,7 @@ type Options struct {
 	Stderr    *os.File // used on a terminal, under systemd's journal, and if there is no File; nil: os.Stderr
 	Terminal  bool     // Stderr is a terminal (see Detect)
 	Journal   bool     // Stderr is the journal (see Detect)
-	Blocking  bool     // whoever logs waits for Stderr, for ever if nobody reads it; for commands that talk to a person, and need no Close
+	Blocking  bool     // logging waits for Stderr, if need be for ever; for commands that talk to a person. Needs no Close
 
 	now func() time.Time // the clock, for tests; nil: time.Now
 }

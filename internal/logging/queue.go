@@ -9,7 +9,7 @@ import (
 const (
 	mostQueued = 512 << 10 // bytes that wait for an output; each line counts with what it costs in memory
 	perLine    = 64        // bytes that a line costs beyond its text
-	atOnce     = 4 << 10   // bytes that are written at once: a pipe passes on such pages, and each one shows that a slow reader still reads
+	atOnce     = 4 << 10   // bytes that are written at once: a page of a pipe, so a slow reader is seen to read
 	// unread is how long an output may take nothing before lines are lost: longer than a disk or a journal that is busy
 	// needs.
 	unread = 3 * time.Second

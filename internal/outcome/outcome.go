@@ -31,7 +31,7 @@ const (
 	NothingToDo Result = "nothing_to_do" // there was no update
 	Rebooting   Result = "rebooting"     // the run goes on after the boot
 	NotNow      Result = "not_now"       // exit 75: nothing is wrong with this host, the next one tries again
-	Interrupted Result = "interrupted"   // exit 75 too, but the host is out of service, or has the lock: the next one goes on
+	Interrupted Result = "interrupted"   // exit 75, but the host is out of service or has the lock; the next one goes on
 	Failed      Result = "failed"
 )
 

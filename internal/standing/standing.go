@@ -28,8 +28,8 @@ const (
 	RebootPending Code = "reboot_pending" // a reboot was asked for, and the host has not gone down
 	Rebooted      Code = "rebooted"       // the host was rebooted as asked, and nothing runs yet
 	Interrupted   Code = "interrupted"    // a signal, a crash or a power cut ended the invocation in a stage, and nothing runs
-	Stopped       Code = "stopped"        // the last invocation did not succeed, and left no failed stage on record; a person is needed
-	NotNow        Code = "not_now"        // the last invocation gave up; nothing is wrong with this host, and the next one tries again
+	Stopped       Code = "stopped"        // the last invocation failed without a failed stage on record; see to it
+	NotNow        Code = "not_now"        // the last invocation gave up; the host is well, and the next one tries again
 )
 
 // Codes lists them all.

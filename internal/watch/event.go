@@ -23,9 +23,9 @@ const (
 	Rebooting Kind = "rebooting"  // the reboot command comes next
 	Resumed   Kind = "resumed"    // an invocation goes on with the run in progress
 	Finished  Kind = "finished"   // the lock is given back, the run is over
-	RebootDue Kind = "reboot-due" // the run that has just finished did without a reboot that may be needed: no hook could find out
-	GaveUp    Kind = "gave-up"    // the invocation ended before the run was over, and nothing is wrong with this host: the next one tries again
-	Alive     Kind = "alive"      // nothing new: the invocation still works on the run; every five minutes, for whoever has to notice its death
+	RebootDue Kind = "reboot-due" // the run has just finished without a reboot that may be needed: no hook could find out
+	GaveUp    Kind = "gave-up"    // the invocation ended before the run was over; nothing is wrong, the next one tries again
+	Alive     Kind = "alive"      // still at work; every five minutes, so that a listener notices when the invocation dies
 )
 
 // Kinds lists them all.

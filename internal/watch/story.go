@@ -111,7 +111,7 @@ func (w *Watcher) noAnswer() (kinds []Kind) {
 // lookedAt finds out by a look at the lock whether it is waited for now: while the lock is being got, or before a stage is resumed.
 func (w *Watcher) lookedAt(lock workflow.Lock, exists bool) (kinds []Kind) {
 	if w.record == nil || w.saving || w.open != nil && w.open.Stage != state.LockGet {
-		if w.open != nil && !w.saving && !w.atWork && lock.Self && w.story.Waiting != nil { // for this answer, before the stage's first hook
+		if w.open != nil && !w.saving && !w.atWork && lock.Self && w.story.Waiting != nil { // it waited for this answer
 			w.endWait()
 			w.save()
 			return []Kind{Acquired}

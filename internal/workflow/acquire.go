@@ -35,7 +35,7 @@ type acquisition struct {
 	deadline time.Time
 	answered bool          // the server has shown the lock, or that there is none, since it began
 	backoff  time.Duration // of the last wait for a server in trouble, if it is patient
-	apart    bool          // it has waited since it began or sent a claim, which other hosts may have done at the same time
+	apart    bool          // it has waited since it began or sent a claim, as other hosts may have done just then
 	told     string        // why it waits, as logged last
 	lock     Lock          // as shown last
 	remedy   error         // ErrDisabled, ErrBarred, or nil: the same, for whoever says what to do

@@ -25,7 +25,7 @@ var stages = []string{"needs_update", "pre_update", "update", "needs_reboot", "p
 func host(dir, name, url string, ca *dlmtest.CA, hooks map[string]int, update bool) (config string, err error) {
 	dir = filepath.Join(dir, name)
 	text := fmt.Sprintf("[main]\nlock_name = %s\nforeman_url = %s\nstate = %s\nlock = %s\nlog = %s\nboot_id_file = %s\nlock_settle = %s\n", name, url,
-		filepath.Join(dir, "state"), filepath.Join(dir, "lock"), filepath.Join(dir, "log"), filepath.Join(dir, "boot_id"), settle) // else a state on a tmpfs is refused
+		filepath.Join(dir, "state"), filepath.Join(dir, "lock"), filepath.Join(dir, "log"), filepath.Join(dir, "boot_id"), settle) // or a state on a tmpfs is refused
 	for _, stage := range stages {
 		folder := filepath.Join(dir, stage+".d")
 		text += fmt.Sprintf("%s.d = %s\n", stage, folder)

@@ -126,7 +126,7 @@ func configure(dir, url string, ca *dlmtest.CA, f model.Fleet, hold time.Duratio
 		}
 		text += fmt.Sprintf("%s.d = %s\n", stage, folder)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "boot_id"), []byte("boot-1\n"), 0o644); err != nil { // else a state on a tmpfs is refused
+	if err := os.WriteFile(filepath.Join(dir, "boot_id"), []byte("boot-1\n"), 0o644); err != nil { // or a state on a tmpfs is refused
 		return "", err
 	}
 	config = filepath.Join(dir, "config.ini")

@@ -149,7 +149,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     systemctl enable --now "$timer"
     healthy
 
-    # ill WHAT [N]: there are just N findings (1), the first is that one, and what it says is enough for none to be left.
+    # ill WHAT [N]: there are N findings (1 by default), the first is WHAT, and the command in it clears all of them.
     ill() {
         check
         mapfile -t found < <(grep 'warning: ' <<<"$output")

@@ -28,7 +28,7 @@ describe 'foreman_dlm_updater::hook' do
     end
   end
 
-  context 'that had the number 50 for want of one' do
+  context 'that had the number 50 because it had none of its own' do
     let(:title) { 'pre_update/postgresql-stop' }
 
     [{ 'bundled' => true }, { 'content' => "#!/bin/sh\n" }, { 'ensure' => 'absent' }].each do |how|
