@@ -99,6 +99,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	if record, err := (state.Store{Path: c.State}).Load(); err == nil && record.InProgress() {
 		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; to forget it: "+
 			"foreman-dlm-updater state clear\n", record.Stage)
+		p.warnOutOfService(record)
 	}
 	return nil
 }

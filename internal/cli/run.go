@@ -159,6 +159,9 @@ func tellStopped(log hclog.Logger, err error, seen *watch.Watcher) {
 		log.Log(level, "the last that the hook wrote", "hook", stage.Hook, "lines", len(lines), "output", strings.Join(lines, "\n"))
 	}
 	log.Log(level, "who holds the lock", "lock", stage.Lock, "standing", seen.Holder())
+	if level == hclog.Error && workflow.Guarded(stage.Stage) { // where it failed in post_update, the next run brings it back
+		log.Log(level, "this host is out of service (pre_update has begun)", "to_give_the_run_up", bringBack)
+	}
 	next := afterStop(err)
 	switch stage.Held {
 	case workflow.Yes:

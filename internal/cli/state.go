@@ -56,6 +56,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 			return err
 		}
 		fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n", cmd.Stage, cmp.Or(record.Lock, c.LockName))
+		p.warnOutOfService(record)
 		return nil
 	}
 	now := time.Now()
@@ -68,6 +69,9 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n", next.Stage, next.Lock)
+	if next.Stage == state.LockRelease {
+		p.warnOutOfService(record)
+	}
 	return nil
 }
 
@@ -81,12 +85,29 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	defer unlock()
 	store := state.Store{Path: c.State}
 	name := p.lockName(c)
-	record, _ := store.Load() // what can't be read is cleared too
+	record, unreadable := store.Load() // what can't be read is cleared too
 	if err := p.forget(c, store, record); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
+	if unreadable != nil {
+		fmt.Fprintf(p.Stderr, "what was on record is not known; if this host is out of service: %s\n", bringBack)
+	}
+	p.warnOutOfService(record)
 	return nil
+}
+
+// bringBack brings a host back that a run has taken out of service, whether the run is still on record or not.
+const bringBack = "`foreman-dlm-updater state set post_update`, then `foreman-dlm-updater run`"
+
+// outOfService reports whether this host is, by the stage that its run is in.
+func outOfService(stage state.Stage) bool { return workflow.Guarded(stage) || stage == state.PostUpdate }
+
+// warnOutOfService says how to bring the host back whose run is being given up; record is what was on record before.
+func (p *Process) warnOutOfService(record *state.Record) {
+	if record != nil && record.Of(host.MachineID()) && outOfService(record.Stage) {
+		fmt.Fprintf(p.Stderr, "this host is out of service (pre_update has begun); to bring it back: %s\n", bringBack)
+	}
 }
 
 // forget removes the record of a run, which history then lists as abandoned.

@@ -176,7 +176,7 @@ class foreman_dlm_updater (
     # What a run that is on record still needs stays, and so does all that comes after this.
     exec { 'foreman_dlm_updater: no run in progress':
       command  => 'echo "A run of foreman-dlm-updater is in progress, or its record can not be read: see foreman-dlm-updater status. \
-Let it end, or forget it with foreman-dlm-updater state clear and lock release." >&2; exit 1',
+Let it end, or give it up: foreman-dlm-updater state set post_update, then foreman-dlm-updater run." >&2; exit 1',
       unless   => '! command -v foreman-dlm-updater || foreman-dlm-updater state show | grep -q "^no run in progress"',
       path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
       provider => 'shell',
