@@ -83,11 +83,28 @@ func checkCertificate(_ *Process, c *config.Config) (string, error) {
 		return "", &configError{fmt.Errorf("client_crt %s has expired (%s)", c.ClientCert, what)}
 	case now.Before(leaf.NotBefore):
 		return "", &configError{fmt.Errorf("client_crt %s is not valid yet, or this host's clock is wrong (%s)", c.ClientCert, what)}
-	case left < renewBefore:
-		return "", doubts{{fmt.Sprintf("client_crt %s expires in %d days (%s): see why Puppet does not renew it", c.ClientCert, days, what),
-			"puppet ssl renew_cert (since Puppet 8)"}}
 	}
-	return fmt.Sprintf("%s, %d days left, matches its key", what, days), nil
+	var found doubts
+	if left < renewBefore {
+		found.add(fmt.Sprintf("client_crt %s expires in %d days (%s): see why Puppet does not renew it", c.ClientCert, days, what),
+			"puppet ssl renew_cert (since Puppet 8)")
+	}
+	if name, err := os.Hostname(); err == nil && !sameHost(leaf.Subject.CommonName, name) {
+		found.add(fmt.Sprintf("its CN %q is not this host's name, %q; if another machine has this certificate, too, each takes the other's lock for "+
+			"its own, and both update at once", leaf.Subject.CommonName, name), "")
+	}
+	return fmt.Sprintf("%s, %d days left, matches its key", what, days), found.orNone()
+}
+
+// sameHost reports whether two names may be one host's. Where one of them has no domain, only their first labels count.
+func sameHost(a, b string) bool {
+	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
+	shortA, domainA, _ := strings.Cut(a, ".")
+	shortB, domainB, _ := strings.Cut(b, ".")
+	if domainA == "" || domainB == "" {
+		return strings.EqualFold(shortA, shortB)
+	}
+	return strings.EqualFold(a, b)
 }
 
 func checkRebootCmd(_ *Process, c *config.Config) (string, error) { return findRebootCmd(c) }

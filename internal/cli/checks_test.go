@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,7 +19,11 @@ func TestCertificateEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert, key, err := ca.Issue("web1.example.com", dlmtest.IssueOptions{})
+		name, err := os.Hostname()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, key, err := ca.Issue(name, dlmtest.IssueOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,4 +47,26 @@ func TestCertificateEnds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSameHost: a name without a domain may be any host's of that name.
+func TestSameHost(t *testing.T) {
+	for _, test := range []struct {
+		cn, hostname string
+		want         bool
+	}{
+		{"web1.example.com", "web1.example.com", true},
+		{"web1.example.com", "WEB1.Example.COM", true},
+		{"web1.example.com", "web1", true},
+		{"web1", "web1.example.com", true},
+		{"web1.example.com", "web1.example.com.", true},
+		{"web1.example.com", "web2", false},
+		{"web1.example.com", "web2.example.com", false},
+		{"web1.example.com", "web1.example.org", false},
+		{"", "web1", false},
+	} {
+		if got := sameHost(test.cn, test.hostname); got != test.want {
+			t.Errorf("%q, %q: %t", test.cn, test.hostname, got)
+		}
+	}
 }

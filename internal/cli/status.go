@@ -152,7 +152,9 @@ func lookAtInhibitors(ctx context.Context, s *standing.Standing) {
 
 func lookAtLock(ctx context.Context, s *standing.Standing, c *config.Config) {
 	timeout := min(c.HTTPTimeout, statusTimeout)
-	lock, err := client(c, hclog.NewNullLogger(), timeout, 0).Show(ctx, s.Lock.Name)
+	foreman := client(c, hclog.NewNullLogger(), timeout, 0)
+	s.SetIdentity(foreman.Identity())
+	lock, err := foreman.Show(ctx, s.Lock.Name)
 	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("the lock in Foreman: %v", err))
 		return

@@ -107,7 +107,12 @@ func (s *Standing) stopped() string {
 }
 
 func (s *Standing) orphan() string {
-	return fmt.Sprintf("no run in progress, and yet %s; if nobody took it by hand, give it back with `foreman-dlm-updater lock release`", s.Holder())
+	with := "this certificate"
+	if s.cn != "" {
+		with += fmt.Sprintf(" (CN %q)", s.cn)
+	}
+	return fmt.Sprintf("no run in progress, and yet %s: it was taken by hand, by a run of another configuration of this host, or by another machine "+
+		"with %s; if nobody needs it, give it back with `foreman-dlm-updater lock release`", s.Holder(), with)
 }
 
 func (s *Standing) waits() bool {

@@ -48,7 +48,8 @@ func TestSentences(t *testing.T) {
 		{Standing{Lock: missing}, Idle, "nothing to do: no run in progress; lock web does not exist in Foreman yet"},
 		{Standing{Lock: dark, Unseen: unseen}, Idle,
 			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock in Foreman: connection refused"},
-		{Standing{Lock: mine}, Orphan, "no run in progress, and yet lock web held by this host since 02:14; if nobody took it by hand, " +
+		{Standing{Lock: mine, cn: "web1"}, Orphan, "no run in progress, and yet lock web held by this host since 02:14: it was taken by hand, by a run of " +
+			"another configuration of this host, or by another machine with this certificate (CN \"web1\"); if nobody needs it, " +
 			"give it back with `foreman-dlm-updater lock release`"},
 
 		{Standing{Stage: state.LockGet, Running: true, Lock: other, StageBegan: &begun}, Waiting,
@@ -119,7 +120,8 @@ func TestSentences(t *testing.T) {
 		{stopped(Standing{Stage: state.LockGet, Error: failed, Lock: dark}, Stop{At: at, Stage: state.LockGet, Why: "no answer", Next: "nothing to fix", Later: true}),
 			NotNow, "gave up 02:14 in stage lock_get: no answer; the holder of lock web is not known; nothing to fix"},
 		{stopped(Standing{Lock: mine}, Stop{At: at, Why: "ours without a record", Later: true}), Orphan, "no run in progress, and yet lock web held by this " +
-			"host since 02:14; if nobody took it by hand, give it back with `foreman-dlm-updater lock release`"},
+			"host since 02:14: it was taken by hand, by a run of another configuration of this host, or by another machine with this certificate; " +
+			"if nobody needs it, give it back with `foreman-dlm-updater lock release`"},
 		{stopped(Standing{Stage: state.Update, Lock: mine}, Stop{At: at, Stage: state.Update, Why: "stopped by a signal", Next: "nothing to fix", Later: true}),
 			Interrupted, "stage update was not finished (stopped by a signal 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
 		{stopped(Standing{Stage: state.LockRelease, Error: failed, Lock: mine}, Stop{At: at, Why: "release_timeout", Later: true}), Failed,

@@ -70,6 +70,8 @@ type Standing struct {
 	Lock      Lock       `json:"lock"`
 	// Unseen lists what could not be looked at.
 	Unseen []string `json:"unseen,omitempty"`
+	// url is where Foreman is asked now, and cn the name on the certificate that it is shown; empty: not known.
+	url, cn string
 
 	// Record is what all that is on record comes from; nil: no run.
 	Record   *state.Record `json:"-"`
@@ -253,6 +255,9 @@ func (l *Lock) See(lock workflow.Lock, exists bool) {
 		l.Since = known(lock.Updated)
 	}
 }
+
+// SetIdentity takes over where Foreman is asked, and the name on the certificate that it is shown; empty: not known.
+func (s *Standing) SetIdentity(url, cn string) { s.url, s.cn = url, cn }
 
 // WantedSince is when the wait for the lock began; nil where it is not waited for, or not known.
 func (s *Standing) WantedSince() *time.Time {

@@ -240,8 +240,8 @@ func named(cn string) string {
 type NotByRunError struct{ Lock, Config string }
 
 func (e *NotByRunError) Error() string {
-	return fmt.Sprintf("lock %q is held by this host, and no run of %s has it on record: a person has taken it (lock acquire), or the run "+
-		"of another configuration of this host", e.Lock, e.Config)
+	return fmt.Sprintf("lock %q is held by this host, and no run of %s has it on record: a person has taken it (lock acquire), the run "+
+		"of another configuration of this host, or another machine with this host's certificate", e.Lock, e.Config)
 }
 func (e *NotByRunError) Unwrap() error { return ErrTryLater }
 

@@ -30,8 +30,8 @@ for version in 1.0.0 1.1.0; do
     SOURCE_DATE_EPOCH=$((SOURCE_DATE_EPOCH + 60))
 done
 gpg --armor --export somebody@example.com >"$PACKAGES/somebody.asc"
-# A host's certificate, and the lines of config.ini that name it.
-"${GO:-go}" run ../../cmd/dlm-sandbox issue --dir "$PACKAGES/foreman" host | sed "s|$PACKAGES|/packages|" >"$PACKAGES/host.ini"
+# The certificate of the host on which apt.bats runs, and the lines of config.ini that name it.
+"${GO:-go}" run ../../cmd/dlm-sandbox issue --dir "$PACKAGES/foreman" apt | sed "s|$PACKAGES|/packages|" >"$PACKAGES/host.ini"
 
 failed=
 bats --tap --print-output-on-failure build.bats || failed+=" build.bats"
