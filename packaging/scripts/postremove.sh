@@ -1,21 +1,41 @@
 #!/bin/sh
 # After a removal; for dpkg and rpm. dpkg's purge removes what the package, its hooks and its administrator's
-# `systemctl enable` and `hooks enable` have left, but no hook that somebody wrote himself.
+# `systemctl enable` and `hooks enable` have left, but no hook that somebody wrote himself, and nothing that a run needs
+# to go on.
 set -e
+lib=/var/lib/foreman_dlm_updater etc=/etc/foreman_dlm_updater
+
+# run_on_record: sets stage, that of a run in progress; its name is the first line of a state file.
+run_on_record() {
+    for file in "$lib"/*; do
+        stage=''
+        [ ! -f "$file" ] || read -r stage <"$file" || true
+        case $stage in lock_get | pre_update | update | needs_reboot | reboot | post_update | lock_release) return 0 ;; esac
+    done
+    return 1
+}
+
 if [ "${1:-}" = purge ]; then
-    etc=/etc/foreman_dlm_updater
-    # Each of these, and $etc, may be a mount point: it is emptied, and stays.
-    rm -rf /var/lib/foreman_dlm_updater /var/log/foreman_dlm_updater "$etc/hooks.conf.d" || true
     rm -f /etc/systemd/system/timers.target.wants/foreman-dlm-updater.timer \
         /etc/systemd/system/multi-user.target.wants/foreman-dlm-updater-resume.service \
         /var/lib/systemd/timers/stamp-foreman-dlm-updater.timer
-    if [ -d "$etc" ]; then
-        find "$etc" -type l -lname '*/usr/share/foreman-dlm-updater/hooks/*' -delete || true
-        find "$etc" -depth -type d -empty -delete || true
-    fi
-    if [ -n "$(find "$etc" ! -type d 2>/dev/null)" ]; then
-        echo "foreman-dlm-updater: these are not the package's, and are kept; remove them if you don't need them:" >&2
-        find "$etc" ! -type d >&2
+    if run_on_record; then
+        rm -f "$lib/timer-was-active" || true
+        echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and Foreman's lock may be this host's." >&2
+        echo "So $lib is kept, with the hooks and settings in $etc. To go on, install the package again," >&2
+        echo "write $etc/config.ini again, which dpkg has removed, and do: foreman-dlm-updater run. To give up, free the" >&2
+        echo "lock in Foreman (Monitor > Distributed Locks), start the services, and remove both directories." >&2
+    else
+        # Each of these, and $etc, may be a mount point: it is emptied, and stays.
+        rm -rf "$lib" /var/log/foreman_dlm_updater "$etc/hooks.conf.d" || true
+        if [ -d "$etc" ]; then
+            find "$etc" -type l -lname '*/usr/share/foreman-dlm-updater/hooks/*' -delete || true
+            find "$etc" -depth -type d -empty -delete || true
+        fi
+        if [ -n "$(find "$etc" ! -type d 2>/dev/null)" ]; then
+            echo "foreman-dlm-updater: these are not the package's, and are kept; remove them if you don't need them:" >&2
+            find "$etc" ! -type d >&2
+        fi
     fi
 fi
 if [ -d /run/systemd/system ]; then

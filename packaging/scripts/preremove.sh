@@ -22,7 +22,7 @@ case $(foreman-dlm-updater state show 2>/dev/null || echo "exit $?") in
 "no run in progress"* | "exit 78" | "exit 127") ;; # 78: it is not configured
 *)
     echo "foreman-dlm-updater: a run is in progress, and Foreman's lock may be this host's: then no other host updates." >&2
-    echo "To go on, install the package again and do: foreman-dlm-updater run. To give up the lock without it: Foreman," >&2
-    echo "Monitor > Distributed Locks." >&2
+    echo "Services that it has stopped stay down. To go on, install the package again and do: foreman-dlm-updater run." >&2
+    echo "To give up without it: free the lock in Foreman (Monitor > Distributed Locks), and start the services." >&2
     ;;
 esac

@@ -88,6 +88,18 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     [[ -e /var/lib/foreman_dlm_updater/state ]]
 }
 
+@test "purge keeps what a run on record needs, and says so" {
+    apt install foreman-dlm-updater
+    run apt purge foreman-dlm-updater
+    [[ $status == 0 && $output == *"a run is on record (stage post_update)"*"/var/lib/foreman_dlm_updater is kept"* ]]
+    is "$(cat /var/lib/foreman_dlm_updater/state)" post_update
+    [[ -L $etc/update.d/50-apt && -e $etc/hooks.conf.d/apt.conf && ! -e $etc/config.ini ]]
+    is "$(find /etc/systemd -name '*foreman*')" ""
+    apt install foreman-dlm-updater
+    rm /var/lib/foreman_dlm_updater/state
+    apt remove foreman-dlm-updater
+}
+
 @test "purge leaves nothing behind but an administrator's own hook, and names that" {
     apt install foreman-dlm-updater
     systemctl start "$timer" # which leaves a stamp
