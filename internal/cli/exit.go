@@ -100,6 +100,16 @@ func hint(err error) string {
 	return ""
 }
 
+// hintForRun is the hint after a run. One that was refused is the last one until another begins, however well
+// `config check` ends.
+func hintForRun(err error) string {
+	next := hint(err)
+	if next != "" && exitCode(err) == exitConfig {
+		next += ", then `foreman-dlm-updater run`"
+	}
+	return next
+}
+
 func noDirectory(path string) bool {
 	_, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist)

@@ -136,7 +136,7 @@ func severity(err error) hclog.Level {
 func tell(log hclog.Logger, err error) {
 	level := severity(err)
 	log.Log(level, "run not possible", "error", err)
-	if next := hint(err); next != "" {
+	if next := hintForRun(err); next != "" {
 		log.Log(level, "what to do", "next", next)
 	}
 }
@@ -177,7 +177,7 @@ func tellStopped(log hclog.Logger, err error, seen *watch.Watcher) {
 
 // afterStop says what to do about an invocation that stopped.
 func afterStop(err error) string {
-	if next := hint(err); next != "" {
+	if next := hintForRun(err); next != "" {
 		return next
 	}
 	if errors.Is(err, dlm.ErrUnavailable) {

@@ -39,7 +39,7 @@ func TestSentenceOfAFailedInvocation(t *testing.T) {
 	}{
 		{nil, nil, "nothing to do: no run in progress" + dark},
 		{nil, errors.Join(workflow.ErrUnsafeHooks, unsafe), "the run stopped TIME: hooks refused refused stage directory /etc/x.d: " +
-			"/etc/x.d/a: is odd" + dark + "; mend what is named above, then `foreman-dlm-updater config check`"},
+			"/etc/x.d/a: is odd" + dark + "; mend what is named above, then `foreman-dlm-updater config check`, then `foreman-dlm-updater run`"},
 		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: workflow.ErrTryLater}, "gave up TIME in stage lock_get: try later" +
 			dark + "; nothing to fix on this host; the next `foreman-dlm-updater run` goes on"},
 		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: errors.Join(workflow.ErrTryLater, workflow.ErrBarred)}, "gave up TIME in stage " +
