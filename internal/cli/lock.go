@@ -74,6 +74,10 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer unlock()
+	record, _ := state.Store{Path: c.State}.Load() // lockName says what is wrong with it
+	if err := otherConfigs(record, c, "lock release"); err != nil {
+		return err
+	}
 	name := p.lockName(c)
 	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
 	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
@@ -96,7 +100,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)
-	if record, err := (state.Store{Path: c.State}).Load(); err == nil && record.InProgress() {
+	if record.InProgress() {
 		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; to forget it: "+
 			"foreman-dlm-updater state clear\n", record.Stage)
 		p.warnOutOfService(record)

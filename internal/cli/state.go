@@ -10,6 +10,8 @@ import (
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/kballard/go-shellquote"
 )
 
 type stateShowCmd struct{}
@@ -48,6 +50,9 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	store := state.Store{Path: c.State}
 	// What can't be read, or is another machine's, is what this command mends.
 	record, err := store.Load()
+	if err := otherConfigs(record, c, "state set "+cmd.Stage); err != nil {
+		return err
+	}
 	if err != nil || !record.InProgress() || !record.Of(host.MachineID()) {
 		record = &state.Record{}
 	}
@@ -86,6 +91,9 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	store := state.Store{Path: c.State}
 	name := p.lockName(c)
 	record, unreadable := store.Load() // what can't be read is cleared too
+	if err := otherConfigs(record, c, "state clear"); err != nil {
+		return err
+	}
 	if err := p.forget(c, store, record); err != nil {
 		return err
 	}
@@ -97,11 +105,23 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
+// otherConfigs is an error if the run on record is another configuration's, which is still there: only that one knows
+// the run's hooks. command is what was to be done.
+func otherConfigs(record *state.Record, c *config.Config, command string) error {
+	if !record.InProgress() || record.Taken == nil || record.Taken.Config == "" || !isOther(c.Path, record.Taken.Config) {
+		return nil
+	}
+	return fmt.Errorf("run %s, now in stage %s, was begun with the configuration %s, and nothing was changed; if it is meant: "+
+		"`foreman-dlm-updater --config %s %s`", record.RunID, record.Stage, record.Taken.Config, shellquote.Join(record.Taken.Config), command)
+}
+
 // bringBack brings a host back that a run has taken out of service, whether the run is still on record or not.
 const bringBack = "`foreman-dlm-updater state set post_update`, then `foreman-dlm-updater run`"
 
 // outOfService reports whether this host is, by the stage that its run is in.
-func outOfService(stage state.Stage) bool { return workflow.Guarded(stage) || stage == state.PostUpdate }
+func outOfService(stage state.Stage) bool {
+	return workflow.Guarded(stage) || stage == state.PostUpdate
+}
 
 // warnOutOfService says how to bring the host back whose run is being given up; record is what was on record before.
 func (p *Process) warnOutOfService(record *state.Record) {
