@@ -8,6 +8,7 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -80,13 +81,24 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	}
 	name := p.lockName(c)
 	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
-	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
+	foreman := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries)
+	lock, err := foreman.Show(p.Context, name)
+	var taken *state.Taken
+	if record.InProgress() {
+		taken = record.Taken
+	}
+	url, cn := foreman.Identity()
 	switch {
+	case taken.Elsewhere(url, cn) && !lock.Self && (err == nil || errors.Is(err, dlm.ErrNoLock)):
+		return workflow.Elsewhere(name, *taken, workflow.Identity{URL: url, CN: cn}, seen(lock), meaning(err))
 	case errors.Is(err, dlm.ErrNoLock) || err == nil && lock.Holder == "":
 		fmt.Fprintf(p.Stdout, "lock %s is free; nothing to release\n", name)
 		return nil
 	case err != nil:
 		return err
+	case !lock.Self && taken != nil && lock.Holder == taken.Holder:
+		return fmt.Errorf("release lock %q: it is held by %s, which was this run's own name when it took the lock: an administrator has to free it "+
+			"in Foreman (Monitor > Distributed Locks)", name, lock.Holder)
 	case !lock.Self:
 		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in Foreman, can release it",
 			name, lock.Holder)

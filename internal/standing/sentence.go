@@ -164,7 +164,7 @@ func (s *Standing) waiting() string {
 	case lock.Self:
 		return text + ": this host has claimed it"
 	case lock.Holder != "":
-		return text + ": held by " + lock.Holder + s.since(true)
+		return text + ": held by " + lock.Holder + s.since(true) + s.elsewhere()
 	case lock.Barred:
 		return text + ": Foreman bars this host (parameter can_acquire_update_locks)"
 	}
@@ -187,8 +187,32 @@ func (s *Standing) failed() string {
 	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, goOn)
 }
 
-// Holder says who has the lock; nothing is known if Foreman did not answer.
-func (s *Standing) Holder() string {
+// Holder says who has the lock, and what that tells about the lock of this host's run; nothing is known if Foreman did
+// not answer.
+func (s *Standing) Holder() string { return s.holder() + s.elsewhere() }
+
+// elsewhere is for a lock that is not shown as this host's, and yet may be its run's: it was asked for at another
+// server, or under another name.
+func (s *Standing) elsewhere() (text string) {
+	if s.Stage == "" || s.Record == nil || s.Record.Taken == nil || s.Lock.Self {
+		return ""
+	}
+	taken, holder := s.Record.Taken, s.Lock.Holder
+	own := holder != "" && (holder == taken.Holder || holder == taken.CN)
+	if own {
+		text = ", which was this run's own name when it took the lock"
+	}
+	switch {
+	case taken.Elsewhere(s.url, s.cn):
+		text += fmt.Sprintf("; it was asked for at %s by %q: set foreman_url, client_crt and client_key back, or have an administrator free it there "+
+			"(Monitor > Distributed Locks), then `foreman-dlm-updater state set %s`", taken.URL, taken.CN, s.Stage)
+	case own:
+		text += ": an administrator has to free it in Foreman (Monitor > Distributed Locks)"
+	}
+	return text
+}
+
+func (s *Standing) holder() string {
 	lock := s.Lock
 	var text string
 	switch {

@@ -66,6 +66,9 @@ func TestSentences(t *testing.T) {
 		{Standing{Stage: state.LockGet, Running: true, Lock: mine, StageBegan: &now}, Waiting, "waiting 0 s for lock web: this host has claimed it"},
 		{Standing{Stage: state.LockGet, Running: true, Lock: missing, StageBegan: &now}, Waiting,
 			"waiting 0 s for lock web: it does not exist in Foreman yet"},
+		{Standing{Stage: state.LockGet, Running: true, Lock: other, WaitingSince: &begun, Record: taken("web3", "web3")}, Waiting,
+			"waiting 12 min for lock web: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h), which was this run's own name when it " +
+				"took the lock: an administrator has to free it in Foreman (Monitor > Distributed Locks)"},
 		{Standing{Stage: state.LockGet, Running: true, Lock: dark}, Waiting, "waiting for lock web: its holder is not known"},
 		{Standing{Stage: state.Update, Running: true, Lock: other, StageBegan: &at}, Waiting,
 			"waiting for lock web to go on with stage update: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
@@ -95,6 +98,16 @@ func TestSentences(t *testing.T) {
 		{Standing{Stage: state.Update, Error: failed, Lock: dark}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
 		{Standing{Stage: state.Update, Error: failed, Lock: other}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; mend it, then `foreman-dlm-updater run`"},
+		{Standing{Stage: state.Update, Error: failed, Lock: other, Record: taken("web3", "web3"), url: "https://old", cn: "web1"}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14, which was this run's own name when it took the lock; " +
+				"it was asked for at https://old by \"web3\": set foreman_url, client_crt and client_key back, or have an administrator free it there " +
+				"(Monitor > Distributed Locks), then `foreman-dlm-updater state set update`; mend it, then `foreman-dlm-updater run`"},
+		{Standing{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"), url: "https://new", cn: "web1"}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; it was asked for at https://old by \"web1\": set foreman_url, " +
+				"client_crt and client_key back, or have an administrator free it there (Monitor > Distributed Locks), then " +
+				"`foreman-dlm-updater state set update`; mend it, then `foreman-dlm-updater run`"},
+		{Standing{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"), url: "https://old", cn: "web1"}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; mend it, then `foreman-dlm-updater run`"},
 		{Standing{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: "a\nb \x1b[2J\u202e"}, Lock: mine}, Failed,
 			"stage update failed 02:14 (a b  [2J ), lock kept; mend it, then `foreman-dlm-updater run`"},
@@ -158,6 +171,11 @@ func TestSentences(t *testing.T) {
 	if len(seen) != len(Codes) {
 		t.Errorf("%d of %d codes have a sentence here", len(seen), len(Codes))
 	}
+}
+
+// taken is the record of a run whose lock was asked for at https://old.
+func taken(cn, holder string) *state.Record {
+	return &state.Record{Taken: &state.Taken{URL: "https://old", CN: cn, Holder: holder}}
 }
 
 // stopped is s after an invocation has stopped.

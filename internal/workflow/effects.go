@@ -225,8 +225,13 @@ type ElsewhereError struct {
 }
 
 func (e *ElsewhereError) Error() string {
-	return fmt.Sprintf("lock %q was asked for at %s by %s; now the configuration names %s and %s, and %s there: that tells nothing about the lock "+
-		"that was asked for, which may still be this host's", e.Lock, e.Taken.URL, named(e.Taken.CN), e.Now.URL, named(e.Now.CN), e.shows)
+	return fmt.Sprintf("lock %q was asked for at %s by %s; now the configuration names %s and %s, and what is seen there (%s) tells nothing about "+
+		"the lock that was asked for, which may still be this host's", e.Lock, e.Taken.URL, named(e.Taken.CN), e.Now.URL, named(e.Now.CN), e.shows)
+}
+
+// Elsewhere is that error, for a run whose lock was asked for as taken says. lock and err are what Show answered now.
+func Elsewhere(name string, taken state.Taken, now Identity, lock Lock, err error) error {
+	return &ElsewhereError{name, taken, now, whoseNow(lock, err)}
 }
 
 func named(cn string) string {

@@ -60,12 +60,8 @@ func (r *run) identity() *state.Taken {
 // hasMoved reports whether the lock was asked for at another server, or under another name, than now. What is not known
 // tells nothing.
 func (r *run) hasMoved() bool {
-	if r.Taken == nil {
-		return false
-	}
-	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
 	now := r.Server.Identity()
-	return differ(r.Taken.URL, now.URL) || differ(r.Taken.CN, now.CN)
+	return r.Taken.Elsewhere(now.URL, now.CN)
 }
 
 // refuse ends a run before it asks for the lock. An earlier invocation of it may have done so.
