@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -200,6 +201,10 @@ func words(field *[]string) parser {
 		if len(split) == 0 || split[0] == "" {
 			return "", fmt.Errorf("%q names no command; /usr/sbin/reboot would be right", text)
 		}
+		if w := forShell(text, split); w != "" {
+			return "", fmt.Errorf("%q is for a shell, and none reads this: the command would get it as an argument; %s would be right", w,
+				"sh -c "+shellquote.Join(text))
+		}
 		*field = split
 		for _, w := range split[1:] {
 			if strings.HasPrefix(w, "#") || strings.HasPrefix(w, ";") {
@@ -208,6 +213,22 @@ func words(field *[]string) parser {
 		}
 		return text, nil
 	}
+}
+
+// forShell is the first word, not quoted, that only a shell does something with; empty if there is none. split are the
+// words of text.
+func forShell(text string, split []string) string {
+	for _, w := range strings.Fields(text) {
+		if !slices.Contains(split, w) { // in quotes, at least in part
+			continue
+		}
+		redirects := strings.TrimLeft(w, "0123456789")
+		if slices.Contains([]string{"&&", "||", "|", "&"}, w) || strings.HasSuffix(w, ";") || strings.HasPrefix(redirects, "<") ||
+			strings.HasPrefix(redirects, ">") {
+			return w
+		}
+	}
+	return ""
 }
 
 // number takes a decimal number from least to most.
