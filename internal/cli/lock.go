@@ -57,10 +57,20 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
+	// Only for what is said afterwards: the lock is claimed and verified all the same, as a release that got no answer may
+	// still come true. Where this look fails, that one tells.
+	before, _ := client(c, hclog.NewNullLogger(), c.HTTPTimeout, 0).Show(p.Context, name)
 	if err := newWorkflow(p, c, log).AcquireLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "lock %s acquired: no host of the cluster, this one included, begins an update until `foreman-dlm-updater lock release`\n", name)
+	what := "acquired"
+	if before.Self {
+		what = "was this host's already"
+	}
+	if before.Self && !before.Updated.IsZero() {
+		what += ", since " + clock(before.Updated)
+	}
+	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update until `foreman-dlm-updater lock release`\n", name, what)
 	return nil
 }
 
