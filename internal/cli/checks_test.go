@@ -70,3 +70,13 @@ func TestSameHost(t *testing.T) {
 		}
 	}
 }
+
+// TestNotRoot: root sees everything.
+func TestNotRoot(t *testing.T) {
+	if got := notRoot(0); got != "" {
+		t.Errorf("root is told %q", got)
+	}
+	if got := notRoot(1000); !strings.HasPrefix(got, "run it as root to see everything") || !strings.Contains(got, "uid 1000") {
+		t.Errorf("uid 1000 is told %q", got)
+	}
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -29,6 +30,9 @@ type configCheckCmd struct {
 
 // Run reports all that it finds. What is wrong with the host is reported beside a configuration that can't be used.
 func (cmd *configCheckCmd) Run(p *Process, path configPath, all *hooksCmd) error {
+	if text := notRoot(os.Geteuid()); text != "" {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: %s\n", text)
+	}
 	c, problems, err := load(path)
 	host := here(all.Library)
 	sum := tally{warnings: p.warn(problems)}
@@ -51,6 +55,15 @@ func (cmd *configCheckCmd) Run(p *Process, path configPath, all *hooksCmd) error
 		return &toldError{sum.worst}
 	}
 	return nil
+}
+
+// notRoot is what whoever checks without being root has to know first; empty for root.
+func notRoot(euid int) string {
+	if euid == 0 {
+		return ""
+	}
+	return fmt.Sprintf("run it as root to see everything: a run is root's, and uid %d may not read or write all that a run does, so some of "+
+		"what follows may be right for root", euid)
 }
 
 // tally is what `config check` has found. worst, the first error, sets the exit code.
