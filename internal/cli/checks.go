@@ -12,6 +12,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -37,7 +38,8 @@ const renewBefore = 14 * 24 * time.Hour
 func checkHooks(_ *Process, c *config.Config) (string, error) {
 	var counts []string
 	var idle doubts
-	refused := []error{hook.VetSettings(c.SettingsDir())}
+	refused := []error{hook.VetSettings(c.SettingsDir()),
+		noServices(hook.Library{Dir: DefaultLibrary}, hooksDir(c, string(state.PreUpdate)), c.SettingsDir())}
 	for _, stage := range workflow.HookStages {
 		dir := hooksDir(c, string(stage))
 		found, err := hook.List(dir, hclog.NewNullLogger())

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -169,6 +172,43 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 	}
 	s.checkTwice(&found, notifyStage, s.notifiers(c))
 	return "each has the hooks that it needs; no bundled hook is in the wrong order, without its other half, or enabled twice", found.orNone()
+}
+
+// noServices is an error if services-stop is enabled in a directory of pre_update, and its settings certainly name no
+// service: it would fail with the lock held.
+func noServices(library hook.Library, dir, settings string) error {
+	entries, _ := hook.Entries(dir) // what is wrong with the directory is said elsewhere
+	for _, e := range entries {
+		if e.Skipped != "" || library.Leads(string(state.PreUpdate), e.Path) != "services-stop" {
+			continue
+		}
+		conf := filepath.Join(settings, "services-stop.conf")
+		text, err := file.Read(conf, 1<<20)
+		if (err == nil || errors.Is(err, fs.ErrNotExist)) && namesNoService(string(text)) {
+			return &configError{fmt.Errorf("%s has no SERVICES, and would fail with the lock held: put SERVICES='NAME.service ...' into %s, or "+
+				"`foreman-dlm-updater hooks disable pre_update/services-stop`", shown(e.Path), conf)}
+		}
+	}
+	return nil
+}
+
+// assignment is a line of shell code that gives a variable a plain text.
+var assignment = regexp.MustCompile(`^(\w+)=(?:'([^']*)'|"([^"$\\\x60]*)"|([\w./:@%+,-]*))\s*(?:#.*)?$`)
+
+// namesNoService reports whether the settings of services-stop, which are shell code, certainly leave SERVICES empty:
+// all that they do is to assign plain texts, to this variable blanks at most.
+func namesNoService(settings string) bool {
+	for line := range strings.Lines(settings) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		part := assignment.FindStringSubmatch(line)
+		if part == nil || part[1] == "SERVICES" && strings.TrimSpace(part[2]+part[3]+part[4]) != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // onlyTheFlag reports whether reboot-required is the only hook that is asked about a reboot.

@@ -533,3 +533,40 @@ func TestTally(t *testing.T) {
 		}
 	}
 }
+
+// TestNoServices: services-stop that is sure to have nothing to stop is refused; where its settings can't be judged, the hook itself tells.
+func TestNoServices(t *testing.T) {
+	for _, test := range []struct {
+		settings string
+		refused  bool
+	}{
+		{"", true},
+		{"# SERVICES=app.service\nstop_timeout=60\n", true},
+		{"SERVICES=\n", true},
+		{"SERVICES=''\n", true},
+		{`SERVICES=" "` + "\n", true},
+		{"SERVICES=app.service\n", false},
+		{"SERVICES='\napp.service'\n", false},
+		{"SERVICES=\nSERVICES=$(cat /etc/services-to-stop)\n", false},
+		{"export SERVICES=app.service\n", false},
+		{". /etc/more.conf\n", false},
+		{"eval \"$(cat /etc/more)\"\n", false},
+		{": ${SERVICES:=app.service}\n", false},
+		{"a=1; SERVICES=app.service\n", false},
+	} {
+		p := newPatient(t)
+		p.enable("pre_update", "services-stop")
+		if test.settings != "" {
+			p.write("hooks.conf.d/services-stop.conf", 0o644, test.settings)
+		}
+		err := noServices(p.library, hooksDir(p.config, "pre_update"), p.config.SettingsDir())
+		if (err != nil) != test.refused || err != nil && (exitCode(err) != exitConfig ||
+			!strings.Contains(err.Error(), "/50-services-stop has no SERVICES, and would fail with the lock held: put SERVICES=")) {
+			t.Errorf("%q: %v", test.settings, err)
+		}
+	}
+	p := newPatient(t)
+	if err := noServices(p.library, hooksDir(p.config, "pre_update"), p.config.SettingsDir()); err != nil {
+		t.Errorf("it is not enabled: %v", err)
+	}
+}

@@ -213,7 +213,10 @@ type hooks struct {
 	log      hclog.Logger
 }
 
-func (h hooks) VetSettings() error { return hook.VetSettings(h.settings) }
+func (h hooks) VetSettings() error {
+	library := hook.Library{Dir: DefaultLibrary}
+	return errors.Join(hook.VetSettings(h.settings), noServices(library, h.dirs[string(state.PreUpdate)], h.settings))
+}
 
 func (h hooks) List(stage state.Stage) ([]string, error) {
 	found, err := hook.List(h.dirs[string(stage)], h.log)

@@ -34,16 +34,18 @@ record() { tr '\n' ' ' <"$DLM_HOOKS_STATE/services"; }
 stop() { hook pre_update/services-stop; }
 start() { hook post_update/services-start; }
 
-@test "not configured: nothing to stop, and it says what to set" {
+@test "not configured: it fails, and says what to set" {
     rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/services-stop.conf"
     stop
-    exits 0
+    exits 1
     says "put SERVICES='NAME.service ...' into $BATS_TEST_TMPDIR/etc/hooks.conf.d/services-stop.conf"
     setting services-stop "SERVICES=' '"
     stop
-    exits 0
+    exits 1
     says "put SERVICES="
     refute called systemctl
+    start # of what was never stopped
+    exits 0
 }
 
 @test "a mistake in the settings fails" {

@@ -154,6 +154,9 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     for hook in needs_update/apt pre_update/services-stop update/apt needs_reboot/kernel-changed post_update/services-start post_update/systemd-healthy; do
         foreman-dlm-updater hooks enable "$hook"
     done
+    run foreman-dlm-updater config check --offline
+    [[ $status == 78 && $output == *"50-services-stop has no SERVICES"* ]]
+    echo 'SERVICES=cron.service' >"$etc/hooks.conf.d/services-stop.conf"
     check() { run foreman-dlm-updater config check --offline; is "$status" 0; }
     healthy() { check; [[ $output == *"config.ini is fine" && $output != *"warning: "* ]]; }
     check
