@@ -61,10 +61,14 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 			return err
 		}
 		fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n", cmd.Stage, cmp.Or(record.Lock, c.LockName))
-		p.warnOutOfService(record)
+		p.warnForgotten(c, record)
 		return nil
 	}
 	now := time.Now()
+	if abandoned := lastAbandoned(c); record.Stage == "" && abandoned != nil {
+		record.RunID, record.Began, record.Lock = abandoned.Run, abandoned.Began, abandoned.Lock
+		fmt.Fprintf(p.Stdout, "run %s, which was given up, goes on: hooks know by its name what they have to bring back\n", record.RunID)
+	}
 	if record.RunID == "" { // there was none, or it was the original's
 		record.RunID, record.Began = workflow.NewRunID(), now
 	}
@@ -99,9 +103,9 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	}
 	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
 	if unreadable != nil {
-		fmt.Fprintf(p.Stderr, "what was on record is not known; if this host is out of service: %s\n", bringBack)
+		fmt.Fprintln(p.Stderr, "what was on record is not known; if this host is out of service, start its services by hand")
 	}
-	p.warnOutOfService(record)
+	p.warnForgotten(c, record)
 	return nil
 }
 
@@ -128,6 +132,29 @@ func (p *Process) warnOutOfService(record *state.Record) {
 	if record != nil && record.Of(host.MachineID()) && outOfService(record.Stage) {
 		fmt.Fprintf(p.Stderr, "this host is out of service (pre_update has begun); to bring it back: %s\n", bringBack)
 	}
+}
+
+// warnForgotten is warnOutOfService for a run that is forgotten by now: only the history still knows its name.
+func (p *Process) warnForgotten(c *config.Config, record *state.Record) {
+	if c.History != "" {
+		p.warnOutOfService(record)
+	} else if record != nil && record.Of(host.MachineID()) && outOfService(record.Stage) {
+		fmt.Fprintln(p.Stderr, "this host is out of service (pre_update has begun), and without a history nothing knows the run any more "+
+			"that has stopped its services: start them by hand")
+	}
+}
+
+// lastAbandoned is the last run in the history if it was given up; nil if it was not, or is not known. The start hooks
+// bring back only what was stopped under the name of their run.
+func lastAbandoned(c *config.Config) *history.Run {
+	if c.History == "" {
+		return nil
+	}
+	runs, _, err := history.File{Path: c.History}.Read()
+	if err != nil || len(runs) == 0 || runs[len(runs)-1].Result != history.Abandoned {
+		return nil
+	}
+	return &runs[len(runs)-1]
 }
 
 // forget removes the record of a run, which history then lists as abandoned.
