@@ -21,10 +21,13 @@ if [ "${1:-}" = purge ]; then
         /var/lib/systemd/timers/stamp-foreman-dlm-updater.timer
     if run_on_record; then
         rm -f "$lib/timer-was-active" || true
-        echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and Foreman's lock may be this host's." >&2
-        echo "So $lib is kept, with the hooks and settings in $etc. To go on, install the package again," >&2
-        echo "write $etc/config.ini again, which dpkg has removed, and do: foreman-dlm-updater run. To give up, free the" >&2
-        echo "lock in Foreman (Monitor > Distributed Locks), start the services, and remove both directories." >&2
+        {
+            echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and Foreman's lock may be"
+            echo "this host's. So $lib is kept, with the hooks and settings in $etc."
+            echo "To go on, install the package again, write $etc/config.ini again, which dpkg has"
+            echo "removed, and do: foreman-dlm-updater run. To give up, free the lock in Foreman (Monitor > Distributed"
+            echo "Locks), start the services, and remove both directories."
+        } >&2
     else
         # Each of these, and $etc, may be a mount point: it is emptied, and stays.
         rm -rf "$lib" /var/log/foreman_dlm_updater "$etc/hooks.conf.d" || true
