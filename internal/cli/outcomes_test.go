@@ -116,6 +116,8 @@ var happenings = []happening{
 		h.hook("update", blocks)
 		ended := h.begin()
 		h.await("in-hook", "")
+		h.await("events", "acquired") // what reports comes a little later
+		h.await("m.prom", `state="running"} 1`)
 		h.must(h.process.Kill())
 		<-ended
 		h.put("boot_id", "boot-2\n")

@@ -24,6 +24,8 @@ type acquisition struct {
 	once bool
 	// fresh: a new run, which has claimed nothing yet. If the lock is this host's all the same, it is not this run's.
 	fresh bool
+	// announce is called before a claim is sent; an error keeps it from being sent. May be nil.
+	announce func() error
 	// patient: the host is out of service, and nothing but a signal ends the wait.
 	patient bool
 	// taken says where the lock was asked for before, and under which name; nil: not known. moved: the configuration
@@ -170,6 +172,11 @@ func (a *acquisition) firstOfItsName(ctx context.Context) (Lock, error) {
 
 // claim asks for the lock, lets the claim settle, and looks who holds it.
 func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
+	if a.announce != nil {
+		if err := a.announce(); err != nil {
+			return obstacle{}, err
+		}
+	}
 	for try := 0; ; try++ {
 		a.holder, a.claimed, a.apart = unknown, true, false
 		// Never cut short: an answer that was not waited for may still come true.
