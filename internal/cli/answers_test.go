@@ -48,8 +48,8 @@ func failed(err error) func() (*http.Response, error) {
 	return func() (*http.Response, error) { return nil, err }
 }
 
-// TestOddAnswers: what one answer costs a host that waits for a lock which another holds, and one that has asked for nothing yet. The client asks
-// once, without http_retries.
+// TestOddAnswers: what one answer costs a host that waits for a lock which another holds, and one that has asked for
+// nothing yet. The client asks once, without http_retries.
 func TestOddAnswers(t *testing.T) {
 	const lock, me = "web", "web1"
 	waits := error(nil)
@@ -93,9 +93,10 @@ func TestOddAnswers(t *testing.T) {
 						}
 						return nil, nil
 					}}
-					client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Log: hclog.NewNullLogger(), Transport: way})
-					work := &workflow.Workflow{Settings: workflow.Settings{LockName: lock, Settle: 2 * time.Second, RetryInterval: time.Minute},
-						Server: LockServer{client}, Log: hclog.NewNullLogger()}
+					client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second,
+						Log: hclog.NewNullLogger(), Transport: way})
+					work := &workflow.Workflow{Settings: workflow.Settings{LockName: lock, Settle: 2 * time.Second,
+						RetryInterval: time.Minute}, Server: LockServer{client}, Log: hclog.NewNullLogger()}
 					if err := work.AcquireLock(context.Background(), lock, true); !errors.Is(err, odd.want) {
 						t.Errorf("got %v, want %v", err, odd.want)
 					}

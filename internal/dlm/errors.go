@@ -22,7 +22,8 @@ var (
 	ErrNoLock = errors.New("no such lock")
 	// ErrDuplicate: Foreman has two locks of this name, and nobody can take either.
 	ErrDuplicate = errors.New("duplicate lock")
-	// ErrRefused: Foreman, or its web server in the TLS handshake (Status 0), doesn't accept this host or its certificate.
+	// ErrRefused: Foreman, or its web server in the TLS handshake (Status 0), doesn't accept this host or its
+	// certificate.
 	ErrRefused = errors.New("foreman refuses this host")
 	// ErrUntrusted: the server can't prove that it is Foreman.
 	ErrUntrusted = errors.New("server not trusted")
@@ -30,8 +31,8 @@ var (
 	ErrCredentials = errors.New("unusable key or certificate file")
 	// ErrWrongURL: there is no lock API at foreman_url.
 	ErrWrongURL = errors.New("wrong foreman_url")
-	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question, a status that Foreman never gives here, or a
-	// refusal without the message that Foreman gives with it.
+	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question, a status that Foreman
+	// never gives here, or a refusal without the message that Foreman gives with it.
 	ErrNotForeman = errors.New("not Foreman's answer")
 	// ErrRejected: any other refusal of Foreman's own, which will be the same next time.
 	ErrRejected = errors.New("request rejected")
@@ -82,8 +83,8 @@ func (e *Error) refusal(a *answer, files TLS) *Error {
 			"address into foreman_url", statusText(a.status), cut(a.header.Get("Location")))
 	case a.status >= 400 && !(own && refusals[a.status]):
 		e.Kind = ErrNotForeman
-		e.Detail = fmt.Sprintf("the answer has status %s, without the message that Foreman would give with it (a proxy or another server may "+
-			"have answered)", statusText(a.status))
+		e.Detail = fmt.Sprintf("the answer has status %s, without the message that Foreman would give with it (a proxy "+
+			"or another server may have answered)", statusText(a.status))
 	case a.status == http.StatusPreconditionFailed:
 		e.Kind, e.Detail = ErrNotNow, "Foreman says: not now (412)"
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
@@ -110,7 +111,7 @@ var redirects = map[int]bool{
 	http.StatusPermanentRedirect: true,
 }
 
-// refusals are the 4xx with which Foreman itself refuses, beside 404: all others were never recorded of foreman_dlm 4.0.0.
+// refusals are the 4xx with which Foreman itself refuses, beside 404: no other was recorded of foreman_dlm 4.0.0.
 var refusals = map[int]bool{
 	http.StatusBadRequest:           true,
 	http.StatusUnauthorized:         true,
@@ -131,8 +132,8 @@ func said(message string) string {
 }
 
 // foremanMessage finds the message in an error of Foreman's. Its controllers answer with error.message and
-// sometimes error.details; Rails itself with error as a string, beside the status; Apache and proxies with HTML, which says nothing.
-// own: it is in one of these forms, and not only in the field "error", which others use too.
+// sometimes error.details; Rails itself with error as a string, beside the status; Apache and proxies with HTML, which
+// says nothing. own: it is in one of these forms, and not only in the field "error", which others use too.
 func foremanMessage(a *answer) (message string, own bool) {
 	var wire struct {
 		Status int             `json:"status"`

@@ -97,8 +97,8 @@ type Unavailable struct {
 func (e *Unavailable) Error() string { return e.Err.Error() }
 func (e *Unavailable) Unwrap() error { return e.Err }
 
-// Renewing: this host's own certificate or key can't be used, or the web server refuses it. That is certain at a first look; where all was
-// well before, the files may be in the middle of their renewal.
+// Renewing: this host's own certificate or key can't be used, or the web server refuses it. That is certain at a first
+// look; where all was well before, the files may be in the middle of their renewal.
 type Renewing struct {
 	Why string // as in Unavailable
 	Err error
