@@ -113,17 +113,28 @@ func (a *acquisition) get(ctx context.Context) error {
 }
 
 // bears reports whether an error is waited out: it proves nothing, or this host is out of service, and gives up for
-// nothing that time or an administrator may change.
+// nothing that time or an administrator may change. Files that can't be used prove as little once the server has
+// answered, or another trouble is being waited out.
 func (a *acquisition) bears(err error) bool {
 	var trouble *Unavailable
+	var renewing *Renewing
 	var elsewhere *ElsewhereError
-	return errors.As(err, &trouble) || a.patient && !errors.As(err, &elsewhere)
+	switch {
+	case errors.As(err, &trouble):
+		return true
+	case errors.As(err, &renewing) && (a.answered || a.told != ""):
+		return true
+	}
+	return a.patient && !errors.As(err, &elsewhere)
 }
 
 // whyNoAnswer says in short why the server could not be asked: the same words for the same trouble.
 func whyNoAnswer(err error) string {
 	var trouble *Unavailable
+	var renewing *Renewing
 	switch {
+	case errors.As(err, &renewing):
+		return renewing.Why
 	case !errors.As(err, &trouble):
 		return err.Error()
 	case trouble.Why != "":

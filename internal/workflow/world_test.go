@@ -364,3 +364,8 @@ func unreachable() error { return &Unavailable{Err: errors.New("connection refus
 func odd() error {
 	return &Unavailable{Why: "there is no Foreman at foreman_url", Err: errors.New("302 Found, to https://maintenance.example.com/")}
 }
+
+// renewing is what a client makes of a certificate that is not there.
+func renewing() error {
+	return &Renewing{Why: "this host's certificate or key can't be used", Err: errors.New("client_crt: no such file")}
+}
