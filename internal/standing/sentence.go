@@ -147,6 +147,9 @@ func (s *Standing) waiting() string {
 	text += " for lock " + s.Lock.Name
 	if s.Stage != state.LockGet && s.Stage != "" {
 		text += fmt.Sprintf(" to go on with stage %s", s.Stage)
+		if s.Error != nil {
+			text += ", which " + s.failure()
+		}
 	}
 	lock := s.Lock
 	switch {
@@ -168,11 +171,7 @@ func (s *Standing) waiting() string {
 
 // failed tells of the stage that stopped the run.
 func (s *Standing) failed() string {
-	text := fmt.Sprintf("stage %s failed %s", s.Error.Stage, s.clock(s.Error.Time))
-	if s.Error.Hook != "" {
-		text += " in " + s.Error.Hook
-	}
-	text += fmt.Sprintf(" (%s)", s.Error.Message)
+	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failure())
 	switch {
 	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
 		return fmt.Sprintf("%s; %s; mend it, or let the next %s try again", text, s.Holder(), goOn)
@@ -180,6 +179,15 @@ func (s *Standing) failed() string {
 		return fmt.Sprintf("%s, but %s; mend it, then %s", text, s.Holder(), goOn)
 	}
 	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, goOn)
+}
+
+// failure tells when, where and why the stage failed.
+func (s *Standing) failure() string {
+	text := "failed " + s.clock(s.Error.Time)
+	if s.Error.Hook != "" {
+		text += " in " + s.Error.Hook
+	}
+	return fmt.Sprintf("%s (%s)", text, s.Error.Message)
 }
 
 // Holder says who has the lock; nothing is known if Foreman did not answer.

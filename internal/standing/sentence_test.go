@@ -66,10 +66,12 @@ func TestSentences(t *testing.T) {
 		{Standing{Stage: state.LockGet, Running: true, Lock: missing, StageBegan: &now}, Waiting,
 			"waiting 0 s for lock web: it does not exist in Foreman yet"},
 		{Standing{Stage: state.LockGet, Running: true, Lock: dark}, Waiting, "waiting for lock web: its holder is not known"},
+		{Standing{Stage: state.Update, Running: true, Lock: disabled, WaitingSince: &begun, Error: failed}, Waiting,
+			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): lock web is disabled in Foreman"},
 		{Standing{Stage: state.Update, Running: true, Lock: other, StageBegan: &at}, Waiting,
 			"waiting for lock web to go on with stage update: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
 		{Standing{Stage: state.Update, Running: true, Lock: barred, WaitingSince: &begun, Error: failed}, Waiting,
-			"waiting 12 min for lock web to go on with stage update: Foreman bars this host (parameter can_acquire_update_locks)"},
+			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): Foreman bars this host (parameter can_acquire_update_locks)"},
 
 		{Standing{Running: true, PID: 7, Lock: free}, Running, "an invocation is running (pid 7); lock web is free"},
 		{Standing{Stage: state.NeedsUpdate, Running: true, PID: 7, Lock: dark, StageBegan: &at, Hook: "10-apt"}, Running,

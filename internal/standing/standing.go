@@ -140,6 +140,27 @@ func (s *Standing) OutOfService() bool {
 	return s.Stage != "" && s.Stage != state.NeedsUpdate && s.Stage != state.LockGet
 }
 
+// OutOfServiceSince is when the run took the lock that has this host out of service; if that is not known, when its
+// stage was begun, failed or was set by hand, or the wait began. Nil: the host is in service.
+func (s *Standing) OutOfServiceSince() *time.Time {
+	if !s.OutOfService() || s.Record == nil {
+		return nil
+	}
+	times := []time.Time{s.Record.StageBegan}
+	if story := s.Record.Story; story != nil {
+		times = []time.Time{story.Acquired, s.Record.StageBegan}
+	}
+	if s.Error != nil {
+		times = append(times, s.Error.Time)
+	}
+	for _, t := range append(times, s.Record.SetByHand) {
+		if !t.IsZero() {
+			return &t
+		}
+	}
+	return s.WaitingSince
+}
+
 // Obstacle is what is in the way of a lock that is waited for.
 type Obstacle string
 
