@@ -157,7 +157,7 @@ func TestCheck(t *testing.T) {
 			"this host has been out of service for 5 h; waiting 5 h for lock web"},
 		{"out of service, and set by hand", checked{running: true, lock: other,
 			record: &state.Record{Stage: state.Update, SetByHand: ago(5 * time.Hour)}}, pluginWarning,
-			 "this host has been out of service for 5 h; waiting for lock web"},
+			"this host has been out of service for 5 h; waiting for lock web"},
 
 		{"not now", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 13*oneDay, 13*oneDay)}, pluginOK, "gave up TIME: why (it has ended like this each time since TIME); "},
 		{"not now, for long", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 15*oneDay, 15*oneDay)}, pluginWarning,

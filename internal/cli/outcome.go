@@ -47,6 +47,13 @@ func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 	return *o
 }
 
+// reserveOutcome makes room for how the invocation will end, if none ever has on this host: the disk may get full.
+func reserveOutcome(c *config.Config, log hclog.Logger) {
+	if err := inTime(outcome.Beside(c.State).Reserve); err != nil {
+		log.Debug("on a full disk nothing could tell how this invocation ends", "error", err)
+	}
+}
+
 // keepOutcome writes how the invocation ended, unless it left everything as it was. If that fails, it is worth a
 // warning and no more.
 func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *watch.Watcher, why error) {
@@ -102,8 +109,18 @@ func refusedNow(c *config.Config) error {
 		return err
 	}
 	dir := filepath.Dir(c.State)
-	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil && !errors.Is(err, fs.ErrPermission) {
+	err := unix.Access(dir, unix.W_OK|unix.X_OK)
+	if err == nil && diskFull(dir) {
+		err = unix.ENOSPC
+	}
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("write state %s: directory %s: %w", c.State, dir, err)
 	}
 	return nil
+}
+
+// diskFull reports whether not even root has a block left, or a file. A file system that has no such limit says 0 of 0.
+func diskFull(dir string) bool {
+	var is unix.Statfs_t
+	return unix.Statfs(dir, &is) == nil && (is.Blocks > 0 && is.Bfree == 0 || is.Files > 0 && is.Ffree == 0)
 }

@@ -116,7 +116,22 @@ func Beside(statePath string) File { return File{statePath + ".last"} }
 // another block.
 const size = 4096
 
-// Read returns what the file says. No file gives nil and no error; whatever else can't be read, an error.
+// Reserve makes a file that says nothing, if there is none yet: should the disk get full, there is one to overwrite.
+func (f File) Reserve() error {
+	if _, err := os.Lstat(f.Path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := f.replace(reserved); err != nil {
+		return fmt.Errorf("reserve outcome: %w", err)
+	}
+	return nil
+}
+
+// reserved is the content of a file that says nothing yet.
+var reserved = bytes.Repeat([]byte(" "), size)
+
+// Read returns what the file says. No file, or one that is only reserved, gives nil and no error; whatever else can't be
+// read, an error.
 func (f File) Read() (*Outcome, error) {
 	content, err := file.Read(f.Path, size)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,6 +139,9 @@ func (f File) Read() (*Outcome, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read outcome: %w", err)
+	}
+	if bytes.Equal(content, reserved) {
+		return nil, nil
 	}
 	var version struct{ Format int }
 	if err := json.Unmarshal(content, &version); err != nil {

@@ -74,7 +74,8 @@ func TestLongTexts(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty": "", "garbage": "\x00\x01", "no format": "{}", "newer": `{"format":2}`, "other types": `{"format":1,"exit":"one"}`,
-		"too long": `{"format":1}` + strings.Repeat(" ", size),
+		"too long":                              `{"format":1}` + strings.Repeat(" ", size),
+		"blank, and not of this program's size": "  ", "zeros": strings.Repeat("\x00", size),
 	} {
 		f := beside(t)
 		if err := os.WriteFile(f.Path, []byte(content), 0o640); err != nil {
@@ -96,6 +97,29 @@ func TestUnreadable(t *testing.T) {
 	}
 	if _, err := f.Read(); err == nil {
 		t.Error("a FIFO is taken")
+	}
+}
+
+// TestReserve: a file that was made room for says nothing, and one that says something stays.
+func TestReserve(t *testing.T) {
+	f := beside(t)
+	for range 2 {
+		if err := f.Reserve(); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := f.Read(); o != nil || err != nil {
+			t.Errorf("what is reserved says %+v, %v", o, err)
+		}
+	}
+	if info, err := os.Stat(f.Path); err != nil || info.Size() != size {
+		t.Errorf("%v, %v", info, err)
+	}
+	want := Outcome{Ended: at, Result: Failed}
+	if err := errors.Join(f.Write(want), f.Reserve()); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := f.Read(); err != nil || o == nil || o.Result != Failed {
+		t.Errorf("it was lost: %+v, %v", o, err)
 	}
 }
 
