@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/file"
@@ -105,6 +107,46 @@ func (o *Outcome) After(before *Outcome) {
 		o.Success = o.Ended
 	}
 }
+
+// distrusted takes the place of texts for people.
+const distrusted = "not known, others could have changed the file that says it"
+
+// Distrust leaves of an outcome that somebody else may have written what monitoring would miss and what can do no harm:
+// no texts for people, and no times that are to come.
+func (o *Outcome) Distrust(now time.Time) {
+	for _, t := range []*time.Time{&o.Ended, &o.Since, &o.First} {
+		if t.IsZero() || t.After(now) {
+			*t = now
+		}
+	}
+	if o.Success.After(now) {
+		o.Success = now
+	}
+	if !slices.Contains([]Result{Finished, NothingToDo, Rebooting, NotNow, Interrupted, Failed}, o.Result) {
+		o.Result = Failed
+	}
+	if !o.Stage.Known() {
+		o.Stage = ""
+	}
+	if o.Exit != 0 {
+		o.Error, o.Next = distrusted, "see the log"
+	}
+	if o.RebootDue == nil {
+		return
+	}
+	due := *o.RebootDue
+	due.Message = distrusted
+	if due.Time.After(now) {
+		due.Time = now
+	}
+	if !plain.MatchString(due.Hook) {
+		due.Hook = "?"
+	}
+	o.RebootDue = &due
+}
+
+// plain is a name that can't be taken for a text.
+var plain = regexp.MustCompile(`^[\w.-]{1,100}$`)
 
 // File is the file beside the state. Its methods are not safe for concurrent use.
 type File struct{ Path string }

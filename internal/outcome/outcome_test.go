@@ -186,6 +186,35 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// TestDistrust: what somebody else may have written keeps its times, as far as they can be, and no text of its own.
+func TestDistrust(t *testing.T) {
+	before, later := at.Add(-24*time.Hour), at.Add(time.Hour)
+	const evil = "run `evil`"
+	got := Outcome{Ended: before, Since: before, First: before, Success: before,
+		Result: NotNow, Exit: 75, Error: evil, Next: evil, Stage: state.LockGet,
+		RebootDue: &state.RebootDue{Time: before, Hook: "50-kernel", Message: evil, Boot: state.Boot{ID: "b"}}}
+	got.Distrust(at)
+	want := Outcome{Ended: before, Since: before, First: before, Success: before,
+		Result: NotNow, Exit: 75, Error: distrusted, Next: "see the log", Stage: state.LockGet,
+		RebootDue: &state.RebootDue{Time: before, Hook: "50-kernel", Message: distrusted, Boot: state.Boot{ID: "b"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	got = Outcome{Ended: later, Success: later, Result: evil, Exit: 1, Stage: evil, RebootDue: &state.RebootDue{Time: later, Hook: evil}}
+	got.Distrust(at)
+	want = Outcome{Ended: at, Since: at, First: at, Success: at, Result: Failed, Exit: 1, Error: distrusted, Next: "see the log",
+		RebootDue: &state.RebootDue{Time: at, Hook: "?", Message: distrusted}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	got = Outcome{Ended: before, Since: before, First: before, Result: NothingToDo}
+	want = got
+	got.Distrust(at)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestStillSo(t *testing.T) {
 	record := state.Record{RunID: "r", Stage: state.Update, StageBegan: at}
 	o := Outcome{Left: Of(&record)}

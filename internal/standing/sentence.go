@@ -23,9 +23,6 @@ func (s *Standing) Say(now time.Time) {
 	if due := s.RebootDue; due != nil {
 		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook, due.Message)
 	}
-	if s.note != "" {
-		s.Sentence += "; " + s.note
-	}
 	if len(s.Unseen) > 0 {
 		s.Sentence += "; could not see " + strings.Join(s.unsaid(), "; ")
 	}
@@ -100,7 +97,7 @@ func (s *Standing) stopped() string {
 		text += fmt.Sprintf(" in stage %s", s.stop.Stage)
 	}
 	text += ": " + s.Stopped
-	if s.Last != nil && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
+	if s.Last != nil && s.Last.Ended.Equal(s.stop.At) && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
 		text += fmt.Sprintf(" (it has ended like this each time since %s)", s.clock(s.Last.Since))
 	}
 	return text

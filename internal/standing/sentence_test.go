@@ -128,10 +128,10 @@ func TestSentences(t *testing.T) {
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
 		{stopped(Standing{Lock: dark, Unseen: []string{"the lock in Foreman: no answer"}}, Stop{At: at, Why: "show lock: no answer", Next: "look", Later: true}), NotNow,
 			"gave up 02:14: show lock: no answer; the holder of lock web is not known; look; could not see the lock in Foreman, for the same reason"},
+		{stopped(Standing{Lock: free, Last: &Last{Ended: at, Since: yesterday, Result: outcome.Finished}}, Stop{At: begun, Why: "refused", Next: "mend it"}), Stopped,
+			"the run stopped 05:12: refused; lock web is free; mend it"},
 		{Standing{Lock: free, RebootDue: &RebootDue{at, "50-kernel", "no kernel found"}}, Idle, "nothing to do: no run in progress; lock web is free; " +
 			"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
-		{Standing{Lock: free, note: "how the last invocation ended is not known: read outcome"}, Idle,
-			"nothing to do: no run in progress; lock web is free; how the last invocation ended is not known: read outcome"},
 		{Standing{Stage: state.PostUpdate, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
 			"stage post_update is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
 		{Standing{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine}, Interrupted,

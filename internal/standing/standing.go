@@ -3,7 +3,6 @@
 package standing
 
 import (
-	"fmt"
 	"time"
 
 	"foreman-dlm-updater/internal/outcome"
@@ -75,7 +74,6 @@ type Standing struct {
 	Record   *state.Record `json:"-"`
 	rebooted bool          // as asked
 	stop     Stop          // more about Stopped
-	note     string        // what else is not known, and no reason to doubt the rest
 }
 
 // Last is how an invocation of `run` ended.
@@ -120,11 +118,6 @@ func (s *Standing) SetLast(o outcome.Outcome) {
 	if o.Exit != 0 && !s.Running && o.StillSo(s.Record) {
 		s.SetStopped(Stop{At: o.Ended, Stage: o.Stage, Why: o.Error, Next: o.Next, Later: o.Result != outcome.Failed})
 	}
-}
-
-// SetLastUnknown says why it is not known how the last invocation ended.
-func (s *Standing) SetLastUnknown(err error) {
-	s.note = fmt.Sprintf("how the last invocation ended is not known: %v", err)
 }
 
 // SetRebootDue takes over a reboot that may be due; nil: none.
