@@ -65,6 +65,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log)
 	before := lastOutcome(c, log)
+	reserveOutcome(c, log)
 	notifiers := newNotifiers(p, c, log)
 	defer notifiers.close()
 	status := host.NewStatus()

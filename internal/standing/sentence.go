@@ -23,9 +23,6 @@ func (s *Standing) Say(now time.Time) {
 	if due := s.RebootDue; due != nil {
 		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook, due.Message)
 	}
-	if s.note != "" {
-		s.Sentence += "; " + s.note
-	}
 	if len(s.Unseen) > 0 {
 		s.Sentence += "; could not see " + strings.Join(s.unsaid(), "; ")
 	}
@@ -100,7 +97,7 @@ func (s *Standing) stopped() string {
 		text += fmt.Sprintf(" in stage %s", s.stop.Stage)
 	}
 	text += ": " + s.Stopped
-	if s.Last != nil && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
+	if s.Last != nil && s.Last.Ended.Equal(s.stop.At) && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
 		text += fmt.Sprintf(" (it has ended like this each time since %s)", s.clock(s.Last.Since))
 	}
 	return text
@@ -147,6 +144,9 @@ func (s *Standing) waiting() string {
 	text += " for lock " + s.Lock.Name
 	if s.Stage != state.LockGet && s.Stage != "" {
 		text += fmt.Sprintf(" to go on with stage %s", s.Stage)
+		if s.Error != nil {
+			text += ", which " + s.failure()
+		}
 	}
 	lock := s.Lock
 	switch {
@@ -168,11 +168,7 @@ func (s *Standing) waiting() string {
 
 // failed tells of the stage that stopped the run.
 func (s *Standing) failed() string {
-	text := fmt.Sprintf("stage %s failed %s", s.Error.Stage, s.clock(s.Error.Time))
-	if s.Error.Hook != "" {
-		text += " in " + s.Error.Hook
-	}
-	text += fmt.Sprintf(" (%s)", s.Error.Message)
+	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failure())
 	switch {
 	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
 		return fmt.Sprintf("%s; %s; mend it, or let the next %s try again", text, s.Holder(), goOn)
@@ -180,6 +176,15 @@ func (s *Standing) failed() string {
 		return fmt.Sprintf("%s, but %s; mend it, then %s", text, s.Holder(), goOn)
 	}
 	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, goOn)
+}
+
+// failure tells when, where and why the stage failed.
+func (s *Standing) failure() string {
+	text := "failed " + s.clock(s.Error.Time)
+	if s.Error.Hook != "" {
+		text += " in " + s.Error.Hook
+	}
+	return fmt.Sprintf("%s (%s)", text, s.Error.Message)
 }
 
 // Holder says who has the lock; nothing is known if Foreman did not answer.
