@@ -14,11 +14,14 @@ import (
 // Vet looks for what `config check` would have warned of and what could leave the lock held for ever: the resume unit,
 // the reboot command, and the tools of the hooks that run after the update.
 func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
+	return h.vet(ctx, here(DefaultLibrary))
+}
+
+func (h thisHost) vet(ctx context.Context, s *surroundings) (warnings []string, err error) {
 	var found doubts
 	if _, err := findRebootCmd(h.config); err != nil {
 		found.add(fmt.Sprintf("reboot_cmd: %v: a reboot would fail, with the lock kept", err), "")
 	}
-	s := here(DefaultLibrary)
 	for _, stage := range []state.Stage{state.NeedsReboot, state.PostUpdate} {
 		dir := hooksDir(h.config, string(stage))
 		entries, _ := os.ReadDir(dir)
@@ -30,8 +33,8 @@ func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
 		}
 	}
 	if h.config.BootIDFile == config.KernelBootID {
-		if units, err := s.systemd(ctx, resumeUnit); err == nil {
-			if off := resumeOff(units[resumeUnit]); off != nil {
+		if units, err := s.systemd(ctx, resumeUnit, ownUnits); err == nil {
+			if off := resumeOff(units, h.config); off != nil {
 				found = append(found, *off)
 			}
 		}
