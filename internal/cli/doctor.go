@@ -27,6 +27,7 @@ type surroundings struct {
 	root         string // before the paths of files that are not the configuration's
 	env          []string
 	systemd      func(ctx context.Context, names ...string) (map[string]host.Unit, error)
+	init         func() error // host.CheckInit
 	synchronised func() (bool, error)
 	free         func(path string) (host.Space, error)
 	command      func(ctx context.Context, name string, args ...string) (string, error)
@@ -40,6 +41,7 @@ func here(library string) *surroundings {
 		library:      hook.Library{Dir: library},
 		env:          hook.Environment(),
 		systemd:      host.Units,
+		init:         host.CheckInit,
 		synchronised: host.ClockSynchronised,
 		free:         host.Free,
 		lookup:       (&net.Resolver{PreferGo: true}).LookupHost, // as in the static program of the packages
@@ -162,8 +164,9 @@ func resumeOff(units map[string]host.Unit, c *config.Config) *doubt {
 		return &doubt{resumeUnit + " is disabled" + waits, "systemctl enable " + resumeUnit}
 	case c != nil && with != "":
 		name := strings.TrimSuffix(filepath.Base(c.Path), filepath.Ext(c.Path))
-		return &doubt{fmt.Sprintf("%s goes on with a run of %s, not of this configuration (%s)%s; an enabled foreman-dlm-updater-%s-resume.service "+
-			"with `foreman-dlm-updater --config %s run --after-reboot` goes on with it (docs/install.md)", resumeUnit, with, c.Path, waits, name, c.Path), ""}
+		return &doubt{fmt.Sprintf("%s goes on with a run of %s, not of this configuration (%s)%s; an enabled "+
+			"foreman-dlm-updater-%s-resume.service with `foreman-dlm-updater --config %s run --after-reboot` goes on with it "+
+			"(docs/install.md)", resumeUnit, with, c.Path, waits, name, c.Path), ""}
 	}
 	return nil
 }

@@ -60,6 +60,7 @@ func newPatient(t *testing.T) *patient {
 			}
 			return asked, nil
 		},
+		init:         func() error { return nil },
 		synchronised: func() (bool, error) { return true, nil },
 		free: func(path string) (host.Space, error) {
 			path = strings.TrimPrefix(path, p.dir)

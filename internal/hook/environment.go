@@ -61,8 +61,8 @@ func findAccount(uid int, passwd string) account {
 }
 
 // environment adds extra to base for a process in "/", and sets the variables of the account: systemd sets no HOME for
-// root's services, and by hand it may be a person's. It leaves out notForHooks, and DLM_* variables that are not ours. It
-// sets PATH only if that is missing or empty: a drop-in of the unit may have set it on purpose.
+// root's services, and by hand it may be a person's. It leaves out notForHooks, and DLM_* variables that are not ours.
+// It sets PATH only if that is missing or empty: a drop-in of the unit may have set it on purpose.
 func environment(base, extra []string, who account) []string {
 	ours := []string{"HOME=" + who.home, "USER=" + who.name, "LOGNAME=" + who.name, "SHELL=" + who.shell, "PWD=/"}
 	env := make([]string, 0, len(base)+len(extra)+len(ours)+1)

@@ -117,8 +117,9 @@ func (in interpreters) find(words []string) error {
 	return nil
 }
 
-// commandOfEnv is what env(1) looks for in the PATH that it was given. Empty if it does not, or if that can't be told: an option that is not
-// known may have an argument, -S knows quotes, variables and comments, and PATH may be another one by then.
+// commandOfEnv is what env(1) looks for in the PATH that it was given. Empty if it looks for nothing, or if that can't be
+// told: an option that is not known may have an argument, -S knows quotes, variables and comments, and PATH may be
+// another one by then.
 func commandOfEnv(words []string) string {
 	for i := 0; i < len(words); i++ {
 		word := words[i]

@@ -23,8 +23,8 @@ type Unit struct {
 	Exec []string
 }
 
-// Units asks systemd for units, and loads those that are not loaded: that changes nothing. A name with * stands for all loaded units of
-// such names, as those are that a boot starts. The error wraps ErrNoSystemd if there is none.
+// Units asks systemd for units, and loads those that are not loaded: that changes nothing. A name with * stands for all
+// loaded units of such names; what a boot starts is loaded. The error wraps ErrNoSystemd if there is none.
 func Units(ctx context.Context, names ...string) (map[string]Unit, error) {
 	if !util.IsRunningSystemd() {
 		return nil, ErrNoSystemd

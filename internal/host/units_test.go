@@ -35,8 +35,8 @@ func systemd1(t *testing.T, path dbus.ObjectPath, unit map[string]dbus.Variant) 
 		}
 		return []systemd.UnitStatus{{Name: "a.timer", Path: "/", JobPath: "/"}}, nil
 	}
-	manager := map[string]any{"ListUnitsByPatterns": list}
-	if err := conn.ExportMethodTable(manager, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"); err != nil {
+	const top, manager = "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+	if err := conn.ExportMethodTable(map[string]any{"ListUnitsByPatterns": list}, top, manager); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {
@@ -75,7 +75,10 @@ func TestUnits(t *testing.T) {
 	ask("a.timer")
 	ask("a*.service")
 	ask("a.timer", "other*.service") // systemd before 230 answers with an error
-	unit["ExecStart"] = dbus.MakeVariant([]execStart{{Path: "/bin/a", Argv: []string{"b", "-c", "d"}}, {Path: "/bin/c", Argv: []string{"c"}}})
+	unit["ExecStart"] = dbus.MakeVariant([]execStart{
+		{Path: "/bin/a", Argv: []string{"b", "-c", "d"}},
+		{Path: "/bin/c", Argv: []string{"c"}},
+	})
 	want.Exec = []string{"/bin/a", "-c", "d"}
 	ask("a.timer")
 	if _, err := askUnits(t.Context(), []string{"c.timer"}); err == nil || !strings.HasPrefix(err.Error(), "ask systemd for c.timer: ") {
