@@ -39,6 +39,8 @@ func TestCheckInterpreter(t *testing.T) {
 		{"env changes the directory", "#!/usr/bin/env -S -C /srv --chdir /srv --chdir=/srv python3\n", ""},
 		{"behind options with an argument", "#!/usr/bin/env -S -v -u FOO -C /srv A=b ruby\n",
 			`command "ruby" not found in PATH "` + dir + `"` + mend},
+		{"behind options that hold their argument", "#!/usr/bin/env -S -uFOO -C/srv --unset=A --chdir=/srv ruby\n",
+			`command "ruby" not found in PATH "` + dir + `"` + mend},
 		{"an option that is not known", "#!/usr/bin/env -S --argv0 x ruby\n", ""},
 		{"an option without its argument", "#!/usr/bin/env -S -u\n", ""},
 		{"the end of the options", "#!/usr/bin/env -S -- ruby\n", `command "ruby" not found in PATH "` + dir + `"` + mend},
