@@ -14,7 +14,16 @@ import (
 // staleAfter is when Foreman calls a lock stale that was not refreshed: foreman_dlm's setting dlm_stale_time, by default.
 const staleAfter = 4 * time.Hour
 
-const goOn = "`foreman-dlm-updater run`"
+// DefaultConfig is read if no other configuration is named.
+const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
+
+// goOn is what to type so that the run goes on: it does so with the configuration that it was begun with, and no other.
+func (s *Standing) goOn() string {
+	if s.Record == nil || s.Record.Taken == nil || s.Record.Taken.Config == "" || s.Record.Taken.Config == DefaultConfig {
+		return "`foreman-dlm-updater run`"
+	}
+	return fmt.Sprintf("`foreman-dlm-updater --config %s run`", s.Record.Taken.Config)
+}
 
 // Say fills in the code and the sentence, as of now.
 func (s *Standing) Say(now time.Time) {
@@ -56,17 +65,17 @@ func (s *Standing) tell() (Code, string) {
 		return Failed, s.failed()
 	case s.stop.Later:
 		return Interrupted, fmt.Sprintf("stage %s was not finished (%s %s) and nothing runs; %s; go on with %s", s.Stage, s.Stopped,
-			s.clock(s.stop.At), s.Holder(), goOn)
+			s.clock(s.stop.At), s.Holder(), s.goOn())
 	case s.Stopped != "":
 		return Stopped, fmt.Sprintf("the run stopped %s; %s; %s", s.stopped(), s.Holder(), s.Next)
 	case s.rebooted:
-		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), goOn)
+		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), s.goOn())
 	case s.Stage != "" && s.StageBegan == nil && s.Record != nil && !s.Record.SetByHand.IsZero():
 		return Interrupted, fmt.Sprintf("stage %s is next (set by hand %s) and nothing runs; %s; go on with %s", s.Stage,
-			s.clock(s.Record.SetByHand), s.Holder(), goOn)
+			s.clock(s.Record.SetByHand), s.Holder(), s.goOn())
 	case s.Stage != "":
 		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with %s",
-			s.Stage, s.Holder(), goOn)
+			s.Stage, s.Holder(), s.goOn())
 	case s.Lock.Self:
 		return Orphan, s.orphan()
 	}
@@ -171,11 +180,11 @@ func (s *Standing) failed() string {
 	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failure())
 	switch {
 	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
-		return fmt.Sprintf("%s; %s; mend it, or let the next %s try again", text, s.Holder(), goOn)
+		return fmt.Sprintf("%s; %s; mend it, or let the next %s try again", text, s.Holder(), s.goOn())
 	case s.Lock.Seen && !s.Lock.Self:
-		return fmt.Sprintf("%s, but %s; mend it, then %s", text, s.Holder(), goOn)
+		return fmt.Sprintf("%s, but %s; mend it, then %s", text, s.Holder(), s.goOn())
 	}
-	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, goOn)
+	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, s.goOn())
 }
 
 // failure tells when, where and why the stage failed.

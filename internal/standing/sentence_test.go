@@ -35,6 +35,7 @@ func TestSentences(t *testing.T) {
 	unseen := []string{"the lock in Foreman: connection\nrefused"}
 	failed := &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}
 	inhibitors := []string{`"backup" (pid 812, uid 0): "dump"`}
+	of := func(config string) *state.Record { return &state.Record{Taken: &state.Taken{Config: config}} }
 	const goOn = "go on with `foreman-dlm-updater run`"
 	tests := []struct {
 		s    Standing
@@ -136,6 +137,17 @@ func TestSentences(t *testing.T) {
 			"stage post_update is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
 		{Standing{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine}, Interrupted,
 			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
+
+		{Standing{Stage: state.PostUpdate, Lock: mine, rebooted: true, Record: of("/etc/weekly.ini")}, Rebooted,
+			"the host was rebooted as asked, stage post_update is next; lock web held by this host since 02:14; " +
+				"go on with `foreman-dlm-updater --config /etc/weekly.ini run`"},
+		{Standing{Stage: state.Update, Error: failed, Lock: mine, Record: of("/etc/weekly.ini")}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then " +
+				"`foreman-dlm-updater --config /etc/weekly.ini run`"},
+		{Standing{Stage: state.Update, Lock: mine, Record: of(DefaultConfig)}, Interrupted, "stage update was not finished " +
+			"(a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{Standing{Stage: state.Update, Lock: mine, Record: of("")}, Interrupted, "stage update was not finished " +
+			"(a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
 	}
 	seen := map[Code]bool{}
 	schema := schema(t)
