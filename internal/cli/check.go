@@ -25,7 +25,7 @@ type checkCmd struct {
 	Orphan      limits  `default:"0s,12h" placeholder:"W,C" help:"This host holds the lock, and no run is in progress (0s,12h)."`
 	Reboot      *limits `placeholder:"W,C" help:"The host was told to reboot and has not gone down (reboot_timeout, and twice that)."`
 	RebootDue   limits  `default:"0s,-" placeholder:"W,C" help:"A reboot may be due: a hook could not find out (0s,-)."`
-	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The run in progress holds the lock (4h,12h)."`
+	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The run in progress holds the lock, or this host is out of service without it (4h,12h)."`
 	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"It waits for the lock, which another host has (12h,24h)."`
 	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started a run (3d,7d)."`
 	NotUpdated  limits  `default:"14d,30d" placeholder:"W,C" help:"No run has finished or found nothing to do (14d,30d)."`
@@ -138,12 +138,15 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 	if s.Code != standing.Orphan {
 		held.since(s.HeldSince(), now, "this host has held the lock for %s")
 	}
+	if !held.applies { // its services are stopped all the same, whether it waits for the lock or nothing runs
+		held.since(s.OutOfServiceSince(), now, "this host has been out of service for %s")
+	}
 	if s.RebootDue != nil {
 		due.since(&s.RebootDue.Since, now, "")
 	}
 	// Whoever disabled the lock, or barred this host, did so on purpose, and mostly for many hosts: only not_updated
-	// counts that.
-	if obstacle := s.Obstacle(); obstacle != standing.Disabled && obstacle != standing.Barred {
+	// counts that. But nobody means to keep a host out of service by that.
+	if obstacle := s.Obstacle(); s.OutOfService() || obstacle != standing.Disabled && obstacle != standing.Barred {
 		waiting.since(s.WantedSince(), now, "it waits too long")
 	}
 	notUpdated.since(s.NotUpdatedSince(), now, "no run has finished or found nothing to do for %s")

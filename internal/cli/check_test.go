@@ -82,6 +82,10 @@ func TestCheck(t *testing.T) {
 		r.Story = &state.Story{Waiting: &state.Waiting{Since: ago(d), Barred: true}}
 		return r
 	}
+	resumes := func(r *state.Record, barred bool) *state.Record {
+		r.Story.Waiting = &state.Waiting{Since: r.StageBegan, Barred: barred}
+		return r
+	}
 	ended := func(result outcome.Result, exit int, d, since, success time.Duration) *outcome.Outcome {
 		o := &outcome.Outcome{Ended: ago(d), Result: result, Exit: exit, Since: ago(since), First: ago(90 * oneDay), Success: ago(success), Error: "why", Next: "what to do"}
 		if success == 0 {
@@ -128,7 +132,10 @@ func TestCheck(t *testing.T) {
 		{"too long", checked{running: true, record: held(state.Update, 13*time.Hour), lock: mine(time.Minute)}, pluginCritical, "this host has held the lock for 13 h"},
 		{"too long, and Foreman is down", checked{running: true, record: held(state.Update, 13*time.Hour)}, pluginCritical, "this host has held the lock"},
 		{"interrupted", checked{record: held(state.Update, 5*time.Hour), lock: mine(time.Hour)}, pluginWarning, "this host has held the lock for 5 h; stage update was not finished"},
-		{"the lock was lost", checked{record: held(state.Update, 5*time.Hour), lock: other}, pluginOK, "stage update was not finished"},
+		{"the lock was lost", checked{record: held(state.Update, 3*time.Hour), lock: other}, pluginOK, "stage update was not finished"},
+		{"it was lost long ago", checked{record: held(state.Update, 5*time.Hour), lock: other}, pluginWarning,
+			"this host has been out of service for 5 h; stage update was not finished"},
+		{"too long ago", checked{record: held(state.Update, 13*time.Hour), lock: other}, pluginCritical, "this host has been out of service for 13 h; stage update"},
 
 		{"it waits", checked{running: true, record: waits(11 * time.Hour), lock: other}, pluginOK, "waiting 11 h for lock web: held by web3"},
 		{"it waits long", checked{running: true, record: waits(13 * time.Hour), lock: other}, pluginWarning, "it waits too long; waiting 13 h for lock web: held by web3"},
@@ -139,6 +146,18 @@ func TestCheck(t *testing.T) {
 		{"barred, on purpose", checked{running: true, record: barred(13 * oneDay), lock: free}, pluginOK, "waiting 13 d for lock web: Foreman bars this host"},
 		{"for a disabled lock, too long", checked{running: true, record: waits(15 * oneDay), lock: disabled, last: ended(outcome.Finished, 0, 15*oneDay, 15*oneDay, 15*oneDay)},
 			pluginWarning, "no run has finished or found nothing to do for 15 d; waiting 15 d for lock web: lock web is disabled"},
+
+		{"out of service, and the lock is disabled", checked{running: true, record: resumes(failed(3*time.Hour), false), lock: disabled}, pluginOK,
+			"waiting 3 h for lock web to go on with stage update, which failed TIME in 50-apt (exit 100"},
+		{"for long", checked{running: true, record: resumes(failed(5*time.Hour), false), lock: disabled}, pluginWarning,
+			"this host has been out of service for 5 h; waiting 5 h for lock web to go on with stage update, which failed TIME in 50-apt"},
+		{"out of service, barred, for too long", checked{running: true, record: resumes(held(state.Update, 13*time.Hour), true), lock: free}, pluginCritical,
+			"this host has been out of service for 13 h; it waits too long; waiting 13 h for lock web to go on with stage update: Foreman bars"},
+		{"out of service, and another holds the lock", checked{running: true, record: resumes(failed(5*time.Hour), false), lock: other}, pluginWarning,
+			"this host has been out of service for 5 h; waiting 5 h for lock web"},
+		{"out of service, and set by hand", checked{running: true, lock: other,
+			record: &state.Record{Stage: state.Update, SetByHand: ago(5 * time.Hour)}}, pluginWarning,
+			"this host has been out of service for 5 h; waiting for lock web"},
 
 		{"not now", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 13*oneDay, 13*oneDay)}, pluginOK, "gave up TIME: why (it has ended like this each time since TIME); "},
 		{"not now, for long", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 15*oneDay, 15*oneDay)}, pluginWarning,

@@ -155,8 +155,8 @@ func checkBoot(p *Process, c *config.Config) (string, error) {
 		return "", &configError{err}
 	}
 	var found doubts
-	if err := host.CheckInit(); err != nil && c.BootIDFile == config.KernelBootID {
-		found.add(fmt.Sprintf("this is a container, and %v: a reboot of the container alone goes unnoticed, only a boot of the kernel counts", err), "")
+	if unseen := unseenReboot(host.CheckInit()); unseen != nil && c.BootIDFile == config.KernelBootID {
+		found = append(found, *unseen)
 	}
 	if host.MachineIDIsTransient() {
 		found.add("the machine id is made anew at each boot, so a cloned disk goes unnoticed", "systemd-machine-id-setup --commit")

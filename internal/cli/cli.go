@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/alecthomas/kong"
@@ -26,7 +27,7 @@ type Process struct {
 }
 
 // DefaultConfig is read if no other file is named.
-const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
+const DefaultConfig = standing.DefaultConfig
 
 // grammar is the command line. The original's, `--cfg FILE --after_reboot`, is a part of it.
 type grammar struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+
+	"github.com/alecthomas/kong"
 )
 
 // surroundings are what `config check` looks at beyond the configuration. Whatever is wrong there is a doubt and no error: a good file
@@ -24,6 +27,7 @@ type surroundings struct {
 	root         string // before the paths of files that are not the configuration's
 	env          []string
 	systemd      func(ctx context.Context, names ...string) (map[string]host.Unit, error)
+	init         func() error // host.CheckInit
 	synchronised func() (bool, error)
 	free         func(path string) (host.Space, error)
 	command      func(ctx context.Context, name string, args ...string) (string, error)
@@ -37,6 +41,7 @@ func here(library string) *surroundings {
 		library:      hook.Library{Dir: library},
 		env:          hook.Environment(),
 		systemd:      host.Units,
+		init:         host.CheckInit,
 		synchronised: host.ClockSynchronised,
 		free:         host.Free,
 		lookup:       (&net.Resolver{PreferGo: true}).LookupHost, // as in the static program of the packages
@@ -54,7 +59,7 @@ const patience = 10 * time.Second
 
 // checks are those of the host, and those that need a configuration if there is one.
 func (s *surroundings) checks(ctx context.Context, configured bool) []check {
-	names := []string{timerUnit, resumeUnit}
+	names := []string{timerUnit, resumeUnit, ownUnits}
 	for _, u := range updaters {
 		names = append(names, u.unit)
 	}
@@ -106,11 +111,14 @@ func within(limit time.Duration, do func(*Process, *config.Config) (string, erro
 
 const timerUnit, resumeUnit = "foreman-dlm-updater.timer", "foreman-dlm-updater-resume.service"
 
+// ownUnits fits those that a host can have beside them, for further configurations (docs/install.md).
+const ownUnits = "foreman-dlm-updater*.service"
+
 func enabled(u host.Unit) bool { return strings.HasPrefix(u.File, "enabled") }
 
-func (s *surroundings) checkUnits(*Process, *config.Config) (string, error) {
+func (s *surroundings) checkUnits(_ *Process, c *config.Config) (string, error) {
 	units, err := s.units()
-	timer, resume := units[timerUnit], units[resumeUnit]
+	timer := units[timerUnit]
 	switch {
 	case errors.Is(err, host.ErrNoSystemd):
 		return "systemd does not run here: something else has to start runs, and to go on with them after a boot (run --after-reboot)", nil
@@ -132,24 +140,59 @@ func (s *surroundings) checkUnits(*Process, *config.Config) (string, error) {
 	case timer.Active != "active":
 		found.add(fmt.Sprintf("%s is enabled, but %s: until the next boot nothing starts a run", timerUnit, timer.Active), "systemctl start "+timerUnit)
 	}
-	if off := resumeOff(resume); off != nil {
+	if off := resumeOff(units, c); off != nil {
 		found = append(found, *off)
 	}
-	return timerUnit + " is enabled and active, " + resumeUnit + " is enabled", found.orNone()
+	return timerUnit + " is enabled and active, and so is what goes on with a run after a boot", found.orNone()
 }
 
-// resumeOff says why a run does not go on after a reboot; nil if it does.
-func resumeOff(resume host.Unit) *doubt {
+// resumeOff says why a run of this configuration, if there is one, does not go on after a reboot; nil if it does.
+func resumeOff(units map[string]host.Unit, c *config.Config) *doubt {
 	const waits = ": after a reboot the run waits, with the lock, for the next night"
-	switch {
+	for _, unit := range units {
+		if c != nil && enabled(unit) && resumes(unit) != "" && sameFile(resumes(unit), c.Path) {
+			return nil
+		}
+	}
+	resume := units[resumeUnit]
+	switch with := resumes(resume); {
 	case resume.Load == "not-found":
 		return &doubt{resumeUnit + " is not installed" + waits + "; run --after-reboot at boot goes on with it", ""}
 	case resume.Load == "masked":
 		return &doubt{resumeUnit + " is masked" + waits, "systemctl unmask " + resumeUnit + " && systemctl enable " + resumeUnit}
 	case !enabled(resume):
 		return &doubt{resumeUnit + " is disabled" + waits, "systemctl enable " + resumeUnit}
+	case c != nil && with != "":
+		name := strings.TrimSuffix(filepath.Base(c.Path), filepath.Ext(c.Path))
+		return &doubt{fmt.Sprintf("%s goes on with a run of %s, not of this configuration (%s)%s; an enabled "+
+			"foreman-dlm-updater-%s-resume.service with `foreman-dlm-updater --config %s run --after-reboot` goes on with it "+
+			"(docs/install.md)", resumeUnit, with, c.Path, waits, name, c.Path), ""}
 	}
 	return nil
+}
+
+// resumes is the configuration with which a unit goes on with a run after a boot. Empty if it does not, or if its
+// command doesn't tell.
+func resumes(unit host.Unit) string {
+	if len(unit.Exec) == 0 || filepath.Base(unit.Exec[0]) != "foreman-dlm-updater" {
+		return ""
+	}
+	var g grammar
+	parser, err := g.parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+	if err != nil {
+		return ""
+	}
+	if _, err := parser.Parse(unit.Exec[1:]); err != nil || !g.Run.AfterReboot || strings.Contains(g.Config, "$") {
+		return ""
+	}
+	return g.Config
+}
+
+// sameFile reports whether two paths are one, or lead to one file.
+func sameFile(a, b string) bool {
+	one, errA := os.Stat(a)
+	other, errB := os.Stat(b)
+	return a == b || errors.Join(errA, errB) == nil && os.SameFile(one, other)
 }
 
 // checkName looks for a name of Foreman that only other programs of this host find: glibc asks what /etc/nsswitch.conf

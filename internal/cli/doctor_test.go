@@ -34,17 +34,25 @@ type patient struct {
 
 func newPatient(t *testing.T) *patient {
 	p := &patient{t: t, dir: t.TempDir(), free: map[string]host.Space{}}
+	p.config = &config.Config{Path: p.dir + "/config.ini", State: p.dir + "/state/state", StageDirs: map[string]string{}}
 	p.units = map[string]host.Unit{
 		timerUnit:                 {ID: timerUnit, Load: "loaded", Active: "active", File: "enabled"},
-		resumeUnit:                {ID: resumeUnit, Load: "loaded", Active: "inactive", File: "enabled"},
+		resumeUnit:                {ID: resumeUnit, Load: "loaded", Active: "inactive", File: "enabled", Exec: p.resume()},
 		"apt-daily-upgrade.timer": {ID: "apt-daily-upgrade.timer", Load: "loaded", Active: "active", File: "enabled"}, // as on every Debian
 	}
-	p.config = &config.Config{Path: p.dir + "/config.ini", State: p.dir + "/state/state", StageDirs: map[string]string{}}
 	p.surroundings = &surroundings{
 		library: hook.Library{Dir: p.dir + "/library"}, root: p.dir + "/root", env: []string{"PATH=" + p.dir + "/bin"},
 		systemd: func(_ context.Context, names ...string) (map[string]host.Unit, error) {
 			asked := map[string]host.Unit{}
 			for _, name := range names {
+				if strings.Contains(name, "*") {
+					for known, unit := range p.units {
+						if fits, _ := filepath.Match(name, known); fits && unit.Load != "not-found" {
+							asked[known] = unit
+						}
+					}
+					continue
+				}
 				asked[name] = host.Unit{ID: name, Load: "not-found", Active: "inactive"}
 				if unit, known := p.units[name]; known {
 					asked[name] = unit
@@ -52,6 +60,7 @@ func newPatient(t *testing.T) *patient {
 			}
 			return asked, nil
 		},
+		init:         func() error { return nil },
 		synchronised: func() (bool, error) { return true, nil },
 		free: func(path string) (host.Space, error) {
 			path = strings.TrimPrefix(path, p.dir)
@@ -71,6 +80,11 @@ func newPatient(t *testing.T) *patient {
 		p.write(stage+".d/10-own", 0o755, "#!/bin/sh\n")
 	}
 	return p
+}
+
+// resume is what the resume unit runs for the patient's configuration.
+func (p *patient) resume() []string {
+	return []string{"/usr/bin/foreman-dlm-updater", "--config", p.config.Path, "run", "--after-reboot"}
 }
 
 func (p *patient) write(file string, mode os.FileMode, text string) {
@@ -123,6 +137,77 @@ func (p *patient) examine(configured bool) []string {
 func TestDoctorHealthy(t *testing.T) {
 	if got := newPatient(t).examine(true); len(got) > 0 {
 		t.Error(got)
+	}
+}
+
+// TestDoctorResumeUnit: a boot has to go on with this configuration, and not with another one.
+func TestDoctorResumeUnit(t *testing.T) {
+	const program = "/usr/bin/foreman-dlm-updater"
+	const own = "foreman-dlm-updater-config-resume.service"
+	enabled := func(exec ...string) host.Unit {
+		return host.Unit{Load: "loaded", Active: "inactive", File: "enabled", Exec: exec}
+	}
+	disabled := func(u host.Unit) host.Unit {
+		u.File = "disabled"
+		return u
+	}
+	other := func(config string) string {
+		return "units: foreman-dlm-updater-resume.service goes on with a run of " + config + ", not of this configuration (DIR/config.ini): " +
+			"after a reboot the run waits, with the lock, for the next night; an enabled foreman-dlm-updater-config-resume.service with " +
+			"`foreman-dlm-updater --config DIR/config.ini run --after-reboot` goes on with it (docs/install.md)"
+	}
+	p := newPatient(t)
+	p.write("config.ini", 0o600, "")
+	p.write("weekly.ini", 0o600, "")
+	if err := os.Symlink("config.ini", p.dir+"/link.ini"); err != nil {
+		t.Fatal(err)
+	}
+	mine, weekly := p.config.Path, p.dir+"/weekly.ini"
+	tests := map[string]struct {
+		resume, own host.Unit
+		want        string
+	}{
+		"of the package":           {resume: enabled(program, "run", "--after-reboot"), want: other(DefaultConfig)},
+		"of another":               {resume: enabled(program, "--config="+weekly, "run", "--after-reboot"), want: other("DIR/weekly.ini")},
+		"of another, in old words": {resume: enabled(program, "--cfg", weekly, "--after_reboot"), want: other("DIR/weekly.ini")},
+		"of one that is gone":      {resume: enabled(program, "-c", "/gone.ini", "run", "--after-reboot"), want: other("/gone.ini")},
+		"of this":                  {resume: enabled(program, "-c"+mine, "run", "--after-reboot")},
+		"of this, by a link":       {resume: enabled(program, "-c", p.dir+"/link.ini", "run", "--after-reboot")},
+		"by a wrapper":             {resume: enabled("/bin/sh", "-c", "foreman-dlm-updater run --after-reboot")},
+		"by a variable":            {resume: enabled(program, "-c", "${CONFIG}", "run", "--after-reboot")},
+		"no command is known":      {resume: enabled()},
+		"a unit of its own": {resume: enabled(program, "run", "--after-reboot"),
+			own: enabled(program, "-c", mine, "run", "--after-reboot")},
+		"a unit of its own instead": {resume: disabled(enabled(program, "run", "--after-reboot")),
+			own: enabled(program, "-c", mine, "run", "--after-reboot")},
+		"a unit of its own that is disabled": {resume: enabled(program, "run", "--after-reboot"),
+			own: disabled(enabled(program, "-c", mine, "run", "--after-reboot")), want: other(DefaultConfig)},
+		"a unit of its own that begins runs": {resume: enabled(program, "run", "--after-reboot"),
+			own: enabled(program, "-c", mine, "run"), want: other(DefaultConfig)},
+		"a unit of its own for the third": {resume: enabled(program, "run", "--after-reboot"),
+			own: enabled(program, "-c", weekly, "run", "--after-reboot"), want: other(DefaultConfig)},
+	}
+	p.units[resumeUnit] = tests["of the package"].resume
+	if off := resumeOff(p.units, nil); off != nil {
+		t.Errorf("where the configuration can't be read: %v", off)
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p.units[resumeUnit], p.units[own] = test.resume, test.own
+			if test.own.Load == "" {
+				delete(p.units, own)
+			}
+			if got := strings.Join(p.examine(true), "\n"); got != test.want {
+				t.Errorf("config check:\ngot  %s\nwant %s", got, test.want)
+			}
+			p.config.BootIDFile = config.KernelBootID
+			p.config.RebootCmd = []string{"/bin/true"}
+			warnings, _ := thisHost{config: p.config}.vet(t.Context(), p.surroundings) // of the state see TestVetState
+			got := strings.ReplaceAll(strings.Join(warnings, "\n"), p.dir, "DIR")
+			if want := strings.TrimPrefix(test.want, "units: "); got != want {
+				t.Errorf("run:\ngot  %s\nwant %s", got, want)
+			}
+		})
 	}
 }
 

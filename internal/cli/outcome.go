@@ -22,29 +22,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readOutcome reads how the last invocation ended, unless somebody else could have written that; nil: nothing is known.
+// readOutcome reads how the last invocation ended; nil: nothing is known. If somebody else could have written it, that
+// is an error too, and only what can do no harm is returned.
 func readOutcome(c *config.Config) (*outcome.Outcome, error) {
 	file := outcome.Beside(c.State)
 	o, err := file.Read()
 	if o == nil || err != nil {
 		return nil, err
 	}
-	if err := hook.VetState(file.Path); err != nil {
-		return nil, err
+	if err = hook.VetState(file.Path); err != nil {
+		o.Distrust(time.Now())
 	}
-	return o, nil
+	return o, err
 }
 
 // lastOutcome is the same for an invocation that goes on from there.
 func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 	o, err := readOutcome(c)
 	if err != nil {
-		log.Debug("how the last invocation ended is not known", "error", err)
+		log.Debug("how the last invocation ended is not known, or others could have changed it", "error", err)
 	}
 	if o == nil {
 		return outcome.Outcome{}
 	}
 	return *o
+}
+
+// reserveOutcome makes room for how the invocation will end, if none ever has on this host: the disk may get full.
+func reserveOutcome(c *config.Config, log hclog.Logger) {
+	if err := inTime(outcome.Beside(c.State).Reserve); err != nil {
+		log.Debug("on a full disk nothing could tell how this invocation ends", "error", err)
+	}
 }
 
 // keepOutcome writes how the invocation ended, unless it left everything as it was. If that fails, it is worth a
@@ -78,11 +86,12 @@ var outcomes = map[metrics.Result]outcome.Result{
 
 // lookAtOutcome adds how the last invocation ended, and whether the next one would be refused before it begins.
 func lookAtOutcome(ctx context.Context, s *standing.Standing, c *config.Config) {
+	refused := refusedNow(c)
 	o, err := readOutcome(c)
-	switch {
-	case err != nil:
-		s.SetLastUnknown(err)
-	case o != nil:
+	if err != nil && (refused == nil || s.Running) { // else the same is said already, as a rule
+		s.Unseen = append(s.Unseen, fmt.Sprintf("how the last invocation ended: %v", err))
+	}
+	if o != nil {
 		if o.RebootDue != nil {
 			if boot, err := host.ReadBoot(ctx, c.BootIDFile); err == nil && !o.RebootDue.Boot.Same(state.Boot(boot)) {
 				o.RebootDue = nil
@@ -90,9 +99,33 @@ func lookAtOutcome(ctx context.Context, s *standing.Standing, c *config.Config) 
 		}
 		s.SetLast(*o)
 	}
-	if err := refusedNow(c); err != nil && !s.Running {
-		s.SetStopped(standing.Stop{At: time.Now(), Why: err.Error(), Next: afterStop(err)})
+	if refused != nil && !s.Running {
+		s.SetStopped(standing.Stop{At: refusedSince(s.Last, c, refused), Why: refused.Error(), Next: afterStop(refused)})
 	}
+}
+
+// refusedSince is when the last invocation failed, if it did; else when the file or directory was changed because of
+// which the next one would be refused.
+func refusedSince(last *standing.Last, c *config.Config, refused error) time.Time {
+	if last != nil && last.Result == outcome.Failed {
+		return last.Ended
+	}
+	path, now := filepath.Dir(c.State), time.Now()
+	var unsafe *hook.UnsafeError
+	if errors.As(refused, &unsafe) && len(unsafe.Offenders) > 0 {
+		path = unsafe.Offenders[0].Path
+	}
+	var is unix.Stat_t
+	for unix.Lstat(path, &is) != nil { // what is missing went with a change of the directory that it was in
+		if path == filepath.Dir(path) {
+			return now
+		}
+		path = filepath.Dir(path)
+	}
+	if changed := time.Unix(is.Ctim.Unix()); changed.Before(now) {
+		return changed
+	}
+	return now
 }
 
 // refusedNow is why a run could not begin, as far as that can be seen in its files. What this user may not see is no
@@ -102,8 +135,18 @@ func refusedNow(c *config.Config) error {
 		return err
 	}
 	dir := filepath.Dir(c.State)
-	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil && !errors.Is(err, fs.ErrPermission) {
+	err := unix.Access(dir, unix.W_OK|unix.X_OK)
+	if err == nil && diskFull(dir) {
+		err = unix.ENOSPC
+	}
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("write state %s: directory %s: %w", c.State, dir, err)
 	}
 	return nil
+}
+
+// diskFull reports whether not even root has a block left, or a file. A file system that has no such limit says 0 of 0.
+func diskFull(dir string) bool {
+	var is unix.Statfs_t
+	return unix.Statfs(dir, &is) == nil && (is.Blocks > 0 && is.Bfree == 0 || is.Files > 0 && is.Ffree == 0)
 }

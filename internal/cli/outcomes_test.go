@@ -96,6 +96,7 @@ var happenings = []happening{
 	{"the log's file can't be opened", func(h *outcomeHost) string { h.conf["log"] = h.path("none/log"); return h.run() }},
 	{"the disk of the state is full", (*outcomeHost).fullDisk},
 	{"the disk of the state gets full in a stage", (*outcomeHost).fullDiskInStage},
+	{"the disk of the state is full, in the first invocation ever", func(h *outcomeHost) string { h.small(); h.fill(); return h.run() }},
 	{"the state can't be read", func(h *outcomeHost) string { h.put("state", "<html>\n"); return h.run() }},
 	{"another invocation is running", func(h *outcomeHost) string {
 		h.hook("update", blocks)
@@ -116,6 +117,8 @@ var happenings = []happening{
 		h.hook("update", blocks)
 		ended := h.begin()
 		h.await("in-hook", "")
+		h.await("events", "acquired") // what reports comes a little later
+		h.await("m.prom", `state="running"} 1`)
 		h.must(h.process.Kill())
 		<-ended
 		h.put("boot_id", "boot-2\n")
@@ -326,11 +329,9 @@ func (h *outcomeHost) fullDisk() string {
 	return h.run()
 }
 
+// fullDiskInStage is the first invocation ever.
 func (h *outcomeHost) fullDiskInStage() string {
 	h.small()
-	h.hook("needs_update", says0)
-	h.run()
-	h.hook("needs_update", says1)
 	h.hook("pre_update", blocks)
 	ended := h.begin()
 	h.await("in-hook", "")

@@ -11,6 +11,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/watch"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -51,7 +52,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 	}
 	if err == nil {
 		defer instance.Close()
-		err = noLog
+		err = refusal(c, log, noLog)
 	}
 	return cmd.work(p, c, log, err)
 }
@@ -64,6 +65,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log)
 	before := lastOutcome(c, log)
+	reserveOutcome(c, log)
 	notifiers := newNotifiers(p, c, log)
 	defer notifiers.close()
 	status := host.NewStatus()
@@ -95,6 +97,21 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	}
 	seen.Close()
 	return err
+}
+
+// refusal is why no run may begin without its log file, nil if there is one. A host that is out of service has to come
+// back all the same.
+func refusal(c *config.Config, log hclog.Logger, noLog error) error {
+	if noLog == nil {
+		return nil
+	}
+	record, err := state.Store{Path: c.State}.Load()
+	if err != nil || !record.InProgress() || record.Stage == state.LockGet {
+		return noLog
+	}
+	log.Error("log file can't be used; the run goes on without it, to bring the host back to service and release the lock",
+		"stage", record.Stage, "error", noLog, "next", hint(noLog))
+	return nil
 }
 
 // begin makes sure that this is the only invocation. It refuses if somebody else could change the files that this

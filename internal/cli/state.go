@@ -8,6 +8,7 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/history"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -73,11 +74,16 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 		record.RunID, record.Began = workflow.NewRunID(), now
 	}
 	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, SetByHand: now, Lock: cmp.Or(record.Lock, c.LockName),
-		MachineID: host.MachineID(), Rebooted: record.Rebooted, Story: record.Story}
+		MachineID: host.MachineID(), Rebooted: record.Rebooted, RebootDue: record.RebootDue, Story: record.Story}
 	if err := store.Save(next); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n", next.Stage, next.Lock)
+	forgotten := ""
+	if taken := record.Taken; taken != nil && taken.URL != "" { // on purpose: it is the remedy of an ElsewhereError
+		forgotten = "; where it was asked for is forgotten: if foreman_url or the certificate has changed since, free it at " +
+			taken.URL + " first"
+	}
+	fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched%s\n", next.Stage, next.Lock, forgotten)
 	if next.Stage == state.LockRelease {
 		p.warnOutOfService(record)
 	}
@@ -162,6 +168,7 @@ func (p *Process) forget(c *config.Config, store state.Store, record *state.Reco
 	if err := store.Clear(); err != nil {
 		return err
 	}
+	p.keepRebootDue(c, record)
 	if !record.InProgress() || record.RunID == "" || c.History == "" {
 		return nil
 	}
@@ -171,4 +178,20 @@ func (p *Process) forget(c *config.Config, store state.Store, record *state.Reco
 	}
 	addHistory(c, log, history.Of(*record, history.Abandoned, time.Now(), nil))
 	return nil
+}
+
+// keepRebootDue puts a reboot that may be due where it outlives the run that found out.
+func (p *Process) keepRebootDue(c *config.Config, record *state.Record) {
+	if record == nil || record.RebootDue == nil {
+		return
+	}
+	last, err := readOutcome(c)
+	if err == nil && last != nil {
+		last.RebootDue = record.RebootDue
+		err = outcome.Beside(c.State).Write(*last)
+	}
+	if err != nil || last == nil {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: a reboot may be due, and nothing will say so again: "+
+			"needs_reboot hook %s: %s\n", shown(record.RebootDue.Hook), shown(record.RebootDue.Message))
+	}
 }

@@ -55,6 +55,30 @@ func TestVet(t *testing.T) {
 	}
 }
 
+// TestVetInit: a reboot that could never be proved is warned of before the lock is asked for, as by `config check`. It is
+// no error: reboot_cmd may reboot the machine that the container runs on.
+func TestVetInit(t *testing.T) {
+	const want = `this is a container, and PID 1 is "tini", which is no init: a reboot of the container alone goes ` +
+		"unnoticed, only a boot of the kernel counts; a run asks for such a reboot again, up to max_reboots times, and " +
+		"stops with the lock kept; let an init such as systemd be PID 1, or let reboot_cmd reboot the machine"
+	p := newPatient(t)
+	p.config.BootIDFile, p.config.RebootCmd = config.KernelBootID, []string{"/bin/true"}
+	for _, test := range []struct {
+		err  error
+		want []string
+	}{{nil, nil}, {errors.New(`PID 1 is "tini", which is no init`), []string{want}}} {
+		p.init = func() error { return test.err }
+		warnings, _ := thisHost{config: p.config}.vet(t.Context(), p.surroundings) // of the state see TestVetState
+		if diff := cmp.Diff(test.want, warnings); diff != "" {
+			t.Error(diff)
+		}
+	}
+	p.config.BootIDFile = "/run/boot_id" // reboots are played
+	if warnings, err := (thisHost{config: p.config}).vet(t.Context(), p.surroundings); len(warnings) != 0 || err != nil {
+		t.Errorf("played: %q, %v", warnings, err)
+	}
+}
+
 // TestVetState: a boot would forget the run, unless reboots are played.
 func TestVetState(t *testing.T) {
 	dir := t.TempDir()

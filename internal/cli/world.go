@@ -164,8 +164,8 @@ func (s LockServer) Identity() workflow.Identity {
 	return workflow.Identity{URL: url, CN: cn}
 }
 
-// meaningOnce is meaning for a request that was not tried again: files that don't fit may be in the middle of their
-// renewal.
+// meaningOnce is meaning for a request that was not tried again, after a look that found nothing wrong: files that can't
+// be used are in the middle of their renewal.
 func meaningOnce(err error) error {
 	if errors.Is(err, dlm.ErrCredentials) {
 		return &workflow.Unavailable{Why: trouble[dlm.ErrCredentials], Err: err}
@@ -180,6 +180,7 @@ var trouble = map[error]string{
 	dlm.ErrWrongURL:    "there is no Foreman at foreman_url",
 	dlm.ErrUntrusted:   "the server can't prove that it is Foreman",
 	dlm.ErrCredentials: "this host's certificate or key can't be used",
+	dlm.ErrRefused:     "Foreman's web server refuses this host's certificate",
 }
 
 // meaning says in the workflow's words what an error of the client's proves.
@@ -191,6 +192,12 @@ func meaning(err error) error {
 	switch answer.Kind {
 	case dlm.ErrUnavailable, dlm.ErrNotForeman, dlm.ErrWrongURL, dlm.ErrUntrusted:
 		return &workflow.Unavailable{RetryAfter: answer.RetryAfter, Why: trouble[answer.Kind], Err: err}
+	case dlm.ErrCredentials:
+		return &workflow.Renewing{Why: trouble[answer.Kind], Err: err}
+	case dlm.ErrRefused:
+		if answer.Status == 0 { // by the web server, before Foreman was asked who this host is
+			return &workflow.Renewing{Why: trouble[answer.Kind], Err: err}
+		}
 	case dlm.ErrNotNow:
 		return &meant{err, workflow.ErrNotNow}
 	case dlm.ErrNoLock:

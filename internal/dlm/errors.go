@@ -22,7 +22,8 @@ var (
 	ErrNoLock = errors.New("no such lock")
 	// ErrDuplicate: Foreman has two locks of this name, and nobody can take either.
 	ErrDuplicate = errors.New("duplicate lock")
-	// ErrRefused: Foreman doesn't accept this host or its certificate.
+	// ErrRefused: Foreman, or its web server in the TLS handshake (Status 0), doesn't accept this host or its
+	// certificate.
 	ErrRefused = errors.New("foreman refuses this host")
 	// ErrUntrusted: the server can't prove that it is Foreman.
 	ErrUntrusted = errors.New("server not trusted")
@@ -30,10 +31,10 @@ var (
 	ErrCredentials = errors.New("unusable key or certificate file")
 	// ErrWrongURL: there is no lock API at foreman_url.
 	ErrWrongURL = errors.New("wrong foreman_url")
-	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question, or a status that
-	// Foreman never gives here.
+	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question, a status that Foreman
+	// never gives here, or a refusal without the message that Foreman gives with it.
 	ErrNotForeman = errors.New("not Foreman's answer")
-	// ErrRejected: any other refusal (4xx), which will be the same next time.
+	// ErrRejected: any other refusal of Foreman's own, which will be the same next time.
 	ErrRejected = errors.New("request rejected")
 )
 
@@ -65,18 +66,11 @@ func (e *Error) Unwrap() []error {
 // refusal classifies an answer whose status is not 200.
 func (e *Error) refusal(a *answer, files TLS) *Error {
 	e.Status = a.status
-	message := foremanMessage(a.body)
+	message, own := foremanMessage(a)
 	switch {
-	case a.status == http.StatusPreconditionFailed:
-		e.Kind, e.Detail = ErrNotNow, "Foreman says: not now (412)"
 	case a.status == http.StatusTooManyRequests || a.status >= 500:
 		e.Kind, e.RetryAfter = ErrUnavailable, a.retryAfter
 		e.Detail = fmt.Sprintf("Foreman answers %s%s", statusText(a.status), said(message))
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		e.Kind = ErrRefused
-		e.Detail = fmt.Sprintf("Foreman refuses this host with %s%s; presented was %s. Foreman knows a host by "+
-			"the CN of its certificate, in the same case, and has to trust the CA that issued it",
-			statusText(a.status), said(message), files.describe())
 	case a.status == http.StatusNotFound && strings.HasPrefix(message, "Resource dlmlock not found"):
 		e.Kind, e.Detail = ErrNoLock, "Foreman has no lock of this name"
 	case a.status == http.StatusNotFound:
@@ -87,6 +81,17 @@ func (e *Error) refusal(a *answer, files TLS) *Error {
 		e.Kind = ErrWrongURL
 		e.Detail = fmt.Sprintf("foreman_url answers %s and points to %q, which is not followed: put Foreman's own "+
 			"address into foreman_url", statusText(a.status), cut(a.header.Get("Location")))
+	case a.status >= 400 && !(own && refusals[a.status]):
+		e.Kind = ErrNotForeman
+		e.Detail = fmt.Sprintf("the answer has status %s, without the message that Foreman would give with it (a proxy "+
+			"or another server may have answered)", statusText(a.status))
+	case a.status == http.StatusPreconditionFailed:
+		e.Kind, e.Detail = ErrNotNow, "Foreman says: not now (412)"
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		e.Kind = ErrRefused
+		e.Detail = fmt.Sprintf("Foreman refuses this host with %s%s; presented was %s. Foreman knows a host by "+
+			"the CN of its certificate, in the same case, and has to trust the CA that issued it",
+			statusText(a.status), said(message), files.describe())
 	case a.status >= 400:
 		e.Kind = ErrRejected
 		e.Detail = fmt.Sprintf("Foreman rejects the request with %s%s", statusText(a.status), said(message))
@@ -106,6 +111,15 @@ var redirects = map[int]bool{
 	http.StatusPermanentRedirect: true,
 }
 
+// refusals are the 4xx with which Foreman itself refuses, beside 404: no other was recorded of foreman_dlm 4.0.0.
+var refusals = map[int]bool{
+	http.StatusBadRequest:           true,
+	http.StatusUnauthorized:         true,
+	http.StatusForbidden:            true,
+	http.StatusPreconditionFailed:   true,
+	http.StatusUnsupportedMediaType: true,
+}
+
 func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
@@ -118,26 +132,28 @@ func said(message string) string {
 }
 
 // foremanMessage finds the message in an error of Foreman's. Its controllers answer with error.message and
-// sometimes error.details; Rails itself with error as a string; Apache and proxies with HTML, which says nothing.
-func foremanMessage(body []byte) string {
+// sometimes error.details; Rails itself with error as a string, beside the status; Apache and proxies with HTML, which
+// says nothing. own: it is in one of these forms, and not only in the field "error", which others use too.
+func foremanMessage(a *answer) (message string, own bool) {
 	var wire struct {
-		Error json.RawMessage `json:"error"`
+		Status int             `json:"status"`
+		Error  json.RawMessage `json:"error"`
 	}
-	if json.Unmarshal(body, &wire) != nil || wire.Error == nil {
-		return ""
+	if json.Unmarshal(a.body, &wire) != nil || wire.Error == nil {
+		return "", false
 	}
 	var text string
 	if json.Unmarshal(wire.Error, &text) == nil {
-		return cut(text)
+		return cut(text), wire.Status == a.status
 	}
 	var object struct {
 		Message string `json:"message"`
 		Details string `json:"details"`
 	}
 	if json.Unmarshal(wire.Error, &object) != nil {
-		return ""
+		return "", false
 	}
-	return cut(strings.TrimSpace(strings.TrimSpace(object.Message) + " " + object.Details))
+	return cut(strings.TrimSpace(strings.TrimSpace(object.Message) + " " + object.Details)), object.Message != ""
 }
 
 // cut keeps a foreign text short enough for a message.

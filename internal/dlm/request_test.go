@@ -157,7 +157,7 @@ func (e *endless) Close() error { return nil }
 
 // TestAnswerLimit: of an answer 1 MiB is read, whatever its status.
 func TestAnswerLimit(t *testing.T) {
-	for status, want := range map[int]error{200: ErrNotForeman, 302: ErrWrongURL, 401: ErrRefused, 412: ErrNotNow, 500: ErrUnavailable} {
+	for status, want := range map[int]error{200: ErrNotForeman, 302: ErrWrongURL, 401: ErrNotForeman, 412: ErrNotForeman, 500: ErrUnavailable} {
 		body := &endless{}
 		c := clientOf(roundTripper(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Body: body, Header: http.Header{}}, nil

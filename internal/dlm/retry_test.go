@@ -2,6 +2,8 @@ package dlm
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"os"
 	"slices"
@@ -98,26 +100,53 @@ func TestChangesAreNotRepeated(t *testing.T) {
 
 // TestWhatIsAskedAgain: trouble and odd answers, which may be gone the next time; definite errors are not.
 func TestWhatIsAskedAgain(t *testing.T) {
-	tries := map[int]int{}
-	for _, status := range []int{400, 401, 403, 407, 408, 410, 412, 415, 422} {
-		tries[status] = 1
+	const page = "<html>maintenance</html>"
+	message := func(text string) string { return `{"error":{"message":"` + text + `"}}` }
+	tests := []struct {
+		body  string
+		all   []int
+		tries int
+	}{
+		{page, []int{200, 204, 302, 304, 400, 401, 403, 404, 407, 408, 410, 412, 413, 415, 422, 429, 499, 500, 503}, 1 + retries},
+		{message("Unable to authenticate user "), []int{401}, 1},
+		{message("Access denied"), []int{403}, 1},
+		{message("Resource dlmlock not found by id 'web'"), []int{404}, 1},
+		{message("Precondition failed"), []int{412}, 1},
+		{message("Media type"), []int{415}, 1},
+		{message("Too slow"), []int{408, 409, 410, 425, 429, 451}, 1 + retries}, // not a status that Foreman gives
 	}
-	for _, status := range []int{200, 204, 302, 304, 404, 429, 500, 503} {
-		tries[status] = 1 + retries
+	for _, tt := range tests {
+		for _, status := range tt.all {
+			synctest.Test(t, func(t *testing.T) {
+				got := 0
+				answer := saying(status, nil, tt.body)
+				c := retrying(roundTripper(func(r *http.Request) (*http.Response, error) {
+					got++
+					return answer.RoundTrip(r)
+				}))
+				if _, err := c.Show(t.Context(), "web"); err == nil || got != tt.tries {
+					t.Errorf("%d %s: %v after %d tries, want %d", status, tt.body, err, got, tt.tries)
+				}
+			})
+		}
 	}
-	for status, want := range tries {
-		synctest.Test(t, func(t *testing.T) {
-			got := 0
-			answer := saying(status, nil, "<html>maintenance</html>")
-			c := retrying(roundTripper(func(r *http.Request) (*http.Response, error) {
-				got++
-				return answer.RoundTrip(r)
-			}))
-			if _, err := c.Show(t.Context(), "web"); err == nil || got != want {
-				t.Errorf("%d: %v after %d tries, want %d", status, err, got, want)
+}
+
+// TestUntrustedIsAskedAgain: a certificate that is not valid yet becomes so once this host's clock is set.
+func TestUntrustedIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := dlmtest.New(dlmtest.Options{})
+		s.SetHolder("web", "")
+		foreman, tries := s.Transport("a"), 0
+		c := retrying(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if tries++; tries <= retries {
+				return nil, &handshakeError{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}}
 			}
-		})
-	}
+			return foreman.RoundTrip(r)
+		}))
+		_, err := c.Show(t.Context(), "web")
+		expect(t, err, nil)
+	})
 }
 
 // TestRenewal: a key and a certificate that are written one after the other.

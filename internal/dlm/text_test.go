@@ -52,7 +52,7 @@ func TestMessagesAreLegible(t *testing.T) {
 
 // TestLongNames don't push what is wrong out of a message.
 func TestLongNames(t *testing.T) {
-	_, err := clientOf(saying(412, nil, "")).Show(t.Context(), strings.Repeat("\x1b", 8000))
+	_, err := clientOf(saying(412, nil, `{"error":{"message":"Precondition failed."}}`)).Show(t.Context(), strings.Repeat("\x1b", 8000))
 	expect(t, err, ErrNotNow, "not now (412)")
 	legible(t, err.Error())
 }

@@ -172,6 +172,9 @@ func wanted(ts transcript) (shown, error) {
 	case 412:
 		return shown{}, ErrNotNow
 	case 400, 414, 415:
+		if body == nil { // from the web server, or before Foreman looks at the request
+			return shown{}, ErrNotForeman
+		}
 		return shown{}, ErrRejected
 	case 500, 503:
 		return shown{}, ErrUnavailable

@@ -23,6 +23,8 @@ var notForHooks = []string{
 	"XDG_SESSION_", "XDG_RUNTIME_DIR", "XDG_SEAT", "XDG_VTNR", "DBUS_SESSION_BUS_ADDRESS",
 	// The working directories of the shell that started the run: a process in "/" has others.
 	"PWD", "OLDPWD",
+	// Of the account that the run was started from, with sudo -E or su: those of our own are set.
+	"HOME", "USER", "LOGNAME", "SHELL",
 }
 
 // account is what passwd(5) says of a user.
@@ -58,28 +60,27 @@ func findAccount(uid int, passwd string) account {
 	return found
 }
 
-// environment adds extra to base for a process in "/", so that it finds the same by hand and under systemd, which sets
-// no HOME for root's services. It leaves out notForHooks, and DLM_* variables that are not ours. It sets PATH and the
-// variables of the account if they are missing or empty.
+// environment adds extra to base for a process in "/", and sets the variables of the account: systemd sets no HOME for
+// root's services, and by hand it may be a person's. It leaves out notForHooks, and DLM_* variables that are not ours.
+// It sets PATH only if that is missing or empty: a drop-in of the unit may have set it on purpose.
 func environment(base, extra []string, who account) []string {
-	env := make([]string, 0, len(base)+len(extra)+6)
-	has := map[string]bool{}
+	ours := []string{"HOME=" + who.home, "USER=" + who.name, "LOGNAME=" + who.name, "SHELL=" + who.shell, "PWD=/"}
+	env := make([]string, 0, len(base)+len(extra)+len(ours)+1)
+	path := false
 	for i, entry := range append(slices.Clip(base), extra...) {
 		key, value, _ := strings.Cut(entry, "=")
 		if foreign(key) || strings.HasPrefix(key, "DLM_") && i < len(base) {
 			continue
 		}
-		has[key] = value != ""
+		if key == "PATH" {
+			path = value != ""
+		}
 		env = append(env, entry)
 	}
-	for _, missing := range [][2]string{
-		{"PATH", defaultPath}, {"HOME", who.home}, {"USER", who.name}, {"LOGNAME", who.name}, {"SHELL", who.shell},
-	} {
-		if !has[missing[0]] {
-			env = append(env, missing[0]+"="+missing[1]) // exec.Cmd takes the last entry of each name
-		}
+	if !path {
+		env = append(env, "PATH="+defaultPath) // exec.Cmd takes the last of two entries with the same name
 	}
-	return append(env, "PWD=/")
+	return append(env, ours...)
 }
 
 func foreign(key string) bool {

@@ -19,9 +19,11 @@ func TestEnvironment(t *testing.T) {
 	}{
 		{"none", nil, nil, slices.Concat([]string{"PATH=" + defaultPath}, account, []string{"PWD=/"})},
 		{"empty is as good as missing", []string{"PATH=", "HOME=", "USER="}, nil,
-			slices.Concat([]string{"PATH=", "HOME=", "USER=", "PATH=" + defaultPath}, account, []string{"PWD=/"})},
-		{"what is there stays", []string{"PATH=/x", "HOME=/srv", "USER=u", "LOGNAME=l", "SHELL=/bin/sh", "A=b=c", "TERMINFO=/y", "LANG=C"}, []string{"D="},
-			[]string{"PATH=/x", "HOME=/srv", "USER=u", "LOGNAME=l", "SHELL=/bin/sh", "A=b=c", "TERMINFO=/y", "LANG=C", "D=", "PWD=/"}},
+			slices.Concat([]string{"PATH=", "PATH=" + defaultPath}, account, []string{"PWD=/"})},
+		{"what is there stays", []string{"PATH=/x", "A=b=c", "TERMINFO=/y", "LANG=C", "HOMEPAGE=z"}, []string{"D="},
+			slices.Concat([]string{"PATH=/x", "A=b=c", "TERMINFO=/y", "LANG=C", "HOMEPAGE=z", "D="}, account, []string{"PWD=/"})},
+		{"another account's, by sudo -E or su", []string{"HOME=/home/bob", "PATH=/y", "USER=bob", "LOGNAME=bob", "SHELL=/bin/fish"}, nil,
+			slices.Concat([]string{"PATH=/y"}, account, []string{"PWD=/"})},
 		{"systemd's own", []string{"NOTIFY_SOCKET=@x", "LISTEN_FDS=1", "WATCHDOG_USEC=1", "JOURNAL_STREAM=8:1", "INVOCATION_ID=1", "TRIGGER_UNIT=a.timer"},
 			[]string{"PATH=/y"}, slices.Concat([]string{"PATH=/y"}, account, []string{"PWD=/"})},
 		{"a person's session", []string{"PATH=/y", "TERM=xterm", "SSH_AUTH_SOCK=/x", "SUDO_USER=bob", "PWD=/root", "OLDPWD=/", "XDG_RUNTIME_DIR=/run/user/0"},
@@ -55,12 +57,21 @@ func TestFindAccount(t *testing.T) {
 	}
 }
 
-// TestHome: hooks, notifiers and commands alike find root's files at night.
+// TestHome: hooks, notifiers and commands alike find root's files, at night as in the hands of a person who has another home.
 func TestHome(t *testing.T) {
 	for _, key := range []string{"HOME", "USER", "LOGNAME", "SHELL"} {
-		t.Setenv(key, "")
+		t.Setenv(key, "") // for the end of the test
 		os.Unsetenv(key)
 	}
+	testHome(t)
+	for _, key := range []string{"HOME", "USER", "LOGNAME", "SHELL"} {
+		os.Setenv(key, "/home/alice")
+	}
+	testHome(t)
+}
+
+func testHome(t *testing.T) {
+	t.Helper()
 	h := sh(t, `echo "$HOME $USER $LOGNAME $SHELL"`)
 	who := self()
 	want := strings.Join([]string{who.home, who.name, who.name, who.shell}, " ")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	regular "foreman-dlm-updater/internal/file"
@@ -108,15 +109,42 @@ func (in interpreters) find(words []string) error {
 	if filepath.Base(words[0]) != "env" {
 		return nil
 	}
-	for _, word := range words[1:] {
-		if !strings.HasPrefix(word, "-") && !strings.Contains(word, "=") {
-			if _, err := LookPath(word, in.env); err != nil {
-				return fmt.Errorf("%w%s", err, install)
-			}
-			return nil
+	if command := commandOfEnv(words[1:]); command != "" {
+		if _, err := LookPath(command, in.env); err != nil {
+			return fmt.Errorf("%w%s", err, install)
 		}
 	}
 	return nil
+}
+
+// commandOfEnv is what env(1) looks for in the PATH that it was given. Empty if it looks for nothing, or if that can't be
+// told: an option that is not known may have an argument, -S knows quotes, variables and comments, and PATH may be
+// another one by then.
+func commandOfEnv(words []string) string {
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		name, _, assigns := strings.Cut(word, "=")
+		switch {
+		case strings.ContainsAny(word, "\"'\\$") || strings.HasPrefix(word, "#"):
+			return ""
+		case slices.Contains([]string{"-S", "--split-string", "-v", "--debug", "--"}, word):
+		case slices.Contains([]string{"-u", "--unset", "-C", "--chdir"}, word):
+			i++
+			if i < len(words) && words[i] == "PATH" {
+				return ""
+			}
+		case name == "--chdir" || strings.HasPrefix(word, "-C"):
+		case name == "--unset" || strings.HasPrefix(word, "-u"):
+			if strings.HasSuffix(word, "PATH") {
+				return ""
+			}
+		case strings.HasPrefix(word, "-") || name == "PATH":
+			return ""
+		case !assigns:
+			return word
+		}
+	}
+	return ""
 }
 
 // readHead reads as much of a file as the kernel does to find its interpreter.

@@ -64,8 +64,10 @@ func ownSession() int {
 	return session
 }
 
-// inits are the names of those programs that boot a host or a container, and that nobody starts for a single command.
-var inits = []string{"systemd", "init", "openrc-init", "runit", "dinit"}
+// inits are the names of those programs that boot a host or a container, and that nobody starts for a single command. The
+// session alone does not tell: what is started for one command may give that a session of its own. So do dumb-init and
+// s6-overlay (s6-svscan), and so do sudo and setsid under tini.
+var inits = []string{"systemd", "init", "openrc-init", "runit", "dinit", "procd", "supervisord"}
 
 // initStart is when the init of this host or container was started, in clock ticks. If PID 1 is no init, the error says
 // what it is. In a PID namespace that is made for each invocation (unshare -pf, a container for each run), PID 1 is

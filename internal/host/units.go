@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/coreos/go-systemd/v22/util"
@@ -18,10 +19,12 @@ type Unit struct {
 	Load   string // loaded, masked, not-found
 	Active string // active, inactive, failed
 	File   string // enabled, disabled, static, masked; empty if there is none
+	// Exec is what the first ExecStart= of a service runs: the program's path, and its arguments.
+	Exec []string
 }
 
-// Units asks systemd for units, and loads those that are not loaded: that changes nothing. The error wraps ErrNoSystemd if there is
-// none.
+// Units asks systemd for units, and loads those that are not loaded: that changes nothing. A name with * stands for all
+// loaded units of such names; what a boot starts is loaded. The error wraps ErrNoSystemd if there is none.
 func Units(ctx context.Context, names ...string) (map[string]Unit, error) {
 	if !util.IsRunningSystemd() {
 		return nil, ErrNoSystemd
@@ -38,8 +41,8 @@ func askUnits(ctx context.Context, names []string) (map[string]Unit, error) {
 	}
 	defer conn.Close()
 	units := map[string]Unit{}
-	for _, name := range names {
-		properties, err := conn.GetUnitPropertiesContext(ctx, name)
+	for _, name := range expanded(ctx, conn, names) {
+		properties, err := conn.GetAllPropertiesContext(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("ask systemd for %s: %w", name, err)
 		}
@@ -47,7 +50,37 @@ func askUnits(ctx context.Context, names []string) (map[string]Unit, error) {
 			value, _ := properties[property].(string)
 			return value
 		}
-		units[name] = Unit{ID: text("Id"), Load: text("LoadState"), Active: text("ActiveState"), File: text("UnitFileState")}
+		units[name] = Unit{ID: text("Id"), Load: text("LoadState"), Active: text("ActiveState"), File: text("UnitFileState"),
+			Exec: firstCommand(properties["ExecStart"])}
 	}
 	return units, nil
+}
+
+// expanded puts the units of a pattern in its place. systemd before 230 can't tell them.
+func expanded(ctx context.Context, conn *dbus.Conn, names []string) (all []string) {
+	for _, name := range names {
+		if !strings.Contains(name, "*") {
+			all = append(all, name)
+			continue
+		}
+		loaded, _ := conn.ListUnitsByPatternsContext(ctx, []string{}, []string{name})
+		for _, unit := range loaded {
+			all = append(all, unit.Name)
+		}
+	}
+	return all
+}
+
+// firstCommand reads ExecStart of org.freedesktop.systemd1(5), of type a(sasbttttuii); nil if it is none.
+func firstCommand(property any) []string {
+	commands, _ := property.([][]any)
+	if len(commands) == 0 || len(commands[0]) < 2 {
+		return nil
+	}
+	path, _ := commands[0][0].(string)
+	args, _ := commands[0][1].([]string)
+	if len(args) == 0 {
+		return nil
+	}
+	return append([]string{path}, args[1:]...)
 }

@@ -3,13 +3,16 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,8 +25,18 @@ func systemd1(t *testing.T, path dbus.ObjectPath, unit map[string]dbus.Variant) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	methods := map[string]any{"GetAll": func(string) (map[string]dbus.Variant, *dbus.Error) { return unit, nil }}
-	if err := conn.ExportMethodTable(methods, path, "org.freedesktop.DBus.Properties"); err != nil {
+	properties := map[string]any{"GetAll": func(string) (map[string]dbus.Variant, *dbus.Error) { return unit, nil }}
+	if err := conn.ExportMethodTable(properties, path, "org.freedesktop.DBus.Properties"); err != nil {
+		t.Fatal(err)
+	}
+	list := func(states, patterns []string) ([]systemd.UnitStatus, *dbus.Error) {
+		if len(states) > 0 || !slices.Equal(patterns, []string{"a*.service"}) {
+			return nil, dbus.MakeFailedError(fmt.Errorf("states %q, patterns %q", states, patterns))
+		}
+		return []systemd.UnitStatus{{Name: "a.timer", Path: "/", JobPath: "/"}}, nil
+	}
+	const top, manager = "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+	if err := conn.ExportMethodTable(map[string]any{"ListUnitsByPatterns": list}, top, manager); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {
@@ -31,19 +44,43 @@ func systemd1(t *testing.T, path dbus.ObjectPath, unit map[string]dbus.Variant) 
 	}
 }
 
+// execStart is a command of a service, as systemd shows it on the bus: org.freedesktop.systemd1(5).
+type execStart struct {
+	Path                                         string
+	Argv                                         []string
+	IgnoreFailure                                bool
+	Began, BeganMonotonic, Ended, EndedMonotonic uint64
+	PID                                          uint32
+	Code, Status                                 int32
+}
+
 func TestUnits(t *testing.T) {
 	systemBus(t)
-	systemd1(t, "/org/freedesktop/systemd1/unit/a_2etimer", map[string]dbus.Variant{
+	unit := map[string]dbus.Variant{
 		"Id": dbus.MakeVariant("b.timer"), "LoadState": dbus.MakeVariant("loaded"), "ActiveState": dbus.MakeVariant("inactive"),
 		"UnitFileState": dbus.MakeVariant("enabled"), "Job": dbus.MakeVariant(uint32(7)),
+	}
+	systemd1(t, "/org/freedesktop/systemd1/unit/a_2etimer", unit)
+	want := Unit{ID: "b.timer", Load: "loaded", Active: "inactive", File: "enabled"}
+	ask := func(names ...string) {
+		t.Helper()
+		units, err := askUnits(t.Context(), names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]Unit{"a.timer": want}, units); diff != "" {
+			t.Error(diff)
+		}
+	}
+	ask("a.timer")
+	ask("a*.service")
+	ask("a.timer", "other*.service") // systemd before 230 answers with an error
+	unit["ExecStart"] = dbus.MakeVariant([]execStart{
+		{Path: "/bin/a", Argv: []string{"b", "-c", "d"}},
+		{Path: "/bin/c", Argv: []string{"c"}},
 	})
-	units, err := askUnits(t.Context(), []string{"a.timer"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]Unit{"a.timer": {ID: "b.timer", Load: "loaded", Active: "inactive", File: "enabled"}}, units); diff != "" {
-		t.Error(diff)
-	}
+	want.Exec = []string{"/bin/a", "-c", "d"}
+	ask("a.timer")
 	if _, err := askUnits(t.Context(), []string{"c.timer"}); err == nil || !strings.HasPrefix(err.Error(), "ask systemd for c.timer: ") {
 		t.Errorf("of a unit that it doesn't answer for: %v", err)
 	}

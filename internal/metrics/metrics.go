@@ -146,6 +146,8 @@ func registry(s Snapshot) *prometheus.Registry {
 		is(stages, string(stage), stage == s.Standing.Stage)
 	}
 	moment("lock_held_since_timestamp_seconds", "When this host took the lock, while it holds it.", at(s.Standing.HeldSince()))
+	moment("out_of_service_since_timestamp_seconds",
+		"Since when the run has this host out of service, with the lock or without.", at(s.Standing.OutOfServiceSince()))
 	moment("lock_wanted_since_timestamp_seconds", "When the wait for the lock began, while it waits.", at(s.Standing.WantedSince()))
 	moment("reboot_pending_since_timestamp_seconds", "When the reboot was asked for that has not happened yet.", at(s.Standing.RebootPending))
 	obstacles := family("lock_obstacle", "1 for what is in the way of the lock that this host waits for, 0 for the others.", "obstacle")

@@ -25,7 +25,7 @@ var at = time.Date(2026, 11, 22, 2, 14, 3, 0, time.UTC)
 func everything() Snapshot {
 	held := at.Add(-2 * time.Hour)
 	s := standing.Standing{Running: true, Lock: standing.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held}, RebootPending: &at}
-	s.SetRecord(&state.Record{Stage: state.LockGet, StageBegan: held.Add(-time.Hour)})
+	s.SetRecord(&state.Record{Stage: state.Update, StageBegan: held, Story: &state.Story{Waiting: &state.Waiting{Since: held.Add(-time.Hour)}}})
 	s.SetRebootDue(&state.RebootDue{Time: held})
 	s.Say(at)
 	return Snapshot{Standing: s, CertificateEnds: at.AddDate(1, 0, 0),

@@ -24,7 +24,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "much")); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Write(Outcome{Result: NothingToDo}); err != nil {
+	if err := f.Reserve(); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, filepath.Join(dir, "much"))

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/file"
@@ -106,6 +108,46 @@ func (o *Outcome) After(before *Outcome) {
 	}
 }
 
+// distrusted takes the place of texts for people.
+const distrusted = "not known, others could have changed the file that says it"
+
+// Distrust leaves of an outcome that somebody else may have written what monitoring would miss and what can do no harm:
+// no texts for people, and no times that are to come.
+func (o *Outcome) Distrust(now time.Time) {
+	for _, t := range []*time.Time{&o.Ended, &o.Since, &o.First} {
+		if t.IsZero() || t.After(now) {
+			*t = now
+		}
+	}
+	if o.Success.After(now) {
+		o.Success = now
+	}
+	if !slices.Contains([]Result{Finished, NothingToDo, Rebooting, NotNow, Interrupted, Failed}, o.Result) {
+		o.Result = Failed
+	}
+	if !o.Stage.Known() {
+		o.Stage = ""
+	}
+	if o.Exit != 0 {
+		o.Error, o.Next = distrusted, "see the log"
+	}
+	if o.RebootDue == nil {
+		return
+	}
+	due := *o.RebootDue
+	due.Message = distrusted
+	if due.Time.After(now) {
+		due.Time = now
+	}
+	if !plain.MatchString(due.Hook) {
+		due.Hook = "?"
+	}
+	o.RebootDue = &due
+}
+
+// plain is a name that can't be taken for a text.
+var plain = regexp.MustCompile(`^[\w.-]{1,100}$`)
+
 // File is the file beside the state. Its methods are not safe for concurrent use.
 type File struct{ Path string }
 
@@ -116,7 +158,22 @@ func Beside(statePath string) File { return File{statePath + ".last"} }
 // another block.
 const size = 4096
 
-// Read returns what the file says. No file gives nil and no error; whatever else can't be read, an error.
+// Reserve makes a file that says nothing, if there is none yet: should the disk get full, there is one to overwrite.
+func (f File) Reserve() error {
+	if _, err := os.Lstat(f.Path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := f.replace(reserved); err != nil {
+		return fmt.Errorf("reserve outcome: %w", err)
+	}
+	return nil
+}
+
+// reserved is the content of a file that says nothing yet.
+var reserved = bytes.Repeat([]byte(" "), size)
+
+// Read returns what the file says. No file, or one that is only reserved, gives nil and no error; whatever else can't be
+// read, an error.
 func (f File) Read() (*Outcome, error) {
 	content, err := file.Read(f.Path, size)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,6 +181,9 @@ func (f File) Read() (*Outcome, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read outcome: %w", err)
+	}
+	if bytes.Equal(content, reserved) {
+		return nil, nil
 	}
 	var version struct{ Format int }
 	if err := json.Unmarshal(content, &version); err != nil {

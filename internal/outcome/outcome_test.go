@@ -74,7 +74,8 @@ func TestLongTexts(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty": "", "garbage": "\x00\x01", "no format": "{}", "newer": `{"format":2}`, "other types": `{"format":1,"exit":"one"}`,
-		"too long": `{"format":1}` + strings.Repeat(" ", size),
+		"too long":                              `{"format":1}` + strings.Repeat(" ", size),
+		"blank, and not of this program's size": "  ", "zeros": strings.Repeat("\x00", size),
 	} {
 		f := beside(t)
 		if err := os.WriteFile(f.Path, []byte(content), 0o640); err != nil {
@@ -96,6 +97,29 @@ func TestUnreadable(t *testing.T) {
 	}
 	if _, err := f.Read(); err == nil {
 		t.Error("a FIFO is taken")
+	}
+}
+
+// TestReserve: a file that was made room for says nothing, and one that says something stays.
+func TestReserve(t *testing.T) {
+	f := beside(t)
+	for range 2 {
+		if err := f.Reserve(); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := f.Read(); o != nil || err != nil {
+			t.Errorf("what is reserved says %+v, %v", o, err)
+		}
+	}
+	if info, err := os.Stat(f.Path); err != nil || info.Size() != size {
+		t.Errorf("%v, %v", info, err)
+	}
+	want := Outcome{Ended: at, Result: Failed}
+	if err := errors.Join(f.Write(want), f.Reserve()); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := f.Read(); err != nil || o == nil || o.Result != Failed {
+		t.Errorf("it was lost: %+v, %v", o, err)
 	}
 }
 
@@ -159,6 +183,35 @@ func TestAfter(t *testing.T) {
 		if diff := cmp.Diff([]time.Time{test.since, test.first, test.success}, []time.Time{got.Since, got.First, got.Success}); diff != "" {
 			t.Errorf("%s: since, first, success: %s", test.name, diff)
 		}
+	}
+}
+
+// TestDistrust: what somebody else may have written keeps its times, as far as they can be, and no text of its own.
+func TestDistrust(t *testing.T) {
+	before, later := at.Add(-24*time.Hour), at.Add(time.Hour)
+	const evil = "run `evil`"
+	got := Outcome{Ended: before, Since: before, First: before, Success: before,
+		Result: NotNow, Exit: 75, Error: evil, Next: evil, Stage: state.LockGet,
+		RebootDue: &state.RebootDue{Time: before, Hook: "50-kernel", Message: evil, Boot: state.Boot{ID: "b"}}}
+	got.Distrust(at)
+	want := Outcome{Ended: before, Since: before, First: before, Success: before,
+		Result: NotNow, Exit: 75, Error: distrusted, Next: "see the log", Stage: state.LockGet,
+		RebootDue: &state.RebootDue{Time: before, Hook: "50-kernel", Message: distrusted, Boot: state.Boot{ID: "b"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	got = Outcome{Ended: later, Success: later, Result: evil, Exit: 1, Stage: evil, RebootDue: &state.RebootDue{Time: later, Hook: evil}}
+	got.Distrust(at)
+	want = Outcome{Ended: at, Since: at, First: at, Success: at, Result: Failed, Exit: 1, Error: distrusted, Next: "see the log",
+		RebootDue: &state.RebootDue{Time: at, Hook: "?", Message: distrusted}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	got = Outcome{Ended: before, Since: before, First: before, Result: NothingToDo}
+	want = got
+	got.Distrust(at)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -14,7 +14,16 @@ import (
 // staleAfter is when Foreman calls a lock stale that was not refreshed: foreman_dlm's setting dlm_stale_time, by default.
 const staleAfter = 4 * time.Hour
 
-const goOn = "`foreman-dlm-updater run`"
+// DefaultConfig is read if no other configuration is named.
+const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
+
+// goOn is what to type so that the run goes on: it does so with the configuration that it was begun with, and no other.
+func (s *Standing) goOn() string {
+	if s.Record == nil || s.Record.Taken == nil || s.Record.Taken.Config == "" || s.Record.Taken.Config == DefaultConfig {
+		return "`foreman-dlm-updater run`"
+	}
+	return fmt.Sprintf("`foreman-dlm-updater --config %s run`", s.Record.Taken.Config)
+}
 
 // Say fills in the code and the sentence, as of now.
 func (s *Standing) Say(now time.Time) {
@@ -22,9 +31,6 @@ func (s *Standing) Say(now time.Time) {
 	s.Code, s.Sentence = s.tell()
 	if due := s.RebootDue; due != nil {
 		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook, due.Message)
-	}
-	if s.note != "" {
-		s.Sentence += "; " + s.note
 	}
 	if len(s.Unseen) > 0 {
 		s.Sentence += "; could not see " + strings.Join(s.unsaid(), "; ")
@@ -59,17 +65,17 @@ func (s *Standing) tell() (Code, string) {
 		return Failed, s.failed()
 	case s.stop.Later:
 		return Interrupted, fmt.Sprintf("stage %s was not finished (%s %s) and nothing runs; %s; go on with %s", s.Stage, s.Stopped,
-			s.clock(s.stop.At), s.Holder(), goOn)
+			s.clock(s.stop.At), s.Holder(), s.goOn())
 	case s.Stopped != "":
 		return Stopped, fmt.Sprintf("the run stopped %s; %s; %s", s.stopped(), s.Holder(), s.Next)
 	case s.rebooted:
-		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), goOn)
+		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), s.goOn())
 	case s.Stage != "" && s.StageBegan == nil && s.Record != nil && !s.Record.SetByHand.IsZero():
 		return Interrupted, fmt.Sprintf("stage %s is next (set by hand %s) and nothing runs; %s; go on with %s", s.Stage,
-			s.clock(s.Record.SetByHand), s.Holder(), goOn)
+			s.clock(s.Record.SetByHand), s.Holder(), s.goOn())
 	case s.Stage != "":
 		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with %s",
-			s.Stage, s.Holder(), goOn)
+			s.Stage, s.Holder(), s.goOn())
 	case s.Lock.Self:
 		return Orphan, s.orphan()
 	}
@@ -100,7 +106,7 @@ func (s *Standing) stopped() string {
 		text += fmt.Sprintf(" in stage %s", s.stop.Stage)
 	}
 	text += ": " + s.Stopped
-	if s.Last != nil && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
+	if s.Last != nil && s.Last.Ended.Equal(s.stop.At) && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
 		text += fmt.Sprintf(" (it has ended like this each time since %s)", s.clock(s.Last.Since))
 	}
 	return text
@@ -152,6 +158,9 @@ func (s *Standing) waiting() string {
 	text += " for lock " + s.Lock.Name
 	if s.Stage != state.LockGet && s.Stage != "" {
 		text += fmt.Sprintf(" to go on with stage %s", s.Stage)
+		if s.Error != nil {
+			text += ", which " + s.failure()
+		}
 	}
 	lock := s.Lock
 	switch {
@@ -173,18 +182,23 @@ func (s *Standing) waiting() string {
 
 // failed tells of the stage that stopped the run.
 func (s *Standing) failed() string {
-	text := fmt.Sprintf("stage %s failed %s", s.Error.Stage, s.clock(s.Error.Time))
+	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failure())
+	switch {
+	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
+		return fmt.Sprintf("%s; %s; mend it, or let the next %s try again", text, s.Holder(), s.goOn())
+	case s.Lock.Seen && !s.Lock.Self:
+		return fmt.Sprintf("%s, but %s; mend it, then %s", text, s.Holder(), s.goOn())
+	}
+	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, s.goOn())
+}
+
+// failure tells when, where and why the stage failed.
+func (s *Standing) failure() string {
+	text := "failed " + s.clock(s.Error.Time)
 	if s.Error.Hook != "" {
 		text += " in " + s.Error.Hook
 	}
-	text += fmt.Sprintf(" (%s)", s.Error.Message)
-	switch {
-	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
-		return fmt.Sprintf("%s; %s; mend it, or let the next %s try again", text, s.Holder(), goOn)
-	case s.Lock.Seen && !s.Lock.Self:
-		return fmt.Sprintf("%s, but %s; mend it, then %s", text, s.Holder(), goOn)
-	}
-	return fmt.Sprintf("%s, lock kept; mend it, then %s", text, goOn)
+	return fmt.Sprintf("%s (%s)", text, s.Error.Message)
 }
 
 // Holder says who has the lock, and what that tells about the lock of this host's run; nothing is known if Foreman did

@@ -35,6 +35,7 @@ func TestSentences(t *testing.T) {
 	unseen := []string{"the lock in Foreman: connection\nrefused"}
 	failed := &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}
 	inhibitors := []string{`"backup" (pid 812, uid 0): "dump"`}
+	of := func(config string) *state.Record { return &state.Record{Taken: &state.Taken{Config: config}} }
 	const goOn = "go on with `foreman-dlm-updater run`"
 	tests := []struct {
 		s    Standing
@@ -70,10 +71,12 @@ func TestSentences(t *testing.T) {
 			"waiting 12 min for lock web: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h), which was this run's own name when it " +
 				"took the lock: an administrator has to free it in Foreman (Monitor > Distributed Locks)"},
 		{Standing{Stage: state.LockGet, Running: true, Lock: dark}, Waiting, "waiting for lock web: its holder is not known"},
+		{Standing{Stage: state.Update, Running: true, Lock: disabled, WaitingSince: &begun, Error: failed}, Waiting,
+			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): lock web is disabled in Foreman"},
 		{Standing{Stage: state.Update, Running: true, Lock: other, StageBegan: &at}, Waiting,
 			"waiting for lock web to go on with stage update: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
 		{Standing{Stage: state.Update, Running: true, Lock: barred, WaitingSince: &begun, Error: failed}, Waiting,
-			"waiting 12 min for lock web to go on with stage update: Foreman bars this host (parameter can_acquire_update_locks)"},
+			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): Foreman bars this host (parameter can_acquire_update_locks)"},
 
 		{Standing{Running: true, PID: 7, Lock: free}, Running, "an invocation is running (pid 7); lock web is free"},
 		{Standing{Stage: state.NeedsUpdate, Running: true, PID: 7, Lock: dark, StageBegan: &at, Hook: "10-apt"}, Running,
@@ -141,14 +144,25 @@ func TestSentences(t *testing.T) {
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
 		{stopped(Standing{Lock: dark, Unseen: []string{"the lock in Foreman: no answer"}}, Stop{At: at, Why: "show lock: no answer", Next: "look", Later: true}), NotNow,
 			"gave up 02:14: show lock: no answer; the holder of lock web is not known; look; could not see the lock in Foreman, for the same reason"},
+		{stopped(Standing{Lock: free, Last: &Last{Ended: at, Since: yesterday, Result: outcome.Finished}}, Stop{At: begun, Why: "refused", Next: "mend it"}), Stopped,
+			"the run stopped 05:12: refused; lock web is free; mend it"},
 		{Standing{Lock: free, RebootDue: &RebootDue{at, "50-kernel", "no kernel found"}}, Idle, "nothing to do: no run in progress; lock web is free; " +
 			"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
-		{Standing{Lock: free, note: "how the last invocation ended is not known: read outcome"}, Idle,
-			"nothing to do: no run in progress; lock web is free; how the last invocation ended is not known: read outcome"},
 		{Standing{Stage: state.PostUpdate, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
 			"stage post_update is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
 		{Standing{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine}, Interrupted,
 			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
+
+		{Standing{Stage: state.PostUpdate, Lock: mine, rebooted: true, Record: of("/etc/weekly.ini")}, Rebooted,
+			"the host was rebooted as asked, stage post_update is next; lock web held by this host since 02:14; " +
+				"go on with `foreman-dlm-updater --config /etc/weekly.ini run`"},
+		{Standing{Stage: state.Update, Error: failed, Lock: mine, Record: of("/etc/weekly.ini")}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then " +
+				"`foreman-dlm-updater --config /etc/weekly.ini run`"},
+		{Standing{Stage: state.Update, Lock: mine, Record: of(DefaultConfig)}, Interrupted, "stage update was not finished " +
+			"(a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{Standing{Stage: state.Update, Lock: mine, Record: of("")}, Interrupted, "stage update was not finished " +
+			"(a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
 	}
 	seen := map[Code]bool{}
 	schema := schema(t)

@@ -3,7 +3,6 @@
 package standing
 
 import (
-	"fmt"
 	"time"
 
 	"foreman-dlm-updater/internal/outcome"
@@ -77,7 +76,6 @@ type Standing struct {
 	Record   *state.Record `json:"-"`
 	rebooted bool          // as asked
 	stop     Stop          // more about Stopped
-	note     string        // what else is not known, and no reason to doubt the rest
 }
 
 // Last is how an invocation of `run` ended.
@@ -124,11 +122,6 @@ func (s *Standing) SetLast(o outcome.Outcome) {
 	}
 }
 
-// SetLastUnknown says why it is not known how the last invocation ended.
-func (s *Standing) SetLastUnknown(err error) {
-	s.note = fmt.Sprintf("how the last invocation ended is not known: %v", err)
-}
-
 // SetRebootDue takes over a reboot that may be due; nil: none.
 func (s *Standing) SetRebootDue(due *state.RebootDue) {
 	s.RebootDue = nil
@@ -140,6 +133,27 @@ func (s *Standing) SetRebootDue(due *state.RebootDue) {
 // OutOfService reports whether a run has the lock, and is between pre_update and lock_release.
 func (s *Standing) OutOfService() bool {
 	return s.Stage != "" && s.Stage != state.NeedsUpdate && s.Stage != state.LockGet
+}
+
+// OutOfServiceSince is when the run took the lock that has this host out of service; if that is not known, when its
+// stage was begun, failed or was set by hand, or the wait began. Nil: the host is in service.
+func (s *Standing) OutOfServiceSince() *time.Time {
+	if !s.OutOfService() || s.Record == nil {
+		return nil
+	}
+	times := []time.Time{s.Record.StageBegan}
+	if story := s.Record.Story; story != nil {
+		times = []time.Time{story.Acquired, s.Record.StageBegan}
+	}
+	if s.Error != nil {
+		times = append(times, s.Error.Time)
+	}
+	for _, t := range append(times, s.Record.SetByHand) {
+		if !t.IsZero() {
+			return &t
+		}
+	}
+	return s.WaitingSince
 }
 
 // Obstacle is what is in the way of a lock that is waited for.

@@ -50,6 +50,9 @@ type Record struct {
 	Lock string `json:"lock,omitempty"`
 	// Taken says which server was asked for the lock, and under which name; nil in a record of an earlier version.
 	Taken *Taken `json:"taken,omitempty"`
+	// ClaimSent is when the run first asked for the lock, written before it did. Zero: it has not; or, where Taken is nil,
+	// nobody knows.
+	ClaimSent time.Time `json:"claim_sent,omitzero"`
 	// MachineID is /etc/machine-id of the host that wrote the record; empty where there is none.
 	MachineID string `json:"machine,omitempty"`
 	// Boot is the boot in which the stage was begun; nil while it has not begun.

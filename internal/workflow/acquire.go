@@ -24,6 +24,8 @@ type acquisition struct {
 	once bool
 	// fresh: a new run, which has claimed nothing yet. If the lock is this host's all the same, it is not this run's.
 	fresh bool
+	// announce is called before a claim is sent; an error keeps it from being sent. May be nil.
+	announce func() error
 	// patient: the host is out of service, and nothing but a signal ends the wait.
 	patient bool
 	// taken says where the lock was asked for before, and under which name; nil: not known. moved: the configuration
@@ -111,17 +113,28 @@ func (a *acquisition) get(ctx context.Context) error {
 }
 
 // bears reports whether an error is waited out: it proves nothing, or this host is out of service, and gives up for
-// nothing that time or an administrator may change.
+// nothing that time or an administrator may change. Files that can't be used prove as little once the server has
+// answered, or another trouble is being waited out.
 func (a *acquisition) bears(err error) bool {
 	var trouble *Unavailable
+	var renewing *Renewing
 	var elsewhere *ElsewhereError
-	return errors.As(err, &trouble) || a.patient && !errors.As(err, &elsewhere)
+	switch {
+	case errors.As(err, &trouble):
+		return true
+	case errors.As(err, &renewing) && (a.answered || a.told != ""):
+		return true
+	}
+	return a.patient && !errors.As(err, &elsewhere)
 }
 
 // whyNoAnswer says in short why the server could not be asked: the same words for the same trouble.
 func whyNoAnswer(err error) string {
 	var trouble *Unavailable
+	var renewing *Renewing
 	switch {
+	case errors.As(err, &renewing):
+		return renewing.Why
 	case !errors.As(err, &trouble):
 		return err.Error()
 	case trouble.Why != "":
@@ -170,6 +183,11 @@ func (a *acquisition) firstOfItsName(ctx context.Context) (Lock, error) {
 
 // claim asks for the lock, lets the claim settle, and looks who holds it.
 func (a *acquisition) claim(ctx context.Context) (obstacle, error) {
+	if a.announce != nil {
+		if err := a.announce(); err != nil {
+			return obstacle{}, err
+		}
+	}
 	for try := 0; ; try++ {
 		a.holder, a.claimed, a.apart = unknown, true, false
 		// Never cut short: an answer that was not waited for may still come true.

@@ -156,6 +156,39 @@ func TestGettingTheLock(t *testing.T) {
 				return nil
 			}
 		}, "failed", state.PreUpdate, "GGGGGPGG", 3 * time.Minute, "lock acquired"},
+		{"no certificate at the first look: certain", func(w *world) {
+			w.foreman.before = nth("GET", 1, renewing)
+		}, "failed", "", "G", 0, "client_crt: no such file"},
+		{"waiting: a certificate and key in the middle of a renewal cost no turn", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = func(method string) error {
+				if looks := strings.Count(w.requests(), "G"); looks > 4 {
+					w.foreman.hold(strings.Replace(w.foreman.holder(), "other", "", 1))
+				} else if looks > 1 {
+					return renewing()
+				}
+				return nil
+			}
+		}, "failed", state.PreUpdate, "GGGGGPGG", 3 * time.Minute, "why=\"this host's certificate or key can't be used\""},
+		{"waiting for Foreman, which has not answered yet: the same", func(w *world) {
+			w.foreman.before = func(method string) error {
+				switch strings.Count(w.requests(), "G") {
+				case 1:
+					return unreachable()
+				case 2:
+					return renewing()
+				}
+				return nil
+			}
+		}, "failed", state.PreUpdate, "GGGPGG", time.Minute, "why=\"this host's certificate or key can't be used\""},
+		{"the certificate is renewed while a claim settles: waits, and claims again", func(w *world) {
+			w.foreman.before = nth("GET", 2, renewing)
+		}, "failed", state.PreUpdate, "GPGGPGG", 30 * time.Second, "lock acquired"},
+		{"waiting: a certificate that does not come back is waited for within lock_timeout", func(w *world) {
+			w.foreman.hold("other")
+			w.foreman.before = from("GET", 2, renewing)
+			w.settings.LockTimeout = 3 * time.Minute
+		}, "later", "", "", 3 * time.Minute, "(lock_timeout): this host's certificate or key can't be used"},
 		{"an odd answer to PUT, which took the lock: GET decides", func(w *world) {
 			w.foreman.after = nth("PUT", 1, func() error { return odd() })
 		}, "failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},

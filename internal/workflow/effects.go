@@ -68,7 +68,7 @@ type Lock struct {
 	Updated time.Time
 }
 
-// LockServer is Foreman. Its errors wrap *Unavailable, ErrNotNow or ErrNoLock where they mean that; all others
+// LockServer is Foreman. Its errors wrap *Unavailable, *Renewing, ErrNotNow or ErrNoLock where they mean that; all others
 // are definite. Show tries again by itself; Acquire and Release never do.
 type LockServer interface {
 	Show(ctx context.Context, name string) (Lock, error)
@@ -96,6 +96,16 @@ type Unavailable struct {
 
 func (e *Unavailable) Error() string { return e.Err.Error() }
 func (e *Unavailable) Unwrap() error { return e.Err }
+
+// Renewing: this host's own certificate or key can't be used, or the web server refuses it. That is certain at a first
+// look; where all was well before, the files may be in the middle of their renewal.
+type Renewing struct {
+	Why string // as in Unavailable
+	Err error
+}
+
+func (e *Renewing) Error() string { return e.Err.Error() }
+func (e *Renewing) Unwrap() error { return e.Err }
 
 var (
 	// ErrNotNow: the server refuses because of the lock's state.

@@ -28,6 +28,14 @@ func TestInhibitor(t *testing.T) {
 			[]string{"hook needs_update/10-check", "inhibit shutdown", "hook pre_update/20-stop", "hook update/30-upgrade", "allow shutdown"}},
 		{"resumed", func(w *world) { w.disk = &state.Record{Stage: state.Update, RunID: "run", Lock: "web"} },
 			[]string{"inhibit shutdown", "hook update/30-upgrade", "hook needs_reboot/40-flag", "allow shutdown", "hook post_update/50-start"}},
+		{"while it waits for Foreman between two stages, the host may go down", func(w *world) {
+			w.disk = &state.Record{Stage: state.PreUpdate, RunID: "run", Lock: "web"}
+			w.hooks[state.PreUpdate] = []fakeHook{{"20-stop", func([]string) HookResult {
+				w.foreman.before = until("GET", 5, unreachable)
+				return HookResult{}
+			}}}
+		}, []string{"inhibit shutdown", "hook pre_update/20-stop", "allow shutdown", "inhibit shutdown", "hook update/30-upgrade",
+			"hook needs_reboot/40-flag", "allow shutdown", "hook post_update/50-start"}},
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {

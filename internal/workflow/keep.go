@@ -17,7 +17,7 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 		return "", r.refuse(ctx, err)
 	}
 	a := r.acquisition(r.Lock)
-	a.settled, a.fresh = r.settled, true
+	a.settled, a.fresh, a.announce = r.settled, true, r.announceClaim
 	a.taken, a.moved = r.Taken, r.moved
 	err := a.get(ctx)
 	if err == nil {
@@ -38,6 +38,19 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 		return "", errors.Join(err, clearErr)
 	}
 	return "", &clearedError{err}
+}
+
+// announceClaim puts on record that the lock is about to be asked for. An invocation that goes on without that takes nothing over: the lock
+// may be this host's by then because a person, or another configuration, has taken it.
+func (r *run) announceClaim() error {
+	if !r.ClaimSent.IsZero() {
+		return nil
+	}
+	r.ClaimSent = time.Now()
+	if err := r.Store.Save(r.Record); err != nil {
+		return &saveError{err}
+	}
+	return nil
 }
 
 // holds notes that the lock is this host's, and where and under which name it was asked for.
@@ -99,7 +112,6 @@ func (r *run) retakeLock(ctx context.Context) error {
 		return err
 	}
 	r.holds(a.lock)
-	r.resumed = true
 	return nil
 }
 
@@ -165,6 +177,7 @@ func (r *run) lookFor(ctx context.Context, limit time.Duration) error {
 		}
 		if why := whyNoAnswer(err); why != told {
 			told = why
+			r.inhibit(false) // no hook is at work
 			r.Log.Warn("waiting for an answer whether the lock is still this host's", "lock", r.Lock, "stage", r.Stage, "why", why, "error", err)
 		}
 		if !pause(ctx, min(backoff, left)) {

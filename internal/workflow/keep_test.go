@@ -238,7 +238,7 @@ func TestMoved(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.disk = &state.Record{Stage: test.stage, RunID: "r", Lock: "web",
+				w.disk = &state.Record{Stage: test.stage, RunID: "r", Lock: "web", ClaimSent: time.Now(),
 					Taken: &state.Taken{URL: before.URL, CN: before.CN, Holder: "web1"}}
 				w.foreman.identity = test.now
 				w.foreman.hold(test.holder)
@@ -262,6 +262,19 @@ func TestMoved(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMovedBeforeItAsked: nothing was asked for elsewhere, so the lock is asked for where it is now.
+func TestMovedBeforeItAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web", Taken: &state.Taken{URL: "https://old"}}
+		w.foreman.identity = Identity{"https://new", "web1"}
+		w.hooks[state.Update] = []fakeHook{{"30-upgrade", exits(1)}}
+		if err := w.invoke(false); kind(err) != "failed" || w.stage() != state.Update || w.disk.Taken.URL != "https://new" {
+			t.Errorf("%v, %+v", err, w.disk)
+		}
+	})
 }
 
 // TestFormerName: the lock is held by what Foreman called this host when it took it.
@@ -539,6 +552,72 @@ func TestRenamedInOneInvocation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKilledBeforeItAsked: an invocation that was killed while it waited had asked for nothing. The next one neither takes
+// over nor gives back a lock that a person, or another configuration, took meanwhile.
+func TestKilledBeforeItAsked(t *testing.T) {
+	for _, unsafe := range []error{nil, errors.New("writable by others")} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.foreman.hold("other")
+			w.foreman.before = nth("GET", 3, func() error { w.dieAt = w.steps + 1; return nil })
+			_ = w.invoke(false)
+			if !w.dead || w.stage() != state.LockGet {
+				t.Fatalf("killed %v, %+v", w.dead, w.disk)
+			}
+			w.dieAt, w.foreman.before = 0, nil
+			w.foreman.hold("me")
+			w.listErr[state.Update] = unsafe
+			err := w.invoke(false)
+			if kind(err) != map[bool]string{true: "later", false: "config"}[unsafe == nil] || w.disk != nil {
+				t.Errorf("%v, %+v", err, w.disk)
+			}
+			if w.foreman.holder() != "me" || len(w.effects("hook pre", "PUT", "DELETE")) != 0 {
+				t.Errorf("holder %q, %q", w.foreman.holder(), w.trace)
+			}
+		})
+	}
+}
+
+// TestNotKnownWhetherItAsked: a record of an earlier version, or of a person, does not say whether the lock was asked for.
+// That stays so for all invocations that follow.
+func TestNotKnownWhetherItAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.LockGet, RunID: "r"}
+		w.foreman.hold("me")
+		w.foreman.before = nth("GET", 1, func() error { w.dieAt = w.steps + 1; return nil })
+		_ = w.invoke(false)
+		if !w.dead {
+			t.Fatal("not killed")
+		}
+		w.dieAt, w.foreman.before = 0, nil
+		if err := w.invoke(false); err != nil || w.foreman.holder() != "" {
+			t.Errorf("%v, holder %q, %+v", err, w.foreman.holder(), w.disk)
+		}
+	})
+}
+
+// TestClaimIsOnRecord: before the first one is sent, and no claim without that.
+func TestClaimIsOnRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.foreman.before = func(method string) error {
+			if method == "PUT" && (w.disk == nil || w.disk.ClaimSent.IsZero()) {
+				t.Errorf("PUT with %+v on disk", w.disk)
+			}
+			return nil
+		}
+		if err := w.invoke(false); err != nil {
+			t.Error(err)
+		}
+		w = newWorld(t)
+		w.foreman.before = func(string) error { w.saveErr = errors.New("no space left on device"); return nil }
+		if err := w.invoke(false); kind(err) != "failed" || len(w.effects("PUT")) != 0 {
+			t.Errorf("%v, %q", err, w.trace)
+		}
+	})
 }
 
 // TestNothingAskedForIsNothingToAdopt: a run that has sent no claim does not make the next one take over a lock that a

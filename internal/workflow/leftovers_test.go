@@ -27,7 +27,7 @@ func TestLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{
-			"state needs_update", "hook needs_update/10-check", "leftovers keep=false", "state lock_get",
+			"state needs_update", "hook needs_update/10-check", "leftovers keep=false", "state lock_get", "state lock_get",
 			"state pre_update", "hook pre_update/20-stop", "leftovers keep=false",
 			"state update", "hook update/30-upgrade", "leftovers keep=false",
 			"state needs_reboot", "hook needs_reboot/40-flag", "leftovers keep=false",

@@ -42,16 +42,25 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 			"`foreman-dlm-updater --config %s`; give this configuration (%s) a state of its own", record.RunID, record.Stage, taken.Config,
 			taken.Config, w.ConfigPath)
 	}
-	r.Record, r.settled = *record, time.Now().Add(w.settle())
+	r.Record, r.settled, r.held = *record, time.Now().Add(w.settle()), Yes
+	if r.Stage == state.LockGet {
+		r.held = Perhaps
+		switch {
+		case !r.ClaimSent.IsZero():
+		case r.Taken == nil: // the record does not say: an earlier version wrote it, or a person
+			r.ClaimSent = time.Now()
+		default: // it was cut short before it asked for the lock
+			r.settled, r.Taken, r.held = time.Time{}, nil, No
+		}
+	}
 	r.adopt(machine)
 	if proceed, err := r.resume(atBoot); !proceed || err != nil {
 		return nil, err
 	}
 	if r.Stage == state.LockGet {
-		r.held = Perhaps
 		return r, r.vetBeforeLock(ctx)
 	}
-	r.held = Yes
+	r.resumed = true
 	return r, nil
 }
 
@@ -64,7 +73,7 @@ func (r *run) vetBeforeLock(ctx context.Context) error {
 	a := r.acquisition(r.Lock)
 	a.claimed, a.settled = true, r.settled
 	a.taken, a.moved = r.Taken, r.moved
-	if a.abandon(ctx) {
+	if r.settled.IsZero() || a.abandon(ctx) {
 		err = errors.Join(err, r.Store.Clear())
 	}
 	return err
@@ -174,7 +183,7 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	r.Log.Error("the host went down in the middle of a stage, and not because this run had asked for a reboot", "stage", r.Stage,
 		"run", r.RunID, "began", clock(r.StageBegan), "times", r.Interrupted)
 	if err := r.Store.Save(r.Record); err != nil {
-		return false, err
+		r.Log.Error("how often that happened could not be put on record", "error", err) // enter waits until it can
 	}
 	if atBoot && r.crashLoops() {
 		return false, r.crashLoopError()

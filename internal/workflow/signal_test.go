@@ -81,6 +81,22 @@ func TestSignalBetweenStages(t *testing.T) {
 	}
 }
 
+// TestSignalBeforeTheRelease: all work is done, so the lock is given back first.
+func TestSignalBeforeTheRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.leftovers = func(bool) ([]Leftover, error) {
+			if w.stage() == state.PostUpdate {
+				w.stop()
+			}
+			return nil, nil
+		}
+		if err := w.invoke(false); err != nil || w.disk != nil || w.foreman.holder() != "" {
+			t.Errorf("%v, %+v, holder %q", err, w.disk, w.foreman.holder())
+		}
+	})
+}
+
 // TestSignalBeforeReboot: a signal while the reboot is being announced; nothing was asked, and the next invocation asks.
 func TestSignalBeforeReboot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

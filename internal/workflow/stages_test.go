@@ -2,9 +2,11 @@ package workflow
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"foreman-dlm-updater/internal/state"
 
@@ -36,7 +38,7 @@ func TestWholeRunWithoutReboot(t *testing.T) {
 		}
 		want := []string{
 			"state needs_update", "hook needs_update/10-check",
-			"state lock_get", "GET", "PUT", "GET",
+			"state lock_get", "GET", "state lock_get", "PUT", "GET",
 			"state pre_update", "GET", "inhibit shutdown", "hook pre_update/20-stop",
 			"state update", "GET", "hook update/30-upgrade",
 			"state needs_reboot", "GET", "hook needs_reboot/40-flag",
@@ -252,7 +254,7 @@ func TestUnsafeHooksBlockNobody(t *testing.T) {
 
 // TestNothingRunsUnlessTheStateIsWritten: a full or read-only disk stops the run before the stage.
 func TestNothingRunsUnlessTheStateIsWritten(t *testing.T) {
-	for _, begin := range append([]state.Stage{""}, state.Stages[1:]...) {
+	for _, begin := range []state.Stage{"", state.LockGet} {
 		t.Run("from "+string(begin), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
@@ -270,6 +272,49 @@ func TestNothingRunsUnlessTheStateIsWritten(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOutOfServiceWaitsForTheDisk: a host that was out of service when the invocation began is brought back as soon as
+// its state can be written.
+func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
+	for _, begin := range state.Stages[2:] {
+		for _, rebooted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("from %s, rebooted=%v", begin, rebooted), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					w.disk = &state.Record{Stage: begin, RunID: "r", Boot: &state.Boot{ID: w.bootID}}
+					if rebooted {
+						w.reboot()
+					}
+					w.foreman.hold("me")
+					w.saveErr, w.saves = errors.New("write state /var/lib/x: no space left on device"), 10
+					if err := w.invoke(rebooted); err != nil || w.saveErr != nil {
+						t.Errorf("%v, still full: %v", err, w.saveErr)
+					}
+					if diff := cmp.Diff("state "+string(begin), w.effects("state", "hook", "reboot", "DELETE")[0]); diff != "" {
+						t.Errorf("first: %s", diff)
+					}
+					if n := strings.Count(w.log.String(), "it is tried again"); n != 1 {
+						t.Errorf("said %d times: %s", n, w.log)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestSignalWhileTheDiskIsFull: nothing has run, and the next invocation goes on.
+func TestSignalWhileTheDiskIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r"}
+		w.foreman.hold("me")
+		w.saveErr = errors.New("no space left on device")
+		time.AfterFunc(time.Hour, func() { w.stop() })
+		if err := w.invoke(false); kind(err) != "later" || w.stage() != state.PostUpdate || len(w.effects("hook", "DELETE")) != 0 {
+			t.Errorf("%v, %q", err, w.trace)
+		}
+	})
 }
 
 // TestHookEnvironment: what a hook learns, in and after a reboot.
@@ -359,6 +404,36 @@ func TestRebootDue(t *testing.T) {
 			t.Errorf("after a reboot: %+v", w.disk.RebootDue)
 		}
 	})
+}
+
+// TestNoRebootIsDueAnyMore: a hook that can tell by now, another one that says yes, and a reboot.
+func TestNoRebootIsDueAnyMore(t *testing.T) {
+	due := &state.RebootDue{Hook: "a", Message: "no needrestart", Boot: state.Boot{ID: "boot-1"}}
+	asked := &state.Asked{Boot: state.Boot{ID: "boot-1"}}
+	for _, test := range []struct {
+		name   string
+		record state.Record
+		hooks  []fakeHook
+		boot   string
+	}{
+		{"it can tell by now", state.Record{Stage: state.NeedsReboot, RebootDue: due}, []fakeHook{{"a", exits(0)}}, "boot-1"},
+		{"another one says yes", state.Record{Stage: state.NeedsReboot}, []fakeHook{{"a", exits(75)}, {"b", exits(1)}}, "boot-1"},
+		{"rebooted as asked", state.Record{Stage: state.PostUpdate, RebootDue: due, Asked: asked}, nil, "boot-2"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.CannotTellExit = 75
+			w.bootID = test.boot
+			w.foreman.hold("me")
+			w.disk = &test.record
+			w.hooks[state.NeedsReboot] = test.hooks
+			w.hooks[state.PostUpdate] = []fakeHook{{"stop here", exits(1)}}
+			_ = w.invoke(false)
+			if w.disk.Stage != state.PostUpdate || w.disk.RebootDue != nil {
+				t.Errorf("%s: %+v", test.name, w.disk)
+			}
+		})
+	}
 }
 
 // TestUnfitHost: what would lose the run is found before the lock is asked for, and a claim of an earlier invocation is

@@ -131,8 +131,8 @@ func (r *run) enter(ctx context.Context, stage row) error {
 		r.Taken = r.identity()
 	}
 	r.Boot, r.Error, r.StageBegan = &r.boot, nil, time.Now()
-	if err := r.Store.Save(r.Record); err != nil {
-		return &saveError{err}
+	if err := r.announceStage(ctx); err != nil {
+		return err
 	}
 	r.Log.Info("stage begins", "stage", r.Stage, "run", r.RunID)
 	if !stage.inhibits {
@@ -150,6 +150,28 @@ func (r *run) enter(ctx context.Context, stage row) error {
 		r.stopRefresh()
 	}
 	return nil
+}
+
+// announceStage puts on record that the stage begins. An invocation that found the host out of service waits until it can, as it does for
+// Foreman: a person may be making room on the disk.
+func (r *run) announceStage(ctx context.Context) error {
+	told := ""
+	for backoff := nextBackoff(0); ; backoff = nextBackoff(backoff) {
+		err := r.Store.Save(r.Record)
+		switch {
+		case err == nil:
+			return nil
+		case !r.resumed:
+			return &saveError{err}
+		case err.Error() != told:
+			told = err.Error()
+			r.inhibit(false) // no hook is at work
+			r.Log.Error("the state can't be written, and without that no stage may begin; it is tried again", "stage", r.Stage, "error", err)
+		}
+		if !pause(ctx, backoff) {
+			return errStopped
+		}
+	}
 }
 
 // inhibit keeps the host from being shut down, or lets it again.

@@ -24,7 +24,8 @@ type world struct {
 	log      *strings.Builder // what the program logged
 
 	disk    *state.Record
-	saveErr error // from now on
+	saveErr error // from now on, or so many times
+	saves   int
 	// announcing is how long it takes to write that a reboot is asked for.
 	announcing  time.Duration
 	onAnnounced func() // then
@@ -159,8 +160,11 @@ func (s fakeStore) Load() (*state.Record, error) {
 }
 
 func (s fakeStore) Save(r state.Record) error {
-	if s.saveErr != nil {
-		return s.saveErr
+	if err := s.saveErr; err != nil {
+		if s.saves--; s.saves == 0 {
+			s.saveErr = nil
+		}
+		return err
 	}
 	if err := s.step("state %s", r.Stage); err != nil {
 		return err
@@ -359,4 +363,9 @@ func unreachable() error { return &Unavailable{Err: errors.New("connection refus
 // odd is what a client makes of an answer that is not Foreman's.
 func odd() error {
 	return &Unavailable{Why: "there is no Foreman at foreman_url", Err: errors.New("302 Found, to https://maintenance.example.com/")}
+}
+
+// renewing is what a client makes of a certificate that is not there.
+func renewing() error {
+	return &Renewing{Why: "this host's certificate or key can't be used", Err: errors.New("client_crt: no such file")}
 }

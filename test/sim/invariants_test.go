@@ -16,6 +16,7 @@ type watch struct {
 	done     map[state.Stage]bool // all hooks that the stage needs have run, in order
 	needed   bool                 // a hook has said that a reboot is needed, or there is none to ask
 	asked    *state.Boot          // the boot in which the state last said that a reboot was asked for
+	claimed  bool                 // it has asked for the lock
 	tampered bool                 // an operator has set the state by hand, and answers for the order of the stages
 }
 
@@ -66,6 +67,9 @@ func (inv *invocation) releases() {
 func (inv *invocation) claims() {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
+	if inv.taken.IsZero() && !inv.isDead() { // else by hand
+		inv.host.run.claimed = true
+	}
 	switch {
 	case inv.isDead():
 	case inv.looks.gone:
@@ -143,7 +147,7 @@ func (inv *invocation) cleared(before *state.Record) {
 	case before.Stage != state.NeedsUpdate && before.Stage != state.LockGet:
 		inv.breaksLocked("%s: the run is forgotten in stage %s", h.name, before.Stage)
 	}
-	foreign := inv.looks.self && h.manual && before != nil && before.Stage == state.LockGet // taken by hand, and left as it is
+	foreign := h.manual && before != nil && before.Stage == state.LockGet && !h.run.claimed // taken by hand, and left as it is
 	if inv.looks.self && !foreign {
 		inv.breaksLocked("%s forgets its run, and the last look said that it holds the lock", h.name)
 	}

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/state"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// TestWithoutLog: a log file that can't be used keeps a new run from beginning, and no host out of service.
+func TestWithoutLog(t *testing.T) {
+	noLog := &configError{errors.New("open log file /var/log/updater.log: no such file or directory")}
+	tests := map[state.Stage]error{"": noLog, state.NeedsUpdate: noLog, state.LockGet: noLog, state.PreUpdate: nil, state.Update: nil,
+		state.NeedsReboot: nil, state.Reboot: nil, state.PostUpdate: nil, state.LockRelease: nil}
+	for _, stage := range state.Stages {
+		if _, ok := tests[stage]; !ok {
+			t.Errorf("%s is not tried", stage)
+		}
+	}
+	for stage, want := range tests {
+		c := &config.Config{State: filepath.Join(t.TempDir(), "state")}
+		if stage != "" {
+			if err := (state.Store{Path: c.State}).Save(state.Record{Stage: stage, RunID: "r"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var said strings.Builder
+		log := hclog.New(&hclog.LoggerOptions{Output: &said})
+		if got := refusal(c, log, noLog); got != want {
+			t.Errorf("%q: %v, want %v", stage, got, want)
+		}
+		if told := strings.Contains(said.String(), "[ERROR] log file can't be used; the run goes on"); told != (want == nil) {
+			t.Errorf("%q: logged %q", stage, said.String())
+		}
+		if got := refusal(c, log, nil); got != nil {
+			t.Errorf("%q with a log: %v", stage, got)
+		}
+	}
+}
