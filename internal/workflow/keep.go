@@ -40,8 +40,8 @@ func (r *run) getLock(ctx context.Context) (outcome, error) {
 	return "", &clearedError{err}
 }
 
-// announceClaim puts on record that the lock is about to be asked for. An invocation that goes on without that takes nothing over: the lock
-// may be this host's by then because a person, or another configuration, has taken it.
+// announceClaim puts on record that the lock is about to be asked for. An invocation that goes on without that on record
+// takes nothing over: by then the lock may be this host's because a person, or another configuration, has taken it.
 func (r *run) announceClaim() error {
 	if !r.ClaimSent.IsZero() {
 		return nil

@@ -152,8 +152,8 @@ func (r *run) enter(ctx context.Context, stage row) error {
 	return nil
 }
 
-// announceStage puts on record that the stage begins. An invocation that found the host out of service waits until it can, as it does for
-// Foreman: a person may be making room on the disk.
+// announceStage puts on record that the stage begins. An invocation that found the host out of service waits until it
+// can, as it does for Foreman: a person may be making room on the disk.
 func (r *run) announceStage(ctx context.Context) error {
 	told := ""
 	for backoff := nextBackoff(0); ; backoff = nextBackoff(backoff) {
