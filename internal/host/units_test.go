@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// systemd1 makes a stand-in for systemd that has one unit.
+// systemd1 makes a stand-in for systemd that has one unit. A test may change it under unitLock.
 func systemd1(t *testing.T, path dbus.ObjectPath, unit map[string]dbus.Variant) {
 	t.Helper()
 	conn, err := dbus.ConnectSystemBus()
@@ -25,7 +27,11 @@ func systemd1(t *testing.T, path dbus.ObjectPath, unit map[string]dbus.Variant) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	properties := map[string]any{"GetAll": func(string) (map[string]dbus.Variant, *dbus.Error) { return unit, nil }}
+	properties := map[string]any{"GetAll": func(string) (map[string]dbus.Variant, *dbus.Error) {
+		unitLock.Lock()
+		defer unitLock.Unlock()
+		return maps.Clone(unit), nil
+	}}
 	if err := conn.ExportMethodTable(properties, path, "org.freedesktop.DBus.Properties"); err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +49,8 @@ func systemd1(t *testing.T, path dbus.ObjectPath, unit map[string]dbus.Variant) 
 		t.Fatal(err)
 	}
 }
+
+var unitLock sync.Mutex
 
 // execStart is a command of a service, as systemd shows it on the bus: org.freedesktop.systemd1(5).
 type execStart struct {
@@ -75,10 +83,12 @@ func TestUnits(t *testing.T) {
 	ask("a.timer")
 	ask("a*.service")
 	ask("a.timer", "other*.service") // systemd before 230 answers with an error
+	unitLock.Lock()
 	unit["ExecStart"] = dbus.MakeVariant([]execStart{
 		{Path: "/bin/a", Argv: []string{"b", "-c", "d"}},
 		{Path: "/bin/c", Argv: []string{"c"}},
 	})
+	unitLock.Unlock()
 	want.Exec = []string{"/bin/a", "-c", "d"}
 	ask("a.timer")
 	if _, err := askUnits(t.Context(), []string{"c.timer"}); err == nil || !strings.HasPrefix(err.Error(), "ask systemd for c.timer: ") {
