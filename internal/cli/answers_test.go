@@ -109,3 +109,13 @@ func TestOddAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestExitCodeOfARefusingPage: it is waited out; but a wait that ends with it says that this host is refused.
+func TestExitCodeOfARefusingPage(t *testing.T) {
+	for status, want := range map[int]int{400: exitRefused, 401: exitRefused, 403: exitRefused, 408: exitFailed, 200: exitFailed} {
+		err := fmt.Errorf("lock not had: %w", meaning(&dlm.Error{Kind: dlm.ErrNotForeman, Status: status}))
+		if got := exitCode(err); got != want {
+			t.Errorf("%d: %d, want %d", status, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,12 +52,22 @@ func exitCode(err error) int {
 	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost), errors.Is(err, dlm.ErrCredentials),
 		errors.Is(err, dlm.ErrWrongURL):
 		return exitConfig
-	case errors.Is(err, dlm.ErrRefused), errors.Is(err, dlm.ErrUntrusted):
+	case errors.Is(err, dlm.ErrRefused), errors.Is(err, dlm.ErrUntrusted), refusedByPage(err):
 		return exitRefused
 	case errors.Is(err, workflow.ErrTryLater), errors.Is(err, dlm.ErrUnavailable), errors.As(err, &running):
 		return exitLater
 	}
 	return exitFailed
+}
+
+// refusedByPage reports whether a web server answered with a page of its own that refuses: for a maintenance, or because
+// of the certificate. One is waited out like any odd answer; a wait that ends with it was mostly for the latter.
+func refusedByPage(err error) bool {
+	var answer *dlm.Error
+	if !errors.As(err, &answer) || answer.Kind != dlm.ErrNotForeman {
+		return false
+	}
+	return answer.Status == http.StatusBadRequest || answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden
 }
 
 // hint says what to do next; empty if the error says it.

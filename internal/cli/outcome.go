@@ -99,7 +99,13 @@ func lookAtOutcome(ctx context.Context, s *standing.Standing, c *config.Config) 
 		}
 		s.SetLast(*o)
 	}
-	if refused != nil && !s.Running {
+	if s.Running { // and was not refused; but a stage does not begin before its state is written
+		refused = nil
+		if s.OutOfService() {
+			refused = unwritable(c)
+		}
+	}
+	if refused != nil {
 		s.SetStopped(standing.Stop{At: refusedSince(s.Last, c, refused), Why: refused.Error(), Next: afterStop(refused)})
 	}
 }
@@ -134,6 +140,11 @@ func refusedNow(c *config.Config) error {
 	if err := vetFiles(c); err != nil {
 		return err
 	}
+	return unwritable(c)
+}
+
+// unwritable is why the state can't be written now, as far as that shows.
+func unwritable(c *config.Config) error {
 	dir := filepath.Dir(c.State)
 	err := unix.Access(dir, unix.W_OK|unix.X_OK)
 	if err == nil && diskFull(dir) {

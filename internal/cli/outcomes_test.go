@@ -97,6 +97,7 @@ var happenings = []happening{
 	{"the disk of the state is full", (*outcomeHost).fullDisk},
 	{"the disk of the state gets full in a stage", (*outcomeHost).fullDiskInStage},
 	{"the disk of the state is full, in the first invocation ever", func(h *outcomeHost) string { h.small(); h.fill(); return h.run() }},
+	{"the disk of the state is full when a run goes on that has the host out of service", (*outcomeHost).fullDiskOnResume},
 	{"the state can't be read", func(h *outcomeHost) string { h.put("state", "<html>\n"); return h.run() }},
 	{"another invocation is running", func(h *outcomeHost) string {
 		h.hook("update", blocks)
@@ -338,6 +339,19 @@ func (h *outcomeHost) fullDiskInStage() string {
 	h.fill()
 	h.put("go-on", "")
 	return <-ended
+}
+
+// fullDiskOnResume is an invocation that waits until its state can be written.
+func (h *outcomeHost) fullDiskOnResume() string {
+	h.small()
+	h.hook("update", says1)
+	h.run()
+	h.fill()
+	h.begin()
+	h.await("log", "it is tried again")
+	h.await("events", "waiting")
+	h.await("m.prom", `state="stopped"} 1`)
+	return ""
 }
 
 // small puts the state on a small disk of its own.

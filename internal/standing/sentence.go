@@ -48,6 +48,9 @@ func (s *Standing) tell() (Code, string) {
 	switch {
 	case s.RebootPending != nil:
 		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down%s; %s", s.clock(*s.RebootPending), s.inhibited(), s.Holder())
+	case s.Running && s.Stopped != "":
+		return Stopped, fmt.Sprintf("an invocation is running (pid %d) in stage %s, and until its state can be written no further stage begins: "+
+			"%s; %s", s.PID, s.Stage, s.Stopped, s.Holder())
 	case s.waits():
 		return Waiting, s.waiting()
 	case s.Running && s.Error != nil:

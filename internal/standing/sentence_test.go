@@ -78,6 +78,9 @@ func TestSentences(t *testing.T) {
 		{Standing{Stage: state.Update, Running: true, Lock: barred, WaitingSince: &begun, Error: failed}, Waiting,
 			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): Foreman bars this host (parameter can_acquire_update_locks)"},
 
+		{Standing{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, Stopped: "write state: no space left on device"}, Stopped,
+			"an invocation is running (pid 7) in stage update, and until its state can be written no further stage begins: " +
+				"write state: no space left on device; lock web held by this host since 02:14"},
 		{Standing{Running: true, PID: 7, Lock: free}, Running, "an invocation is running (pid 7); lock web is free"},
 		{Standing{Stage: state.NeedsUpdate, Running: true, PID: 7, Lock: dark, StageBegan: &at, Hook: "10-apt"}, Running,
 			"stage needs_update is running since 02:14, hook 10-apt (pid 7); the holder of lock web is not known"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 )
@@ -14,7 +15,7 @@ func (w *Watcher) load(record *state.Record) {
 	if record.Stage == state.NeedsUpdate { // of a run that came to nothing
 		return
 	}
-	w.record, w.last, w.found = record, record, true
+	w.record, w.last, w.found, w.resumed = record, record, true, record.Stage != state.LockGet
 	if record.Story != nil {
 		w.story = *record.Story.Clone()
 	}
@@ -26,11 +27,13 @@ func (w *Watcher) load(record *state.Record) {
 	}
 }
 
-// tellStory completes a record that is about to be saved, and returns what has happened once it is. Which stage begins or fails shows by
-// what has changed in it.
-func (w *Watcher) tellStory(record *state.Record) (kinds []Kind) {
+// tellStory completes a record that is about to be saved, and returns what has happened once it is, and how far the run
+// has come otherwise. Which stage begins or fails shows by what has changed in the record.
+func (w *Watcher) tellStory(record *state.Record) (kinds []Kind, unsaved progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	unsaved = w.progress
+	unsaved.story = *w.story.Clone()
 	before := w.last
 	if before == nil || before.RunID != record.RunID {
 		before, w.story = &state.Record{}, state.Story{}
@@ -66,7 +69,16 @@ func (w *Watcher) tellStory(record *state.Record) (kinds []Kind) {
 	}
 	record.Story = w.story.Clone()
 	w.dirty, w.saving = true, true
-	return kinds
+	return kinds, unsaved
+}
+
+// notSaved notes that the workflow waits until it can save a record.
+func (w *Watcher) notSaved(record state.Record, err error) []Kind {
+	if !w.resumed || w.unwritten != nil || record.Error != nil {
+		return nil
+	}
+	w.unwritten = &standing.Stop{At: time.Now(), Why: err.Error()}
+	return append(w.resumes(), Waiting)
 }
 
 func (w *Watcher) stageFailed(record *state.Record) {

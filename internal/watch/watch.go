@@ -30,7 +30,6 @@ type Watcher struct {
 	running    bool
 	record     *state.Record        // as it is on disk
 	last       *state.Record        // the same, and what it was before it was cleared
-	found      bool                 // record was found by this invocation, which has not gone on with it yet
 	boot       *state.Boot          // of now; nil: not known
 	hook       string               // that runs
 	inhibitors []workflow.Inhibitor // who keeps the host from being shut down
@@ -43,9 +42,19 @@ type Watcher struct {
 	told       string
 	alive      *time.Timer // ticks from the first event to the end; nil before
 
+	saving bool // the workflow saves a record just now
+	// resumed: the run was found out of service, so the workflow waits for a record that can't be saved.
+	resumed bool
+	// unwritten is why it can't, and since when; nil: it was saved.
+	unwritten *standing.Stop
+	progress
+}
+
+// progress is how far the run has come, as its record on disk tells it, or will with the next one that is saved.
+type progress struct {
+	found   bool // the record was found by this invocation, which has not gone on with it yet
 	story   state.Story
 	dirty   bool           // the story on disk is older
-	saving  bool           // the workflow saves a record just now
 	begun   bool           // this invocation has saved something
 	reboots bool           // the listeners were told that it asks for a reboot
 	open    *state.Step    // the stage that is under way
@@ -145,6 +154,9 @@ func (w *Watcher) standing(now time.Time) standing.Standing {
 	}
 	s.SetRebootDue(w.due)
 	s.SetRecord(w.record)
+	if w.unwritten != nil && w.running {
+		s.SetStopped(*w.unwritten)
+	}
 	if wait := w.story.Waiting; wait != nil && w.running {
 		s.WaitingSince = &wait.Since
 	}

@@ -544,3 +544,36 @@ func TestNoAnswerBeforeAStage(t *testing.T) {
 		}
 	})
 }
+
+// TestFullDisk: a run that was found out of service waits until its state can be written. That is told once, and the
+// story has no step more for it.
+func TestFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.exit[state.Update] = 1
+		w.invoke(t.Context())
+		before := steps(w.disk.Story)
+		w.exit[state.Update], w.exit[state.NeedsReboot], w.full = 0, 0, true
+		began := time.Now()
+		var alive int
+		time.AfterFunc(6*time.Hour, func() { w.full = false }) // virtual
+		got := w.invoke(t.Context(), func(event Event) {
+			if event.Kind == Alive {
+				alive++
+			}
+		})
+		if got.err != nil || alive < 60 || time.Since(began) < 6*time.Hour {
+			t.Errorf("%v, alive %d times, after %s", got.err, alive, time.Since(began))
+		}
+		same(t, "events", []string{"resumed update | running", "waiting update | stopped", "finished lock_release | idle"}, got.events)
+		if !slices.ContainsFunc(got.sentences, func(text string) bool {
+			return strings.Contains(text, "until its state can be written no further stage begins: no space left on device")
+		}) {
+			t.Errorf("%q", got.sentences)
+		}
+		record, _ := got.seen.Over()
+		after := []string{"update/50-hook 1s", "update 1s", "needs_reboot/50-hook 1s", "needs_reboot 1s", "post_update/50-hook 1s",
+			"post_update 1s", "lock_release 0s"}
+		same(t, "story", append(before, after...), steps(record.Story))
+	})
+}

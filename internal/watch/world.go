@@ -26,13 +26,15 @@ func (s watchedStore) Load() (*state.Record, error) {
 }
 
 func (s watchedStore) Save(record state.Record) error {
-	kinds := s.seen.tellStory(&record)
+	kinds, before := s.seen.tellStory(&record)
 	err := s.Store.Save(record)
 	s.seen.note(func() []Kind {
 		s.seen.saving = false
 		if err != nil {
-			return nil
+			s.seen.progress = before
+			return s.seen.notSaved(record, err)
 		}
+		s.seen.unwritten = nil
 		s.seen.record, s.seen.last, s.seen.dirty = &record, &record, false
 		return kinds
 	})

@@ -92,6 +92,9 @@ const troubleTimeout = 23 * time.Hour
 func (a *acquisition) get(ctx context.Context) error {
 	for {
 		busy, err := a.attempt(ctx)
+		if err == nil {
+			a.backoff = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			return errStopped
@@ -114,18 +117,12 @@ func (a *acquisition) get(ctx context.Context) error {
 
 // bears reports whether an error is waited out: it proves nothing, or this host is out of service, and gives up for
 // nothing that time or an administrator may change. Files that can't be used prove as little once the server has
-// answered, or another trouble is being waited out.
+// answered.
 func (a *acquisition) bears(err error) bool {
 	var trouble *Unavailable
 	var renewing *Renewing
 	var elsewhere *ElsewhereError
-	switch {
-	case errors.As(err, &trouble):
-		return true
-	case errors.As(err, &renewing) && (a.answered || a.told != ""):
-		return true
-	}
-	return a.patient && !errors.As(err, &elsewhere)
+	return errors.As(err, &trouble) || a.answered && errors.As(err, &renewing) || a.patient && !errors.As(err, &elsewhere)
 }
 
 // whyNoAnswer says in short why the server could not be asked: the same words for the same trouble.
@@ -265,7 +262,7 @@ func (a *acquisition) show(ctx context.Context) (Lock, error) {
 	if err != nil && !errors.Is(err, ErrNoLock) {
 		return Lock{}, err
 	}
-	a.answered, a.lock, a.backoff = true, lock, 0
+	a.answered, a.lock = true, lock
 	switch {
 	case lock.Self:
 		a.holder, a.claimed, a.moved = us, false, false
@@ -346,11 +343,15 @@ func (a *acquisition) until() time.Time {
 	return a.deadline
 }
 
-// timedOut is the error for a wait that has ended. One in which the server never answered ends with what was wrong with
-// it.
+// timedOut is the error for a wait that has ended. One in which the server never answered, or in which this host's own
+// files could not be used at last, ends with what was wrong.
 func (a *acquisition) timedOut(err error) error {
 	if err != nil && !a.answered {
 		return fmt.Errorf("lock %q not had, and no usable answer of Foreman, within %s: %w", a.name, time.Since(a.began).Round(time.Second), err)
+	}
+	var renewing *Renewing
+	if errors.As(err, &renewing) {
+		return fmt.Errorf("lock %q not had within %s (lock_timeout): %w", a.name, a.LockTimeout, err)
 	}
 	return &laterError{fmt.Sprintf("lock %q not had within %s (lock_timeout): %s", a.name, a.LockTimeout, a.told), a.remedy}
 }

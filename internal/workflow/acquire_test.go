@@ -170,7 +170,7 @@ func TestGettingTheLock(t *testing.T) {
 				return nil
 			}
 		}, "failed", state.PreUpdate, "GGGGGPGG", 3 * time.Minute, "why=\"this host's certificate or key can't be used\""},
-		{"waiting for Foreman, which has not answered yet: the same", func(w *world) {
+		{"waiting for Foreman, which has not answered yet: certain as at the first look", func(w *world) {
 			w.foreman.before = func(method string) error {
 				switch strings.Count(w.requests(), "G") {
 				case 1:
@@ -180,7 +180,7 @@ func TestGettingTheLock(t *testing.T) {
 				}
 				return nil
 			}
-		}, "failed", state.PreUpdate, "GGGPGG", time.Minute, "why=\"this host's certificate or key can't be used\""},
+		}, "failed", "", "GG", 30 * time.Second, "client_crt: no such file"},
 		{"the certificate is renewed while a claim settles: waits, and claims again", func(w *world) {
 			w.foreman.before = nth("GET", 2, renewing)
 		}, "failed", state.PreUpdate, "GPGGPGG", 30 * time.Second, "lock acquired"},
@@ -188,7 +188,7 @@ func TestGettingTheLock(t *testing.T) {
 			w.foreman.hold("other")
 			w.foreman.before = from("GET", 2, renewing)
 			w.settings.LockTimeout = 3 * time.Minute
-		}, "later", "", "", 3 * time.Minute, "(lock_timeout): this host's certificate or key can't be used"},
+		}, "failed", "", "", 3 * time.Minute, "(lock_timeout): client_crt: no such file"},
 		{"an odd answer to PUT, which took the lock: GET decides", func(w *world) {
 			w.foreman.after = nth("PUT", 1, func() error { return odd() })
 		}, "failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},

@@ -60,7 +60,7 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 	if r.Stage == state.LockGet {
 		return r, r.vetBeforeLock(ctx)
 	}
-	r.resumed = true
+	r.resumed, r.found = true, record.Stage
 	return r, nil
 }
 
@@ -137,11 +137,14 @@ func (r *run) vetAll() error {
 func (r *run) resume(atBoot bool) (proceed bool, err error) {
 	asked := r.Asked != nil && (r.Stage == state.PostUpdate || r.Stage == state.Reboot)
 	interrupted := r.Boot != nil && !r.Boot.Same(r.boot)
+	if due := r.RebootDue; due != nil && !due.Boot.Same(r.boot) { // rebooted since, by whomever
+		r.RebootDue = nil
+	}
 	switch {
 	case asked && !r.Asked.Boot.Same(r.boot):
 		// Also if the command seemed to fail, or the host was slow to go down: it was asked, and it was rebooted.
 		r.Log.Info("the host was rebooted as asked", "asked", clock(r.Asked.Time))
-		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted, r.RebootDue = state.PostUpdate, nil, nil, true, 0, nil
+		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted = state.PostUpdate, nil, nil, true, 0
 		return true, nil
 	case asked && r.Stage == state.PostUpdate:
 		return r.rebootPending()
@@ -174,7 +177,7 @@ func (r *run) rebootPending() (proceed bool, err error) {
 // interrupted handles a stage in which the host was rebooted.
 func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	failedBefore := r.Error != nil
-	r.Boot, r.Rebooted, r.RebootDue = nil, r.Stage != state.LockGet, nil
+	r.Boot, r.Rebooted = nil, r.Stage != state.LockGet
 	if !table[r.Stage].guarded || failedBefore { // it did not run when the host went down, or may simply run again
 		r.Log.Info("going on after a reboot", "stage", r.Stage, "run", r.RunID)
 		return true, nil

@@ -277,7 +277,7 @@ func TestNothingRunsUnlessTheStateIsWritten(t *testing.T) {
 // TestOutOfServiceWaitsForTheDisk: a host that was out of service when the invocation began is brought back as soon as
 // its state can be written.
 func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
-	for _, begin := range state.Stages[2:] {
+	for _, begin := range []state.Stage{state.PreUpdate, state.Update, state.NeedsReboot, state.Reboot, state.PostUpdate} {
 		for _, rebooted := range []bool{false, true} {
 			t.Run(fmt.Sprintf("from %s, rebooted=%v", begin, rebooted), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -301,6 +301,19 @@ func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestReleaseNeedsNoDisk: the state says already that the lock is to be given back.
+func TestReleaseNeedsNoDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.LockRelease, RunID: "r"}
+		w.foreman.hold("me")
+		w.saveErr = errors.New("read-only file system")
+		if err := w.invoke(false); err != nil || w.foreman.holder() != "" {
+			t.Errorf("%v, holder %q", err, w.foreman.holder())
+		}
+	})
 }
 
 // TestSignalWhileTheDiskIsFull: nothing has run, and the next invocation goes on.
@@ -418,6 +431,7 @@ func TestNoRebootIsDueAnyMore(t *testing.T) {
 	}{
 		{"it can tell by now", state.Record{Stage: state.NeedsReboot, RebootDue: due}, []fakeHook{{"a", exits(0)}}, "boot-1"},
 		{"another one says yes", state.Record{Stage: state.NeedsReboot}, []fakeHook{{"a", exits(75)}, {"b", exits(1)}}, "boot-1"},
+		{"set by hand after a reboot", state.Record{Stage: state.PostUpdate, RebootDue: due}, nil, "boot-2"},
 		{"rebooted as asked", state.Record{Stage: state.PostUpdate, RebootDue: due, Asked: asked}, nil, "boot-2"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

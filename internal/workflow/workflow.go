@@ -66,6 +66,7 @@ type run struct {
 	// took: this invocation got the lock and verified it. resumed: for a run that an earlier one had taken out of
 	// service.
 	took, resumed bool
+	found         state.Stage // on record when this invocation began; empty: a new run
 	// moved: the lock was asked for at another server, or under another name, than now; what is seen now tells nothing
 	// about that one, unless it is this host's.
 	moved bool
@@ -130,7 +131,7 @@ func (r *run) enter(ctx context.Context, stage row) error {
 	if r.Stage == state.LockGet && r.Taken == nil {
 		r.Taken = r.identity()
 	}
-	r.Boot, r.Error, r.StageBegan = &r.boot, nil, time.Now()
+	r.Boot, r.Error = &r.boot, nil
 	if err := r.announceStage(ctx); err != nil {
 		return err
 	}
@@ -155,11 +156,15 @@ func (r *run) enter(ctx context.Context, stage row) error {
 // announceStage puts on record that the stage begins. An invocation that found the host out of service waits until it
 // can, as it does for Foreman: a person may be making room on the disk.
 func (r *run) announceStage(ctx context.Context) error {
-	told := ""
+	told, onDisk := "", r.resumed && r.Stage == state.LockRelease && r.found == r.Stage
 	for backoff := nextBackoff(0); ; backoff = nextBackoff(backoff) {
+		r.StageBegan = time.Now()
 		err := r.Store.Save(r.Record)
 		switch {
 		case err == nil:
+			return nil
+		case onDisk:
+			r.Log.Warn("the state can't be written; it says already that the lock is to be given back", "error", err)
 			return nil
 		case !r.resumed:
 			return &saveError{err}
