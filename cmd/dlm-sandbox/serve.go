@@ -96,7 +96,7 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 }
 
 // window is how long a request dwells in a gap.
-func (c *serveCmd) window(_, _ string, gap dlmtest.Gap) time.Duration {
+func (c *serveCmd) window(_ context.Context, _, _ string, gap dlmtest.Gap) time.Duration {
 	switch {
 	case gap == dlmtest.BeforeWrite:
 		return c.RaceWindow

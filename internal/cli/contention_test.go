@@ -69,7 +69,7 @@ func TestContention(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := world{server: dlmtest.New(dlmtest.Options{Window: func(_, _ string, gap dlmtest.Gap) time.Duration {
+				w := world{server: dlmtest.New(dlmtest.Options{Window: func(_ context.Context, _, _ string, gap dlmtest.Gap) time.Duration {
 					if gap == dlmtest.BeforeWrite {
 						return 0
 					}

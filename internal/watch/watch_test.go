@@ -20,25 +20,26 @@ import (
 
 // world is a host with one hook a stage, a Foreman, and a disk that can be full.
 type world struct {
-	disk     *state.Record
-	saves    int
-	full     bool
-	held     string    // who holds the lock: "me", or another
-	until    time.Time // for how long the other holds it; zero: for ever
-	barred   bool
-	off      bool // the lock is disabled
-	down     bool // Foreman is
-	exit     map[state.Stage]int
-	broken   error // how each hook ends
-	during   func(stage state.Stage)
-	boot     string
-	uptime   time.Time
-	reboots  int
-	rebooted time.Time
-	backup   time.Time // until then a backup keeps the host from being shut down
-	away     time.Time // until then Foreman does not answer
-	timeout  time.Duration
-	due      *state.RebootDue // what the last invocation left
+	disk      *state.Record
+	saves     int
+	full      bool
+	fullUntil time.Time
+	held      string    // who holds the lock: "me", or another
+	until     time.Time // for how long the other holds it; zero: for ever
+	barred    bool
+	off       bool // the lock is disabled
+	down      bool // Foreman is
+	exit      map[state.Stage]int
+	broken    error // how each hook ends
+	during    func(stage state.Stage)
+	boot      string
+	uptime    time.Time
+	reboots   int
+	rebooted  time.Time
+	backup    time.Time // until then a backup keeps the host from being shut down
+	away      time.Time // until then Foreman does not answer
+	timeout   time.Duration
+	due       *state.RebootDue // what the last invocation left
 }
 
 func (w *world) Load() (*state.Record, error) {
@@ -50,7 +51,7 @@ func (w *world) Load() (*state.Record, error) {
 }
 
 func (w *world) Save(r state.Record) error {
-	if w.full {
+	if w.full || time.Now().Before(w.fullUntil) {
 		return errors.New("no space left on device")
 	}
 	w.saves++
@@ -553,10 +554,9 @@ func TestFullDisk(t *testing.T) {
 		w.exit[state.Update] = 1
 		w.invoke(t.Context())
 		before := steps(w.disk.Story)
-		w.exit[state.Update], w.exit[state.NeedsReboot], w.full = 0, 0, true
+		w.exit[state.Update], w.exit[state.NeedsReboot], w.fullUntil = 0, 0, time.Now().Add(6*time.Hour)
 		began := time.Now()
 		var alive int
-		time.AfterFunc(6*time.Hour, func() { w.full = false }) // virtual
 		got := w.invoke(t.Context(), func(event Event) {
 			if event.Kind == Alive {
 				alive++

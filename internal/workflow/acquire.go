@@ -258,6 +258,7 @@ func heldBy(lock Lock) obstacle { return obstacle{why: "held by " + lock.Holder,
 
 // show looks at the lock and keeps what the answer proves.
 func (a *acquisition) show(ctx context.Context) (Lock, error) {
+	unsettled := time.Now().Before(a.settled) // when it is asked; the answer may be heard long after
 	lock, err := a.Server.Show(ctx, a.name)
 	if err != nil && !errors.Is(err, ErrNoLock) {
 		return Lock{}, err
@@ -266,7 +267,7 @@ func (a *acquisition) show(ctx context.Context) (Lock, error) {
 	switch {
 	case lock.Self:
 		a.holder, a.claimed, a.moved = us, false, false
-	case a.moved, time.Now().Before(a.settled):
+	case a.moved, unsettled:
 		a.holder = unknown
 	default:
 		a.holder, a.claimed = notUs, false

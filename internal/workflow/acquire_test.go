@@ -330,6 +330,18 @@ func TestLockNeverLeaks(t *testing.T) {
 				return unreachable()
 			})
 		}, "", ""},
+		{"the same, and the answer to a look before that comes after it: looked at again", "PUT", func(w *world) {
+			claim := nth("PUT", 1, func() error {
+				w.foreman.hold("")
+				go func() {
+					pause(context.Background(), time.Second)
+					w.foreman.hold("me")
+				}()
+				return unreachable()
+			})
+			slowly := nth("GET", 2, func() error { pause(context.Background(), 10*time.Second); return nil })
+			w.foreman.after = func(method string) error { return errors.Join(claim(method), slowly(method)) }
+		}, "", ""},
 		{"an unanswered claim to a Foreman so slow that it can't be waited for: the state stays", "PUT", func(w *world) {
 			w.foreman.slowest = 30 * time.Second
 			w.foreman.after = nth("PUT", 1, func() error { w.foreman.hold(""); return unreachable() })

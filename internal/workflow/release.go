@@ -125,6 +125,7 @@ var errUnsettled = errors.New("a claim that was sent before the release may reac
 // attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
 // server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
 func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
+	unsettled := time.Now().Before(r.settled) // when it is asked; the answer may be heard long after
 	lock, err := r.Server.Show(ctx, r.name)
 	free := errors.Is(err, ErrNoLock) || err == nil && !lock.Self
 	if free && r.elsewhere != nil && !r.tried {
@@ -133,7 +134,7 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 		}
 	}
 	switch {
-	case free && time.Now().Before(r.settled):
+	case free && unsettled:
 		return false, nil
 	case free:
 		if r.tried {

@@ -36,7 +36,7 @@ var tails = []struct {
 func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, window func(*random) time.Duration, within time.Duration) (both int) {
 	inBubble(t, func() {
 		dwell, start := newRandom(seed, 1), newRandom(seed, 2)
-		server := dlmtest.New(dlmtest.Options{Window: func(_, _ string, gap dlmtest.Gap) time.Duration {
+		server := dlmtest.New(dlmtest.Options{Window: func(_ context.Context, _, _ string, gap dlmtest.Gap) time.Duration {
 			if gap != dlmtest.BeforeWrite {
 				return 0
 			}

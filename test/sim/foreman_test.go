@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -12,10 +13,10 @@ import (
 const elsewhere = "elsewhere"
 
 // windowOf draws how long the server dwells in a gap of a request.
-func (w *world) windowOf(cn, method string, gap dlmtest.Gap) time.Duration {
+func (w *world) windowOf(ctx context.Context, _, method string, gap dlmtest.Gap) time.Duration {
 	switch {
 	case gap == dlmtest.BeforeAnswer:
-		w.isWritten(cn, method)
+		w.isWritten(ctx)
 		if w.dwell.chance(w.contention) { // the answer comes late, and only the answer
 			return w.dwell.part(w.httpTimeout)
 		}
@@ -38,14 +39,11 @@ type asking struct {
 }
 
 // isWritten: the server has written what a host asked for, and has yet to answer.
-func (w *world) isWritten(who, method string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, a := range w.asked {
-		if a.who == who && a.method == method && !a.written {
-			a.written = true
-			return
-		}
+func (w *world) isWritten(ctx context.Context) {
+	if a, ok := ctx.Value(asking{}).(*asking); ok {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		a.written = true
 	}
 }
 
@@ -70,15 +68,15 @@ func (w *world) recorded(e dlmtest.Event) {
 }
 
 // arrives: a host's request is on its way to the server by itself, until it is answered.
-func (w *world) arrives(who, method string, since time.Time) (answered func()) {
+func (w *world) arrives(who, method string, since time.Time) (ctx context.Context, answered func()) {
 	if method == http.MethodGet {
-		return func() {}
+		return context.Background(), func() {}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a := &asking{who: who, method: method, since: since}
 	w.asked = append(w.asked, a)
-	return func() {
+	return context.WithValue(context.Background(), asking{}, a), func() {
 		w.mu.Lock()
 		w.asked = slices.DeleteFunc(w.asked, func(other *asking) bool { return other == a })
 		w.mu.Unlock()

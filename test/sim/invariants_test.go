@@ -112,15 +112,7 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 		!(before.Stage == state.PostUpdate && before.Asked != nil && r.Stage == state.Reboot): // told again
 		inv.breaksLocked("%s: stage %s follows on %s", h.name, r.Stage, before.Stage)
 	}
-	if h.run.id != r.RunID {
-		h.past[h.run.id] = h.run
-		again, over := h.past[r.RunID]
-		h.run = newWatch(r.RunID, h.run.tampered && r.Stage != state.NeedsUpdate)
-		if over && r.RunID != "" {
-			h.run = again
-		}
-		h.runs++
-	}
+	h.follow(r)
 	if asks(r) { // the reboot's announcement, in the midst of the stage
 		return
 	}
@@ -132,6 +124,20 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 	}
 }
 
+// follow watches the run that a record names.
+func (h *host) follow(r state.Record) {
+	if h.run.id == r.RunID {
+		return
+	}
+	h.past[h.run.id] = h.run
+	again, over := h.past[r.RunID]
+	h.run = newWatch(r.RunID, h.run.tampered && r.Stage != state.NeedsUpdate)
+	if over && r.RunID != "" {
+		h.run = again
+	}
+	h.runs++
+}
+
 // asks: the record announces a reboot.
 func asks(r state.Record) bool { return r.Stage == state.PostUpdate && r.Asked != nil }
 
@@ -139,6 +145,9 @@ func asks(r state.Record) bool { return r.Stage == state.PostUpdate && r.Asked !
 func (inv *invocation) cleared(before *state.Record) {
 	inv.mu.Lock()
 	h := inv.host
+	if before != nil { // a release needs no record that is saved once more
+		h.follow(*before)
+	}
 	switch {
 	case before == nil:
 	case h.run.tampered:

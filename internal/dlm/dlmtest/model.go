@@ -117,7 +117,7 @@ func (s *Server) dwell(in *request, gap Gap) {
 	var window time.Duration
 	switch {
 	case s.opts.Window != nil:
-		window = s.opts.Window(in.cn, in.method, gap)
+		window = s.opts.Window(in.ctx, in.cn, in.method, gap)
 	case gap == BeforeWrite:
 		window = s.opts.RaceWindow
 	}

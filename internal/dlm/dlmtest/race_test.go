@@ -173,7 +173,7 @@ func TestContention(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := New(Options{Hosts: []string{"a", "b", "c"}, Window: func(cn, _ string, gap Gap) time.Duration {
+				s := New(Options{Hosts: []string{"a", "b", "c"}, Window: func(_ context.Context, cn, _ string, gap Gap) time.Duration {
 					if cn != "a" {
 						return 0
 					}
@@ -204,7 +204,7 @@ func TestContention(t *testing.T) {
 func TestGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []Gap
-		s := New(Options{RaceWindow: time.Hour, Window: func(_, _ string, gap Gap) time.Duration {
+		s := New(Options{RaceWindow: time.Hour, Window: func(_ context.Context, _, _ string, gap Gap) time.Duration {
 			asked = append(asked, gap)
 			return time.Second
 		}})

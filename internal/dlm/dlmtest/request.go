@@ -1,6 +1,7 @@
 package dlmtest
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"io"
@@ -20,6 +21,7 @@ const maxBody = 1 << 20
 
 // request is what the server looks at of an HTTP request.
 type request struct {
+	ctx         context.Context
 	method      string
 	path        string // escaped, as sent
 	query       url.Values
@@ -39,6 +41,7 @@ type request struct {
 // (SSL_CLIENT_*), and so only cn says who calls.
 func newRequest(r *http.Request, cn string) (*request, error) {
 	in := &request{
+		ctx:         r.Context(),
 		method:      r.Method,
 		path:        r.URL.EscapedPath(),
 		query:       r.URL.Query(),

@@ -11,6 +11,7 @@
 package dlmtest
 
 import (
+	"context"
 	"log"
 	"sync"
 	"time"
@@ -30,8 +31,8 @@ type Options struct {
 	RaceWindow time.Duration
 
 	// Window, if set, is asked each time instead, and for the other gaps, too.
-	// It must not call the Server.
-	Window func(cn, method string, gap Gap) time.Duration
+	// It must not call the Server. ctx is the request's.
+	Window func(ctx context.Context, cn, method string, gap Gap) time.Duration
 
 	// AdminPassword lets the user "admin" create, change and destroy locks with Basic
 	// authentication; a user "viewer", who lacks every permission, has the
