@@ -35,7 +35,7 @@ load host
     is "$(systemctl is-enabled "$timer" foreman-dlm-updater-resume.service | xargs) $(systemctl is-active "$timer")" "enabled enabled active"
     is "$(property "$service" InvocationID)" ""
     run -0 foreman-dlm-updater config check
-    says 'warning: certificate: its CN "web1.example.com" is not this host'
+    says 'ok: certificate: CN "web1.example.com"'
     says "Foreman: it knows this host"
     run -0 foreman-dlm-updater hooks list
     says "50-services-stop"
