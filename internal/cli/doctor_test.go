@@ -619,8 +619,13 @@ func TestTally(t *testing.T) {
 	}
 }
 
-// TestNoServices: services-stop that is sure to have nothing to stop is refused; where its settings can't be judged, the hook itself tells.
+// TestNoServices: services-stop is refused if it certainly has nothing to stop. If its settings can't be judged, the hook
+// itself tells.
 func TestNoServices(t *testing.T) {
+	refusal := func(p *patient) error {
+		s := p.surroundings
+		return noServices(s.library, hooksDir(p.config, "pre_update"), p.config.SettingsDir())
+	}
 	for _, test := range []struct {
 		settings string
 		refused  bool
@@ -644,14 +649,14 @@ func TestNoServices(t *testing.T) {
 		if test.settings != "" {
 			p.write("hooks.conf.d/services-stop.conf", 0o644, test.settings)
 		}
-		err := noServices(p.library, hooksDir(p.config, "pre_update"), p.config.SettingsDir())
+		err := refusal(p)
 		if (err != nil) != test.refused || err != nil && (exitCode(err) != exitConfig ||
 			!strings.Contains(err.Error(), "/50-services-stop has no SERVICES, and would fail with the lock held: put SERVICES=")) {
 			t.Errorf("%q: %v", test.settings, err)
 		}
 	}
 	p := newPatient(t)
-	if err := noServices(p.library, hooksDir(p.config, "pre_update"), p.config.SettingsDir()); err != nil {
+	if err := refusal(p); err != nil {
 		t.Errorf("it is not enabled: %v", err)
 	}
 }

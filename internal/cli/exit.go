@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"foreman-dlm-updater/internal/dlm"
@@ -60,14 +61,15 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// refusedByPage reports whether a web server answered with a page of its own that refuses: for a maintenance, or because
-// of the certificate. One is waited out like any odd answer; a wait that ends with it was mostly for the latter.
+// refusedByPage reports whether a web server refused with a page of its own, during maintenance or because of the
+// certificate. Such a page is waited out like any odd answer. If the wait ends with one, the certificate is the likelier
+// cause.
 func refusedByPage(err error) bool {
 	var answer *dlm.Error
 	if !errors.As(err, &answer) || answer.Kind != dlm.ErrNotForeman {
 		return false
 	}
-	return answer.Status == http.StatusBadRequest || answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden
+	return slices.Contains([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}, answer.Status)
 }
 
 // hint says what to do next; empty if the error says it.

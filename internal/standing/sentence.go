@@ -48,7 +48,7 @@ func (s *Standing) tell() (Code, string) {
 	switch {
 	case s.RebootPending != nil:
 		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down%s; %s", s.clock(*s.RebootPending), s.inhibited(), s.Holder())
-	case s.Running && s.Stopped != "":
+	case s.Running && s.Stopped != "": // only a state that can't be written stops one that goes on running
 		return Stopped, fmt.Sprintf("an invocation is running (pid %d) in stage %s, and until its state can be written no further stage begins: "+
 			"%s; %s", s.PID, s.Stage, s.Stopped, s.Holder())
 	case s.waits():

@@ -45,12 +45,12 @@ type Watcher struct {
 	saving bool // the workflow saves a record just now
 	// resumed: the run was found out of service, so the workflow waits for a record that can't be saved.
 	resumed bool
-	// unwritten is why it can't, and since when; nil: it was saved.
+	// unwritten says why a record can't be saved, and since when, while the workflow waits for that; else nil.
 	unwritten *standing.Stop
 	progress
 }
 
-// progress is how far the run has come, as its record on disk tells it, or will with the next one that is saved.
+// progress is what changes together with the record on disk. If a record can't be saved, it is as it was before.
 type progress struct {
 	found   bool // the record was found by this invocation, which has not gone on with it yet
 	story   state.Story

@@ -258,7 +258,8 @@ func heldBy(lock Lock) obstacle { return obstacle{why: "held by " + lock.Holder,
 
 // show looks at the lock and keeps what the answer proves.
 func (a *acquisition) show(ctx context.Context) (Lock, error) {
-	unsettled := time.Now().Before(a.settled) // when it is asked; the answer may be heard long after
+	// Decided before the request: a host may stand still and hear the answer long after it was given.
+	unsettled := time.Now().Before(a.settled)
 	lock, err := a.Server.Show(ctx, a.name)
 	if err != nil && !errors.Is(err, ErrNoLock) {
 		return Lock{}, err

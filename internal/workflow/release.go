@@ -125,7 +125,7 @@ var errUnsettled = errors.New("a claim that was sent before the release may reac
 // attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
 // server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
 func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
-	unsettled := time.Now().Before(r.settled) // when it is asked; the answer may be heard long after
+	unsettled := time.Now().Before(r.settled) // decided before the request, as in show
 	lock, err := r.Server.Show(ctx, r.name)
 	free := errors.Is(err, ErrNoLock) || err == nil && !lock.Self
 	if free && r.elsewhere != nil && !r.tried {

@@ -186,7 +186,7 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	r.Log.Error("the host went down in the middle of a stage, and not because this run had asked for a reboot", "stage", r.Stage,
 		"run", r.RunID, "began", clock(r.StageBegan), "times", r.Interrupted)
 	if err := r.Store.Save(r.Record); err != nil {
-		r.Log.Error("how often that happened could not be put on record", "error", err) // enter waits until it can
+		r.Log.Error("how often that happened could not be put on record", "error", err) // the stage waits until it can
 	}
 	if atBoot && r.crashLoops() {
 		return false, r.crashLoopError()

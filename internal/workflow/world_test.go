@@ -24,7 +24,7 @@ type world struct {
 	log      *strings.Builder // what the program logged
 
 	disk    *state.Record
-	saveErr error // from now on, or so many times
+	saveErr error // what Save returns: so many times as saves says, or from now on if that is 0
 	saves   int
 	// announcing is how long it takes to write that a reboot is asked for.
 	announcing  time.Duration
