@@ -24,7 +24,7 @@ repo: packages ## signed apt and dnf repositories of them in dist/repo/; SIGNING
 test: deps lint unit test-rules test-packages test-hooks test-puppet e2e snapshot ## run everything that CI runs; does its own set-up
 
 lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
-	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -d cmd internal test; exit 1; }
+	@test -z "$$(gofmt -l cmd internal test tools)" || { gofmt -d cmd internal test tools; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./test/e2e/
 	$(GO) tool staticcheck ./...
@@ -36,7 +36,7 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 # What gosec finds and is meant so: errors of closing and tidying up (G104); descriptors, pids and uids, which fit (G115); a program whose purpose
 # is to run commands and read files that root's configuration names (G204, G304); random numbers that only spread hosts in time (G404).
 # What is not installed anywhere (test/, the stand-in server) is left out.
-GOSEC := -quiet -exclude=G104,G115,G204,G304,G404 -exclude-dir=test -exclude-dir=internal/dlm/dlmtest -exclude-dir=cmd/dlm-sandbox
+GOSEC := -quiet -exclude=G104,G115,G204,G304,G404 -exclude-dir=test -exclude-dir=tools -exclude-dir=internal/sandbox -exclude-dir=cmd/dlm-sandbox
 # A version of the module of the Go vulnerability database, whose own server can't be reached from everywhere. VULNDB=latest for the newest.
 VULNDB ?= v0.0.0-20261105234957-e22db6528018
 security: bin/gosec bin/govulncheck bin/vulndb-$(VULNDB) ## gosec, and govulncheck with the vulnerabilities known to VULNDB
@@ -95,10 +95,10 @@ sim-race: ## measure the race that no client can close, in MEETINGS (2000) meeti
 	CURVE=$(MEETINGS) GOGC=400 $(GO) test -count=1 -v -timeout 5h -run 'TestCurve$$' ./test/sim/
 
 bench: build ## measure speed and memory, as ratios
-	$(GO) run ./test/bench
+	$(GO) run ./tools/bench
 
 scale: build ## what a fleet that waits for a lock costs Foreman, and how long it takes: model, and real processes
-	$(GO) run ./test/scale
+	$(GO) run ./tools/scale
 
 KILLS ?= 400
 chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked without the lock
@@ -106,10 +106,10 @@ chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove th
 
 demo: ## three hosts that update one after the other, to look at
 	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."
-	@$(GO) run ./test/demo
+	@$(GO) run ./tools/demo
 
 docs-bad-input: ## write the tables of bad input in docs/safety.md from the tests
-	$(GO) run ./test/badinput
+	$(GO) run ./tools/badinput
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s)

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // fault is a fault of the command line: METHOD:KIND[:TIMES[:DELAY]].
-type fault dlmtest.Fault
+type fault sandbox.Fault
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (f *fault) UnmarshalText(text []byte) error {
@@ -29,7 +29,7 @@ func (f *fault) UnmarshalText(text []byte) error {
 		out.Method = method
 	}
 	var err error
-	if out.Kind, err = dlmtest.ParseFaultKind(parts[1]); err != nil {
+	if out.Kind, err = sandbox.ParseFaultKind(parts[1]); err != nil {
 		return fmt.Errorf("fault %q: %w", text, err)
 	}
 	if len(parts) > 2 {

@@ -5,7 +5,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // issueCmd makes client certificates.
@@ -21,7 +21,7 @@ func (c *issueCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("find directory of the CA: %w", err)
 	}
-	ca, err := dlmtest.NewCA(dir)
+	ca, err := sandbox.NewCA(dir)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (c *issueCmd) Run(stdout io.Writer) error {
 	}
 	defer unlock()
 	for _, host := range c.Host {
-		cert, key, err := ca.Issue(host, dlmtest.IssueOptions{})
+		cert, key, err := ca.Issue(host, sandbox.IssueOptions{})
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // Exit codes, those of foreman-dlm-updater.
@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Name("dlm-sandbox"),
 		kong.Description("A stand-in for Foreman's DLM lock server, for trials and tests."),
 		kong.Writers(stdout, stderr),
-		kong.Vars{"kinds": strings.Join(dlmtest.FaultKinds(), ", ")},
+		kong.Vars{"kinds": strings.Join(sandbox.FaultKinds(), ", ")},
 		kong.Exit(func(int) { helped = true }),
 	)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // asSandbox in the environment makes the test binary the sandbox itself.
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func sandbox(t *testing.T, args ...string) *exec.Cmd {
+func sandboxCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asSandbox+"=1")
@@ -63,7 +63,7 @@ func serve(t *testing.T, args ...string) *serving {
 // begin starts a sandbox on a free port.
 func begin(t *testing.T, args ...string) *serving {
 	t.Helper()
-	s := &serving{cmd: sandbox(t, append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)}
+	s := &serving{cmd: sandboxCommand(t, append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)}
 	s.cmd.Stderr = &s.stderr
 	pipe, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -167,7 +167,7 @@ func ask(t *testing.T, c *http.Client, method, url string) int {
 func TestServe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "sandbox")
 	record := filepath.Join(t.TempDir(), "events")
-	if out, err := sandbox(t, "issue", "--dir", dir, "web1", "web2").CombinedOutput(); err != nil {
+	if out, err := sandboxCommand(t, "issue", "--dir", dir, "web1", "web2").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	s := serve(t, "--dir", dir, "--record", record, "--race-window=1ms", "--contention=1ms", "--name=foreman.example.com",
@@ -217,7 +217,7 @@ func readEvents(t *testing.T, path string) []string {
 	defer f.Close()
 	var out []string
 	for dec := json.NewDecoder(f); dec.More(); {
-		var e dlmtest.Event
+		var e sandbox.Event
 		if err := dec.Decode(&e); err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,7 @@ func TestServeAgain(t *testing.T) {
 	if _, code := serve(t, "--dir", dir).stop(t, syscall.SIGINT); code != 0 {
 		t.Errorf("exit code %d after SIGINT", code)
 	}
-	if out, err := sandbox(t, "issue", "--dir", dir, "web1").CombinedOutput(); err != nil {
+	if out, err := sandboxCommand(t, "issue", "--dir", dir, "web1").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	s := serve(t, "--dir", dir, "--admin-password-file", password)
@@ -303,7 +303,7 @@ func TestCreate(t *testing.T) {
 func TestServeTogether(t *testing.T) {
 	for range 5 {
 		dir := filepath.Join(t.TempDir(), "sandbox")
-		issue := sandbox(t, "issue", "--dir", dir, "web1")
+		issue := sandboxCommand(t, "issue", "--dir", dir, "web1")
 		if err := issue.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +324,7 @@ func TestServeTogether(t *testing.T) {
 func TestServeTwice(t *testing.T) {
 	dir := t.TempDir()
 	first := serve(t, "--dir", dir)
-	out, err := sandbox(t, "serve", "--dir", dir, "--listen", strings.TrimPrefix(first.url, "https://")).CombinedOutput()
+	out, err := sandboxCommand(t, "serve", "--dir", dir, "--listen", strings.TrimPrefix(first.url, "https://")).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "address already in use: stop what listens there") {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -347,15 +347,15 @@ func TestServeUnread(t *testing.T) {
 // TestServeWithOwnCA: certificates that were made elsewhere.
 func TestServeWithOwnCA(t *testing.T) {
 	dir := t.TempDir()
-	ca, err := dlmtest.NewCA(dir)
+	ca, err := sandbox.NewCA(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key, err := ca.Issue("server", dlmtest.IssueOptions{Server: true, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	cert, key, err := ca.Issue("server", sandbox.IssueOptions{Server: true, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := ca.Issue("web1", dlmtest.IssueOptions{}); err != nil {
+	if _, _, err := ca.Issue("web1", sandbox.IssueOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	s := serve(t, "--ca", ca.File(), "--cert", cert, "--key", key)
@@ -372,7 +372,7 @@ func TestServeWithOwnCA(t *testing.T) {
 func TestRestore(t *testing.T) {
 	dir := t.TempDir()
 	record := filepath.Join(dir, "events")
-	if out, err := sandbox(t, "issue", "--dir", dir, "web1", "web2").CombinedOutput(); err != nil {
+	if out, err := sandboxCommand(t, "issue", "--dir", dir, "web1", "web2").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	s := serve(t, "--dir", dir, "--record", record, "--restore")
@@ -407,7 +407,7 @@ func TestRestore(t *testing.T) {
 // TestServerName: the server's certificate is good for the names asked for.
 func TestServerName(t *testing.T) {
 	c := serveCmd{Listen: "192.0.2.1:8443", Name: []string{"foreman.example.com", "192.0.2.7"}}
-	ca, err := dlmtest.NewCA(t.TempDir())
+	ca, err := sandbox.NewCA(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -437,7 +437,7 @@ func bracketed(name string) string {
 // TestIssue: what is printed can be pasted into config.ini.
 func TestIssue(t *testing.T) {
 	dir := t.TempDir()
-	cmd := sandbox(t, "issue", "--dir", ".", "--foreman-url=https://foreman.example.com:9000", "web1")
+	cmd := sandboxCommand(t, "issue", "--dir", ".", "--foreman-url=https://foreman.example.com:9000", "web1")
 	cmd.Dir = dir
 	out, err := cmd.Output()
 	if err != nil {
@@ -488,7 +488,7 @@ func TestErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			var stderr bytes.Buffer
-			cmd := sandbox(t, tt.args...)
+			cmd := sandboxCommand(t, tt.args...)
 			cmd.Stderr = &stderr
 			err := cmd.Run()
 			if cmd.ProcessState.ExitCode() != tt.code || !strings.Contains(stderr.String(), tt.stderr) {
@@ -505,7 +505,7 @@ func TestRecordFails(t *testing.T) {
 		t.Skip("no /dev/full here")
 	}
 	dir := t.TempDir()
-	if out, err := sandbox(t, "issue", "--dir", dir, "web1").CombinedOutput(); err != nil {
+	if out, err := sandboxCommand(t, "issue", "--dir", dir, "web1").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	s := serve(t, "--dir", dir, "--record", "/dev/full")

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // printer writes whole lines, from any goroutine.
@@ -36,7 +36,7 @@ func (p *printer) Write(b []byte) (int, error) {
 
 // request tells of a request that may have changed something, or was
 // refused, and how the lock is now.
-func (p *printer) request(s *dlmtest.Server, r dlmtest.Request) {
+func (p *printer) request(s *sandbox.Server, r sandbox.Request) {
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if reading && r.Status == http.StatusOK {
 		return
@@ -57,7 +57,7 @@ func (p *printer) request(s *dlmtest.Server, r dlmtest.Request) {
 	p.line(line)
 }
 
-func who(r dlmtest.Request) string {
+func who(r sandbox.Request) string {
 	switch {
 	case r.CN != "":
 		return printable(r.CN)
@@ -67,7 +67,7 @@ func who(r dlmtest.Request) string {
 	return "(no certificate)"
 }
 
-func condition(l dlmtest.Row) string {
+func condition(l sandbox.Row) string {
 	name := printable(l.Name)
 	text := name + " is free"
 	if l.Holder != "" {

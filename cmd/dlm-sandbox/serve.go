@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // serveCmd listens.
@@ -50,12 +50,12 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 	signal.Ignore(syscall.SIGPIPE) // nobody reads what it prints (`| head`): no reason to stop serving
 	broken, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	opts := dlmtest.Options{Window: c.window}
+	opts := sandbox.Options{Window: c.window}
 	var err error
 	if opts.AdminPassword, err = c.adminPassword(); err != nil {
 		return err
 	}
-	var before []dlmtest.Event
+	var before []sandbox.Event
 	if c.Restore {
 		if before, err = readRecord(c.Record); err != nil {
 			return err
@@ -70,14 +70,14 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 		opts.Record = recordTo(f, fail)
 	}
 
-	var s *dlmtest.Server
+	var s *sandbox.Server
 	out := newPrinter(stdout)
-	opts.Answered = func(r dlmtest.Request) { out.request(s, r) }
+	opts.Answered = func(r sandbox.Request) { out.request(s, r) }
 	opts.ErrorLog = log.New(out, "", 0)
-	s = dlmtest.New(opts)
+	s = sandbox.New(opts)
 	s.Restore(before)
 	for _, f := range c.Fault {
-		s.Inject(dlmtest.Fault(f))
+		s.Inject(sandbox.Fault(f))
 	}
 	running, err := c.start(s)
 	if err != nil {
@@ -96,9 +96,9 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 }
 
 // window is how long a request dwells in a gap.
-func (c *serveCmd) window(_ context.Context, _, _ string, gap dlmtest.Gap) time.Duration {
+func (c *serveCmd) window(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
 	switch {
-	case gap == dlmtest.BeforeWrite:
+	case gap == sandbox.BeforeWrite:
 		return c.RaceWindow
 	case c.Contention > 0:
 		return rand.N(c.Contention)
@@ -135,7 +135,7 @@ func (c *serveCmd) administrator() string {
 
 // start listens. It does so before it writes certificates: a second sandbox on one address must not touch those of the
 // first.
-func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
+func (c *serveCmd) start(s *sandbox.Server) (*sandbox.Running, error) {
 	l, err := net.Listen("tcp", c.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -152,7 +152,7 @@ func (c *serveCmd) start(s *dlmtest.Server) (*dlmtest.Running, error) {
 
 // serve answers on l with the credentials of the command line, or with those of the throw-away CA, which issues what is
 // missing.
-func (c *serveCmd) serve(s *dlmtest.Server, l net.Listener) (*dlmtest.Running, error) {
+func (c *serveCmd) serve(s *sandbox.Server, l net.Listener) (*sandbox.Running, error) {
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)
 		if err != nil {
@@ -164,7 +164,7 @@ func (c *serveCmd) serve(s *dlmtest.Server, l net.Listener) (*dlmtest.Running, e
 		}
 		return s.Serve(l, clients, c.Cert, c.Key)
 	}
-	ca, err := dlmtest.NewCA(c.Dir)
+	ca, err := sandbox.NewCA(c.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (c *serveCmd) serve(s *dlmtest.Server, l net.Listener) (*dlmtest.Running, e
 
 // certificate names what clients may call this server: localhost, this
 // machine, the address to listen on, and what the command line adds.
-func (c *serveCmd) certificate() dlmtest.IssueOptions {
+func (c *serveCmd) certificate() sandbox.IssueOptions {
 	names := append([]string{"localhost", "127.0.0.1", "::1"}, c.Name...)
 	if host, err := os.Hostname(); err == nil {
 		names = append(names, host)
@@ -190,7 +190,7 @@ func (c *serveCmd) certificate() dlmtest.IssueOptions {
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" {
 		names = append(names, host)
 	}
-	o := dlmtest.IssueOptions{Server: true}
+	o := sandbox.IssueOptions{Server: true}
 	for _, n := range names {
 		if ip := net.ParseIP(n); ip != nil {
 			o.IPs = append(o.IPs, ip)
@@ -202,7 +202,7 @@ func (c *serveCmd) certificate() dlmtest.IssueOptions {
 }
 
 // readRecord reads the events of a record, which need not be there yet.
-func readRecord(path string) (events []dlmtest.Event, err error) {
+func readRecord(path string) (events []sandbox.Event, err error) {
 	f, err := os.Open(path)
 	switch {
 	case path == "":
@@ -214,7 +214,7 @@ func readRecord(path string) (events []dlmtest.Event, err error) {
 	}
 	defer f.Close()
 	for lines := json.NewDecoder(f); ; {
-		var e dlmtest.Event
+		var e sandbox.Event
 		if err := lines.Decode(&e); errors.Is(err, io.EOF) {
 			return events, nil
 		} else if err != nil {
@@ -225,9 +225,9 @@ func readRecord(path string) (events []dlmtest.Event, err error) {
 }
 
 // recordTo writes events to w as lines of JSON; fail gets the first error.
-func recordTo(w io.Writer, fail context.CancelCauseFunc) func(dlmtest.Event) {
+func recordTo(w io.Writer, fail context.CancelCauseFunc) func(sandbox.Event) {
 	enc := json.NewEncoder(w)
-	return func(e dlmtest.Event) {
+	return func(e sandbox.Event) {
 		if err := enc.Encode(e); err != nil {
 			fail(fmt.Errorf("write record: %w", err))
 		}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -48,15 +48,15 @@ type foremanKey struct{}
 // setUp makes a host: a configuration, five stage directories, a certificate, and a Foreman that knows it.
 func setUp(env *testscript.Env) error {
 	work := env.WorkDir
-	ca, err := dlmtest.NewCA(filepath.Join(work, "ca"))
+	ca, err := sandbox.NewCA(filepath.Join(work, "ca"))
 	if err != nil {
 		return err
 	}
-	cert, key, err := ca.Issue("host.example.com", dlmtest.IssueOptions{})
+	cert, key, err := ca.Issue("host.example.com", sandbox.IssueOptions{})
 	if err != nil {
 		return err
 	}
-	server := dlmtest.New(dlmtest.Options{Hosts: []string{"host.example.com", "other.example.com"}})
+	server := sandbox.New(sandbox.Options{Hosts: []string{"host.example.com", "other.example.com"}})
 	server.SetHolder("web", "") // so that it exists
 	running, err := server.Start(ca)
 	if err != nil {
@@ -237,11 +237,11 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 
 // foremanCommand lets the script be the administrator of Foreman:
 //
-//	foreman hold HOST | free | disable | enable | bar | unbar | duplicate | remove | fault KIND [METHOD] | mend
+//	foreman hold HOST | free | disable | enable | bar | unbar | duplicate | remove | fault KIND [METHOD] | fix
 //	foreman held-by [HOST]     fails unless that host (or nobody) holds the lock
 //	foreman granted N          fails unless the lock changed hands to the host N times
 func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
-	server := ts.Value(foremanKey{}).(*dlmtest.Server)
+	server := ts.Value(foremanKey{}).(*sandbox.Server)
 	const lock, me = "web", "host.example.com"
 	arg := func(i int) string {
 		if i < len(args) {
@@ -263,10 +263,10 @@ func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case "remove":
 		server.Remove(lock)
 	case "fault":
-		kind, err := dlmtest.ParseFaultKind(arg(1))
+		kind, err := sandbox.ParseFaultKind(arg(1))
 		ts.Check(err)
-		server.Inject(dlmtest.Fault{Method: arg(2), Kind: kind, Status: 500, Location: "https://elsewhere.example.com/"})
-	case "mend":
+		server.Inject(sandbox.Fault{Method: arg(2), Kind: kind, Status: 500, Location: "https://elsewhere.example.com/"})
+	case "fix":
 		server.ClearFaults()
 	case "held-by":
 		if row, _ := server.Lock(lock); row.Holder != arg(1) {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -82,7 +82,7 @@ func TestOddAnswers(t *testing.T) {
 		}{"at the first look": {1, test.first}, "while it waits": {3, test.waiting}} {
 			t.Run(test.name+" "+when, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					server := dlmtest.New(dlmtest.Options{})
+					server := sandbox.New(sandbox.Options{})
 					server.SetHolder(lock, "web2")
 					way := &oddly{foreman: server.Transport(me), odd: func(n int) (*http.Response, error) {
 						switch n {

@@ -12,8 +12,8 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/host"
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/alecthomas/kong"
@@ -80,13 +80,13 @@ func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
 	}
 	s, err := examine(p.Context, c, false)
 	if err == nil {
-		if s.Say(time.Now()); s.Code == standing.Orphan { // a run that began in the middle of the look makes none
+		if s.Say(time.Now()); s.Code == status.Orphan { // a run that began in the middle of the look makes none
 			s, err = examine(p.Context, c, false)
 		}
 	}
 	var damaged *state.UnreadableError
 	switch {
-	case errors.As(err, &damaged), errors.Is(err, workflow.ErrOtherMachine): // no run begins before somebody mends it
+	case errors.As(err, &damaged), errors.Is(err, workflow.ErrOtherMachine): // no run begins before somebody fixes it
 		return p.plugin(pluginCritical, err.Error()+"; "+hint(err), nil)
 	case err != nil:
 		return p.cannotTell(err, errors.Is(err, fs.ErrPermission))
@@ -95,7 +95,7 @@ func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
 }
 
 // tellMonitor judges where the host stands.
-func (p *Process) tellMonitor(cmd *checkCmd, s *standing.Standing, c *config.Config, now time.Time) error {
+func (p *Process) tellMonitor(cmd *checkCmd, s *status.Status, c *config.Config, now time.Time) error {
 	findings := cmd.findings(s, c, now)
 	s.Say(now)
 	worst, text := judge(findings, s)
@@ -106,7 +106,7 @@ func (p *Process) tellMonitor(cmd *checkCmd, s *standing.Standing, c *config.Con
 }
 
 // findings looks at everything; what could not be seen is added to s.
-func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.Time) []finding {
+func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time) []finding {
 	s.Say(now)
 	all := []finding{
 		{name: "failed", limits: cmd.Failed},
@@ -125,17 +125,17 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 		reboot.limits = *cmd.Reboot
 	}
 	switch {
-	case s.Code == standing.Failed:
+	case s.Code == status.Failed:
 		failed.since(&s.Error.Time, now, "")
-	case s.Code == standing.Stopped:
+	case s.Code == status.Stopped:
 		failed.since(s.FailingSince(), now, "")
-	case s.Code == standing.Orphan && s.Lock.Since == nil:
+	case s.Code == status.Orphan && s.Lock.Since == nil:
 		orphan.since(&now, now, "")
-	case s.Code == standing.Orphan:
+	case s.Code == status.Orphan:
 		orphan.since(s.Lock.Since, now, "")
 	}
 	reboot.since(s.RebootPending, now, "the reboot is overdue: it was asked for %s ago")
-	if s.Code != standing.Orphan {
+	if s.Code != status.Orphan {
 		held.since(s.HeldSince(), now, "this host has held the lock for %s")
 	}
 	if !held.applies { // its services are stopped all the same, whether it waits for the lock or nothing runs
@@ -146,7 +146,7 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 	}
 	// Whoever disabled the lock, or barred this host, did so on purpose, and mostly for many hosts: only not_updated
 	// counts that. But nobody means to keep a host out of service by that.
-	if obstacle := s.Obstacle(); s.OutOfService() || obstacle != standing.Disabled && obstacle != standing.Barred {
+	if obstacle := s.Obstacle(); s.OutOfService() || obstacle != status.Disabled && obstacle != status.Barred {
 		waiting.since(s.WantedSince(), now, "it waits too long")
 	}
 	notUpdated.since(s.NotUpdatedSince(), now, "no run has finished or found nothing to do for %s")
@@ -162,7 +162,7 @@ func (cmd *checkCmd) findings(s *standing.Standing, c *config.Config, now time.T
 	} else if left := cert.NotAfter.Sub(now); left < 0 {
 		certificate.left(left, fmt.Sprintf("client_crt %s has expired (%s)", c.ClientCert, clock(cert.NotAfter)))
 	} else {
-		certificate.left(left, fmt.Sprintf("client_crt %s expires in %s (%s)", c.ClientCert, standing.Span(left), clock(cert.NotAfter)))
+		certificate.left(left, fmt.Sprintf("client_crt %s expires in %s (%s)", c.ClientCert, status.Span(left), clock(cert.NotAfter)))
 	}
 	return all
 }
@@ -173,14 +173,14 @@ func (f *finding) since(t *time.Time, now time.Time, text string) {
 		return
 	}
 	f.applies, f.value = true, max(now.Sub(*t), 0)
-	f.text = strings.Replace(text, "%s", standing.Span(f.value), 1)
+	f.text = strings.Replace(text, "%s", status.Span(f.value), 1)
 }
 
 func (f *finding) left(d time.Duration, text string) { f.applies, f.value, f.text = true, d, text }
 
 // lastInvocation is when the last run ended, or began its last stage. If that is not known, it is when the program last
 // took the lock file beside the state; and if it never did, when the configuration was changed.
-func lastInvocation(c *config.Config, s *standing.Standing) (last time.Time, fresh bool, err error) {
+func lastInvocation(c *config.Config, s *status.Status) (last time.Time, fresh bool, err error) {
 	if s.Last != nil {
 		if s.StageBegan != nil && s.StageBegan.After(s.Last.Ended) {
 			return *s.StageBegan, false, nil
@@ -199,7 +199,7 @@ func lastInvocation(c *config.Config, s *standing.Standing) (last time.Time, fre
 }
 
 // judge is the worst of the findings, and what to say of them. What could not be seen is unknown if all else is well.
-func judge(findings []finding, s *standing.Standing) (verdict, string) {
+func judge(findings []finding, s *status.Status) (verdict, string) {
 	worst := pluginOK
 	var texts []string
 	for _, f := range findings {

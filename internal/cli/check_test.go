@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
 	"foreman-dlm-updater/internal/outcome"
-	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
 )
 
@@ -38,11 +38,11 @@ type checked struct {
 // TestCheck is every finding below and beyond its limits, with the exit code and the first words.
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
-	ca, err := dlmtest.NewCA(filepath.Join(dir, "ca"))
+	ca, err := sandbox.NewCA(filepath.Join(dir, "ca"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, _, err := ca.Issue("host.example.com", dlmtest.IssueOptions{})
+	cert, _, err := ca.Issue("host.example.com", sandbox.IssueOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestCheck(t *testing.T) {
 		{"Foreman is down", checked{}, pluginUnknown, "nothing to do: no run in progress; the holder of lock web is not known; could not see the lock |"},
 
 		{"failed", checked{record: failed(time.Second), lock: mine(time.Second)}, pluginCritical,
-			`stage update failed TIME in 50-apt (exit 100, having said "a / b"), lock kept; mend it, then `},
+			`stage update failed TIME in 50-apt (exit 100, having said "a / b"), lock kept; fix it, then `},
 		{"failed, and Foreman is down", checked{record: failed(time.Second)}, pluginCritical, "stage update failed"},
 		{"failed, and that is tolerated", checked{record: failed(time.Minute), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginOK, "stage update failed"},
 		{"failed, and that was tolerated", checked{record: failed(2 * time.Hour), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginWarning, "stage update failed"},
@@ -215,7 +215,7 @@ func TestCheck(t *testing.T) {
 		if err := os.Chtimes(touched, ago(h.lastRun), ago(h.lastRun)); err != nil {
 			t.Fatal(err)
 		}
-		s := &standing.Standing{Running: h.running, PID: 7, Lock: standing.Lock{Name: "web"}}
+		s := &status.Status{Running: h.running, PID: 7, Lock: status.Lock{Name: "web"}}
 		s.SetRecord(h.record)
 		if h.last != nil {
 			s.SetLast(*h.last)

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // TestCertificateEnds: soon is a doubt, and its end an error.
 func TestCertificateEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ca, err := dlmtest.NewCA(t.TempDir())
+		ca, err := sandbox.NewCA(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +23,7 @@ func TestCertificateEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert, key, err := ca.Issue(name, dlmtest.IssueOptions{})
+		cert, key, err := ca.Issue(name, sandbox.IssueOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestCertificateEnds(t *testing.T) {
 			left       time.Duration
 			begin, end string
 		}{
-			{13*24*time.Hour + time.Hour, "client_crt " + cert + " expires in 13 days ", "; mend it with: puppet ssl renew_cert (since Puppet 8)"},
+			{13*24*time.Hour + time.Hour, "client_crt " + cert + " expires in 13 days ", "; fix it with: puppet ssl renew_cert (since Puppet 8)"},
 			{-time.Hour, "client_crt " + cert + " has expired ", ")"},
 		} {
 			time.Sleep(time.Until(pair.Leaf.NotAfter.Add(-test.left)))

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 
 	"github.com/alecthomas/kong"
 )
@@ -27,7 +27,7 @@ type Process struct {
 }
 
 // DefaultConfig is read if no other file is named.
-const DefaultConfig = standing.DefaultConfig
+const DefaultConfig = status.DefaultConfig
 
 // grammar is the command line. The original's, `--cfg FILE --after_reboot`, is a part of it.
 type grammar struct {

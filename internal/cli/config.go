@@ -116,14 +116,14 @@ type check struct {
 	do    func(*Process, *config.Config) (string, error)
 }
 
-// doubt is something that a person should know of, and the command that mends it; empty if the doubt says it, or there is none.
-type doubt struct{ what, mend string }
+// doubt is something that a person should know of, and the command that fixes it; empty if the doubt says it, or there is none.
+type doubt struct{ what, fix string }
 
 func (d doubt) String() string {
-	if d.mend == "" {
+	if d.fix == "" {
 		return d.what
 	}
-	return d.what + "; mend it with: " + d.mend
+	return d.what + "; fix it with: " + d.fix
 }
 
 // doubts stop no run.
@@ -137,7 +137,7 @@ func (d doubts) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (d *doubts) add(what, mend string) { *d = append(*d, doubt{what, mend}) }
+func (d *doubts) add(what, fix string) { *d = append(*d, doubt{what, fix}) }
 
 // orNone is an error if there are any.
 func (d doubts) orNone() error {

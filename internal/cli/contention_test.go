@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -36,7 +36,7 @@ func (m *meanwhile) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestContention(t *testing.T) {
 	const lock, me, ms = "web", "web1", time.Millisecond
 	type world struct {
-		server *dlmtest.Server
+		server *sandbox.Server
 		work   *workflow.Workflow
 	}
 	later := func(w world, after time.Duration, holder string) {
@@ -69,8 +69,8 @@ func TestContention(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := world{server: dlmtest.New(dlmtest.Options{Window: func(_ context.Context, _, _ string, gap dlmtest.Gap) time.Duration {
-					if gap == dlmtest.BeforeWrite {
+				w := world{server: sandbox.New(sandbox.Options{Window: func(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
+					if gap == sandbox.BeforeWrite {
 						return 0
 					}
 					return 10 * ms
@@ -98,7 +98,7 @@ func TestContention(t *testing.T) {
 }
 
 // changes lists the requests of a server that were to change a lock.
-func changes(server *dlmtest.Server) string {
+func changes(server *sandbox.Server) string {
 	var all []string
 	for _, r := range server.Requests() {
 		if r.Method != http.MethodGet {

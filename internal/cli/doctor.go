@@ -240,9 +240,9 @@ func (s *surroundings) checkSpace(_ *Process, c *config.Config) (string, error) 
 		logs = filepath.Dir(c.Log)
 	}
 	places := []struct {
-		path       string
-		want       uint64 // MiB
-		what, mend string
+		path      string
+		want      uint64 // MiB
+		what, fix string
 	}{
 		{s.root + "/boot", 200, "a new kernel may not fit", s.platform("apt-get autoremove --purge", "dnf remove $(dnf repoquery --installonly --latest-limit=-2 -q)", "zypper purge-kernels", "")},
 		{logs, 100, "what a run says may be lost", "journalctl --vacuum-size=200M"},
@@ -266,11 +266,11 @@ func (s *surroundings) checkSpace(_ *Process, c *config.Config) (string, error) 
 			fine = append(fine, fmt.Sprintf("%s %d MiB", place.path, free))
 		case !seen[space.Device]:
 			seen[space.Device] = true
-			mend := fmt.Sprintf("what `du -xh %s | sort -h | tail` shows can perhaps be deleted", place.path)
-			if place.mend != "" {
-				mend = place.mend
+			fix := fmt.Sprintf("what `du -xh %s | sort -h | tail` shows can perhaps be deleted", place.path)
+			if place.fix != "" {
+				fix = place.fix
 			}
-			found.add(fmt.Sprintf("%s has %d MiB free, less than %d: %s", place.path, free, place.want, place.what), mend)
+			found.add(fmt.Sprintf("%s has %d MiB free, less than %d: %s", place.path, free, place.want, place.what), fix)
 		}
 	}
 	return "free: " + strings.Join(fine, ", "), found.orNone()

@@ -145,11 +145,11 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 		if list, readable := hooks[stage.stage]; !readable || len(list) > 0 {
 			continue
 		}
-		mend := "foreman-dlm-updater hooks list " + string(stage.stage)
+		fix := "foreman-dlm-updater hooks list " + string(stage.stage)
 		if stage.enable != "" {
-			mend = enable + string(stage.stage) + "/" + stage.enable
+			fix = enable + string(stage.stage) + "/" + stage.enable
 		}
-		found.add(fmt.Sprintf("no hook is enabled in %s: %s", hooksDir(c, string(stage.stage)), stage.means), mend)
+		found.add(fmt.Sprintf("no hook is enabled in %s: %s", hooksDir(c, string(stage.stage)), stage.means), fix)
 	}
 	if s.onlyTheFlag(hooks[state.NeedsReboot]) && !s.writesFlag(c) {
 		found.add("needs_reboot/reboot-required is the only hook of its stage, and nothing on this host writes the flag "+
@@ -336,10 +336,10 @@ func (s *surroundings) checkTools(found *doubts, path, name string) {
 		if !strings.HasPrefix(name, one.hook) || slices.ContainsFunc(one.commands, s.has) {
 			continue
 		}
-		mend := "foreman-dlm-updater hooks disable " + name // of another system
+		fix := "foreman-dlm-updater hooks disable " + name // of another system
 		if one.packages[0] != "" {
-			mend = s.install(one.packages)
+			fix = s.install(one.packages)
 		}
-		found.add(fmt.Sprintf("%s needs %s, which this host doesn't have", path, strings.Join(one.commands, " or ")), mend)
+		found.add(fmt.Sprintf("%s needs %s, which this host doesn't have", path, strings.Join(one.commands, " or ")), fix)
 	}
 }

@@ -217,8 +217,8 @@ func TestDoctorFindings(t *testing.T) {
 	}
 	on := func(unit string) func(*patient) { return set(unit, "loaded", "active", "enabled") }
 	enable := func(stage, name string) func(*patient) { return func(p *patient) { p.enable(stage, name) } }
-	const never = ": unless something else starts runs (cron), this host is never updated; mend it with: "
-	const waits = ": after a reboot the run waits, with the lock, for the next night; mend it with: "
+	const never = ": unless something else starts runs (cron), this host is never updated; fix it with: "
+	const waits = ": after a reboot the run waits, with the lock, for the next night; fix it with: "
 	tests := []struct {
 		name string
 		ill  func(*patient)
@@ -237,9 +237,9 @@ func TestDoctorFindings(t *testing.T) {
 		{"timer masked", set(timerUnit, "masked", "inactive", "masked"), "units: foreman-dlm-updater.timer is masked" + never +
 			"systemctl unmask foreman-dlm-updater.timer && systemctl enable --now foreman-dlm-updater.timer"},
 		{"timer started only", set(timerUnit, "loaded", "active", "disabled"), "units: foreman-dlm-updater.timer is active, but not enabled: " +
-			"after the next boot nothing starts a run; mend it with: systemctl enable foreman-dlm-updater.timer"},
+			"after the next boot nothing starts a run; fix it with: systemctl enable foreman-dlm-updater.timer"},
 		{"timer stopped", set(timerUnit, "loaded", "inactive", "enabled"), "units: foreman-dlm-updater.timer is enabled, but inactive: " +
-			"until the next boot nothing starts a run; mend it with: systemctl start foreman-dlm-updater.timer"},
+			"until the next boot nothing starts a run; fix it with: systemctl start foreman-dlm-updater.timer"},
 		{"resume disabled", set(resumeUnit, "loaded", "inactive", "disabled"),
 			"units: foreman-dlm-updater-resume.service is disabled" + waits + "systemctl enable foreman-dlm-updater-resume.service"},
 		{"resume masked", set(resumeUnit, "masked", "inactive", "masked"), "units: foreman-dlm-updater-resume.service is masked" + waits +
@@ -248,79 +248,79 @@ func TestDoctorFindings(t *testing.T) {
 			p.systemd = func(context.Context, ...string) (map[string]host.Unit, error) {
 				return nil, errors.New("connect to systemd: no answer")
 			}
-		}, "units: it is not known whether foreman-dlm-updater.timer is enabled: connect to systemd: no answer; mend it with: " +
+		}, "units: it is not known whether foreman-dlm-updater.timer is enabled: connect to systemd: no answer; fix it with: " +
 			"systemctl status foreman-dlm-updater.timer"},
 
 		{"unattended-upgrades", func(p *patient) {
 			p.write("bin/unattended-upgrade", 0o755, "")
 			p.command = func(context.Context, string, ...string) (string, error) { return "every='1'\n", nil }
-		}, "other updaters: unattended-upgrades installs updates without the lock; mend it with: systemctl disable --now apt-daily-upgrade.timer"},
+		}, "other updaters: unattended-upgrades installs updates without the lock; fix it with: systemctl disable --now apt-daily-upgrade.timer"},
 		{"dnf-automatic", func(p *patient) {
 			on("dnf-automatic.timer")(p)
 			p.write("root/etc/dnf/automatic.conf", 0o644, "[commands]\n# apply_updates = no\napply_updates = Yes\n")
-		}, "other updaters: dnf-automatic installs updates without the lock; mend it with: systemctl disable --now dnf-automatic.timer"},
+		}, "other updaters: dnf-automatic installs updates without the lock; fix it with: systemctl disable --now dnf-automatic.timer"},
 		{"dnf-automatic-install, for the next boot", set("dnf-automatic-install.timer", "loaded", "inactive", "enabled"),
-			"other updaters: dnf-automatic installs updates without the lock; mend it with: systemctl disable --now dnf-automatic-install.timer"},
+			"other updaters: dnf-automatic installs updates without the lock; fix it with: systemctl disable --now dnf-automatic-install.timer"},
 		{"one timer of two names", func(p *patient) {
 			on("dnf5-automatic.timer")(p)
 			p.units["dnf-automatic.timer"] = p.units["dnf5-automatic.timer"]
 			p.write("root/etc/dnf/automatic.conf", 0o644, "apply_updates=1")
-		}, "other updaters: dnf-automatic installs updates without the lock; mend it with: systemctl disable --now dnf5-automatic.timer"},
+		}, "other updaters: dnf-automatic installs updates without the lock; fix it with: systemctl disable --now dnf5-automatic.timer"},
 		{"yum-cron", func(p *patient) {
 			on("yum-cron.service")(p)
 			p.write("root/etc/yum/yum-cron.conf", 0o644, "apply_updates = yes\n")
-		}, "other updaters: yum-cron installs updates without the lock; mend it with: systemctl disable --now yum-cron.service"},
+		}, "other updaters: yum-cron installs updates without the lock; fix it with: systemctl disable --now yum-cron.service"},
 		{"os-update", on("os-update.timer"),
-			"other updaters: os-update installs updates and reboots without the lock; mend it with: systemctl disable --now os-update.timer"},
+			"other updaters: os-update installs updates and reboots without the lock; fix it with: systemctl disable --now os-update.timer"},
 		{"transactional-update", on("transactional-update.timer"),
-			"other updaters: transactional-update installs updates without the lock; mend it with: systemctl disable --now transactional-update.timer"},
+			"other updaters: transactional-update installs updates without the lock; fix it with: systemctl disable --now transactional-update.timer"},
 		{"zincati", on("zincati.service"),
-			"other updaters: zincati installs updates and reboots without the lock; mend it with: systemctl disable --now zincati.service"},
+			"other updaters: zincati installs updates and reboots without the lock; fix it with: systemctl disable --now zincati.service"},
 		{"YaST", func(p *patient) { p.write("root/etc/cron.weekly/opensuse.org-online_update", 0o755, "") },
-			"other updaters: YaST's online update installs updates without the lock; mend it with: rm DIR/root/etc/cron.weekly/opensuse.org-online_update"},
+			"other updaters: YaST's online update installs updates without the lock; fix it with: rm DIR/root/etc/cron.weekly/opensuse.org-online_update"},
 		{"offline update", func(p *patient) { p.write("root/system-update", 0o644, "") },
-			"other updaters: an offline update is prepared: the next boot installs it, whoever asks for that boot; mend it with: rm DIR/root/system-update"},
+			"other updaters: an offline update is prepared: the next boot installs it, whoever asks for that boot; fix it with: rm DIR/root/system-update"},
 		{"kured", func(p *patient) { p.write("root/proc/4711/comm", 0o644, "kured\n") },
-			"other updaters: kured reboots this host without the lock; mend it with: kubectl -n kube-system delete daemonset kured"},
+			"other updaters: kured reboots this host without the lock; fix it with: kubectl -n kube-system delete daemonset kured"},
 
 		{"clock", func(p *patient) { p.synchronised = func() (bool, error) { return false, nil } },
 			"clock: it is not synchronised: once it is wrong by much, certificates are not valid, and Foreman refuses this host; " +
-				"mend it with: timedatectl set-ntp true (it needs systemd-timesyncd, chrony or ntpd)"},
+				"fix it with: timedatectl set-ntp true (it needs systemd-timesyncd, chrony or ntpd)"},
 		{"clock not known", func(p *patient) { p.synchronised = func() (bool, error) { return false, os.ErrPermission } },
-			"clock: it is not known whether it is synchronised: permission denied; mend it with: timedatectl"},
+			"clock: it is not known whether it is synchronised: permission denied; fix it with: timedatectl"},
 
 		{"nothing asks for updates", func(p *patient) { p.remove("needs_update.d/10-own") },
-			"stages: no hook is enabled in DIR/needs_update.d: no run ever begins; mend it with: foreman-dlm-updater hooks enable needs_update/apt"},
+			"stages: no hook is enabled in DIR/needs_update.d: no run ever begins; fix it with: foreman-dlm-updater hooks enable needs_update/apt"},
 		{"nothing updates, no package manager known", func(p *patient) { p.remove("update.d/10-own"); p.remove("bin/apt-get") },
-			"stages: no hook is enabled in DIR/update.d: a run installs nothing; mend it with: foreman-dlm-updater hooks list update"},
+			"stages: no hook is enabled in DIR/update.d: a run installs nothing; fix it with: foreman-dlm-updater hooks list update"},
 		{"every update reboots", func(p *patient) { p.remove("needs_reboot.d/10-own"); p.write("bin/dnf", 0o755, "") },
-			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
+			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; fix it with: " +
 				"foreman-dlm-updater hooks enable needs_reboot/dnf-needs-restarting"},
 
 		{"traffic before the service, as hooks enable numbered them once", func(p *patient) {
 			enableBehindBalancer(p, "50", "50")
 		}, "stages: 50-haproxy-ready runs before 50-services-start, which has to come first in post_update: what is stopped first has to come back last; " +
-			"mend it with: for hook in haproxy-ready; do foreman-dlm-updater hooks disable post_update/$hook; foreman-dlm-updater hooks enable post_update/$hook; done"},
+			"fix it with: for hook in haproxy-ready; do foreman-dlm-updater hooks disable post_update/$hook; foreman-dlm-updater hooks enable post_update/$hook; done"},
 		{"services stop before anything is checked", func(p *patient) {
 			p.enable("pre_update", "services-stop")
 			p.enable("post_update", "services-start")
 			p.enableAs("pre_update", "disk-space", "10", "99")
 		}, "stages: 50-services-stop runs before 99-disk-space, which has to come first in pre_update: what refuses comes first, then traffic goes away, " +
-			"then services stop; mend it with: for hook in disk-space; do foreman-dlm-updater hooks disable pre_update/$hook; " +
+			"then services stop; fix it with: for hook in disk-space; do foreman-dlm-updater hooks disable pre_update/$hook; " +
 			"foreman-dlm-updater hooks enable pre_update/$hook; done"},
 		{"both by hand", func(p *patient) {
 			enableBehindBalancer(p, "60", "70")
 		}, "stages: 60-haproxy-ready runs before 70-services-start, which has to come first in post_update: what is stopped first has to come back last; " +
-			"mend it with: for hook in haproxy-ready services-start; do foreman-dlm-updater hooks disable post_update/$hook; " +
+			"fix it with: for hook in haproxy-ready services-start; do foreman-dlm-updater hooks disable post_update/$hook; " +
 			"foreman-dlm-updater hooks enable post_update/$hook; done"},
 
 		{"nobody writes the flag", func(p *patient) {
 			onlyTheFlag(p)
 			p.write("root/etc/kernel/postinst.d/initramfs-tools", 0o755, "#!/bin/sh\n")
 		}, "stages: needs_reboot/reboot-required is the only hook of its stage, and nothing on this host writes the flag that it looks for: " +
-			"no update ends with a reboot; mend it with: foreman-dlm-updater hooks enable needs_reboot/kernel-changed"},
+			"no update ends with a reboot; fix it with: foreman-dlm-updater hooks enable needs_reboot/kernel-changed"},
 		{"every update reboots a Debian", func(p *patient) { p.remove("needs_reboot.d/10-own") },
-			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; mend it with: " +
+			"stages: no hook is enabled in DIR/needs_reboot.d: each update ends with a reboot; fix it with: " +
 				"foreman-dlm-updater hooks enable needs_reboot/kernel-changed"},
 
 		{"a hook and a notifier twice, and one under another number", func(p *patient) {
@@ -333,9 +333,9 @@ func TestDoctorFindings(t *testing.T) {
 				}
 			}
 		}, "stages: update/apt is enabled twice, as 50-apt and as 60-apt, and runs twice: disable the one that is not wanted; " +
-			"mend it with: foreman-dlm-updater hooks disable update/60-apt\n" +
+			"fix it with: foreman-dlm-updater hooks disable update/60-apt\n" +
 			"stages: notify/mail is enabled twice, as 50-mail and as 60-mail, and runs twice: disable the one that is not wanted; " +
-			"mend it with: foreman-dlm-updater hooks disable notify/60-mail"},
+			"fix it with: foreman-dlm-updater hooks disable notify/60-mail"},
 
 		{"interpreter of a notifier", func(p *patient) {
 			p.config.NotifyDir = p.dir + "/notify.d"
@@ -344,30 +344,30 @@ func TestDoctorFindings(t *testing.T) {
 			`what hooks need: DIR/notify.d/20-x: interpreter "/no/such/python": no such file or directory; install it, ` +
 				"or correct the hook's first line; `chmod a-x DIR/notify.d/20-x` disables the hook"},
 		{"tool", func(p *patient) { enable("pre_update", "haproxy-drain")(p); enable("post_update", "haproxy-ready")(p) },
-			"what hooks need: DIR/pre_update.d/50-haproxy-drain needs socat, which this host doesn't have; mend it with: apt-get install socat\n" +
-				"what hooks need: DIR/post_update.d/50-haproxy-ready needs socat, which this host doesn't have; mend it with: apt-get install socat"},
+			"what hooks need: DIR/pre_update.d/50-haproxy-drain needs socat, which this host doesn't have; fix it with: apt-get install socat\n" +
+				"what hooks need: DIR/post_update.d/50-haproxy-ready needs socat, which this host doesn't have; fix it with: apt-get install socat"},
 		{"one tool of several", func(p *patient) {
 			enable("pre_update", "pacemaker-standby")(p)
 			enable("post_update", "pacemaker-unstandby")(p)
 			p.write("bin/crm_standby", 0o755, "")
 			p.write("bin/crm_mon", 0o755, "")
-		}, "what hooks need: DIR/pre_update.d/50-pacemaker-standby needs crm_node, which this host doesn't have; mend it with: apt-get install pacemaker-cli-utils\n" +
-			"what hooks need: DIR/post_update.d/50-pacemaker-unstandby needs crm_node, which this host doesn't have; mend it with: apt-get install pacemaker-cli-utils"},
+		}, "what hooks need: DIR/pre_update.d/50-pacemaker-standby needs crm_node, which this host doesn't have; fix it with: apt-get install pacemaker-cli-utils\n" +
+			"what hooks need: DIR/post_update.d/50-pacemaker-unstandby needs crm_node, which this host doesn't have; fix it with: apt-get install pacemaker-cli-utils"},
 		{"hook of another system", enable("update", "dnf"), "what hooks need: DIR/update.d/50-dnf needs dnf5 or dnf or yum, which this host doesn't have; " +
-			"mend it with: foreman-dlm-updater hooks disable update/dnf"},
+			"fix it with: foreman-dlm-updater hooks disable update/dnf"},
 
 		{"boot", func(p *patient) { p.free["/root/boot"] = host.Space{Device: 7, Bytes: 20 * miB} },
-			"disk space: DIR/root/boot has 20 MiB free, less than 200: a new kernel may not fit; mend it with: apt-get autoremove --purge"},
+			"disk space: DIR/root/boot has 20 MiB free, less than 200: a new kernel may not fit; fix it with: apt-get autoremove --purge"},
 		{"log", func(p *patient) { p.free["/root/var/log"] = host.Space{Bytes: 99 * miB} },
-			"disk space: DIR/root/var/log has 99 MiB free, less than 100: what a run says may be lost; mend it with: journalctl --vacuum-size=200M"},
+			"disk space: DIR/root/var/log has 99 MiB free, less than 100: what a run says may be lost; fix it with: journalctl --vacuum-size=200M"},
 		{"log file", func(p *patient) { p.config.Log = p.dir + "/logs/log"; p.free["/logs"] = host.Space{} },
-			"disk space: DIR/logs has 0 MiB free, less than 100: what a run says may be lost; mend it with: journalctl --vacuum-size=200M"},
+			"disk space: DIR/logs has 0 MiB free, less than 100: what a run says may be lost; fix it with: journalctl --vacuum-size=200M"},
 		{"state", func(p *patient) { p.free["/state"] = host.Space{Bytes: 49 * miB} },
 			"disk space: DIR/state has 49 MiB free, less than 50: a run stops, with the lock, if its state can't be written; " +
-				"mend it with: what `du -xh DIR/state | sort -h | tail` shows can perhaps be deleted"},
+				"fix it with: what `du -xh DIR/state | sort -h | tail` shows can perhaps be deleted"},
 		{"one full disk is one finding", func(p *patient) {
 			p.free["/root/boot"], p.free["/root/var/log"], p.free["/state"] = host.Space{}, host.Space{}, host.Space{}
-		}, "disk space: DIR/root/boot has 0 MiB free, less than 200: a new kernel may not fit; mend it with: apt-get autoremove --purge"},
+		}, "disk space: DIR/root/boot has 0 MiB free, less than 200: a new kernel may not fit; fix it with: apt-get autoremove --purge"},
 	}
 	hasTools := func(p *patient) {
 		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "puppet"} {
@@ -383,9 +383,9 @@ func TestDoctorFindings(t *testing.T) {
 			want string
 		}{
 			{"only " + pair[0], func(p *patient) { enable(first, name)(p); hasTools(p) },
-				fmt.Sprintf("stages: %s is enabled without %s: what it stops stays so; mend it with: foreman-dlm-updater hooks enable %[2]s", pair[0], pair[1])},
+				fmt.Sprintf("stages: %s is enabled without %s: what it stops stays so; fix it with: foreman-dlm-updater hooks enable %[2]s", pair[0], pair[1])},
 			{"only " + pair[1], func(p *patient) { enable(second, other)(p); hasTools(p) },
-				fmt.Sprintf("stages: %s is enabled without %s: it has nothing to bring back; mend it with: foreman-dlm-updater hooks enable %[2]s", pair[1], pair[0])},
+				fmt.Sprintf("stages: %s is enabled without %s: it has nothing to bring back; fix it with: foreman-dlm-updater hooks enable %[2]s", pair[1], pair[0])},
 		}...)
 	}
 	for _, test := range tests {
@@ -526,8 +526,8 @@ func TestForemansName(t *testing.T) {
 	}{
 		{"known", nil, "", ""},
 		{"to NSS only", unknown, "192.0.2.7      STREAM foreman.local\n192.0.2.7      DGRAM\n", "foreman.local is known to this host (192.0.2.7), but neither by " +
-			"/etc/hosts nor by DNS, and nothing else is asked: lookup foreman.local: no such host; mend it with: echo '192.0.2.7 foreman.local' >>/etc/hosts"},
-		{"to nobody", unknown, "", "nobody knows the address of foreman.local: lookup foreman.local: no such host; mend it with: resolvectl query foreman.local"},
+			"/etc/hosts nor by DNS, and nothing else is asked: lookup foreman.local: no such host; fix it with: echo '192.0.2.7 foreman.local' >>/etc/hosts"},
+		{"to nobody", unknown, "", "nobody knows the address of foreman.local: lookup foreman.local: no such host; fix it with: resolvectl query foreman.local"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t)

@@ -100,7 +100,7 @@ func hint(err error) string {
 	case errors.As(err, &running):
 		return "wait until it has ended, or see what it does with `foreman-dlm-updater status`"
 	case errors.As(err, &unsafe):
-		return "mend what is named above, then `foreman-dlm-updater config check`"
+		return "fix what is named above, then `foreman-dlm-updater config check`"
 	case errors.Is(err, dlm.ErrDuplicate):
 		return "an administrator must delete one of the duplicate locks in Foreman (Monitor > Distributed Locks, or the API); " +
 			"until then nobody can take it"
@@ -108,7 +108,7 @@ func hint(err error) string {
 		return fmt.Sprintf("correct foreman_url, or add %s to DNS or to /etc/hosts: the program asks nothing else that /etc/nsswitch.conf names "+
 			"(`getent ahosts %[1]s` does)", shown(name.Name))
 	case exitCode(err) == exitConfig:
-		return "mend it, then `foreman-dlm-updater config check`"
+		return "fix it, then `foreman-dlm-updater config check`"
 	}
 	return ""
 }

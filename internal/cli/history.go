@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/history"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -23,7 +23,7 @@ type historyCmd struct {
 }
 
 // keepHistory writes the line of a run that is over. Whatever goes wrong with that is worth a warning and no more.
-func keepHistory(c *config.Config, log hclog.Logger, seen *watch.Watcher, why error) {
+func keepHistory(c *config.Config, log hclog.Logger, seen *events.Watcher, why error) {
 	record, result := seen.Over()
 	if record == nil || c.History == "" {
 		return
@@ -120,7 +120,7 @@ func lasted(run history.Run) time.Duration {
 // became says in a few words what became of a run.
 func became(run history.Run) string {
 	text := run.Result
-	if run.Result != string(watch.RunFinished) {
+	if run.Result != string(events.RunFinished) {
 		text += " in " + string(run.Stage)
 	}
 	if run.Failure != nil {

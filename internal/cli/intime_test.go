@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"foreman-dlm-updater/internal/standing"
-	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/status"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -35,10 +35,10 @@ func TestInTime(t *testing.T) {
 func TestMetricsOnADiskThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said strings.Builder
-		r := &reporter{log: hclog.New(&hclog.LoggerOptions{Output: &said}), events: make(chan watch.Event, 1), over: make(chan struct{})}
-		r.see(watch.Event{Standing: standing.Standing{Code: standing.Running}})
+		r := &reporter{log: hclog.New(&hclog.LoggerOptions{Output: &said}), events: make(chan events.Event, 1), over: make(chan struct{})}
+		r.see(events.Event{Status: status.Status{Code: status.Running}})
 		began := time.Now()
-		r.end(t.Context(), watch.Event{}, nil)
+		r.end(t.Context(), events.Event{}, nil)
 		if took := time.Since(began); took != reportPatience || !strings.Contains(said.String(), "metrics are not complete, or not written") {
 			t.Errorf("after %s: %s", took, said.String())
 		}

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/metrics"
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/status"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -22,7 +22,7 @@ type reporter struct {
 	file   metrics.File
 	begun  time.Time
 	// events has the newest one that was not written yet.
-	events chan watch.Event
+	events chan events.Event
 	over   chan struct{}
 
 	// What follows is that of the goroutine, until over is closed.
@@ -30,21 +30,21 @@ type reporter struct {
 	refused  error // why the file is left alone
 	warned   bool
 
-	code     standing.Code // as seen last
+	code     status.Code // as seen last
 	stage    state.Stage
-	obstacle standing.Obstacle
+	obstacle status.Obstacle
 }
 
 func newReporter(c *config.Config, log hclog.Logger) *reporter {
 	r := &reporter{config: c, log: log, file: metrics.File{Path: c.MetricsTextfile}, begun: time.Now(),
-		events: make(chan watch.Event, 1), over: make(chan struct{})}
+		events: make(chan events.Event, 1), over: make(chan struct{})}
 	go r.listen()
 	return r
 }
 
 // see takes the news, if it is some: another sentence need not be another state. It never blocks: an older event that waits is dropped.
-func (r *reporter) see(event watch.Event) {
-	s := event.Standing
+func (r *reporter) see(event events.Event) {
+	s := event.Status
 	if event.Record == nil || s.Code == r.code && s.Stage == r.stage && s.Obstacle() == r.obstacle {
 		return
 	}
@@ -71,7 +71,7 @@ func (r *reporter) listen() {
 	}
 }
 
-func (r *reporter) tell(event watch.Event) {
+func (r *reporter) tell(event events.Event) {
 	defer func() {
 		if mistake := recover(); mistake != nil { // of this picture's, and no reason to end a run
 			r.warn(fmt.Errorf("%v", mistake))
@@ -80,7 +80,7 @@ func (r *reporter) tell(event watch.Event) {
 	if r.refused != nil {
 		return
 	}
-	r.snapshot.Standing, r.snapshot.Invocation = event.Standing, r.begun
+	r.snapshot.Status, r.snapshot.Invocation = event.Status, r.begun
 	if r.snapshot.First.IsZero() {
 		r.snapshot.First = r.begun
 	}
@@ -100,7 +100,7 @@ func (r *reporter) warn(err error) {
 }
 
 // end writes how the invocation ended, if there was something to do for it: a boot in the middle of no run is none.
-func (r *reporter) end(ctx context.Context, last watch.Event, err error) {
+func (r *reporter) end(ctx context.Context, last events.Event, err error) {
 	close(r.events)
 	slow := inTime(func() error {
 		<-r.over
@@ -112,14 +112,14 @@ func (r *reporter) end(ctx context.Context, last watch.Event, err error) {
 	}
 }
 
-func (r *reporter) tellEnd(ctx context.Context, last watch.Event, err error) {
+func (r *reporter) tellEnd(ctx context.Context, last events.Event, err error) {
 	if last.Record == nil && err == nil {
 		return
 	}
 	if result := ending(last, err); result != "" {
 		r.snapshot.End(result, time.Now())
 	}
-	if s := &last.Standing; s.Code == standing.Idle && !s.Lock.Seen { // whether this host has it all the same, only Foreman knows
+	if s := &last.Status; s.Code == status.Idle && !s.Lock.Seen { // whether this host has it all the same, only Foreman knows
 		lookAtLock(ctx, s, r.config)
 		s.Say(time.Now())
 	}
@@ -127,17 +127,17 @@ func (r *reporter) tellEnd(ctx context.Context, last watch.Event, err error) {
 }
 
 // ending is empty for an invocation that left everything as it was.
-func ending(last watch.Event, err error) metrics.Result {
+func ending(last events.Event, err error) metrics.Result {
 	switch {
-	case err != nil && exitCode(err) == exitLater && last.Standing.OutOfService():
+	case err != nil && exitCode(err) == exitLater && last.Status.OutOfService():
 		return metrics.Interrupted
 	case err != nil && exitCode(err) == exitLater:
 		return metrics.GaveUp
 	case err != nil:
 		return metrics.Failed
-	case last.Standing.Code == standing.RebootPending:
+	case last.Status.Code == status.RebootPending:
 		return metrics.Rebooting
-	case last.Standing.Stage != "":
+	case last.Status.Stage != "":
 		return ""
 	case last.Record == nil, last.Stage == state.NeedsUpdate:
 		return metrics.NothingToDo

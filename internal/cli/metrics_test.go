@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/status"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -19,17 +19,17 @@ func TestReporterOutlivesAMistake(t *testing.T) {
 	dir := t.TempDir()
 	c := &config.Config{MetricsTextfile: filepath.Join(dir, "m.prom"), ClientCert: filepath.Join(dir, "none")}
 	r := newReporter(c, hclog.NewNullLogger())
-	event := func(lock string, code standing.Code) watch.Event {
-		return watch.Event{Record: &state.Record{Stage: state.LockRelease}, Standing: standing.Standing{Code: code, Lock: standing.Lock{Name: lock, Seen: true}}}
+	event := func(lock string, code status.Code) events.Event {
+		return events.Event{Record: &state.Record{Stage: state.LockRelease}, Status: status.Status{Code: code, Lock: status.Lock{Name: lock, Seen: true}}}
 	}
-	r.see(event("not UTF-8: \xff", standing.Running))
-	r.see(event("web", standing.Idle))
-	r.end(t.Context(), event("not UTF-8: \xff", standing.Idle), nil)
+	r.see(event("not UTF-8: \xff", status.Running))
+	r.see(event("web", status.Idle))
+	r.end(t.Context(), event("not UTF-8: \xff", status.Idle), nil)
 	if !r.warned {
 		t.Error("nothing was said of it")
 	}
 	r = newReporter(c, hclog.NewNullLogger())
-	r.end(t.Context(), event("web", standing.Idle), nil)
+	r.end(t.Context(), event("web", status.Idle), nil)
 	if text, err := os.ReadFile(c.MetricsTextfile); err != nil || !strings.Contains(string(text), `last_result{lock="web",result="finished"} 1`) {
 		t.Errorf("%v: %s", err, text)
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/hook"
-	"foreman-dlm-updater/internal/watch"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -58,7 +58,7 @@ type eventDocument struct {
 	Version int    `json:"version"`
 	Host    string `json:"host"`
 	Test    bool   `json:"test,omitempty"`
-	watch.Event
+	events.Event
 }
 
 // told is how a notifier fared.
@@ -69,12 +69,12 @@ type told struct {
 
 // listen makes the notifiers hear of a run's events. That they are refused is said at once, and then only if it changes. It is no error:
 // a run in progress has to finish, and no update depends on whether somebody hears of it.
-func (n *notifiers) listen() []watch.Listener {
+func (n *notifiers) listen() []events.Listener {
 	if n == nil {
 		return nil
 	}
 	n.vetted(n.log)
-	return []watch.Listener{func(event watch.Event) {
+	return []events.Listener{func(event events.Event) {
 		if found := n.vetted(hclog.NewNullLogger()); len(found) > 0 {
 			n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Event: event})
 		}
@@ -89,7 +89,7 @@ func (n *notifiers) vetted(skips hclog.Logger) []hook.Hook {
 		why = err.Error()
 	}
 	if why != "" && why != n.refused {
-		n.log.Error("nobody is notified", "error", err, "next", "mend what is named, then `foreman-dlm-updater config check`; the run goes on without")
+		n.log.Error("nobody is notified", "error", err, "next", "fix what is named, then `foreman-dlm-updater config check`; the run goes on without")
 	}
 	n.refused = why
 	return found
@@ -143,7 +143,7 @@ func (n *notifiers) env(d eventDocument) []string {
 	return []string{
 		"DLM_EVENT=" + string(d.Kind),
 		"DLM_HOST=" + d.Host,
-		"DLM_SENTENCE=" + d.Standing.Sentence,
+		"DLM_SENTENCE=" + d.Status.Sentence,
 		"DLM_STAGE=" + string(d.Stage),
 		"DLM_RUN_ID=" + d.Run,
 		"DLM_LOCK_NAME=" + d.Lock,

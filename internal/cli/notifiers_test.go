@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/events"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
@@ -21,23 +21,23 @@ import (
 func TestMadeUpEvents(t *testing.T) {
 	schema := eventSchema(t)
 	now := time.Date(2026, 11, 22, 2, 31, 0, 0, time.Local)
-	want := map[watch.Kind]string{
-		watch.Started:   "waiting 12 min for lock web: held by web3.example.com since 02:19 (12 min; Foreman calls it stale after 4 h)",
-		watch.Waiting:   "waiting 12 min for lock web: held by web3.example.com since 02:19 (12 min; Foreman calls it stale after 4 h)",
-		watch.Acquired:  "stage pre_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
-		watch.Failed:    "stage update failed 02:31 in 50-example (exit 100), lock kept; mend it, then `foreman-dlm-updater run`",
-		watch.Rebooting: "reboot asked for 02:31, host has not gone down; lock web held by this host since 02:19",
-		watch.Resumed:   "stage post_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
-		watch.Finished:  "nothing to do: no run in progress; lock web is free",
-		watch.RebootDue: "nothing to do: no run in progress; lock web is free; a reboot may be due since 02:31: needs_reboot hook 50-example: " +
+	want := map[events.Kind]string{
+		events.Started:   "waiting 12 min for lock web: held by web3.example.com since 02:19 (12 min; Foreman calls it stale after 4 h)",
+		events.Waiting:   "waiting 12 min for lock web: held by web3.example.com since 02:19 (12 min; Foreman calls it stale after 4 h)",
+		events.Acquired:  "stage pre_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
+		events.Failed:    "stage update failed 02:31 in 50-example (exit 100), lock kept; fix it, then `foreman-dlm-updater run`",
+		events.Rebooting: "reboot asked for 02:31, host has not gone down; lock web held by this host since 02:19",
+		events.Resumed:   "stage post_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
+		events.Finished:  "nothing to do: no run in progress; lock web is free",
+		events.RebootDue: "nothing to do: no run in progress; lock web is free; a reboot may be due since 02:31: needs_reboot hook 50-example: " +
 			"it could not find out (exit 75, cannot_tell_exit)",
-		watch.GaveUp: "gave up 02:31 in stage lock_get: not had within 15m0s (lock_timeout); lock web held by web3.example.com since 02:19; " +
+		events.GaveUp: "gave up 02:31 in stage lock_get: not had within 15m0s (lock_timeout); lock web held by web3.example.com since 02:19; " +
 			"nothing to fix on this host; the next `foreman-dlm-updater run` goes on",
-		watch.Alive: "stage update is running since 02:19 (pid 1); lock web held by this host since 02:19",
+		events.Alive: "stage update is running since 02:19 (pid 1); lock web held by this host since 02:19",
 	}
-	for _, kind := range watch.Kinds {
+	for _, kind := range events.Kinds {
 		event := madeUp(kind, &config.Config{LockName: "web"}, now)
-		if diff := cmp.Diff("a test, nothing has happened: "+want[kind], event.Standing.Sentence); diff != "" {
+		if diff := cmp.Diff("a test, nothing has happened: "+want[kind], event.Status.Sentence); diff != "" {
 			t.Errorf("%s: %s", kind, diff)
 		}
 		if err := schema.Validate(plainJSON(t, eventDocument{Version: eventVersion, Host: "web1", Test: true, Event: event})); err != nil {
@@ -59,13 +59,13 @@ func eventSchema(t *testing.T) *jsonschema.Schema {
 		doc["additionalProperties"] = false
 		if event, ok := doc["properties"].(map[string]any)["event"].(map[string]any); ok {
 			var kinds []any
-			for _, kind := range watch.Kinds {
+			for _, kind := range events.Kinds {
 				kinds = append(kinds, string(kind))
 			}
 			if diff := cmp.Diff(kinds, event["enum"]); diff != "" {
 				t.Errorf("events: %s", diff)
 			}
-			for _, kind := range watch.Kinds {
+			for _, kind := range events.Kinds {
 				if !strings.Contains(event["description"].(string), string(kind)+": ") {
 					t.Errorf("the schema does not say what %s is", kind)
 				}
@@ -94,7 +94,7 @@ func TestEventSchemaRefuses(t *testing.T) {
 		func(e map[string]any) { delete(e, "host") },
 		func(e map[string]any) { delete(e["standing"].(map[string]any), "code") },
 	} {
-		event := eventDocument{Version: eventVersion, Event: madeUp(watch.Failed, &config.Config{LockName: "web"}, time.Now())}
+		event := eventDocument{Version: eventVersion, Event: madeUp(events.Failed, &config.Config{LockName: "web"}, time.Now())}
 		value := plainJSON(t, event).(map[string]any)
 		if err := schema.Validate(value); err != nil {
 			t.Fatal(err)
@@ -134,8 +134,8 @@ func TestStuckNotifier(t *testing.T) {
 	hears := n.listen()[0]
 	over := make(chan struct{})
 	go func() {
-		hears(watch.Event{Kind: watch.Finished})
-		hears(watch.Event{Kind: watch.Finished}) // which comes too late
+		hears(events.Event{Kind: events.Finished})
+		hears(events.Event{Kind: events.Finished}) // which comes too late
 		close(over)
 	}()
 	var pid int

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,11 +20,11 @@ type notifyTestCmd struct {
 }
 
 // eventKind is the argument EVENT.
-type eventKind watch.Kind
+type eventKind events.Kind
 
 // UnmarshalText lets kong read it.
 func (k *eventKind) UnmarshalText(text []byte) error {
-	if !slices.Contains(watch.Kinds, watch.Kind(text)) {
+	if !slices.Contains(events.Kinds, events.Kind(text)) {
 		return fmt.Errorf("%q is no event; those are %s", text, eventNames())
 	}
 	*k = eventKind(text)
@@ -32,8 +32,8 @@ func (k *eventKind) UnmarshalText(text []byte) error {
 }
 
 func eventNames() string {
-	names := make([]string, len(watch.Kinds))
-	for i, kind := range watch.Kinds {
+	names := make([]string, len(events.Kinds))
+	for i, kind := range events.Kinds {
 		names[i] = string(kind)
 	}
 	return strings.Join(names, ", ")
@@ -58,7 +58,7 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 	}
 	fmt.Fprintf(p.Stdout, "telling %d of %s\n", len(found), cmd.Event)
 	failed := 0
-	event := madeUp(watch.Kind(cmd.Event), c, time.Now())
+	event := madeUp(events.Kind(cmd.Event), c, time.Now())
 	for _, one := range n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Test: true, Event: event}) {
 		fmt.Fprintf(p.Stdout, "%s: %s\n", shown(one.name), one.result)
 		for _, line := range one.result.Last {
@@ -69,55 +69,55 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d notifiers failed: mend what they say above, and test again", failed, len(found))
+		return fmt.Errorf("%d of %d notifiers failed: fix what they say above, and test again", failed, len(found))
 	}
 	return nil
 }
 
 // madeUpStages says in which stage the made-up run is when an event happens.
-var madeUpStages = map[watch.Kind]state.Stage{
-	watch.Started: state.LockGet, watch.Waiting: state.LockGet, watch.Acquired: state.PreUpdate, watch.Failed: state.Update,
-	watch.Rebooting: state.PostUpdate, watch.Resumed: state.PostUpdate, watch.Finished: state.LockRelease, watch.RebootDue: state.LockRelease,
-	watch.GaveUp: state.LockGet, watch.Alive: state.Update,
+var madeUpStages = map[events.Kind]state.Stage{
+	events.Started: state.LockGet, events.Waiting: state.LockGet, events.Acquired: state.PreUpdate, events.Failed: state.Update,
+	events.Rebooting: state.PostUpdate, events.Resumed: state.PostUpdate, events.Finished: state.LockRelease, events.RebootDue: state.LockRelease,
+	events.GaveUp: state.LockGet, events.Alive: state.Update,
 }
 
 // madeUp is an event as a run would tell it. Its run is always called the same, so that a test can end what another has begun.
-func madeUp(kind watch.Kind, c *config.Config, now time.Time) watch.Event {
+func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 	const run = "test"
 	stage, began := madeUpStages[kind], now.Add(-12*time.Minute)
-	event := watch.Event{Kind: kind, Time: now, Run: run, Lock: c.LockName, Stage: stage}
+	event := events.Event{Kind: kind, Time: now, Run: run, Lock: c.LockName, Stage: stage}
 	record := &state.Record{Stage: stage, RunID: run, Began: began, StageBegan: began, Lock: c.LockName}
-	s := standing.Standing{Running: true, PID: 1, Lock: standing.Lock{Name: c.LockName}}
+	s := status.Status{Running: true, PID: 1, Lock: status.Lock{Name: c.LockName}}
 	lock := workflow.Lock{Enabled: true, Self: true, Holder: "this host", Updated: began}
 	switch kind {
-	case watch.Started, watch.Waiting:
+	case events.Started, events.Waiting:
 		lock = workflow.Lock{Enabled: true, Holder: "web3.example.com", Updated: began}
-	case watch.Failed:
+	case events.Failed:
 		event.Hook, event.Exit, event.Error = "50-example", 100, "exit 100"
 		event.Output = []string{"this is the last that the hook wrote", "E: it did not work"}
 		record.Error = &state.Error{Time: now, Stage: stage, Hook: event.Hook, Message: event.Error}
-	case watch.Rebooting:
+	case events.Rebooting:
 		s.RebootPending = &now
-	case watch.Finished:
+	case events.Finished:
 		record, lock = nil, workflow.Lock{Enabled: true}
-	case watch.RebootDue:
+	case events.RebootDue:
 		event.Hook, event.Error = "50-example", "it could not find out (exit 75, cannot_tell_exit)"
 		s.SetRebootDue(&state.RebootDue{Time: now, Hook: event.Hook, Message: event.Error})
 		record, lock = nil, workflow.Lock{Enabled: true}
-	case watch.GaveUp:
+	case events.GaveUp:
 		event.Error = "not had within 15m0s (lock_timeout)"
-		s.SetStopped(standing.Stop{At: now, Stage: stage, Why: event.Error, Next: afterStop(workflow.ErrTryLater), Later: true})
+		s.SetStopped(status.Stop{At: now, Stage: stage, Why: event.Error, Next: afterStop(workflow.ErrTryLater), Later: true})
 		record, lock = nil, workflow.Lock{Enabled: true, Holder: "web3.example.com", Updated: began}
 	}
 	switch kind {
-	case watch.Failed, watch.Finished, watch.RebootDue, watch.GaveUp:
+	case events.Failed, events.Finished, events.RebootDue, events.GaveUp:
 		s.Running, s.PID = false, 0
 	}
 	s.SetRecord(record)
 	s.See(lock, true)
 	s.Say(now)
 	s.Sentence = "a test, nothing has happened: " + s.Sentence
-	event.Standing = s
+	event.Status = s
 	return event
 }
 

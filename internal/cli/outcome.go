@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/outcome"
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -57,14 +57,14 @@ func reserveOutcome(c *config.Config, log hclog.Logger) {
 
 // keepOutcome writes how the invocation ended, unless it left everything as it was. If that fails, it is worth a
 // warning and no more.
-func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *watch.Watcher, why error) {
+func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *events.Watcher, why error) {
 	last := seen.Last()
 	result := ending(last, why)
 	if result == "" || atBoot && why == nil && last.Record == nil {
 		return
 	}
 	o := outcome.Outcome{Ended: time.Now(), Result: outcomes[result], Exit: exitCode(why), RebootDue: seen.RebootDue(),
-		Left: outcome.Of(last.Standing.Record)}
+		Left: outcome.Of(last.Status.Record)}
 	if why != nil {
 		o.Error, o.Next = why.Error(), afterStop(why)
 	}
@@ -85,7 +85,7 @@ var outcomes = map[metrics.Result]outcome.Result{
 }
 
 // lookAtOutcome adds how the last invocation ended, and whether the next one would be refused before it begins.
-func lookAtOutcome(ctx context.Context, s *standing.Standing, c *config.Config) {
+func lookAtOutcome(ctx context.Context, s *status.Status, c *config.Config) {
 	refused := refusedNow(c)
 	o, err := readOutcome(c)
 	if err != nil && (refused == nil || s.Running) { // else the same is said already, as a rule
@@ -106,13 +106,13 @@ func lookAtOutcome(ctx context.Context, s *standing.Standing, c *config.Config) 
 		}
 	}
 	if refused != nil {
-		s.SetStopped(standing.Stop{At: refusedSince(s.Last, c, refused), Why: refused.Error(), Next: afterStop(refused)})
+		s.SetStopped(status.Stop{At: refusedSince(s.Last, c, refused), Why: refused.Error(), Next: afterStop(refused)})
 	}
 }
 
 // refusedSince is when the last invocation failed, if it did; else when the file or directory was changed because of
 // which the next one would be refused.
-func refusedSince(last *standing.Last, c *config.Config, refused error) time.Time {
+func refusedSince(last *status.Last, c *config.Config, refused error) time.Time {
 	if last != nil && last.Result == outcome.Failed {
 		return last.Ended
 	}

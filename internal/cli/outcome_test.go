@@ -8,7 +8,7 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/outcome"
-	"foreman-dlm-updater/internal/standing"
+	"foreman-dlm-updater/internal/status"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,9 +42,9 @@ func TestRefusedSince(t *testing.T) {
 	}
 	for _, test := range tests {
 		c := &config.Config{State: filepath.Join(dir, test.dir, "state"), Lock: filepath.Join(dir, "lock")}
-		s := &standing.Standing{}
+		s := &status.Status{}
 		if test.last != nil {
-			s.Last = &standing.Last{Ended: ended, Result: *test.last}
+			s.Last = &status.Last{Ended: ended, Result: *test.last}
 		}
 		refused := refusedNow(c)
 		if refused == nil {

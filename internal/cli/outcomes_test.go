@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
 	"foreman-dlm-updater/internal/outcome"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -62,7 +62,7 @@ var happenings = []happening{
 	{"the lock was disabled until lock_timeout", func(h *outcomeHost) string { h.server.SetEnabled("web", false); return h.run() }},
 	{"this host was barred until lock_timeout", func(h *outcomeHost) string { h.server.Bar(h.name, true); return h.run() }},
 	{"Foreman was away at the first look", func(h *outcomeHost) string {
-		h.server.Inject(dlmtest.Fault{Kind: dlmtest.DropBefore})
+		h.server.Inject(sandbox.Fault{Kind: sandbox.DropBefore})
 		defer h.server.ClearFaults()
 		return h.run()
 	}},
@@ -71,13 +71,13 @@ var happenings = []happening{
 		h.conf["lock_timeout"] = "1s"
 		ended := h.begin()
 		h.await("state", `"waiting":`)
-		h.server.Inject(dlmtest.Fault{Kind: dlmtest.DropBefore})
+		h.server.Inject(sandbox.Fault{Kind: sandbox.DropBefore})
 		defer h.server.ClearFaults()
 		return <-ended
 	}},
 	{"nothing to do, and Foreman is away when the check looks", func(h *outcomeHost) string {
 		h.hook("needs_update", says0)
-		defer h.server.Inject(dlmtest.Fault{Kind: dlmtest.DropBefore})
+		defer h.server.Inject(sandbox.Fault{Kind: sandbox.DropBefore})
 		return h.run()
 	}},
 	{"it waits for a lock that is held", func(h *outcomeHost) string { h.server.SetHolder("web", h.other); return h.waits() }},
@@ -204,17 +204,17 @@ type outcomeHost struct {
 	dir         string
 	name, other string
 	conf        map[string]string
-	server      *dlmtest.Server
-	ca          *dlmtest.CA
+	server      *sandbox.Server
+	ca          *sandbox.CA
 	process     *os.Process
 }
 
 func newOutcomeHost(t *testing.T) *outcomeHost {
 	h := &outcomeHost{t: t, dir: t.TempDir(), name: "host.example.com", other: "other.example.com"}
 	var err error
-	h.ca, err = dlmtest.NewCA(h.path("ca"))
+	h.ca, err = sandbox.NewCA(h.path("ca"))
 	h.must(err)
-	h.server = dlmtest.New(dlmtest.Options{Hosts: []string{h.name, h.other}})
+	h.server = sandbox.New(sandbox.Options{Hosts: []string{h.name, h.other}})
 	h.server.SetHolder("web", "")
 	running, err := h.server.Start(h.ca)
 	h.must(err)
@@ -252,7 +252,7 @@ func (h *outcomeHost) put(name, text string) { put(h.t, h.path(name), text, 0o64
 func (h *outcomeHost) hook(stage, text string) { put(h.t, h.path(stage+".d/50-hook"), text, 0o755) }
 
 func (h *outcomeHost) certificate(name string) {
-	cert, key, err := h.ca.Issue(name, dlmtest.IssueOptions{})
+	cert, key, err := h.ca.Issue(name, sandbox.IssueOptions{})
 	h.must(err)
 	h.conf["client_crt"], h.conf["client_key"] = cert, key
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -138,15 +138,15 @@ func invoke(t *testing.T, line string, read bool) (int, string) {
 // withForeman lets the host of layOut ask a Foreman, and returns its configuration.
 func withForeman(t *testing.T, dir string) string {
 	t.Helper()
-	ca, err := dlmtest.NewCA(filepath.Join(dir, "ca"))
+	ca, err := sandbox.NewCA(filepath.Join(dir, "ca"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key, err := ca.Issue("host.example.com", dlmtest.IssueOptions{})
+	cert, key, err := ca.Issue("host.example.com", sandbox.IssueOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	running, err := dlmtest.New(dlmtest.Options{}).Start(ca)
+	running, err := sandbox.New(sandbox.Options{}).Start(ca)
 	if err != nil {
 		t.Fatal(err)
 	}

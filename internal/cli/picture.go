@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/logging"
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 )
 
 // onTerminal reports whether a person reads it as it comes.
@@ -45,14 +45,14 @@ func colours() painter {
 }
 
 // tint is the colour of a state: red is where a person is needed.
-var tint = map[standing.Code]string{
-	standing.Idle: green, standing.Running: blue, standing.Waiting: yellow, standing.RebootPending: yellow, standing.Rebooted: yellow,
-	standing.Interrupted: yellow, standing.Orphan: red, standing.Failed: red, standing.Stopped: red,
-	standing.NotNow: yellow,
+var tint = map[status.Code]string{
+	status.Idle: green, status.Running: blue, status.Waiting: yellow, status.RebootPending: yellow, status.Rebooted: yellow,
+	status.Interrupted: yellow, status.Orphan: red, status.Failed: red, status.Stopped: red,
+	status.NotNow: yellow,
 }
 
 // draw is what a terminal shows: the sentence, and the stages of the run in progress.
-func draw(s *standing.Standing, paint painter) string {
+func draw(s *status.Status, paint painter) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, paint(tint[s.Code], s.Sentence))
 	if s.Record == nil || s.Stage == "" {
@@ -65,7 +65,7 @@ func draw(s *standing.Standing, paint painter) string {
 		switch {
 		case stage == s.Stage:
 			mark, colour, past = ">", tint[s.Code], false
-			if s.Code == standing.Failed {
+			if s.Code == status.Failed {
 				mark = "x"
 			}
 		case !past:
@@ -80,7 +80,7 @@ func draw(s *standing.Standing, paint painter) string {
 }
 
 // lastTime tells when a stage was done last, how long that took, and what went wrong.
-func lastTime(s *standing.Standing, stage state.Stage) string {
+func lastTime(s *status.Status, stage state.Stage) string {
 	if stage == s.Stage && s.Running && s.StageBegan != nil {
 		return fmt.Sprintf("%s  %9s", s.StageBegan.Local().Format("15:04:05"), took(s.At.Sub(*s.StageBegan)))
 	}

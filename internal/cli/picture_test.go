@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -30,7 +30,7 @@ func TestPicture(t *testing.T) {
 	}{
 		{"no run", false, nil, "green(nothing to do: no run in progress; the holder of lock web is not known)\n"},
 		{"failed", false, &state.Record{Stage: state.Update, Error: failed, Story: story},
-			"red(stage update failed 02:14 in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`)\n\n" +
+			"red(stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`)\n\n" +
 				"green(  + needs_update  02:14:03       1.0s)\ngreen(  + lock_get      02:14:04      12m0s)\ngreen(  + pre_update    02:26:04       0.1s)\n" +
 				"red(  x update        02:26:05       1.5s  exit 100)\n" +
 				"faint(  . needs_reboot)\nfaint(  . reboot)\nfaint(  . post_update)\nfaint(  . lock_release)\n"},
@@ -40,14 +40,14 @@ func TestPicture(t *testing.T) {
 				"blue(  > post_update   03:14:03       5.0s)\nfaint(  . lock_release)\n"},
 	}
 	for _, test := range tests {
-		s := &standing.Standing{Running: test.running, PID: 7, Lock: standing.Lock{Name: "web"}}
+		s := &status.Status{Running: test.running, PID: 7, Lock: status.Lock{Name: "web"}}
 		s.SetRecord(test.record)
 		s.Say(at.Add(time.Hour + 5*time.Second))
 		if diff := cmp.Diff(test.want, draw(s, paint)); diff != "" {
 			t.Errorf("%s: %s", test.name, diff)
 		}
 	}
-	for _, code := range standing.Codes {
+	for _, code := range status.Codes {
 		if tint[code] == "" {
 			t.Errorf("%s has no colour", code)
 		}

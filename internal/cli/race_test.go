@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -67,7 +67,7 @@ func (hasty) Slowest() time.Duration { return 0 }
 // at once.
 func cluster(t *testing.T, seed uint64, hosts int, careful bool) int32 {
 	random := rand.New(rand.NewPCG(seed, 0))
-	server := dlmtest.New(dlmtest.Options{RaceWindow: 20 * time.Millisecond})
+	server := sandbox.New(sandbox.Options{RaceWindow: 20 * time.Millisecond})
 	server.SetHolder("web", "")
 	var inside, most atomic.Int32
 	results := make(chan error)

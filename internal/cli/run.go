@@ -9,10 +9,10 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -70,13 +70,13 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	defer notifiers.close()
 	status := host.NewStatus()
 	defer status.Close()
-	options := watch.Options{Show: status.Show, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater }, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
+	options := events.Options{Show: status.Show, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater }, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)
 		options.See = reports.see
 	}
-	seen := watch.Watch(work, options)
+	seen := events.Watch(work, options)
 	err := refused
 	if err == nil {
 		err = runSafely(p, work, log, cmd.AfterReboot)
@@ -160,7 +160,7 @@ func tell(log hclog.Logger, err error) {
 
 // tellStopped ends the log with all that a person needs: why the run stopped, the last that the hook said, who holds the lock, and what
 // to do next.
-func tellStopped(log hclog.Logger, err error, seen *watch.Watcher) {
+func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	var stage *workflow.StageError
 	if !errors.As(err, &stage) {
 		tell(log, err)
@@ -208,5 +208,5 @@ func afterStop(err error) string {
 	case exitCode(err) == exitLater:
 		return "nothing to fix on this host; the next `foreman-dlm-updater run` goes on"
 	}
-	return "mend the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
+	return "fix the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
 }

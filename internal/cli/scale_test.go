@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/workflow"
-	"foreman-dlm-updater/test/scale/model"
+	"foreman-dlm-updater/tools/scale/model"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -36,7 +36,7 @@ func (f far) RoundTrip(r *http.Request) (*http.Response, error) {
 func fleet(t *testing.T, f model.Fleet, seed uint64) model.Result {
 	random := rand.New(rand.NewPCG(seed, 2))
 	upTo := func(d time.Duration) time.Duration { return time.Duration(random.Float64() * float64(d)) }
-	server := dlmtest.New(dlmtest.Options{RaceWindow: f.Window})
+	server := sandbox.New(sandbox.Options{RaceWindow: f.Window})
 	server.SetHolder("web", "")
 	began := time.Now()
 	var inside, most atomic.Int32

@@ -49,7 +49,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	}
 	defer unlock()
 	store := state.Store{Path: c.State}
-	// What can't be read, or is another machine's, is what this command mends.
+	// What can't be read, or is another machine's, is what this command fixes.
 	record, err := store.Load()
 	if err := otherConfigs(record, c, "state set "+cmd.Stage); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -97,7 +97,7 @@ func writeJSON(w io.Writer, what any, indent string) error {
 }
 
 // examine looks at everything that says where this host stands, and changes nothing.
-func examine(ctx context.Context, c *config.Config, offline bool) (*standing.Standing, error) {
+func examine(ctx context.Context, c *config.Config, offline bool) (*status.Status, error) {
 	record, err := state.Store{Path: c.State}.Load()
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*standing.Sta
 		}
 		record = nil
 	}
-	s := &standing.Standing{Lock: standing.Lock{Name: c.LockName}}
+	s := &status.Status{Lock: status.Lock{Name: c.LockName}}
 	lookAtInstance(s, c)
 	s.SetRecord(record)
 	lookAtOutcome(ctx, s, c)
@@ -120,7 +120,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*standing.Sta
 	return s, nil
 }
 
-func lookAtInstance(s *standing.Standing, c *config.Config) {
+func lookAtInstance(s *status.Status, c *config.Config) {
 	err := host.Running(c.Lock, c.State)
 	var running *host.RunningError
 	switch {
@@ -131,7 +131,7 @@ func lookAtInstance(s *standing.Standing, c *config.Config) {
 	}
 }
 
-func lookAtReboot(ctx context.Context, s *standing.Standing, c *config.Config) {
+func lookAtReboot(ctx context.Context, s *status.Status, c *config.Config) {
 	if !s.AsksForBoot() {
 		return
 	}
@@ -144,13 +144,13 @@ func lookAtReboot(ctx context.Context, s *standing.Standing, c *config.Config) {
 }
 
 // lookAtInhibitors finds out who is in the way of a reboot; without logind, nobody is.
-func lookAtInhibitors(ctx context.Context, s *standing.Standing) {
+func lookAtInhibitors(ctx context.Context, s *status.Status) {
 	if s.RebootPending != nil || s.Running && s.Stage == state.Reboot {
 		s.SetInhibitors(thisHost{log: hclog.NewNullLogger()}.Inhibitors(ctx))
 	}
 }
 
-func lookAtLock(ctx context.Context, s *standing.Standing, c *config.Config) {
+func lookAtLock(ctx context.Context, s *status.Status, c *config.Config) {
 	timeout := min(c.HTTPTimeout, statusTimeout)
 	foreman := client(c, hclog.NewNullLogger(), timeout, 0)
 	s.SetIdentity(foreman.Identity())
@@ -164,7 +164,7 @@ func lookAtLock(ctx context.Context, s *standing.Standing, c *config.Config) {
 
 // holder says who holds a lock, by what Foreman answered.
 func holder(name string, lock dlm.Lock, exists bool) string {
-	s := &standing.Standing{At: time.Now(), Lock: standing.Lock{Name: name}}
+	s := &status.Status{At: time.Now(), Lock: status.Lock{Name: name}}
 	s.See(seen(lock), exists)
 	return s.Holder()
 }

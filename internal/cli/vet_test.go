@@ -37,7 +37,7 @@ func TestVet(t *testing.T) {
 	}
 	var got []string
 	for _, warning := range warnings {
-		warning, _, _ = strings.Cut(strings.ReplaceAll(warning, dir, "DIR"), "; mend it with")
+		warning, _, _ = strings.Cut(strings.ReplaceAll(warning, dir, "DIR"), "; fix it with")
 		got = append(got, warning)
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

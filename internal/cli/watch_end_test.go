@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -19,7 +19,7 @@ import (
 func endedWith(record *state.Record, err error) string {
 	var last string
 	w := &workflow.Workflow{Settings: workflow.Settings{LockName: "web"}, Store: &clusterHost{record: record}, Log: hclog.NewNullLogger()}
-	seen := watch.Watch(w, watch.Options{Show: func(sentence string) { last = sentence }, Next: afterStop})
+	seen := events.Watch(w, events.Options{Show: func(sentence string) { last = sentence }, Next: afterStop})
 	if _, err := w.Store.Load(); err != nil {
 		panic(err)
 	}
@@ -39,7 +39,7 @@ func TestSentenceOfAFailedInvocation(t *testing.T) {
 	}{
 		{nil, nil, "nothing to do: no run in progress" + dark},
 		{nil, errors.Join(workflow.ErrUnsafeHooks, unsafe), "the run stopped TIME: hooks refused refused stage directory /etc/x.d: " +
-			"/etc/x.d/a: is odd" + dark + "; mend what is named above, then `foreman-dlm-updater config check`, then `foreman-dlm-updater run`"},
+			"/etc/x.d/a: is odd" + dark + "; fix what is named above, then `foreman-dlm-updater config check`, then `foreman-dlm-updater run`"},
 		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: workflow.ErrTryLater}, "gave up TIME in stage lock_get: try later" +
 			dark + "; nothing to fix on this host; the next `foreman-dlm-updater run` goes on"},
 		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: errors.Join(workflow.ErrTryLater, workflow.ErrBarred)}, "gave up TIME in stage " +
@@ -51,14 +51,14 @@ func TestSentenceOfAFailedInvocation(t *testing.T) {
 		{&state.Record{Stage: state.Update}, &workflow.StageError{Stage: state.Update, Lock: "web", Err: workflow.ErrTryLater},
 			"stage update was not finished (try later TIME) and nothing runs" + dark + "; go on with `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update}, errors.New("write state: no space left on device"),
-			"the run stopped TIME: write state: no space left on device" + dark + "; mend the cause, then `foreman-dlm-updater run`; where it stands: " +
+			"the run stopped TIME: write state: no space left on device" + dark + "; fix the cause, then `foreman-dlm-updater run`; where it stands: " +
 				"`foreman-dlm-updater status`"},
 		{&state.Record{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}},
 			&workflow.StageError{Stage: state.Update, Err: errors.New("hook 50-apt: exit 100")},
-			"stage update failed 2026-11-22 TIME in 50-apt (exit 100), lock kept; mend it, then `foreman-dlm-updater run`"},
+			"stage update failed 2026-11-22 TIME in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: unsafe.Error()}}, unsafe,
 			"stage update failed 2026-11-22 TIME (refused stage directory /etc/x.d: /etc/x.d/a: is odd), lock kept; " +
-				"mend it, then `foreman-dlm-updater run`"},
+				"fix it, then `foreman-dlm-updater run`"},
 	}
 	for _, test := range tests {
 		got := regexp.MustCompile(` \d\d:\d\d([:) ])`).ReplaceAllString(endedWith(test.record, test.err), " TIME$1")

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/watch"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,7 +35,7 @@ var varies = regexp.MustCompile(`\d\d:\d\d|pid \d+|waiting [1-9]\d* \w+`)
 func TestWatchedRun(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			server := dlmtest.New(dlmtest.Options{})
+			server := sandbox.New(sandbox.Options{})
 			server.SetHolder("web", "web3")
 			client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second,
 				Log: hclog.NewNullLogger(), Transport: server.Transport("web1")})
@@ -48,7 +48,7 @@ func TestWatchedRun(t *testing.T) {
 				w.Hooks = badHost{host}
 			}
 			var got []string
-			seen := watch.Watch(w, watch.Options{Next: afterStop, Show: func(sentence string) {
+			seen := events.Watch(w, events.Options{Next: afterStop, Show: func(sentence string) {
 				got = append(got, varies.ReplaceAllStringFunc(sentence, func(s string) string {
 					switch s[0] {
 					case 'p':
@@ -84,7 +84,7 @@ func TestWatchedRun(t *testing.T) {
 			}
 			if fails {
 				want = append(want, "an invocation is running (pid N) after stage post_update had failed T"+held,
-					"stage post_update failed T in hook (exit 3, having said \"no answer\"), lock kept; mend it, then `foreman-dlm-updater run`")
+					"stage post_update failed T in hook (exit 3, having said \"no answer\"), lock kept; fix it, then `foreman-dlm-updater run`")
 			} else {
 				want = append(want, "stage lock_release is running since T (pid N)"+held,
 					"stage lock_release is running since T (pid N); lock web is free",

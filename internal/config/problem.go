@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// Problem is one thing in the file that a person should mend.
+// Problem is one thing in the file that a person should fix.
 type Problem struct {
 	File    string // absolute path
 	Line    int    // 0 where it is not about one line

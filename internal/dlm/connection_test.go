@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
@@ -30,7 +30,7 @@ func TestMutedHandshake(t *testing.T) {
 		hungUp <- err
 	})
 	ca := newCA(t)
-	c := networked(t, "https://"+address, issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	c := networked(t, "https://"+address, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	c = New(Options{URL: c.base, TLS: c.tls, Timeout: 50 * time.Millisecond, Log: hclog.NewNullLogger()})
 	expect(t, do(t.Context(), c, "PUT"), ErrUnavailable,
 		"no answer within http_timeout (50ms): it ran out while waiting for the server in the TLS handshake")
@@ -90,9 +90,9 @@ func TestClosingConnection(t *testing.T) {
 	} {
 		t.Run(method, func(t *testing.T) {
 			var k keepAlive
-			address := serveRaw(t, k.serve(serverConfig(t, ca, "127.0.0.1", dlmtest.IssueOptions{}),
+			address := serveRaw(t, k.serve(serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{}),
 				func(n int, _ string) bool { return n == 2 }))
-			c := networked(t, "https://"+address, issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+			c := networked(t, "https://"+address, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 			expect(t, do(t.Context(), c, "GET"), nil)
 			expect(t, do(t.Context(), c, method), tt.want, "the connection was lost before the whole answer had come: ")
 			k.mu.Lock()
@@ -108,8 +108,8 @@ func TestClosingConnection(t *testing.T) {
 // in no case does it arrive twice.
 func TestClosedConnection(t *testing.T) {
 	ca := newCA(t)
-	config := serverConfig(t, ca, "127.0.0.1", dlmtest.IssueOptions{})
-	files := issue(t, ca, "node1", dlmtest.IssueOptions{}, ca)
+	config := serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})
+	files := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
 	for range 20 {
 		var k keepAlive
 		answered := make(chan struct{}, 2)
@@ -140,8 +140,8 @@ func TestClosedConnection(t *testing.T) {
 func TestConnectionIsKept(t *testing.T) {
 	ca := newCA(t)
 	var k keepAlive
-	address := serveRaw(t, k.serve(serverConfig(t, ca, "127.0.0.1", dlmtest.IssueOptions{}), func(int, string) bool { return false }))
-	c := networked(t, "https://"+address, issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	address := serveRaw(t, k.serve(serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{}), func(int, string) bool { return false }))
+	c := networked(t, "https://"+address, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	for _, method := range []string{"GET", "PUT", "GET", "DELETE", "GET"} {
 		expect(t, do(t.Context(), c, method), nil)
 	}
@@ -161,11 +161,11 @@ func TestConnectionIsKept(t *testing.T) {
 // files that are broken meanwhile are an error then.
 func TestFilesAreReadAfresh(t *testing.T) {
 	ca := newCA(t)
-	s := dlmtest.New(dlmtest.Options{})
-	files := issue(t, ca, "node1", dlmtest.IssueOptions{}, ca)
+	s := sandbox.New(sandbox.Options{})
+	files := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
 	c := networked(t, listen(t, s, ca), files)
 	renew := func(cn string) {
-		renewed := issue(t, ca, cn, dlmtest.IssueOptions{}, ca)
+		renewed := issue(t, ca, cn, sandbox.IssueOptions{}, ca)
 		for from, to := range map[string]string{renewed.Cert: files.Cert, renewed.Key: files.Key} {
 			if err := os.Rename(from, to); err != nil {
 				t.Fatal(err)
@@ -179,7 +179,7 @@ func TestFilesAreReadAfresh(t *testing.T) {
 	idle()
 	expect(t, c.Acquire(t.Context(), "two"), nil)
 	renew("node3")
-	s.Inject(dlmtest.Fault{Kind: dlmtest.ErrorBefore, Times: 1}) // with "Connection: close"
+	s.Inject(sandbox.Fault{Kind: sandbox.ErrorBefore, Times: 1}) // with "Connection: close"
 	expect(t, c.Acquire(t.Context(), "closed by the server"), ErrUnavailable)
 	expect(t, c.Acquire(t.Context(), "three"), nil)
 	idle()
@@ -226,7 +226,7 @@ func TestCertificateIsSent(t *testing.T) {
 	ca, stranger := newCA(t), newCA(t)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for name, tt := range map[string]struct {
-			server *dlmtest.CA
+			server *sandbox.CA
 			host   string
 			want   []string
 			err    error
@@ -236,11 +236,11 @@ func TestCertificateIsSent(t *testing.T) {
 			"not to another's name": {ca, "foreman.example.com", nil, ErrUntrusted},
 		} {
 			t.Run(fmt.Sprintf("%s %s", name, tls.VersionName(version)), func(t *testing.T) {
-				config := serverConfig(t, tt.server, tt.host, dlmtest.IssueOptions{})
+				config := serverConfig(t, tt.server, tt.host, sandbox.IssueOptions{})
 				config.MaxVersion = version
 				config.ClientAuth = tls.RequestClientCert // without a check: what counts is what is sent
 				config.ClientCAs = newCA(t).Pool()
-				cns, err := shownTo(t, config, issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+				cns, err := shownTo(t, config, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 				if diff := cmp.Diff(tt.want, cns); diff != "" || kind(t, err) != tt.err {
 					t.Errorf("%v; certificates (-want +got):\n%s", err, diff)
 				}
@@ -254,10 +254,10 @@ func TestCertificateIsSent(t *testing.T) {
 func TestAlertOutlivesItsConnection(t *testing.T) {
 	ca := newCA(t)
 	address := serveRaw(t, func(raw net.Conn) {
-		tls.Server(raw, serverConfig(t, ca, "127.0.0.1", dlmtest.IssueOptions{})).Handshake()
+		tls.Server(raw, serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})).Handshake()
 		io.Copy(io.Discard, raw)
 	})
-	files := issue(t, newCA(t), "node1", dlmtest.IssueOptions{}, ca)
+	files := issue(t, newCA(t), "node1", sandbox.IssueOptions{}, ca)
 	conn, err := files.dial(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -275,8 +275,8 @@ func TestAlertOutlivesItsConnection(t *testing.T) {
 // TestManyCallers: a client is safe for concurrent use.
 func TestManyCallers(t *testing.T) {
 	ca := newCA(t)
-	s := dlmtest.New(dlmtest.Options{})
-	c := networked(t, listen(t, s, ca), issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	s := sandbox.New(sandbox.Options{})
+	c := networked(t, listen(t, s, ca), issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	s.SetHolder("web", "node1")
 	var callers sync.WaitGroup
 	for _, method := range []string{"GET", "PUT", "DELETE", "GET", "PUT", "DELETE"} {

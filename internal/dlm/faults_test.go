@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -31,31 +31,31 @@ func TestFaults(t *testing.T) {
 	}
 	fine := map[string]verdict{"GET": {}, "PUT": {}, "DELETE": {}}
 	tests := []struct {
-		fault dlmtest.Fault
+		fault sandbox.Fault
 		want  map[string]verdict
 	}{
-		{dlmtest.Fault{Kind: dlmtest.Delay, Delay: time.Second}, fine},
-		{dlmtest.Fault{Kind: dlmtest.DelayAnswer, Delay: time.Second}, fine},
-		{dlmtest.Fault{Kind: dlmtest.Delay, Delay: time.Minute}, all(ErrUnavailable, late)},
-		{dlmtest.Fault{Kind: dlmtest.DropBefore}, all(ErrUnavailable, lost)},
-		{dlmtest.Fault{Kind: dlmtest.DropAfter}, all(ErrUnavailable, lost)},
-		{dlmtest.Fault{Kind: dlmtest.HangBefore}, all(ErrUnavailable, late)},
-		{dlmtest.Fault{Kind: dlmtest.HangAfter}, all(ErrUnavailable, late)},
-		{dlmtest.Fault{Kind: dlmtest.ErrorBefore}, all(ErrUnavailable, trouble)},
-		{dlmtest.Fault{Kind: dlmtest.ErrorAfter}, all(ErrUnavailable, trouble)},
-		{dlmtest.Fault{Kind: dlmtest.ErrorBefore, Status: 500, Message: "connection to server failed:\n\tNo such file\n"},
+		{sandbox.Fault{Kind: sandbox.Delay, Delay: time.Second}, fine},
+		{sandbox.Fault{Kind: sandbox.DelayAnswer, Delay: time.Second}, fine},
+		{sandbox.Fault{Kind: sandbox.Delay, Delay: time.Minute}, all(ErrUnavailable, late)},
+		{sandbox.Fault{Kind: sandbox.DropBefore}, all(ErrUnavailable, lost)},
+		{sandbox.Fault{Kind: sandbox.DropAfter}, all(ErrUnavailable, lost)},
+		{sandbox.Fault{Kind: sandbox.HangBefore}, all(ErrUnavailable, late)},
+		{sandbox.Fault{Kind: sandbox.HangAfter}, all(ErrUnavailable, late)},
+		{sandbox.Fault{Kind: sandbox.ErrorBefore}, all(ErrUnavailable, trouble)},
+		{sandbox.Fault{Kind: sandbox.ErrorAfter}, all(ErrUnavailable, trouble)},
+		{sandbox.Fault{Kind: sandbox.ErrorBefore, Status: 500, Message: "connection to server failed:\n\tNo such file\n"},
 			all(ErrUnavailable, `Foreman answers 500 Internal Server Error, saying "connection to server failed:\n\tNo such file"`)},
-		{dlmtest.Fault{Kind: dlmtest.HTML}, all(ErrNotForeman, page)},
-		{dlmtest.Fault{Kind: dlmtest.Redirect, Location: "https://login.example.com/"}, all(ErrWrongURL, points)},
-		{dlmtest.Fault{Kind: dlmtest.WrongName}, all(ErrNotForeman, `the answer is about another lock, "web-other"`)},
-		{dlmtest.Fault{Kind: dlmtest.NoHolder}, map[string]verdict{
+		{sandbox.Fault{Kind: sandbox.HTML}, all(ErrNotForeman, page)},
+		{sandbox.Fault{Kind: sandbox.Redirect, Location: "https://login.example.com/"}, all(ErrWrongURL, points)},
+		{sandbox.Fault{Kind: sandbox.WrongName}, all(ErrNotForeman, `the answer is about another lock, "web-other"`)},
+		{sandbox.Fault{Kind: sandbox.NoHolder}, map[string]verdict{
 			"GET": {}, "DELETE": {},
 			"PUT": {ErrDuplicate, acquire + "Foreman said yes, but names no holder: it has two locks of this name"},
 		}},
-		{dlmtest.Fault{Kind: dlmtest.EmptyBody}, all(ErrNotForeman, "the answer is empty")},
-		{dlmtest.Fault{Kind: dlmtest.JSONArray}, all(ErrNotForeman, array)},
-		{dlmtest.Fault{Kind: dlmtest.Huge}, all(ErrNotForeman, huge)},
-		{dlmtest.Fault{Kind: dlmtest.Unavailable}, all(ErrUnavailable, down)},
+		{sandbox.Fault{Kind: sandbox.EmptyBody}, all(ErrNotForeman, "the answer is empty")},
+		{sandbox.Fault{Kind: sandbox.JSONArray}, all(ErrNotForeman, array)},
+		{sandbox.Fault{Kind: sandbox.Huge}, all(ErrNotForeman, huge)},
+		{sandbox.Fault{Kind: sandbox.Unavailable}, all(ErrUnavailable, down)},
 	}
 	tried := map[string]bool{}
 	for _, tt := range tests {
@@ -63,13 +63,13 @@ func TestFaults(t *testing.T) {
 		for method, want := range tt.want {
 			t.Run(tt.fault.Kind.String()+" "+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := dlmtest.New(dlmtest.Options{})
+					s := sandbox.New(sandbox.Options{})
 					s.SetHolder("web", "a")
 					s.Inject(tt.fault)
 					c := clientOf(s.Transport("a"))
 					c.retries = 0
 					got := heard(t, do(t.Context(), c, method))
-					if tt.fault.Kind == dlmtest.JSONArray { // the rest differs from operation to operation
+					if tt.fault.Kind == sandbox.JSONArray { // the rest differs from operation to operation
 						got.text = got.text[:min(len(got.text), len(want.text))]
 					}
 					if diff := cmp.Diff(want.text, got.text); diff != "" || got.kind != want.kind {
@@ -80,7 +80,7 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
-	for _, name := range dlmtest.FaultKinds() {
+	for _, name := range sandbox.FaultKinds() {
 		if !tried[name] {
 			t.Errorf("fault %s is not tried", name)
 		}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // FuzzAnswer gives the client any answer at all.
@@ -73,7 +73,7 @@ func letters(r rune) rune {
 // FuzzCredentials gives the client any files for its certificate, its key and its CA.
 func FuzzCredentials(f *testing.F) {
 	ca := newCA(f)
-	good := issue(f, ca, "web1", dlmtest.IssueOptions{}, ca)
+	good := issue(f, ca, "web1", sandbox.IssueOptions{}, ca)
 	var text [3][]byte
 	for i, path := range []string{good.Cert, good.Key, good.CA} {
 		var err error

@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"testing"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -43,7 +43,7 @@ const (
 
 // scene is a server and a client that are about to meet.
 type scene struct {
-	ca, stranger *dlmtest.CA // Foreman's, and one that nobody there knows
+	ca, stranger *sandbox.CA // Foreman's, and one that nobody there knows
 	url          string
 	files        TLS
 	version      uint16 // of TLS, at most; 0: the latest
@@ -51,13 +51,13 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	s := &scene{ca: newCA(t), stranger: newCA(t)}
-	s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{}, s.ca)
+	s.files = issue(t, s.ca, "node1", sandbox.IssueOptions{}, s.ca)
 	return s
 }
 
 // serve starts the server with a certificate from issuer.
-func (s *scene) serve(t *testing.T, issuer *dlmtest.CA, name string, o dlmtest.IssueOptions) {
-	server := httptest.NewUnstartedServer(dlmtest.New(dlmtest.Options{Hosts: []string{"node1"}}))
+func (s *scene) serve(t *testing.T, issuer *sandbox.CA, name string, o sandbox.IssueOptions) {
+	server := httptest.NewUnstartedServer(sandbox.New(sandbox.Options{Hosts: []string{"node1"}}))
 	server.TLS = serverConfig(t, issuer, name, o)
 	server.TLS.ClientCAs = s.ca.Pool()
 	server.TLS.MinVersion, server.TLS.MaxVersion = tls.VersionTLS10, s.version
@@ -67,7 +67,7 @@ func (s *scene) serve(t *testing.T, issuer *dlmtest.CA, name string, o dlmtest.I
 	s.url = server.URL
 }
 
-func (s *scene) foreman(t *testing.T) { s.serve(t, s.ca, "127.0.0.1", dlmtest.IssueOptions{}) }
+func (s *scene) foreman(t *testing.T) { s.serve(t, s.ca, "127.0.0.1", sandbox.IssueOptions{}) }
 
 // raw starts a server that does with each connection what serve does.
 func (s *scene) raw(t *testing.T, serve func(net.Conn)) { s.url = "https://" + serveRaw(t, serve) }
@@ -93,18 +93,18 @@ func TestHandshake(t *testing.T) {
 		{"nothing is wrong", func(t *testing.T, s *scene) { s.foreman(t) }, ErrNoLock, `show lock "web": Foreman has no lock of this name`},
 
 		// The server's certificate.
-		{"the server's CA is another", func(t *testing.T, s *scene) { s.serve(t, s.stranger, "127.0.0.1", dlmtest.IssueOptions{}) },
+		{"the server's CA is another", func(t *testing.T, s *scene) { s.serve(t, s.stranger, "127.0.0.1", sandbox.IssueOptions{}) },
 			ErrUntrusted, theServer + `) is signed by a CA that is not in the file of the key ca, DIR/ca.pem`},
 		{"the server's CA is not in the system's store", func(t *testing.T, s *scene) { s.foreman(t); s.files.CA = "" },
 			ErrUntrusted, theServer + `) is signed by a CA that is not in the system's trust store (the key ca is not set)`},
-		{"the server's name is another", func(t *testing.T, s *scene) { s.serve(t, s.ca, "foreman.example.com", dlmtest.IssueOptions{}) },
+		{"the server's name is another", func(t *testing.T, s *scene) { s.serve(t, s.ca, "foreman.example.com", sandbox.IssueOptions{}) },
 			ErrUntrusted, theServer + `) is for another name: it is for "foreman.example.com", foreman_url says "127.0.0.1"`},
 		{"the server's certificate has many names", func(t *testing.T, s *scene) {
-			s.serve(t, s.ca, "f.example.com", dlmtest.IssueOptions{IPs: []net.IP{{10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 3}, {10, 0, 0, 4}, {10, 0, 0, 5}}})
+			s.serve(t, s.ca, "f.example.com", sandbox.IssueOptions{IPs: []net.IP{{10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 3}, {10, 0, 0, 4}, {10, 0, 0, 5}}})
 		}, ErrUntrusted, theServer + `) is for another name: it is for "f.example.com", 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4 and 1 more, foreman_url says "127.0.0.1"`},
-		{"the server's certificate has expired", func(t *testing.T, s *scene) { s.serve(t, s.ca, "127.0.0.1", dlmtest.IssueOptions{Expired: true}) },
+		{"the server's certificate has expired", func(t *testing.T, s *scene) { s.serve(t, s.ca, "127.0.0.1", sandbox.IssueOptions{Expired: true}) },
 			ErrUntrusted, theServer + `: expired) is not valid now, which is DATE by this host's clock`},
-		{"the server's certificate is of tomorrow", func(t *testing.T, s *scene) { s.serve(t, s.ca, "127.0.0.1", dlmtest.IssueOptions{NotYet: true}) },
+		{"the server's certificate is of tomorrow", func(t *testing.T, s *scene) { s.serve(t, s.ca, "127.0.0.1", sandbox.IssueOptions{NotYet: true}) },
 			ErrUntrusted, theServer + `: not valid yet) is not valid now, which is DATE by this host's clock`},
 		{"the server's CA has expired", func(t *testing.T, s *scene) {
 			server := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -137,33 +137,33 @@ func TestHandshake(t *testing.T) {
 		// The client's certificate.
 		{"our CA is another", func(t *testing.T, s *scene) {
 			s.foreman(t)
-			s.files = issue(t, s.stranger, "node1", dlmtest.IssueOptions{}, s.ca)
+			s.files = issue(t, s.stranger, "node1", sandbox.IssueOptions{}, s.ca)
 		},
 			ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: unknown certificate authority)` + presented},
 		{"our CA is another, TLS 1.2", func(t *testing.T, s *scene) {
 			s.version = tls.VersionTLS12
 			s.foreman(t)
-			s.files = issue(t, s.stranger, "node1", dlmtest.IssueOptions{}, s.ca)
+			s.files = issue(t, s.stranger, "node1", sandbox.IssueOptions{}, s.ca)
 		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: unknown certificate authority)` + presented},
 		{"our certificate has expired", func(t *testing.T, s *scene) {
 			s.foreman(t)
-			s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{Expired: true}, s.ca)
+			s.files = issue(t, s.ca, "node1", sandbox.IssueOptions{Expired: true}, s.ca)
 		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: expired certificate)` +
 			strings.Replace(presented, "to DATE", "to DATE: expired", 1)},
 		{"our certificate has expired, TLS 1.2", func(t *testing.T, s *scene) {
 			s.version = tls.VersionTLS12
 			s.foreman(t)
-			s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{Expired: true}, s.ca)
+			s.files = issue(t, s.ca, "node1", sandbox.IssueOptions{Expired: true}, s.ca)
 		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: expired certificate)` +
 			strings.Replace(presented, "to DATE", "to DATE: expired", 1)},
 		{"our certificate is of tomorrow", func(t *testing.T, s *scene) {
 			s.foreman(t)
-			s.files = issue(t, s.ca, "node1", dlmtest.IssueOptions{NotYet: true}, s.ca)
+			s.files = issue(t, s.ca, "node1", sandbox.IssueOptions{NotYet: true}, s.ca)
 		}, ErrRefused, `show lock "web": Foreman's web server refuses this host's certificate (TLS alert: expired certificate)` +
 			strings.Replace(presented, "to DATE", "to DATE: not valid yet", 1)},
 		{"our CN is unknown", func(t *testing.T, s *scene) {
 			s.foreman(t)
-			s.files = issue(t, s.ca, "NODE1", dlmtest.IssueOptions{}, s.ca)
+			s.files = issue(t, s.ca, "NODE1", sandbox.IssueOptions{}, s.ca)
 		}, ErrRefused, `show lock "web": Foreman refuses this host with 401 Unauthorized, saying "Unable to authenticate user"` +
 			strings.ReplaceAll(presented, "node1", "NODE1") +
 			`. Foreman knows a host by the CN of its certificate, in the same case, and has to trust the CA that issued it`},
@@ -221,7 +221,7 @@ func TestHandshakeFiles(t *testing.T) {
 	const begins = `acquire lock "web": unusable key or certificate file: `
 	s := newScene(t)
 	address, connections := counting(t)
-	another := issue(t, s.ca, "node2", dlmtest.IssueOptions{}, s.ca)
+	another := issue(t, s.ca, "node2", sandbox.IssueOptions{}, s.ca)
 	good, text := s.files, write(t, "text.pem", "no certificate\n")
 	encrypted := write(t, "encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
 	fifo := filepath.Join(t.TempDir(), "fifo")

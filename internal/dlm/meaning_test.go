@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -14,7 +14,7 @@ import (
 const here, other = "node1.example.com", "node2.example.com"
 
 // given is what was done to a server beforehand.
-type given []func(*dlmtest.Server)
+type given []func(*sandbox.Server)
 
 // TestMeaning goes through the table of what an answer proves, row by row, with the server's own answers. A step is
 // an operation, what it must come to, and what its message must say.
@@ -24,10 +24,10 @@ func TestMeaning(t *testing.T) {
 		want   error
 		says   string
 	}
-	spoil := func(f dlmtest.Fault) func(*dlmtest.Server) {
-		return func(s *dlmtest.Server) { f.Times = 1; s.Inject(f) }
+	spoil := func(f sandbox.Fault) func(*sandbox.Server) {
+		return func(s *sandbox.Server) { f.Times = 1; s.Inject(f) }
 	}
-	held := func(by string) func(*dlmtest.Server) { return func(s *dlmtest.Server) { s.SetHolder("web", by) } }
+	held := func(by string) func(*sandbox.Server) { return func(s *sandbox.Server) { s.SetHolder("web", by) } }
 	free := held("")
 	mine := shown{Name: "web", Holder: here, Enabled: true, Self: true}
 	theirs := shown{Name: "web", Holder: other, Enabled: true}
@@ -41,51 +41,51 @@ func TestMeaning(t *testing.T) {
 		{"PUT 200 with a holder: a claim, and GET with self true: ours", given{free}, step{"PUT", nil, ""}, mine},
 		{"PUT 200 by the holder: the same again", given{held(here)}, step{"PUT", nil, ""}, mine},
 		{"PUT 200 of a lock that isn't there: made", nil, step{"PUT", nil, ""}, mine},
-		{"PUT 200 without a holder: two rows of that name", given{func(s *dlmtest.Server) { s.Duplicate("web") }},
+		{"PUT 200 without a holder: two rows of that name", given{func(s *sandbox.Server) { s.Duplicate("web") }},
 			step{"PUT", ErrDuplicate, "two locks of this name"}, nobodys},
 		{"PUT 412, held: GET tells by whom", given{held(other)}, step{"PUT", ErrNotNow, "not now (412)"}, theirs},
-		{"PUT 412, disabled: GET tells", given{free, func(s *dlmtest.Server) { s.SetEnabled("web", false) }},
+		{"PUT 412, disabled: GET tells", given{free, func(s *sandbox.Server) { s.SetEnabled("web", false) }},
 			step{"PUT", ErrNotNow, ""}, shown{Name: "web"}},
-		{"PUT 412, barred: GET tells free and enabled", given{free, func(s *dlmtest.Server) { s.Bar(here, true) }},
+		{"PUT 412, barred: GET tells free and enabled", given{free, func(s *sandbox.Server) { s.Bar(here, true) }},
 			step{"PUT", ErrNotNow, ""}, nobodys},
-		{"PUT 500 after the change: GET decides", given{free, spoil(dlmtest.Fault{Kind: dlmtest.ErrorAfter})},
+		{"PUT 500 after the change: GET decides", given{free, spoil(sandbox.Fault{Kind: sandbox.ErrorAfter})},
 			step{"PUT", ErrUnavailable, "500 Internal Server Error"}, mine},
-		{"PUT 500 before the change: GET decides", given{free, spoil(dlmtest.Fault{Kind: dlmtest.ErrorBefore})},
+		{"PUT 500 before the change: GET decides", given{free, spoil(sandbox.Fault{Kind: sandbox.ErrorBefore})},
 			step{"PUT", ErrUnavailable, ""}, nobodys},
-		{"PUT timed out after the change: GET decides", given{free, spoil(dlmtest.Fault{Kind: dlmtest.HangAfter})},
+		{"PUT timed out after the change: GET decides", given{free, spoil(sandbox.Fault{Kind: sandbox.HangAfter})},
 			step{"PUT", ErrUnavailable, "http_timeout"}, mine},
-		{"PUT cut off after the change: GET decides", given{free, spoil(dlmtest.Fault{Kind: dlmtest.DropAfter})},
+		{"PUT cut off after the change: GET decides", given{free, spoil(sandbox.Fault{Kind: sandbox.DropAfter})},
 			step{"PUT", ErrUnavailable, "connection was lost"}, mine},
-		{"DELETE 500 after the change: GET decides", given{held(here), spoil(dlmtest.Fault{Kind: dlmtest.ErrorAfter})},
+		{"DELETE 500 after the change: GET decides", given{held(here), spoil(sandbox.Fault{Kind: sandbox.ErrorAfter})},
 			step{"DELETE", ErrUnavailable, ""}, nobodys},
-		{"DELETE timed out before the change: GET decides", given{held(here), spoil(dlmtest.Fault{Kind: dlmtest.HangBefore})},
+		{"DELETE timed out before the change: GET decides", given{held(here), spoil(sandbox.Fault{Kind: sandbox.HangBefore})},
 			step{"DELETE", ErrUnavailable, ""}, mine},
 		{"DELETE 200: not ours any more", given{held(here)}, step{"DELETE", nil, ""}, nobodys},
 		{"DELETE 200 of what never was ours", given{free}, step{"DELETE", nil, ""}, nobodys},
 		{"DELETE 200 of what wasn't there", nil, step{"DELETE", nil, ""}, nobodys},
-		{"DELETE 200 with a holder: two rows of that name, and nothing is released", given{held(here), func(s *dlmtest.Server) { s.Duplicate("web") }},
+		{"DELETE 200 with a holder: two rows of that name, and nothing is released", given{held(here), func(s *sandbox.Server) { s.Duplicate("web") }},
 			step{"DELETE", ErrDuplicate, "two locks of this name"}, mine},
 		{"DELETE 412, someone else's: GET tells", given{held(other)}, step{"DELETE", ErrNotNow, ""}, theirs},
-		{"DELETE 412, ours but disabled: GET tells", given{held(here), func(s *dlmtest.Server) { s.SetEnabled("web", false) }},
+		{"DELETE 412, ours but disabled: GET tells", given{held(here), func(s *sandbox.Server) { s.SetEnabled("web", false) }},
 			step{"DELETE", ErrNotNow, ""}, shown{Name: "web", Holder: here, Self: true}},
-		{"GET of a disabled lock that someone else holds", given{held(other), func(s *dlmtest.Server) { s.SetEnabled("web", false) }},
+		{"GET of a disabled lock that someone else holds", given{held(other), func(s *sandbox.Server) { s.SetEnabled("web", false) }},
 			step{"GET", nil, ""}, shown{Name: "web", Holder: other}},
-		{"GET by a holder that Foreman calls otherwise", given{held(here), func(s *dlmtest.Server) { s.NameHost(here, "new.example.com") }},
+		{"GET by a holder that Foreman calls otherwise", given{held(here), func(s *sandbox.Server) { s.NameHost(here, "new.example.com") }},
 			step{"GET", nil, ""}, shown{Name: "web", Holder: "new.example.com", Enabled: true, Self: true}},
-		{"401 to GET", given{func(s *dlmtest.Server) { s.RemoveHost(here) }}, step{"GET", ErrRefused, "401 Unauthorized"}, shown{}},
-		{"401 to PUT", given{func(s *dlmtest.Server) { s.RemoveHost(here) }}, step{"PUT", ErrRefused, "401 Unauthorized"}, shown{}},
-		{"401 to DELETE", given{func(s *dlmtest.Server) { s.RemoveHost(here) }}, step{"DELETE", ErrRefused, "401"}, shown{}},
+		{"401 to GET", given{func(s *sandbox.Server) { s.RemoveHost(here) }}, step{"GET", ErrRefused, "401 Unauthorized"}, shown{}},
+		{"401 to PUT", given{func(s *sandbox.Server) { s.RemoveHost(here) }}, step{"PUT", ErrRefused, "401 Unauthorized"}, shown{}},
+		{"401 to DELETE", given{func(s *sandbox.Server) { s.RemoveHost(here) }}, step{"DELETE", ErrRefused, "401"}, shown{}},
 		{"404 no such lock", nil, step{"GET", ErrNoLock, "no lock of this name"}, shown{}},
-		{"200 with HTML", given{free, spoil(dlmtest.Fault{Kind: dlmtest.HTML})}, step{"PUT", ErrNotForeman, "not a lock"}, nobodys},
-		{"200 about another lock", given{free, spoil(dlmtest.Fault{Kind: dlmtest.WrongName})},
+		{"200 with HTML", given{free, spoil(sandbox.Fault{Kind: sandbox.HTML})}, step{"PUT", ErrNotForeman, "not a lock"}, nobodys},
+		{"200 about another lock", given{free, spoil(sandbox.Fault{Kind: sandbox.WrongName})},
 			step{"PUT", ErrNotForeman, `another lock, "web-other"`}, mine},
-		{"200 with an array", given{free, spoil(dlmtest.Fault{Kind: dlmtest.JSONArray})}, step{"PUT", ErrNotForeman, "not a lock"}, mine},
-		{"200 with nothing", given{free, spoil(dlmtest.Fault{Kind: dlmtest.EmptyBody})}, step{"PUT", ErrNotForeman, "is empty"}, mine},
+		{"200 with an array", given{free, spoil(sandbox.Fault{Kind: sandbox.JSONArray})}, step{"PUT", ErrNotForeman, "not a lock"}, mine},
+		{"200 with nothing", given{free, spoil(sandbox.Fault{Kind: sandbox.EmptyBody})}, step{"PUT", ErrNotForeman, "is empty"}, mine},
 	}
 	for _, tt := range tests {
 		t.Run(tt.row, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := dlmtest.New(dlmtest.Options{Hosts: []string{here, other}})
+				s := sandbox.New(sandbox.Options{Hosts: []string{here, other}})
 				for _, do := range tt.before {
 					do(s)
 				}
@@ -106,7 +106,7 @@ func TestMeaning(t *testing.T) {
 // TestRaceLost: both claims are granted, and GET shows to whom the lock went.
 func TestRaceLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := dlmtest.New(dlmtest.Options{RaceWindow: time.Second})
+		s := sandbox.New(sandbox.Options{RaceWindow: time.Second})
 		s.SetHolder("web", "")
 		first, second := clientOf(s.Transport(here)), clientOf(s.Transport(other))
 		claimed := make(chan error)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // TestNames: a lock's name reaches the server as it is, over a real connection, and is found in its answers.
@@ -22,8 +22,8 @@ func TestNames(t *testing.T) {
 		}
 	}
 	ca := newCA(t)
-	s := dlmtest.New(dlmtest.Options{})
-	c := networked(t, listen(t, s, ca), issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	s := sandbox.New(sandbox.Options{})
+	c := networked(t, listen(t, s, ca), issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	for _, name := range names {
 		if err := c.Acquire(t.Context(), name); err != nil {
 			t.Errorf("%.40q: %v", name, err)

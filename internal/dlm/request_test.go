@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
@@ -47,7 +47,7 @@ func TestRequests(t *testing.T) {
 	server := httptest.NewUnstartedServer(recorder(&got))
 	server.EnableHTTP2 = true
 	url := startTLS(t, server, ca)
-	c := networked(t, url+"/foreman/", issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	c := networked(t, url+"/foreman/", issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	for _, method := range []string{"GET", "GET", "PUT", "DELETE"} {
 		if _, err := operations[method](c, t.Context(), "a b?host_id=2"); err != nil {
 			t.Fatal(err)
@@ -67,9 +67,9 @@ func TestRequests(t *testing.T) {
 }
 
 // startTLS gives the server a certificate from ca, and asks for the client's.
-func startTLS(t *testing.T, server *httptest.Server, ca *dlmtest.CA) string {
+func startTLS(t *testing.T, server *httptest.Server, ca *sandbox.CA) string {
 	t.Helper()
-	server.TLS = serverConfig(t, ca, "127.0.0.1", dlmtest.IssueOptions{})
+	server.TLS = serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})
 	server.Config.ErrorLog = quiet
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -109,9 +109,9 @@ func TestNoRedirects(t *testing.T) {
 func TestRedirectShowsNoCertificate(t *testing.T) {
 	ca := newCA(t)
 	elsewhere, connections := counting(t)
-	s := dlmtest.New(dlmtest.Options{})
-	s.Inject(dlmtest.Fault{Kind: dlmtest.Redirect, Location: "https://" + elsewhere + "/"})
-	c := networked(t, listen(t, s, ca), issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	s := sandbox.New(sandbox.Options{})
+	s.Inject(sandbox.Fault{Kind: sandbox.Redirect, Location: "https://" + elsewhere + "/"})
+	c := networked(t, listen(t, s, ca), issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		expect(t, do(t.Context(), c, method), ErrWrongURL, elsewhere)
 	}
@@ -136,7 +136,7 @@ func TestNoProxy(t *testing.T) {
 	}
 	t.Setenv("NO_PROXY", "")
 	ca := newCA(t)
-	c := networked(t, "https://"+nowhere, issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	c := networked(t, "https://"+nowhere, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	expect(t, do(t.Context(), c, "GET"), ErrUnavailable, "no connection to Foreman", "lookup", nowhere)
 	if n := connections.Load(); n != 0 || c.http.(*http.Transport).Proxy != nil {
 		t.Errorf("%d connections to the proxy", n)
@@ -186,7 +186,7 @@ func TestHeaderLimit(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X", strings.Repeat("x", 2<<20))
 	}))
-	c := networked(t, startTLS(t, server, ca), issue(t, ca, "node1", dlmtest.IssueOptions{}, ca))
+	c := networked(t, startTLS(t, server, ca), issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
 	expect(t, do(t.Context(), c, "PUT"), ErrUnavailable, "server response headers exceeded 1048576 bytes")
 }
 

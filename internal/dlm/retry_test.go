@@ -11,28 +11,28 @@ import (
 	"testing/synctest"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // trouble is every fault that may have gone by at the next try.
-var trouble = map[string]dlmtest.Fault{
-	"cut off before":  {Kind: dlmtest.DropBefore},
-	"cut off after":   {Kind: dlmtest.DropAfter},
-	"silent before":   {Kind: dlmtest.HangBefore},
-	"silent after":    {Kind: dlmtest.HangAfter},
-	"too slow":        {Kind: dlmtest.Delay, Delay: patience + time.Second},
-	"500":             {Kind: dlmtest.ErrorBefore},
-	"500 after":       {Kind: dlmtest.ErrorAfter},
-	"502":             {Kind: dlmtest.ErrorBefore, Status: 502},
-	"504":             {Kind: dlmtest.ErrorBefore, Status: 504},
-	"429":             {Kind: dlmtest.ErrorBefore, Status: 429},
-	"Foreman is down": {Kind: dlmtest.Unavailable},
+var trouble = map[string]sandbox.Fault{
+	"cut off before":  {Kind: sandbox.DropBefore},
+	"cut off after":   {Kind: sandbox.DropAfter},
+	"silent before":   {Kind: sandbox.HangBefore},
+	"silent after":    {Kind: sandbox.HangAfter},
+	"too slow":        {Kind: sandbox.Delay, Delay: patience + time.Second},
+	"500":             {Kind: sandbox.ErrorBefore},
+	"500 after":       {Kind: sandbox.ErrorAfter},
+	"502":             {Kind: sandbox.ErrorBefore, Status: 502},
+	"504":             {Kind: sandbox.ErrorBefore, Status: 504},
+	"429":             {Kind: sandbox.ErrorBefore, Status: 429},
+	"Foreman is down": {Kind: sandbox.Unavailable},
 }
 
 // gaps are the times between the end of a try and the beginning of the next.
-func gaps(s *dlmtest.Server, try time.Duration) []time.Duration {
+func gaps(s *sandbox.Server, try time.Duration) []time.Duration {
 	var all []time.Duration
 	requests := s.Requests()
 	for i := 1; i < len(requests); i++ {
@@ -42,8 +42,8 @@ func gaps(s *dlmtest.Server, try time.Duration) []time.Duration {
 }
 
 // lasting is how long a try takes that meets the fault.
-func lasting(f dlmtest.Fault) time.Duration {
-	if f.Kind == dlmtest.HangBefore || f.Kind == dlmtest.HangAfter || f.Delay > patience {
+func lasting(f sandbox.Fault) time.Duration {
+	if f.Kind == sandbox.HangBefore || f.Kind == sandbox.HangAfter || f.Delay > patience {
 		return patience
 	}
 	return 0
@@ -55,7 +55,7 @@ func TestShowRetries(t *testing.T) {
 		for times, want := range map[int]error{1: nil, retries: nil, retries + 1: ErrUnavailable} {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := dlmtest.New(dlmtest.Options{})
+					s := sandbox.New(sandbox.Options{})
 					s.SetHolder("web", "a")
 					fault.Times = times
 					s.Inject(fault)
@@ -84,7 +84,7 @@ func TestChangesAreNotRepeated(t *testing.T) {
 		for _, method := range []string{"PUT", "DELETE"} {
 			t.Run(name+" "+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := dlmtest.New(dlmtest.Options{})
+					s := sandbox.New(sandbox.Options{})
 					s.SetHolder("web", "a")
 					s.Inject(fault)
 					expect(t, do(t.Context(), retrying(s.Transport("a")), method), ErrUnavailable)
@@ -135,7 +135,7 @@ func TestWhatIsAskedAgain(t *testing.T) {
 // TestUntrustedIsAskedAgain: a certificate that is not valid yet becomes so once this host's clock is set.
 func TestUntrustedIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := dlmtest.New(dlmtest.Options{})
+		s := sandbox.New(sandbox.Options{})
 		s.SetHolder("web", "")
 		foreman, tries := s.Transport("a"), 0
 		c := retrying(roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -152,17 +152,17 @@ func TestUntrustedIsAskedAgain(t *testing.T) {
 // TestRenewal: a key and a certificate that are written one after the other.
 func TestRenewal(t *testing.T) {
 	ca := newCA(t)
-	files := issue(t, ca, "node1", dlmtest.IssueOptions{}, ca)
+	files := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
 	old, err := os.ReadFile(files.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	renewed := issue(t, newCA(t), "node1", dlmtest.IssueOptions{}, ca)
+	renewed := issue(t, newCA(t), "node1", sandbox.IssueOptions{}, ca)
 	key, err := os.ReadFile(renewed.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := dlmtest.New(dlmtest.Options{Hosts: []string{"node1"}})
+	server := sandbox.New(sandbox.Options{Hosts: []string{"node1"}})
 	server.SetHolder("web", "")
 	c := networked(t, listen(t, server, ca), files)
 	c.retries = 1
@@ -217,12 +217,12 @@ func TestRetryAfter(t *testing.T) {
 		{"words", is("later"), 0},
 	}
 	for _, tt := range tests {
-		for _, kind := range []dlmtest.FaultKind{dlmtest.ErrorBefore, dlmtest.Unavailable} {
+		for _, kind := range []sandbox.FaultKind{sandbox.ErrorBefore, sandbox.Unavailable} {
 			t.Run(tt.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := dlmtest.New(dlmtest.Options{})
+					s := sandbox.New(sandbox.Options{})
 					s.SetHolder("web", "")
-					s.Inject(dlmtest.Fault{Kind: kind, Status: 429, RetryAfter: tt.header(), Times: 1})
+					s.Inject(sandbox.Fault{Kind: kind, Status: 429, RetryAfter: tt.header(), Times: 1})
 					_, err := retrying(s.Transport("a")).Show(t.Context(), "web")
 					expect(t, err, nil)
 					wait := gaps(s, 0)[0]
@@ -268,11 +268,11 @@ func TestBackoff(t *testing.T) {
 // TestCancelled: a request that its caller gives up ends at once, proves nothing, and is not tried again.
 func TestCancelled(t *testing.T) {
 	const at = 5 * time.Second
-	silent, failing := dlmtest.Fault{Kind: dlmtest.HangAfter}, dlmtest.Fault{Kind: dlmtest.Unavailable, RetryAfter: "60"}
+	silent, failing := sandbox.Fault{Kind: sandbox.HangAfter}, sandbox.Fault{Kind: sandbox.Unavailable, RetryAfter: "60"}
 	tests := []struct {
 		name   string
 		method string
-		fault  dlmtest.Fault
+		fault  sandbox.Fault
 		says   string
 	}{
 		{"GET under way", "GET", silent, `show lock "web": given up while waiting for the answer: `},
@@ -284,7 +284,7 @@ func TestCancelled(t *testing.T) {
 		for _, why := range []error{context.Canceled, context.DeadlineExceeded} {
 			t.Run(tt.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := dlmtest.New(dlmtest.Options{})
+					s := sandbox.New(sandbox.Options{})
 					s.SetHolder("web", "a")
 					s.Inject(tt.fault)
 					began := time.Now()
@@ -308,7 +308,7 @@ func TestCancelled(t *testing.T) {
 
 // TestCancelledBefore: nothing is sent for a caller who has gone.
 func TestCancelledBefore(t *testing.T) {
-	s := dlmtest.New(dlmtest.Options{})
+	s := sandbox.New(sandbox.Options{})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(context.Canceled)
 	for _, method := range []string{"GET", "PUT", "DELETE"} {

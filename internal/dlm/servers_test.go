@@ -16,13 +16,13 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 var quiet = log.New(io.Discard, "", 0)
 
 // serverConfig has a certificate for a name or an address from ca, and asks for the client's as Apache does.
-func serverConfig(t *testing.T, ca *dlmtest.CA, name string, o dlmtest.IssueOptions) *tls.Config {
+func serverConfig(t *testing.T, ca *sandbox.CA, name string, o sandbox.IssueOptions) *tls.Config {
 	t.Helper()
 	o.Server = true
 	if ip := net.ParseIP(name); ip != nil {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -101,9 +101,9 @@ func expect(t *testing.T, err, want error, texts ...string) {
 	}
 }
 
-func newCA(t testing.TB) *dlmtest.CA {
+func newCA(t testing.TB) *sandbox.CA {
 	t.Helper()
-	ca, err := dlmtest.NewCA(t.TempDir())
+	ca, err := sandbox.NewCA(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func newCA(t testing.TB) *dlmtest.CA {
 }
 
 // issue makes a certificate and returns the files as a client's that trusts trusted.
-func issue(t testing.TB, issuer *dlmtest.CA, cn string, o dlmtest.IssueOptions, trusted *dlmtest.CA) TLS {
+func issue(t testing.TB, issuer *sandbox.CA, cn string, o sandbox.IssueOptions, trusted *sandbox.CA) TLS {
 	t.Helper()
 	cert, key, err := issuer.Issue(cn, o)
 	if err != nil {
@@ -121,7 +121,7 @@ func issue(t testing.TB, issuer *dlmtest.CA, cn string, o dlmtest.IssueOptions, 
 }
 
 // listen starts the server on a free port of 127.0.0.1.
-func listen(t testing.TB, s *dlmtest.Server, ca *dlmtest.CA) string {
+func listen(t testing.TB, s *sandbox.Server, ca *sandbox.CA) string {
 	t.Helper()
 	run, err := s.Start(ca)
 	if err != nil {
@@ -140,7 +140,7 @@ func networked(t testing.TB, url string, files TLS) *Client {
 }
 
 // asked are the methods and names of the requests that arrived at a server.
-func asked(s *dlmtest.Server) []string {
+func asked(s *sandbox.Server) []string {
 	var all []string
 	for _, r := range s.Requests() {
 		all = append(all, r.Method+" "+r.Name)

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"unicode/utf8"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // nasty is what would move a terminal's cursor, forge a line of a log, or turn the reading direction.
@@ -60,18 +60,18 @@ func TestLongNames(t *testing.T) {
 // TestCertificatesAreLegible: a subject can hold anything; whoever answers at foreman_url chooses it.
 func TestCertificatesAreLegible(t *testing.T) {
 	ca, stranger := newCA(t), newCA(t)
-	ours := issue(t, ca, "node1\x1b[2J\nforged", dlmtest.IssueOptions{}, ca)
+	ours := issue(t, ca, "node1\x1b[2J\nforged", sandbox.IssueOptions{}, ca)
 	for name, tt := range map[string]struct {
-		issuer *dlmtest.CA
-		o      dlmtest.IssueOptions
+		issuer *sandbox.CA
+		o      sandbox.IssueOptions
 		want   error
 		says   string
 	}{
-		"unknown CA":   {stranger, dlmtest.IssueOptions{}, ErrUntrusted, `subject "CN=srv\x1b[2J\nforged`},
-		"wrong name":   {ca, dlmtest.IssueOptions{DNSNames: []string{"a\x1b[2J\nb", strings.Repeat("x", 9999)}}, ErrUntrusted, `it is for "a\x1b[2J\nb", "xxx`},
-		"not a name":   {ca, dlmtest.IssueOptions{}, ErrUntrusted, "it is for no name at all (it has no subjectAltName, and its CN doesn't count)"},
-		"expired":      {ca, dlmtest.IssueOptions{Expired: true}, ErrUntrusted, `subject "CN=srv\x1b[2J\nforged`},
-		"our own name": {ca, dlmtest.IssueOptions{IPs: []net.IP{{127, 0, 0, 1}}}, ErrRefused, `CN "node1\x1b[2J\nforged"`},
+		"unknown CA":   {stranger, sandbox.IssueOptions{}, ErrUntrusted, `subject "CN=srv\x1b[2J\nforged`},
+		"wrong name":   {ca, sandbox.IssueOptions{DNSNames: []string{"a\x1b[2J\nb", strings.Repeat("x", 9999)}}, ErrUntrusted, `it is for "a\x1b[2J\nb", "xxx`},
+		"not a name":   {ca, sandbox.IssueOptions{}, ErrUntrusted, "it is for no name at all (it has no subjectAltName, and its CN doesn't count)"},
+		"expired":      {ca, sandbox.IssueOptions{Expired: true}, ErrUntrusted, `subject "CN=srv\x1b[2J\nforged`},
+		"our own name": {ca, sandbox.IssueOptions{IPs: []net.IP{{127, 0, 0, 1}}}, ErrRefused, `CN "node1\x1b[2J\nforged"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.o.Server = true
@@ -95,8 +95,8 @@ func TestCertificatesAreLegible(t *testing.T) {
 // TestGibberishIsLegible: servers that speak TLS, and then no HTTP.
 func TestGibberishIsLegible(t *testing.T) {
 	ca := newCA(t)
-	files := issue(t, ca, "node1", dlmtest.IssueOptions{}, ca)
-	config := serverConfig(t, ca, "127.0.0.1", dlmtest.IssueOptions{})
+	files := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
+	config := serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})
 	for _, words := range []string{
 		"220 mail.example.com ESMTP\r\n",
 		nasty,

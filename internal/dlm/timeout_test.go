@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // speech is what a server says, whatever it was asked: head at once, then drip over and over, until it is hung up on.
@@ -105,18 +105,18 @@ func TestSwitchedProtocols(t *testing.T) {
 // TestSlowest is over all tries, whatever came of them.
 func TestSlowest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := dlmtest.New(dlmtest.Options{})
+		s := sandbox.New(sandbox.Options{})
 		s.SetHolder("web", "")
 		c := clientOf(s.Transport("a"))
 		for _, tt := range []struct {
-			fault dlmtest.Fault
+			fault sandbox.Fault
 			want  time.Duration
 		}{
-			{dlmtest.Fault{Kind: dlmtest.Delay}, 0},
-			{dlmtest.Fault{Kind: dlmtest.Delay, Delay: 2 * time.Second}, 2 * time.Second},
-			{dlmtest.Fault{Kind: dlmtest.Delay, Delay: time.Second}, 2 * time.Second},
-			{dlmtest.Fault{Kind: dlmtest.DropAfter, Delay: 3 * time.Second}, 3 * time.Second},
-			{dlmtest.Fault{Kind: dlmtest.HangBefore}, patience},
+			{sandbox.Fault{Kind: sandbox.Delay}, 0},
+			{sandbox.Fault{Kind: sandbox.Delay, Delay: 2 * time.Second}, 2 * time.Second},
+			{sandbox.Fault{Kind: sandbox.Delay, Delay: time.Second}, 2 * time.Second},
+			{sandbox.Fault{Kind: sandbox.DropAfter, Delay: 3 * time.Second}, 3 * time.Second},
+			{sandbox.Fault{Kind: sandbox.HangBefore}, patience},
 		} {
 			tt.fault.Times = 1
 			s.Inject(tt.fault)

@@ -22,7 +22,7 @@ func TestCheckInterpreter(t *testing.T) {
 	file := filepath.Join(dir, "10-x")
 	const (
 		disable = "; `chmod a-x "
-		mend    = "; install it, or correct the hook's first line" + disable
+		fix     = "; install it, or correct the hook's first line" + disable
 		none    = "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disable
 	)
 	tests := []struct {
@@ -38,26 +38,26 @@ func TestCheckInterpreter(t *testing.T) {
 		{"env unsets a variable", "#!/usr/bin/env -S -u FOO --unset BAR -uBAZ --unset=QUX python3\n", ""},
 		{"env changes the directory", "#!/usr/bin/env -S -C /srv --chdir /srv --chdir=/srv python3\n", ""},
 		{"behind options with an argument", "#!/usr/bin/env -S -v -u FOO -C /srv A=b ruby\n",
-			`command "ruby" not found in PATH "` + dir + `"` + mend},
+			`command "ruby" not found in PATH "` + dir + `"` + fix},
 		{"behind options that hold their argument", "#!/usr/bin/env -S -uFOO -C/srv --unset=A --chdir=/srv ruby\n",
-			`command "ruby" not found in PATH "` + dir + `"` + mend},
+			`command "ruby" not found in PATH "` + dir + `"` + fix},
 		{"an option that is not known", "#!/usr/bin/env -S --argv0 x ruby\n", ""},
 		{"an option without its argument", "#!/usr/bin/env -S -u\n", ""},
-		{"the end of the options", "#!/usr/bin/env -S -- ruby\n", `command "ruby" not found in PATH "` + dir + `"` + mend},
+		{"the end of the options", "#!/usr/bin/env -S -- ruby\n", `command "ruby" not found in PATH "` + dir + `"` + fix},
 		{"quotes", "#!/usr/bin/env -S 'ruby' -w\n", ""},
 		{"a variable", "#!/usr/bin/env -S ${RUBY} -w\n", ""},
 		{"another PATH", "#!/usr/bin/env -S PATH=/opt/ruby/bin ruby\n", ""},
 		{"an empty environment", "#!/usr/bin/env -S -i ruby\n", ""},
 		{"no PATH", "#!/usr/bin/env -S -u PATH ruby\n", ""},
-		{"missing", "#!/no/such/thing -e\n", `interpreter "/no/such/thing": no such file or directory` + mend},
-		{"a directory", "#!" + dir + "\n", `interpreter "` + dir + `" is not executable` + mend},
-		{"not executable", "#!" + dir + "/plain\n", `interpreter "` + dir + `/plain" is not executable` + mend},
-		{"env doesn't find it", "#!/usr/bin/env ruby\n", `command "ruby" not found in PATH "` + dir + `"` + mend},
-		{"env finds no program", "#!/usr/bin/env plain\n", `command "plain" not found in PATH "` + dir + `"` + mend},
+		{"missing", "#!/no/such/thing -e\n", `interpreter "/no/such/thing": no such file or directory` + fix},
+		{"a directory", "#!" + dir + "\n", `interpreter "` + dir + `" is not executable` + fix},
+		{"not executable", "#!" + dir + "/plain\n", `interpreter "` + dir + `/plain" is not executable` + fix},
+		{"env doesn't find it", "#!/usr/bin/env ruby\n", `command "ruby" not found in PATH "` + dir + `"` + fix},
+		{"env finds no program", "#!/usr/bin/env plain\n", `command "plain" not found in PATH "` + dir + `"` + fix},
 		{"no first line", "exit 0\n", none},
 		{"nothing in it", "", none},
 		{"nothing in the line", "#!\n/bin/sh\n", none},
-		{"DOS", "#!/bin/sh\r\nexit 0\r\n", "the lines of the file end as in DOS; mend it with: sed -i 's/\\r$//' " + file},
+		{"DOS", "#!/bin/sh\r\nexit 0\r\n", "the lines of the file end as in DOS; fix it with: sed -i 's/\\r$//' " + file},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestListBroken(t *testing.T) {
 		make func(t *testing.T, dir string)
 		want string // how the offender goes on; empty: none
 	}{
-		"DOS line ends": {with("#!/bin/sh -e\r\nexit 0\r\n"), "the lines of the file end as in DOS; mend it with: sed -i 's/\\r$//' D/50-x"},
+		"DOS line ends": {with("#!/bin/sh -e\r\nexit 0\r\n"), "the lines of the file end as in DOS; fix it with: sed -i 's/\\r$//' D/50-x"},
 		"no first line": {with("exit 0\n"), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
 		"an empty file": {with(""), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
 		"its interpreter is not installed": {with("#!/usr/bin/no-such-python\n"),
@@ -106,7 +106,7 @@ func TestListBroken(t *testing.T) {
 			mountNoexec(t, dir+"/usb")
 			script(t, dir+"/usb", "x", "#!/bin/sh\n")
 			must(t, os.Symlink(dir+"/usb/x", dir+"/50-x"))
-		}, "is on a file system that is mounted noexec; mend it with: install -m 0755 D/usb/x D/50-x"},
+		}, "is on a file system that is mounted noexec; fix it with: install -m 0755 D/usb/x D/50-x"},
 		"its interpreter is on a noexec mount": {func(t *testing.T, dir string) {
 			mountNoexec(t, dir+"/usb")
 			script(t, dir+"/usb", "sh", "\x7fELF")

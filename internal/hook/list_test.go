@@ -402,7 +402,7 @@ func TestUnsafeErrorText(t *testing.T) {
 		{Path: "/etc/x.d/b", Why: "is odd"},
 	}}
 	want := "refused stage directory /etc/x.d:\n" +
-		"$'/etc/x.d/a\\x1b[31m': belongs to bob (uid 1000); mend it with: chown root:root it\n" +
+		"$'/etc/x.d/a\\x1b[31m': belongs to bob (uid 1000); fix it with: chown root:root it\n" +
 		"/etc/x.d/b: is odd"
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Error(diff)

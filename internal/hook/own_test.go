@@ -22,9 +22,9 @@ func TestVetOwnFiles(t *testing.T) {
 		{"no directory", false, func(dir, _ string) error { return os.Remove(dir) }, "", ""},
 		{"safe", false, func(_, path string) error { return file(0o644)(path) }, "", ""},
 		{"open to all", false, func(_, path string) error { return file(0o666)(path) },
-			"file: can be written by others (mode 0666); mend it with: chmod go-w ", "file: can be written by others (mode 0666)"},
+			"file: can be written by others (mode 0666); fix it with: chmod go-w ", "file: can be written by others (mode 0666)"},
 		{"another's", true, func(_, path string) error { return errors.Join(file(0o600)(path), os.Chown(path, nobody, nobody)) },
-			"file: belongs to nobody (uid 65534); mend it with: chown root:root ", "file: belongs to nobody"},
+			"file: belongs to nobody (uid 65534); fix it with: chown root:root ", "file: belongs to nobody"},
 		{"a link to what is open to all", false, func(dir, path string) error {
 			return errors.Join(file(0o666)(dir+"/x"), os.Symlink("x", path))
 		}, "x: can be written by others", "x: can be written by others"},
@@ -32,11 +32,11 @@ func TestVetOwnFiles(t *testing.T) {
 			return errors.Join(file(0o600)(dir+"/x"), os.Symlink("x", path), os.Lchown(path, nobody, nobody))
 		}, "file: belongs to nobody", "file: belongs to nobody"},
 		{"in a directory that is open to all", false, func(dir, _ string) error { return os.Chmod(dir, 0o777) },
-			"can be written by others (mode 0777); mend it with: chmod go-w ", "can be written by others (mode 0777)"},
+			"can be written by others (mode 0777); fix it with: chmod go-w ", "can be written by others (mode 0777)"},
 		{"in a sticky one", true, func(dir, _ string) error { return os.Chmod(dir, 0o777|os.ModeSticky) },
 			"can be written by others (mode 1777)", ""},
 		{"in another's", true, func(dir, _ string) error { return os.Chown(dir, nobody, nobody) },
-			"belongs to nobody (uid 65534); mend it with: chown root:root ", "belongs to nobody"},
+			"belongs to nobody (uid 65534); fix it with: chown root:root ", "belongs to nobody"},
 		{"below another's", true, func(dir, _ string) error { return os.Chown(filepath.Dir(dir), nobody, nobody) },
 			"belongs to nobody", "belongs to nobody"},
 	}

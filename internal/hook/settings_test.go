@@ -22,7 +22,7 @@ func TestVetSettings(t *testing.T) {
 		{"no directory", false, func(_ *testing.T, dir string) error { return os.Remove(dir) }, ""},
 		{"safe", false, func(_ *testing.T, dir string) error { return file(0o600)(dir + "/apt.conf") }, ""},
 		{"writable by the group", false, func(_ *testing.T, dir string) error { return file(0o664)(dir + "/apt.conf") },
-			"/apt.conf: can be written by others (mode 0664); mend it with: chmod go-w "},
+			"/apt.conf: can be written by others (mode 0664); fix it with: chmod go-w "},
 		{"somebody else's", true, func(_ *testing.T, dir string) error {
 			return errors.Join(file(0o644)(dir+"/apt.conf"), os.Chown(dir+"/apt.conf", nobody, nobody))
 		}, "/apt.conf: belongs to "},

@@ -21,14 +21,14 @@ const maxLinks = 40
 type Offender struct {
 	Path string
 	Why  string
-	Fix  string // a shell command that mends it; empty if none is known
+	Fix  string // a shell command that fixes it; empty if none is known
 }
 
 // String is a line for a person.
 func (o Offender) String() string {
 	line := quote(o.Path) + ": " + o.Why
 	if o.Fix != "" {
-		line += "; mend it with: " + o.Fix
+		line += "; fix it with: " + o.Fix
 	}
 	return line
 }
@@ -40,7 +40,7 @@ type UnsafeError struct {
 	Offenders []Offender
 }
 
-// Error gives one line for the whole and one for each offender, with the command that mends it.
+// Error gives one line for the whole and one for each offender, with the command that fixes it.
 // Names with odd characters are quoted: nothing of them reaches a terminal raw.
 func (e *UnsafeError) Error() string {
 	var b strings.Builder

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/file"
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 
 	"github.com/google/renameio/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,7 +41,7 @@ func (r Result) success() bool { return r == Finished || r == NothingToDo }
 
 // Snapshot is what there is to tell. What is zero is not told.
 type Snapshot struct {
-	Standing standing.Standing
+	Status status.Status
 	// Last is about invocations that have looked for updates, or went on with a run.
 	Last
 	// CertificateEnds is when client_crt expires.
@@ -112,7 +112,7 @@ func (f File) Write(s Snapshot) error {
 // registry makes the metrics. What is a time is missing where there is none.
 func registry(s Snapshot) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	labelled := prometheus.WrapRegistererWith(prometheus.Labels{"lock": s.Standing.Lock.Name}, registry)
+	labelled := prometheus.WrapRegistererWith(prometheus.Labels{"lock": s.Status.Lock.Name}, registry)
 	family := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + name, Help: help}, labels)
 		labelled.MustRegister(vec)
@@ -138,23 +138,23 @@ func registry(s Snapshot) *prometheus.Registry {
 	}
 
 	states := family("state", "1 for the state that the host is in (the code of status --json), 0 for the others.", "state")
-	for _, code := range standing.Codes {
-		is(states, string(code), code == s.Standing.Code)
+	for _, code := range status.Codes {
+		is(states, string(code), code == s.Status.Code)
 	}
 	stages := family("stage", "1 for the stage of the run in progress, 0 for the others.", "stage")
 	for _, stage := range state.Stages {
-		is(stages, string(stage), stage == s.Standing.Stage)
+		is(stages, string(stage), stage == s.Status.Stage)
 	}
-	moment("lock_held_since_timestamp_seconds", "When this host took the lock, while it holds it.", at(s.Standing.HeldSince()))
+	moment("lock_held_since_timestamp_seconds", "When this host took the lock, while it holds it.", at(s.Status.HeldSince()))
 	moment("out_of_service_since_timestamp_seconds",
-		"Since when the run has this host out of service, with the lock or without.", at(s.Standing.OutOfServiceSince()))
-	moment("lock_wanted_since_timestamp_seconds", "When the wait for the lock began, while it waits.", at(s.Standing.WantedSince()))
-	moment("reboot_pending_since_timestamp_seconds", "When the reboot was asked for that has not happened yet.", at(s.Standing.RebootPending))
+		"Since when the run has this host out of service, with the lock or without.", at(s.Status.OutOfServiceSince()))
+	moment("lock_wanted_since_timestamp_seconds", "When the wait for the lock began, while it waits.", at(s.Status.WantedSince()))
+	moment("reboot_pending_since_timestamp_seconds", "When the reboot was asked for that has not happened yet.", at(s.Status.RebootPending))
 	obstacles := family("lock_obstacle", "1 for what is in the way of the lock that this host waits for, 0 for the others.", "obstacle")
-	for _, obstacle := range standing.Obstacles {
-		is(obstacles, string(obstacle), obstacle == s.Standing.Obstacle())
+	for _, obstacle := range status.Obstacles {
+		is(obstacles, string(obstacle), obstacle == s.Status.Obstacle())
 	}
-	if due := s.Standing.RebootDue; due != nil {
+	if due := s.Status.RebootDue; due != nil {
 		moment("reboot_due_since_timestamp_seconds", "Since when a reboot may be due: a hook could not find out.", due.Since)
 	}
 	moment("certificate_not_after_timestamp_seconds", "When the certificate for Foreman expires.", s.CertificateEnds)

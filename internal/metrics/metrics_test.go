@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/standing"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -24,11 +24,11 @@ var at = time.Date(2026, 11, 22, 2, 14, 3, 0, time.UTC)
 // everything is a snapshot that has all that there can be, which no host has.
 func everything() Snapshot {
 	held := at.Add(-2 * time.Hour)
-	s := standing.Standing{Running: true, Lock: standing.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held}, RebootPending: &at}
+	s := status.Status{Running: true, Lock: status.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held}, RebootPending: &at}
 	s.SetRecord(&state.Record{Stage: state.Update, StageBegan: held, Story: &state.Story{Waiting: &state.Waiting{Since: held.Add(-time.Hour)}}})
 	s.SetRebootDue(&state.RebootDue{Time: held})
 	s.Say(at)
-	return Snapshot{Standing: s, CertificateEnds: at.AddDate(1, 0, 0),
+	return Snapshot{Status: s, CertificateEnds: at.AddDate(1, 0, 0),
 		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), First: at.AddDate(-1, 0, 0), Result: NothingToDo,
 			Took: map[state.Stage]float64{state.NeedsUpdate: 4.25, state.Update: 1800}}}
 }
@@ -68,8 +68,8 @@ func TestGolden(t *testing.T) {
 // TestLittle: what there is not has no sample, and what is written of it can be read.
 func TestLittle(t *testing.T) {
 	file := File{filepath.Join(t.TempDir(), "x.prom")}
-	s := Snapshot{Standing: standing.Standing{Lock: standing.Lock{Name: "web"}}}
-	s.Standing.Say(at)
+	s := Snapshot{Status: status.Status{Lock: status.Lock{Name: "web"}}}
+	s.Status.Say(at)
 	if err := file.Write(s); err != nil {
 		t.Fatal(err)
 	}

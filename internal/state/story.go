@@ -23,7 +23,7 @@ type Story struct {
 	WaitedMS int64 `json:"waited_ms,omitempty"`
 	// Waiting is the wait for the lock in progress; nil: none.
 	Waiting *Waiting `json:"waiting,omitempty"`
-	// Failure is the last failure of the run, which may have been mended since.
+	// Failure is the last failure of the run, which may have been fixed since.
 	Failure *Failure `json:"failure,omitempty"`
 }
 

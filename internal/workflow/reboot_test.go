@@ -231,7 +231,7 @@ func TestFailingRebootCommandIsNoReboot(t *testing.T) {
 		}
 		w.onReboot = func() error { return nil }
 		if err := w.invoke(false); err != nil || w.stage() != state.PostUpdate {
-			t.Errorf("mended: %v, stage %q", err, w.stage())
+			t.Errorf("fixed: %v, stage %q", err, w.stage())
 		}
 	})
 }

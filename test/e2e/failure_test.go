@@ -11,7 +11,7 @@ import (
 )
 
 // failedHook: a check in post_update fails. The lock is kept, the unit has failed and says why, who listens to OnFailure= is
-// told; mended, the next run of the timer finishes.
+// told; fixed, the next run of the timer finishes.
 func failedHook(t *testing.T, l *lab) {
 	h := l.boot(t, "bad1")
 	h.install(nil)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // threeHostsAtOnce: three hosts of a cluster, whose timers fire in the same second, are in guarded stages one after the
@@ -33,9 +33,9 @@ func threeHostsAtOnce(t *testing.T, l *lab) {
 	var order []string // who got the lock
 	for i, e := range hosts[0].lockEvents() {
 		t.Logf("%s after the timers fired: %s for %s", e.Time.Sub(at).Round(time.Millisecond), e.Kind, e.Host)
-		want := dlmtest.EventAcquire
+		want := sandbox.EventAcquire
 		if i%2 == 1 {
-			want = dlmtest.EventRelease
+			want = sandbox.EventRelease
 		} else {
 			order = append(order, e.Host)
 		}
@@ -55,7 +55,7 @@ func threeHostsAtOnce(t *testing.T, l *lab) {
 // checkTurn sees that all that a host did was in its own turn, and that it had wanted it from the beginning.
 func checkTurn(t *testing.T, h *host) {
 	events := h.lockEvents()
-	mine := slices.DeleteFunc(slices.Clone(events), func(e dlmtest.Event) bool { return e.Host != h.cn })
+	mine := slices.DeleteFunc(slices.Clone(events), func(e sandbox.Event) bool { return e.Host != h.cn })
 	acquired, released := mine[0].Time, mine[1].Time
 	for _, m := range h.trace() {
 		if m.stage() != "needs_update" && (m.time.Before(acquired) || m.time.After(released)) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // patience is for what a host does in a second or two; a slow machine gets more.
@@ -331,12 +331,12 @@ func (h *host) journal() []entry {
 }
 
 // lockEvents returns what the server recorded about the host's lock.
-func (h *host) lockEvents() []dlmtest.Event {
+func (h *host) lockEvents() []sandbox.Event {
 	h.t.Helper()
-	var events []dlmtest.Event
+	var events []sandbox.Event
 	decoder := json.NewDecoder(bytes.NewReader(h.lab.read("record")))
 	for decoder.More() {
-		var e dlmtest.Event
+		var e sandbox.Event
 		if err := decoder.Decode(&e); err != nil {
 			h.t.Fatalf("record of the server: %v", err)
 		}
@@ -348,7 +348,7 @@ func (h *host) lockEvents() []dlmtest.Event {
 }
 
 // kinds is what can be compared of events.
-func kinds(events []dlmtest.Event) []string {
+func kinds(events []sandbox.Event) []string {
 	var all []string
 	for _, e := range events {
 		text := fmt.Sprintf("%s %s for %s", e.Kind, e.Lock, e.Host)

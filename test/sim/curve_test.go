@@ -11,7 +11,7 @@ import (
 
 	"foreman-dlm-updater/internal/cli"
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -36,8 +36,8 @@ var tails = []struct {
 func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, window func(*random) time.Duration, within time.Duration) (both int) {
 	inBubble(t, func() {
 		dwell, start := newRandom(seed, 1), newRandom(seed, 2)
-		server := dlmtest.New(dlmtest.Options{Window: func(_ context.Context, _, _ string, gap dlmtest.Gap) time.Duration {
-			if gap != dlmtest.BeforeWrite {
+		server := sandbox.New(sandbox.Options{Window: func(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
+			if gap != sandbox.BeforeWrite {
 				return 0
 			}
 			return window(dwell)
@@ -64,7 +64,7 @@ func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, windo
 }
 
 // claimer is the program as far as it takes a lock.
-func claimer(server *dlmtest.Server, name string, settle time.Duration) *workflow.Workflow {
+func claimer(server *sandbox.Server, name string, settle time.Duration) *workflow.Workflow {
 	log := hclog.NewNullLogger()
 	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Log: log, Transport: server.Transport(name)})
 	return &workflow.Workflow{Settings: workflow.Settings{LockName: lockName, Settle: settle}, Server: cli.LockServer{Client: client}, Log: log}

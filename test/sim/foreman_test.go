@@ -6,24 +6,24 @@ import (
 	"slices"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 )
 
 // elsewhere is a host that takes no part; an administrator may give it the lock.
 const elsewhere = "elsewhere"
 
 // windowOf draws how long the server dwells in a gap of a request.
-func (w *world) windowOf(ctx context.Context, _, method string, gap dlmtest.Gap) time.Duration {
+func (w *world) windowOf(ctx context.Context, _, method string, gap sandbox.Gap) time.Duration {
 	switch {
-	case gap == dlmtest.BeforeAnswer:
+	case gap == sandbox.BeforeAnswer:
 		w.isWritten(ctx)
 		if w.dwell.chance(w.contention) { // the answer comes late, and only the answer
 			return w.dwell.part(w.httpTimeout)
 		}
 		return 0
-	case gap == dlmtest.BeforeCheck && w.dwell.chance(1-w.contention):
+	case gap == sandbox.BeforeCheck && w.dwell.chance(1-w.contention):
 		return 0
-	case gap == dlmtest.BeforeCheck:
+	case gap == sandbox.BeforeCheck:
 		return w.dwell.part(w.window / 2)
 	case w.plan.late && !w.isCalm() && w.dwell.chance(0.1):
 		return w.dwell.part(4 * w.settings.Settle)
@@ -48,15 +48,15 @@ func (w *world) isWritten(ctx context.Context) {
 }
 
 // recorded hears of each change of the lock, at the instant at which it is written.
-func (w *world) recorded(e dlmtest.Event) {
+func (w *world) recorded(e sandbox.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch e.Kind {
-	case dlmtest.EventAcquire:
+	case sandbox.EventAcquire:
 		w.holder = e.Host
-	case dlmtest.EventRelease:
+	case sandbox.EventRelease:
 		w.holder = ""
-	case dlmtest.EventFail:
+	case sandbox.EventFail:
 		return
 	}
 	w.noteLocked("foreman", "%s of %s by %s; now held by %q", e.Kind, e.Host, e.By, w.holder)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm/dlmtest"
+	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 )
@@ -104,7 +104,7 @@ type world struct {
 	plan
 	mistake *mistake
 	began   time.Time
-	server  *dlmtest.Server
+	server  *sandbox.Server
 	hosts   []*host
 	dwell   *random
 	actors  sync.WaitGroup
@@ -129,7 +129,7 @@ type counts struct{ runs, invocations, killed, down, requests, spoiled, stumbled
 func newWorld(seed uint64, m *mistake, verbose bool) *world {
 	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), dwell: newRandom(seed, 1), over: make(chan struct{}),
 		verbose: verbose}
-	w.server = dlmtest.New(dlmtest.Options{Window: w.windowOf, Record: w.recorded})
+	w.server = sandbox.New(sandbox.Options{Window: w.windowOf, Record: w.recorded})
 	if w.exists {
 		w.server.SetHolder(lockName, "")
 	}

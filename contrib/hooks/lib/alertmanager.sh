@@ -10,7 +10,7 @@ case $url in *//*@*) fail "url must not contain a password, which every user cou
 
 # trouble TEXT: alerts about a host that is known to be down do no harm, updates that are not installed do. Strict says otherwise.
 trouble() {
-    [ "$strict" = no ] || fail "$*. Mend it, and start the updater again (or set strict=no)"
+    [ "$strict" = no ] || fail "$*. Fix it, and start the updater again (or set strict=no)"
     echo "$hook: $*. Going on (strict=no)" >&2
     exit 0
 }

@@ -35,8 +35,8 @@ refresh() {
         echo "apt: the package lists could not be renewed, going on with those of before: $said" >&2
 }
 
-# mend: finishes what a power cut interrupted. Removes nothing: which of two packages has to go is for people to say.
-mend() {
+# fix: finishes what a power cut interrupted. Removes nothing: which of two packages has to go is for people to say.
+fix() {
     patient check && return
     case $said in
     *"dpkg was interrupted"* | *"fix-broken"*) ;;
@@ -45,11 +45,11 @@ mend() {
     echo "apt: an earlier installation was interrupted, finishing it"
     dpkg --force-confdef --force-confold --configure -a || true # what lacks a package that was not unpacked yet is for apt
     apt_install --no-remove --fix-broken install ||
-        fail "the interrupted installation could not be finished: see dpkg --audit, mend it, and start the updater again"
+        fail "the interrupted installation could not be finished: see dpkg --audit, fix it, and start the updater again"
 }
 
 # fetch_and ARG...: downloads first (nothing is changed if that fails), then installs.
 fetch_and() {
     patient -d "$@" || fail "the packages could not be fetched, nothing was installed: $said"
-    apt_install "$@" || fail "not all was installed: see above and dpkg --audit, mend it, and start the updater again"
+    apt_install "$@" || fail "not all was installed: see above and dpkg --audit, fix it, and start the updater again"
 }

@@ -8,9 +8,9 @@ run() {
     "$dnf" -y --setopt='*.skip_if_unavailable=False' $lock "$@" $options
 }
 
-# mend: finishes what a power cut interrupted. The packages of that upgrade are there in two versions, and dnf would not touch them:
+# fix: finishes what a power cut interrupted. The packages of that upgrade are there in two versions, and dnf would not touch them:
 # this installs the newer one once more, with its scripts, and removes the older one. Only dnf 4 can; for dnf5 and yum it says so.
-mend() {
+fix() {
     ! said=$("$dnf" -q check "$duplicates" 2>&1) || return 0
     case $said in *duplicate*) ;; *) fail "$dnf check $duplicates failed, nothing was installed: $said" ;; esac
     echo "$name: an earlier installation was interrupted, finishing it: $said"
@@ -26,12 +26,12 @@ upgrade() {
     dnf5) lock='' ;; # does not know it
     yum) refresh='' duplicates=duplicates ;;
     esac
-    mend
+    fix
     [ -n "$refresh" ] || run -q clean expire-cache || :
     # Hours may have gone by since needs_update. Services are stopped by now: what was fetched before will do if there is no more.
     if ! run -q $refresh --downloadonly upgrade "$@"; then
         echo "$name: the newest packages could not be fetched, going on with what was fetched before" >&2
         set -- "$@" -C
     fi
-    patient run upgrade "$@" || fail "not all was installed: see above, mend it, and start the updater again"
+    patient run upgrade "$@" || fail "not all was installed: see above, fix it, and start the updater again"
 }

@@ -6,7 +6,7 @@
 # unit_state UNIT: sets $state, its ActiveState. To take "could not be found out" for "does not run" would lose it.
 unit_state() {
     state=$(systemctl show --property=ActiveState --value -- "$1") && [ -n "$state" ] && return
-    echo "systemctl does not say whether $1 runs: see above; mend it, and start the updater again" >&2
+    echo "systemctl does not say whether $1 runs: see above; fix it, and start the updater again" >&2
     exit 1
 }
 
@@ -66,7 +66,7 @@ stop_units() {
         case $state in inactive | failed) continue ;; esac # one that is on its way down is waited for
         echo "$name: stopping $unit"
         if ! timeout "$stop_timeout" systemctl stop -- "$unit"; then
-            echo "$name: $unit could not be stopped within $stop_timeout s: see \`systemctl status $unit\`; mend it, and start the updater again" >&2
+            echo "$name: $unit could not be stopped within $stop_timeout s: see \`systemctl status $unit\`; fix it, and start the updater again" >&2
             return 1
         fi
     done
@@ -98,6 +98,6 @@ start_units() {
     done
 }
 not_up() {
-    echo "$name: $unit is not up ($start_timeout s were given): see \`systemctl status $unit\`; mend it, and start the updater again" >&2
+    echo "$name: $unit is not up ($start_timeout s were given): see \`systemctl status $unit\`; fix it, and start the updater again" >&2
     exit 1
 }

@@ -47,7 +47,7 @@ goes_on() {
     "$1"
     exits 1
     says "$2"
-    says "Mend it, and start the updater again (or set strict=no)"
+    says "Fix it, and start the updater again (or set strict=no)"
 }
 
 @test "this host's alerts for two hours, on record; and sent again" {

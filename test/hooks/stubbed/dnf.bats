@@ -278,7 +278,7 @@ END
     refute called sleep
 }
 
-@test "update: packages in two versions are mended first" {
+@test "update: packages in two versions are fixed first" {
     is dnf
     answers check 1 "acme-1-1.noarch is a duplicate with acme-2-1.noarch"
     updated dnf
@@ -287,7 +287,7 @@ END
     [[ $(sed -n 2p "$CALLS") == *" remove --duplicates" ]]
 }
 
-@test "update: packages in two versions that can't be mended, as with dnf5 and yum, or no answer to that" {
+@test "update: packages in two versions that can't be fixed, as with dnf5 and yum, or no answer to that" {
     is dnf5
     answers check 1 "acme-1-1.noarch is a duplicate with acme-2-1.noarch"
     answers remove 2 'Unknown argument "--duplicates" for command "remove"'

@@ -59,7 +59,7 @@ enable() { hook post_update/puppet-enable; }
 }
 
 @test "an administrator's lock stays if it names the updater" {
-    echo '{"disabled_message":"until foreman-dlm-updater: run 7 is mended"}' >"$STATE/agent_disabled.lock"
+    echo '{"disabled_message":"until foreman-dlm-updater: run 7 is fixed"}' >"$STATE/agent_disabled.lock"
     disable
     exits 0
     says "somebody else has disabled the agent"

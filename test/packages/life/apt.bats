@@ -145,7 +145,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     is "$(cat "$etc/config.ini")" '[main]'
 }
 
-@test "config check has nothing to find after the steps of docs/install.md; what is undone it finds, and the command that it names mends it" {
+@test "config check has nothing to find after the steps of docs/install.md; what is undone it finds, and the command that it names fixes it" {
     apt purge foreman-dlm-updater
     rm -rf "$etc"
     source_is 1.1.0
@@ -169,8 +169,8 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
         check
         mapfile -t found < <(grep 'warning: ' <<<"$output")
         is "${#found[@]}" "${2:-1}"
-        [[ ${found[0]} == *"warning: $1"*"; mend it with: "* ]]
-        bash -euc "${found[0]##*; mend it with: }"
+        [[ ${found[0]} == *"warning: $1"*"; fix it with: "* ]]
+        bash -euc "${found[0]##*; fix it with: }"
         healthy
     }
     systemctl stop "$timer"
@@ -209,7 +209,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     chmod +x "$etc/update.d/60-own"
     run foreman-dlm-updater config check --offline # not only a finding: no run would begin
     is "$status" 78
-    [[ $output == *"$etc/update.d/60-own: the lines of the file end as in DOS; mend it with: sed "* ]]
+    [[ $output == *"$etc/update.d/60-own: the lines of the file end as in DOS; fix it with: sed "* ]]
     sed -i 's/\r$//' "$etc/update.d/60-own"
     healthy
 

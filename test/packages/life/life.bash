@@ -87,7 +87,7 @@ nothing_enabled() {
     for key in lock_name foreman_url client_crt client_key; do
         [[ $output == *"$key: is missing"* ]]
     done
-    [[ $output == *"warning: units: $timer is disabled: "*"; mend it with: systemctl enable --now $timer"* ]]
+    [[ $output == *"warning: units: $timer is disabled: "*"; fix it with: systemctl enable --now $timer"* ]]
 }
 
 # files: what is on the disk and might be the package's.

@@ -129,7 +129,7 @@ END
     applies 4
     says "70-strange"
     rm "$etc/update.d/70-strange"
-    chmod 0777 "$etc/update.d" # Puppet's own to mend, which comes first
+    chmod 0777 "$etc/update.d" # Puppet's own to fix, which comes first
     applies 2
     is "$(stat -c %a "$etc/update.d")" 755
 }

@@ -332,15 +332,15 @@ could_not_find_out() {
     installed acme 2
 }
 
-@test "a postinst that fails: the update fails, and finishes once it is mended" {
-    POSTINST='[ -e /run/mended ] || { echo "no disk"; exit 3; }' offer acme 2
+@test "a postinst that fails: the update fails, and finishes once it is fixed" {
+    POSTINST='[ -e /run/fixed ] || { echo "no disk"; exit 3; }' offer acme 2
     updated
     exits 1
     says "no disk"
     says "dpkg --audit"
     updated
     exits 1
-    touch /run/mended
+    touch /run/fixed
     updated
     exits 0
     installed acme 2
@@ -348,7 +348,7 @@ could_not_find_out() {
 
 # In a maintainer script: the power fails. apt and dpkg are killed where they are.
 # shellcheck disable=SC2016 # for the package's shell
-CUT='[ -e /run/mended ] || { touch /run/mended; kill -9 $(pidof apt-get dpkg) $PPID; sleep 5; }'
+CUT='[ -e /run/fixed ] || { touch /run/fixed; kill -9 $(pidof apt-get dpkg) $PPID; sleep 5; }'
 
 @test "the power fails while a package is configured: the same hook finishes it" {
     offer other 1

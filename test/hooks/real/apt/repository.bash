@@ -53,7 +53,7 @@ holding() {
 fresh() {
     [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true
     quietly dpkg --purge --force-all acme extra lib other unrelated
-    rm -rf /srv/* /etc/apt/sources.list /etc/apt/preferences /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /run/mended
+    rm -rf /srv/* /etc/apt/sources.list /etc/apt/preferences /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /run/fixed
     rm -f /etc/acme.conf*
     echo 'Acquire::Languages "none";' >/etc/apt/apt.conf.d/90test
     [[ ! -e /etc/acme.conf ]]

@@ -5,7 +5,7 @@ load ../../hook
 PORT=2525
 
 prepare() {
-    export DLM_EVENT=failed DLM_HOST=web1 DLM_SENTENCE='stage update failed 02:31 in 50-apt (exit 100), lock kept – mend it' DLM_HOOK=50-apt
+    export DLM_EVENT=failed DLM_HOST=web1 DLM_SENTENCE='stage update failed 02:31 in 50-apt (exit 100), lock kept – fix it' DLM_HOOK=50-apt
     export DLM_OUTPUT=$'E: could not\n.\nE: end' MAILS=$BATS_TEST_TMPDIR/mails
     printf '%s\n' 'account default' 'host localhost' "port $PORT" 'from root@example.com' >/etc/msmtprc
 }
@@ -33,7 +33,7 @@ tell() { DLM_EVENT=$1 run "$DLM_HOOKS_DIR/notify.d/mail" <<<'{}'; }
     exits 0
     grep -qx 'from dlm@example.com to ops@example.com dba@example.com' "$MAILS"
     grep -qx 'Subject: web1: update failed in 50-apt (lock web)' "$MAILS"
-    grep -qx 'web1: failed: stage update failed 02:31 in 50-apt (exit 100), lock kept – mend it' "$MAILS"
+    grep -qx 'web1: failed: stage update failed 02:31 in 50-apt (exit 100), lock kept – fix it' "$MAILS"
     [[ $(grep -A 3 -x '50-apt wrote last:' "$MAILS") == $'50-apt wrote last:\nE: could not\n.\nE: end' ]] # a dot alone ends no mail
     tell finished
     exits 0

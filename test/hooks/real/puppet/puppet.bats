@@ -49,7 +49,7 @@ agent() { timeout 600 puppet agent --onetime --no-daemonize --verbose 2>&1 || tr
 }
 
 @test "an administrator's lock stays if it names the updater" {
-    puppet agent --disable "until foreman-dlm-updater: run 7 is mended"
+    puppet agent --disable "until foreman-dlm-updater: run 7 is fixed"
     disable
     exits 0
     says "somebody else has disabled the agent"

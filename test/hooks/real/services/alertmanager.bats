@@ -108,7 +108,7 @@ env=prod test'"
     setting alertmanager-silence 'matchers="instance=~("' 'strict=yes'
     hook pre_update/alertmanager-silence
     exits 1
-    says "Mend it, and start the updater again (or set strict=no)"
+    says "Fix it, and start the updater again (or set strict=no)"
     setting alertmanager-silence 'strict=yes'
     hook pre_update/alertmanager-silence
     exits 0

@@ -1,0 +1,183 @@
+package sandbox
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// host is a host record of Foreman.
+type host struct {
+	id     int
+	cn     string // Foreman's certname
+	name   string // usually the same
+	barred bool
+}
+
+// row is a row of Foreman's table dlmlocks. Its column name has no unique
+// index (foreman_dlm's migration 20170824084100 asks for one in a way that
+// makes none), so two rows can have the same.
+type row struct {
+	id               int
+	name             string
+	holder           *host
+	enabled          bool
+	created, updated time.Time
+}
+
+// addHost makes a host record; its name is the CN. The caller holds mu, or
+// is New.
+func (s *Server) addHost(cn string) *host {
+	s.hostID++
+	h := &host{id: s.hostID, cn: cn, name: cn}
+	s.hosts[cn] = h
+	return h
+}
+
+// knownHost finds the host of a certificate, nil if there is none. CNs
+// count as written: Foreman does not fold their case. The caller holds mu.
+func (s *Server) knownHost(cn string) *host {
+	h, met := s.hosts[cn]
+	if !met && cn != "" && s.opts.Hosts == nil {
+		return s.addHost(cn)
+	}
+	return h
+}
+
+// insert adds a free, enabled row, whatever others of this name there are.
+// The caller holds mu.
+func (s *Server) insert(name string) *row {
+	s.rowID++
+	now := time.Now()
+	r := &row{id: s.rowID, name: name, enabled: true, created: now, updated: now}
+	s.rows = append(s.rows, r)
+	return r
+}
+
+// destroyed tells whether r is no row any more. The caller holds mu.
+func (s *Server) destroyed(r *row) bool { return !slices.Contains(s.rows, r) }
+
+// named finds the first row of this name. The caller holds mu.
+func (s *Server) named(name string) *row {
+	for _, r := range s.rows {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// invalid tells whether the validation of r would fail, as it does when
+// another row has its name: then updates are silently not made, and Foreman
+// ignores that (dlmlock.rb:99-105). The caller holds mu.
+func (s *Server) invalid(r *row) bool {
+	return slices.ContainsFunc(s.rows, func(o *row) bool { return o != r && o.name == r.name })
+}
+
+// find looks a lock up as Foreman does: first as an id, for which "1st-floor"
+// is 1 (parameterizable.rb:14-16, id.to_i), and only then as a name. The
+// caller holds mu.
+func (s *Server) find(in *request, name string) *row {
+	found := s.named(name)
+	if id := toI(name); id > 0 {
+		for _, r := range s.rows {
+			if r.id == id {
+				found = r
+			}
+		}
+	}
+	if found == nil || !in.inScope(found) {
+		return nil
+	}
+	return found
+}
+
+// findOrCreate makes the lock that find does not find. White space is
+// stripped only here (Foreman's strip_whitespace), so a name that has some is
+// not found the second time, and then can't be made either: nil. Between the
+// validation and the insert it dwells for the race window, and two of them
+// can both insert. The caller holds mu, which is given up meanwhile.
+func (s *Server) findOrCreate(in *request, name string) *row {
+	if r := s.find(in, name); r != nil {
+		return r
+	}
+	name = strip(name)
+	if strings.TrimSpace(name) == "" || s.named(name) != nil { // Rails calls all of Unicode's white space blank
+		return nil
+	}
+	s.dwell(in, BeforeWrite)
+	return s.insert(name)
+}
+
+// strip is Ruby's String#strip.
+func strip(name string) string { return strings.Trim(name, " \t\n\v\f\r\x00") }
+
+// dwell gives up mu in a gap. The caller holds mu.
+func (s *Server) dwell(in *request, gap Gap) {
+	var window time.Duration
+	switch {
+	case s.opts.Window != nil:
+		window = s.opts.Window(in.ctx, in.cn, in.method, gap)
+	case gap == BeforeWrite:
+		window = s.opts.RaceWindow
+	}
+	if window <= 0 {
+		return
+	}
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	in.wait(window)
+}
+
+// body is the lock for an answer; h is the asking host if it is to be told
+// whether it is the holder.
+func (r *row) body(h *host) lockBody {
+	l := lockBody{
+		CreatedAt: stamp(r.created), UpdatedAt: stamp(r.updated), ID: r.id, Name: r.name,
+		Enabled: r.enabled, Type: updateType,
+	}
+	if r.holder == nil {
+		return l
+	}
+	id := r.holder.id
+	l.HostID, l.Host = &id, &hostBody{Name: r.holder.name}
+	if h != nil {
+		self := r.holder == h
+		l.Host.Self = &self
+	}
+	return l
+}
+
+// toI is Ruby's String#to_i: leading white space, a sign, digits with single
+// underscores between them, and whatever follows is ignored; 0 if there is no
+// number. Beyond int4 it is 0 too, as Foreman then finds nothing by id.
+func toI(s string) int {
+	s = strings.TrimLeft(s, " \t\n\v\f\r")
+	negative := strings.HasPrefix(s, "-")
+	if negative || strings.HasPrefix(s, "+") {
+		s = s[1:]
+	}
+	const maxInt4 = 1<<31 - 1
+	n := 0
+	for i, c := range []byte(s) {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n*10 + int(c-'0')
+		case c == '_' && i > 0 && s[i-1] != '_':
+			continue
+		default:
+			return sign(n, negative)
+		}
+		if n > maxInt4 {
+			return 0
+		}
+	}
+	return sign(n, negative)
+}
+
+func sign(n int, negative bool) int {
+	if negative {
+		return -n
+	}
+	return n
+}

@@ -1,0 +1,297 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+// staleAfter is when Foreman calls a lock stale that was not refreshed: foreman_dlm's setting dlm_stale_time, by default.
+const staleAfter = 4 * time.Hour
+
+// DefaultConfig is read if no other configuration is named.
+const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
+
+// goOn is what to type so that the run goes on: it does so with the configuration that it was begun with, and no other.
+func (s *Status) goOn() string {
+	if s.Record == nil || s.Record.Taken == nil || s.Record.Taken.Config == "" || s.Record.Taken.Config == DefaultConfig {
+		return "`foreman-dlm-updater run`"
+	}
+	return fmt.Sprintf("`foreman-dlm-updater --config %s run`", s.Record.Taken.Config)
+}
+
+// Say fills in the code and the sentence, as of now.
+func (s *Status) Say(now time.Time) {
+	s.Version, s.At = Version, now
+	s.Code, s.Sentence = s.tell()
+	if due := s.RebootDue; due != nil {
+		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook, due.Message)
+	}
+	if len(s.Unseen) > 0 {
+		s.Sentence += "; could not see " + strings.Join(s.unsaid(), "; ")
+	}
+	s.Sentence = strings.Map(func(c rune) rune { // newlines, behind which systemd sees another variable, and what a damaged state file may hold
+		if !unicode.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, s.Sentence)
+}
+
+// tell is every state in order: the first that fits is it.
+func (s *Status) tell() (Code, string) {
+	switch {
+	case s.RebootPending != nil:
+		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down%s; %s", s.clock(*s.RebootPending), s.inhibited(), s.Holder())
+	case s.Running && s.Stopped != "": // only a state that can't be written stops one that goes on running
+		return Stopped, fmt.Sprintf("an invocation is running (pid %d) in stage %s, and until its state can be written no further stage begins: "+
+			"%s; %s", s.PID, s.Stage, s.Stopped, s.Holder())
+	case s.waits():
+		return Waiting, s.waiting()
+	case s.Running && s.Error != nil:
+		return Running, fmt.Sprintf("an invocation is running (pid %d) after stage %s had failed %s; %s", s.PID, s.Error.Stage,
+			s.clock(s.Error.Time), s.Holder())
+	case s.Running && s.Stage != "":
+		return Running, s.running()
+	case s.Running:
+		return Running, fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.Holder())
+	case s.Stage == "" && s.Lock.Self && s.stop.Later:
+		return Orphan, s.orphan()
+	case s.gaveUp():
+		return NotNow, fmt.Sprintf("gave up %s; %s; %s", s.stopped(), s.Holder(), s.Next)
+	case s.Error != nil:
+		return Failed, s.failed()
+	case s.stop.Later:
+		return Interrupted, fmt.Sprintf("stage %s was not finished (%s %s) and nothing runs; %s; go on with %s", s.Stage, s.Stopped,
+			s.clock(s.stop.At), s.Holder(), s.goOn())
+	case s.Stopped != "":
+		return Stopped, fmt.Sprintf("the run stopped %s; %s; %s", s.stopped(), s.Holder(), s.Next)
+	case s.rebooted:
+		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), s.goOn())
+	case s.Stage != "" && s.StageBegan == nil && s.Record != nil && !s.Record.SetByHand.IsZero():
+		return Interrupted, fmt.Sprintf("stage %s is next (set by hand %s) and nothing runs; %s; go on with %s", s.Stage,
+			s.clock(s.Record.SetByHand), s.Holder(), s.goOn())
+	case s.Stage != "":
+		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with %s",
+			s.Stage, s.Holder(), s.goOn())
+	case s.Lock.Self:
+		return Orphan, s.orphan()
+	}
+	return Idle, "nothing to do: no run in progress; " + s.Holder()
+}
+
+// unsaid is what could not be seen, without the reasons that the sentence has given already: what Foreman's absence or
+// a certificate did to the last run it often does to the look at the lock, too.
+func (s *Status) unsaid() []string {
+	texts := slices.Clone(s.Unseen)
+	for i, text := range texts {
+		if what, why, _ := strings.Cut(text, ": "); why != "" && strings.Contains(s.Sentence, why) {
+			texts[i] = what + ", for the same reason"
+		}
+	}
+	return texts
+}
+
+// gaveUp: the last invocation did, and the host is in service and waits for nothing.
+func (s *Status) gaveUp() bool {
+	return s.stop.Later && !s.Running && !s.OutOfService()
+}
+
+// stopped tells when, where and why the last invocation ended, and whether others before it have ended in the same way.
+func (s *Status) stopped() string {
+	text := s.clock(s.stop.At)
+	if s.stop.Stage != "" {
+		text += fmt.Sprintf(" in stage %s", s.stop.Stage)
+	}
+	text += ": " + s.Stopped
+	if s.Last != nil && s.Last.Ended.Equal(s.stop.At) && s.Last.Ended.Sub(s.Last.Since) >= time.Minute {
+		text += fmt.Sprintf(" (it has ended like this each time since %s)", s.clock(s.Last.Since))
+	}
+	return text
+}
+
+func (s *Status) orphan() string {
+	with := "this certificate"
+	if s.cn != "" {
+		with += fmt.Sprintf(" (CN %q)", s.cn)
+	}
+	return fmt.Sprintf("no run in progress, and yet %s: it was taken by hand, by a run of another configuration of this host, or by another machine "+
+		"with %s; if nobody needs it, give it back with `foreman-dlm-updater lock release`", s.Holder(), with)
+}
+
+func (s *Status) waits() bool {
+	return s.Running && (s.Stage == state.LockGet || s.WaitingSince != nil || s.lostInGuardedStage())
+}
+
+// lostInGuardedStage: such a stage does not run without the lock, so it is waited for.
+func (s *Status) lostInGuardedStage() bool {
+	return s.Error == nil && s.Lock.Seen && !s.Lock.Self && workflow.Guarded(s.Stage)
+}
+
+func (s *Status) running() string {
+	text := fmt.Sprintf("stage %s is running", s.Stage)
+	if s.StageBegan != nil {
+		text += " since " + s.clock(*s.StageBegan)
+	}
+	if s.Hook != "" {
+		text += ", hook " + s.Hook
+	}
+	return fmt.Sprintf("%s (pid %d)%s; %s", text, s.PID, s.inhibited(), s.Holder())
+}
+
+// inhibited names who keeps the host from being shut down, if a reboot is to come.
+func (s *Status) inhibited() string {
+	if len(s.Inhibitors) == 0 {
+		return ""
+	}
+	return "; kept from being shut down by " + strings.Join(s.Inhibitors, ", ")
+}
+
+// waiting tells what the lock is waited for, for how long, and what is in the way.
+func (s *Status) waiting() string {
+	text := "waiting"
+	if since := s.WantedSince(); since != nil {
+		text += " " + Span(s.At.Sub(*since))
+	}
+	text += " for lock " + s.Lock.Name
+	if s.Stage != state.LockGet && s.Stage != "" {
+		text += fmt.Sprintf(" to go on with stage %s", s.Stage)
+		if s.Error != nil {
+			text += ", which " + s.failure()
+		}
+	}
+	lock := s.Lock
+	switch {
+	case !lock.Seen:
+		return text + ": its holder is not known"
+	case !lock.Exists:
+		return text + ": it does not exist in Foreman yet"
+	case !lock.Enabled:
+		return fmt.Sprintf("%s: lock %s is disabled in Foreman", text, lock.Name)
+	case lock.Self:
+		return text + ": this host has claimed it"
+	case lock.Holder != "":
+		return text + ": held by " + lock.Holder + s.since(true) + s.elsewhere()
+	case lock.Barred:
+		return text + ": Foreman bars this host (parameter can_acquire_update_locks)"
+	}
+	return text + ": it is free"
+}
+
+// failed tells of the stage that stopped the run.
+func (s *Status) failed() string {
+	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failure())
+	switch {
+	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
+		return fmt.Sprintf("%s; %s; fix it, or let the next %s try again", text, s.Holder(), s.goOn())
+	case s.Lock.Seen && !s.Lock.Self:
+		return fmt.Sprintf("%s, but %s; fix it, then %s", text, s.Holder(), s.goOn())
+	}
+	return fmt.Sprintf("%s, lock kept; fix it, then %s", text, s.goOn())
+}
+
+// failure tells when, where and why the stage failed.
+func (s *Status) failure() string {
+	text := "failed " + s.clock(s.Error.Time)
+	if s.Error.Hook != "" {
+		text += " in " + s.Error.Hook
+	}
+	return fmt.Sprintf("%s (%s)", text, s.Error.Message)
+}
+
+// Holder says who has the lock, and what that tells about the lock of this host's run; nothing is known if Foreman did
+// not answer.
+func (s *Status) Holder() string { return s.holder() + s.elsewhere() }
+
+// elsewhere is for a lock that is not shown as this host's, and yet may be its run's: it was asked for at another
+// server, or under another name.
+func (s *Status) elsewhere() (text string) {
+	if s.Stage == "" || s.Record == nil || s.Record.Taken == nil || s.Lock.Self {
+		return ""
+	}
+	taken, holder := s.Record.Taken, s.Lock.Holder
+	own := holder != "" && (holder == taken.Holder || holder == taken.CN)
+	if own {
+		text = ", which was this run's own name when it took the lock"
+	}
+	switch {
+	case taken.Elsewhere(s.url, s.cn):
+		text += fmt.Sprintf("; it was asked for at %s by %q: set foreman_url, client_crt and client_key back, or have an administrator free it there "+
+			"(Monitor > Distributed Locks), then `foreman-dlm-updater state set %s`", taken.URL, taken.CN, s.Stage)
+	case own:
+		text += ": an administrator has to free it in Foreman (Monitor > Distributed Locks)"
+	}
+	return text
+}
+
+func (s *Status) holder() string {
+	lock := s.Lock
+	var text string
+	switch {
+	case !lock.Seen:
+		return fmt.Sprintf("the holder of lock %s is not known", lock.Name)
+	case !lock.Exists:
+		return fmt.Sprintf("lock %s does not exist in Foreman yet", lock.Name)
+	case lock.Self:
+		text = fmt.Sprintf("lock %s held by this host", lock.Name)
+	case lock.Holder != "":
+		text = fmt.Sprintf("lock %s held by %s", lock.Name, lock.Holder)
+	default:
+		text = fmt.Sprintf("lock %s is free", lock.Name)
+	}
+	text += s.since(false)
+	if !lock.Enabled {
+		text += ", and disabled in Foreman"
+	}
+	return text
+}
+
+// since says since when the lock is held, and long also what Foreman makes of that.
+func (s *Status) since(long bool) string {
+	if s.Lock.Since == nil {
+		return ""
+	}
+	text := " since " + s.clock(*s.Lock.Since)
+	held := s.At.Sub(*s.Lock.Since)
+	switch {
+	case held >= staleAfter && !s.Lock.Self: // ours is refreshed, or nothing runs and the sentence says so
+		return fmt.Sprintf("%s (%s; Foreman calls it stale)", text, Span(held))
+	case long:
+		return fmt.Sprintf("%s (%s; Foreman calls it stale after %s)", text, Span(held), Span(staleAfter))
+	}
+	return text
+}
+
+// clock writes a time for people: the day only where it is another one.
+func (s *Status) clock(t time.Time) string {
+	t, now := t.Local(), s.At.Local()
+	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// Span writes a duration for people: the two largest units that it has.
+func Span(d time.Duration) string {
+	d = max(d, 0)
+	minutes := int(d / time.Minute)
+	switch hours, days := minutes/60, minutes/60/24; {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d/time.Second))
+	case hours == 0:
+		return fmt.Sprintf("%d min", minutes)
+	case days == 0 && minutes%60 == 0:
+		return fmt.Sprintf("%d h", hours)
+	case days == 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes%60)
+	case hours%24 == 0:
+		return fmt.Sprintf("%d d", days)
+	default:
+		return fmt.Sprintf("%d d %d h", days, hours%24)
+	}
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"foreman-dlm-updater/internal/sandbox"
+)
+
+const (
+	settle      = 200 * time.Millisecond
+	mostExtra   = 10 * time.Millisecond
+	mostCycle   = 25 * time.Millisecond
+	mostRatio   = 1.25
+	mostIdleRSS = 16 << 10 // KiB
+	mostHookRSS = 32 << 10 // KiB
+)
+
+var stages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
+
+// host makes a host's folder: hooks maps a stage to how many hooks it has; all say 0, but for needs_update's if
+// update is set.
+func host(dir, name, url string, ca *sandbox.CA, hooks map[string]int, update bool) (config string, err error) {
+	dir = filepath.Join(dir, name)
+	text := fmt.Sprintf("[main]\nlock_name = %s\nforeman_url = %s\nstate = %s\nlock = %s\nlog = %s\nboot_id_file = %s\nlock_settle = %s\n", name, url,
+		filepath.Join(dir, "state"), filepath.Join(dir, "lock"), filepath.Join(dir, "log"), filepath.Join(dir, "boot_id"), settle) // or a state on a tmpfs is refused
+	for _, stage := range stages {
+		folder := filepath.Join(dir, stage+".d")
+		text += fmt.Sprintf("%s.d = %s\n", stage, folder)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return "", err
+		}
+		script := "#!/bin/sh\nexit 0\n"
+		if stage == "needs_update" && update {
+			script = "#!/bin/sh\nexit 1\n"
+		}
+		for i := range hooks[stage] {
+			if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d", i)), []byte(script), 0o755); err != nil {
+				return "", err
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "boot_id"), []byte("boot-1\n"), 0o644); err != nil {
+		return "", err
+	}
+	cert, key := "/dev/null", "/dev/null"
+	if ca != nil {
+		if cert, key, err = ca.Issue(name, sandbox.IssueOptions{}); err != nil {
+			return "", err
+		}
+		text += fmt.Sprintf("ca = %s\n", ca.File())
+	}
+	text += fmt.Sprintf("client_crt = %s\nclient_key = %s\n", cert, key)
+	config = filepath.Join(dir, "config.ini")
+	return config, os.WriteFile(config, []byte(text), 0o644)
+}
+
+func nothingToDo(updater, dir string) error {
+	config, err := host(dir, "idle", "https://foreman.example.com", nil, map[string]int{"needs_update": 1}, false)
+	if err != nil {
+		return err
+	}
+	p, err := sideBySide(60, []string{updater, "-c", config, "run"},
+		[]string{"run-parts", filepath.Join(filepath.Dir(config), "needs_update.d")})
+	if err != nil {
+		return err
+	}
+	line("nothing to do, one hook", p, "+"+short(p.extra()), "at most +10ms", p.extra() <= mostExtra)
+	memory("  peak memory", p.rss, mostIdleRSS)
+	return nil
+}
+
+func manyHooks(updater, dir string) error {
+	config, err := host(dir, "many", "https://foreman.example.com", nil, map[string]int{"needs_update": 200}, false)
+	if err != nil {
+		return err
+	}
+	p, err := sideBySide(40, []string{updater, "-c", config, "run"},
+		[]string{"run-parts", filepath.Join(filepath.Dir(config), "needs_update.d")})
+	if err != nil {
+		return err
+	}
+	line("200 hooks in a stage", p, fmt.Sprintf("x%.2f", p.ratio()), "at most x1.25", p.ratio() <= mostRatio)
+	return nil
+}
+
+// wholeCycle is compared with run-parts over the same five hooks, plus the settle time.
+func wholeCycle(updater, dir string) error {
+	ca, err := sandbox.NewCA(filepath.Join(dir, "ca"))
+	if err != nil {
+		return err
+	}
+	server := sandbox.New(sandbox.Options{})
+	server.SetHolder("cycle", "") // so that it exists
+	foreman, err := server.Start(ca)
+	if err != nil {
+		return err
+	}
+	defer foreman.Close()
+	hooks := map[string]int{}
+	for _, stage := range stages {
+		hooks[stage] = 1
+	}
+	config, err := host(dir, "cycle", foreman.URL, ca, hooks, true)
+	if err != nil {
+		return err
+	}
+	all := filepath.Join(dir, "all.d") // the five hooks' own time
+	if err := os.MkdirAll(all, 0o755); err != nil {
+		return err
+	}
+	for _, stage := range stages {
+		if err := os.WriteFile(filepath.Join(all, stage), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+			return err
+		}
+	}
+	p, err := sideBySide(60, []string{updater, "-c", config, "run"}, []string{"run-parts", all})
+	if err != nil {
+		return err
+	}
+	extra := p.extra() - settle
+	line(fmt.Sprintf("a whole cycle (less %s to settle)", settle), p, "+"+short(extra), "at most +25ms", extra <= mostCycle)
+	memory("  peak memory", p.rss, mostHookRSS)
+	return nil
+}
+
+func hugeLine(updater, dir string) error {
+	config, err := host(dir, "huge", "https://foreman.example.com", nil, nil, false)
+	if err != nil {
+		return err
+	}
+	hook := filepath.Join(filepath.Dir(config), "needs_update.d", "huge")
+	script := "#!/bin/sh\nhead -c 300000000 /dev/zero | tr '\\0' x\n"
+	if err := os.WriteFile(hook, []byte(script), 0o755); err != nil {
+		return err
+	}
+	p, err := sideBySide(3, []string{updater, "-c", config, "run"},
+		[]string{"run-parts", filepath.Dir(hook)})
+	if err != nil {
+		return err
+	}
+	line("a hook that writes 300 MB on one line", p, fmt.Sprintf("x%.2f", p.ratio()), "none", true)
+	memory("  peak memory", p.rss, mostHookRSS)
+	return nil
+}
+
+func memory(what string, kib, most int64) {
+	line(what, pairs{}, fmt.Sprintf("%.1f MiB", float64(kib)/1024), fmt.Sprintf("at most %d MiB", most>>10), kib <= most)
+}

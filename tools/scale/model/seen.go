@@ -1,0 +1,38 @@
+package model
+
+import (
+	"net/http"
+	"time"
+
+	"foreman-dlm-updater/internal/sandbox"
+)
+
+// Seen is what a stand-in server has on record of a fleet that began then.
+func Seen(server *sandbox.Server, began time.Time) (r Result) {
+	for _, request := range server.Requests() {
+		switch request.Method {
+		case http.MethodGet:
+			r.Gets++
+		case http.MethodPut:
+			r.Puts++
+		case http.MethodDelete:
+			r.Deletes++
+		}
+	}
+	var free time.Time
+	for _, event := range server.Events() {
+		switch event.Kind {
+		case sandbox.EventAcquire:
+			if r.Acquires++; !free.IsZero() {
+				r.Idle = append(r.Idle, event.Time.Sub(free))
+			}
+			free = time.Time{}
+		case sandbox.EventFail:
+			r.Fails++
+		case sandbox.EventRelease:
+			r.Releases++
+			free, r.Took = event.Time, event.Time.Sub(began)
+		}
+	}
+	return r
+}
