@@ -11,24 +11,28 @@ import (
 const module = "foreman-dlm-updater"
 
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
-// way: cmd, then cli, then the rest. The rest do not import each other, except along the line watch, standing,
-// workflow, state. In addition history, outcome and metrics import state, standing imports outcome, and metrics imports
-// standing. Every package may import the leaf internal/file.
+// way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
+// state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm. In addition history,
+// outcome and metrics import state, status imports outcome, and metrics imports status. Every package may import the
+// leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
-	"internal/cli": {"internal/config", "internal/dlm", "internal/history", "internal/hook", "internal/host", "internal/logging", "internal/metrics",
-		"internal/outcome", "internal/status", "internal/state", "internal/events", "internal/workflow"},
-	"internal/events":   {"internal/status", "internal/state", "internal/workflow"},
-	"internal/status":   {"internal/outcome", "internal/state", "internal/workflow"},
+	"internal/cli": {"internal/config", "internal/dlm", "internal/events", "internal/foreman", "internal/history",
+		"internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics", "internal/outcome",
+		"internal/state", "internal/status", "internal/workflow"},
+	"internal/events":   {"internal/lock", "internal/state", "internal/status", "internal/workflow"},
+	"internal/status":   {"internal/lock", "internal/outcome", "internal/state", "internal/workflow"},
+	"internal/foreman":  {"internal/dlm", "internal/lock"},
 	"internal/outcome":  {"internal/state"},
 	"internal/metrics":  {"internal/status", "internal/state"},
-	"internal/workflow": {"internal/state"},
+	"internal/workflow": {"internal/lock", "internal/state"},
 	"internal/history":  {"internal/state"},
 	"internal/config":   nil,
 	"internal/dlm":      nil,
 	"internal/sandbox":  nil,
 	"internal/file":     nil,
+	"internal/lock":     nil,
 	"internal/hook":     nil,
 	"internal/host":     nil,
 	"internal/logging":  nil,

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,8 +15,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/sandbox"
-	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -51,7 +51,7 @@ func failed(err error) func() (*http.Response, error) {
 // TestOddAnswers: what one answer costs a host that waits for a lock which another holds, and one that has asked for
 // nothing yet. The client asks once, without http_retries.
 func TestOddAnswers(t *testing.T) {
-	const lock, me = "web", "web1"
+	const name, me = "web", "web1"
 	waits := error(nil)
 	notYet := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
 	expired := &net.OpError{Op: "remote error", Err: tls.AlertError(45)}
@@ -69,11 +69,11 @@ func TestOddAnswers(t *testing.T) {
 		{"a redirect", said(302, ""), waits, waits},
 		{"no connection", failed(io.EOF), waits, waits},
 		{"a server's certificate that is not valid yet, since the clock is not set", failed(notYet), waits, waits},
-		{"no certificate", failed(fmt.Errorf("%w: %w", dlm.ErrCredentials, fs.ErrNotExist)), dlm.ErrCredentials, waits},
-		{"a key that does not fit", failed(fmt.Errorf("%w: the key does not fit", dlm.ErrCredentials)), dlm.ErrCredentials, waits},
-		{"a TLS alert: the certificate has expired", failed(expired), dlm.ErrRefused, waits},
-		{"Foreman's own 401", said(401, `{"error":{"message":"Unable to authenticate user "}}`), dlm.ErrRefused, dlm.ErrRefused},
-		{"Foreman's own 403", said(403, `{"error":{"message":"Access denied"}}`), dlm.ErrRefused, dlm.ErrRefused},
+		{"no certificate", failed(fmt.Errorf("%w: %w", dlm.ErrCredentials, fs.ErrNotExist)), lock.ErrMisconfigured, waits},
+		{"a key that does not fit", failed(fmt.Errorf("%w: the key does not fit", dlm.ErrCredentials)), lock.ErrMisconfigured, waits},
+		{"a TLS alert: the certificate has expired", failed(expired), lock.ErrRefused, waits},
+		{"Foreman's own 401", said(401, `{"error":{"message":"Unable to authenticate user "}}`), lock.ErrRefused, lock.ErrRefused},
+		{"Foreman's own 403", said(403, `{"error":{"message":"Access denied"}}`), lock.ErrRefused, lock.ErrRefused},
 	}
 	for _, test := range tests {
 		for when, odd := range map[string]struct {
@@ -83,24 +83,24 @@ func TestOddAnswers(t *testing.T) {
 			t.Run(test.name+" "+when, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := sandbox.New(sandbox.Options{})
-					server.SetHolder(lock, "web2")
+					server.SetHolder(name, "web2")
 					way := &oddly{foreman: server.Transport(me), odd: func(n int) (*http.Response, error) {
 						switch n {
 						case odd.request:
 							return test.answer()
 						case odd.request + 2:
-							server.SetHolder(lock, "")
+							server.SetHolder(name, "")
 						}
 						return nil, nil
 					}}
 					client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second,
 						Log: hclog.NewNullLogger(), Transport: way})
-					work := &workflow.Workflow{Settings: workflow.Settings{LockName: lock, Settle: 2 * time.Second,
-						RetryInterval: time.Minute}, Server: LockServer{client}, Log: hclog.NewNullLogger()}
-					if err := work.AcquireLock(context.Background(), lock, true); !errors.Is(err, odd.want) {
+					open := opener(client, foreman.Settings{Settle: 2 * time.Second, RetryInterval: time.Minute})
+					l := open(name, lock.Options{})
+					if err := l.Take(t.Context(), lock.Terms{Purpose: lock.ByHand}); !errors.Is(err, odd.want) {
 						t.Errorf("got %v, want %v", err, odd.want)
 					}
-					if row, _ := server.Lock(lock); (row.Holder == me) != (odd.want == waits) {
+					if row, _ := server.Lock(name); (row.Holder == me) != (odd.want == waits) {
 						t.Errorf("held by %q", row.Holder)
 					}
 					server.Wait()
@@ -113,7 +113,7 @@ func TestOddAnswers(t *testing.T) {
 // TestExitCodeOfARefusingPage: it is waited out; but a wait that ends with it says that this host is refused.
 func TestExitCodeOfARefusingPage(t *testing.T) {
 	for status, want := range map[int]int{400: exitRefused, 401: exitRefused, 403: exitRefused, 408: exitFailed, 200: exitFailed} {
-		err := fmt.Errorf("lock not had: %w", meaning(&dlm.Error{Kind: dlm.ErrNotForeman, Status: status}))
+		err := fmt.Errorf("lock not had: %w", answer(t, &dlm.Error{Kind: dlm.ErrNotForeman, Status: status}))
 		if got := exitCode(err); got != want {
 			t.Errorf("%d: %d, want %d", status, got, want)
 		}

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
-	"foreman-dlm-updater/internal/workflow"
 )
 
 const oneDay = 24 * time.Hour
@@ -26,7 +26,7 @@ type checked struct {
 	running  bool
 	record   *state.Record
 	pending  bool // the reboot has not happened
-	lock     *workflow.Lock
+	lock     *lock.View
 	lastRun  time.Duration // 0: just now
 	neverRun bool
 	certLeft time.Duration // 0: 30 days
@@ -56,11 +56,11 @@ func TestCheck(t *testing.T) {
 	now := at(30 * oneDay)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 
-	free := &workflow.Lock{Enabled: true}
-	mine := func(d time.Duration) *workflow.Lock {
-		return &workflow.Lock{Enabled: true, Holder: "web1", Self: true, Updated: ago(d)}
+	free := &lock.View{Exists: true, Enabled: true}
+	mine := func(d time.Duration) *lock.View {
+		return &lock.View{Exists: true, Enabled: true, Holder: "web1", Self: true, Since: ago(d)}
 	}
-	other := &workflow.Lock{Enabled: true, Holder: "web3", Updated: ago(time.Hour)}
+	other := &lock.View{Exists: true, Enabled: true, Holder: "web3", Since: ago(time.Hour)}
 	held := func(stage state.Stage, d time.Duration) *state.Record {
 		return &state.Record{Stage: stage, StageBegan: ago(d), Story: &state.Story{Acquired: ago(d)}}
 	}
@@ -76,7 +76,7 @@ func TestCheck(t *testing.T) {
 	}
 	waits := func(d time.Duration) *state.Record { return &state.Record{Stage: state.LockGet, StageBegan: ago(d)} }
 
-	disabled := &workflow.Lock{Holder: "web3", Updated: ago(time.Hour)}
+	disabled := &lock.View{Exists: true, Holder: "web3", Since: ago(time.Hour)}
 	barred := func(d time.Duration) *state.Record {
 		r := waits(d)
 		r.Story = &state.Story{Waiting: &state.Waiting{Since: ago(d), Barred: true}}
@@ -116,7 +116,7 @@ func TestCheck(t *testing.T) {
 		{"an orphan", checked{lock: mine(time.Minute)}, pluginWarning, "no run in progress, and yet lock web held by this host since TIME: it was taken by hand, " +
 			"by a run of another configuration of this host, or by another machine with this certificate; if nobody needs it, give it back with `foreman-dlm-updater lock release` |"},
 		{"an old orphan", checked{lock: mine(13 * time.Hour)}, pluginCritical, "no run in progress, and yet lock web held by this host since"},
-		{"an orphan of a time that is not known", checked{lock: &workflow.Lock{Enabled: true, Holder: "web1", Self: true}}, pluginWarning, "no run in progress, and yet"},
+		{"an orphan of a time that is not known", checked{lock: &lock.View{Exists: true, Enabled: true, Holder: "web1", Self: true}}, pluginWarning, "no run in progress, and yet"},
 		{"taken by hand, which is custom here", checked{lock: mine(time.Hour), flags: "--orphan=2h,4h"}, pluginOK, "no run in progress, and yet"},
 
 		{"a reboot to come", checked{record: reboot(14 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginOK, "reboot asked for"},
@@ -197,8 +197,8 @@ func TestCheck(t *testing.T) {
 		if now = at(30 * oneDay); h.certLeft != 0 {
 			// Everything else was as long ago as it was.
 			shift(h.record, at(h.certLeft).Sub(now))
-			if h.lock != nil && !h.lock.Updated.IsZero() {
-				h.lock.Updated = h.lock.Updated.Add(at(h.certLeft).Sub(now))
+			if h.lock != nil && !h.lock.Since.IsZero() {
+				h.lock.Since = h.lock.Since.Add(at(h.certLeft).Sub(now))
 			}
 			now = at(h.certLeft)
 		}
@@ -215,7 +215,7 @@ func TestCheck(t *testing.T) {
 		if err := os.Chtimes(touched, ago(h.lastRun), ago(h.lastRun)); err != nil {
 			t.Fatal(err)
 		}
-		s := &status.Status{Running: h.running, PID: 7, Lock: status.Lock{Name: "web"}}
+		s := &status.Status{Running: h.running, PID: 7, Lock: status.Lock{Name: "web"}, Wording: wording}
 		s.SetRecord(h.record)
 		if h.last != nil {
 			s.SetLast(*h.last)
@@ -224,7 +224,7 @@ func TestCheck(t *testing.T) {
 			s.SetBoot(state.Boot{ID: "a"})
 		}
 		if h.lock != nil {
-			s.See(*h.lock, true)
+			s.See(*h.lock)
 		} else {
 			s.Unseen = []string{"the lock"}
 		}

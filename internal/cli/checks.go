@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -40,7 +40,7 @@ func checkHooks(_ *Process, c *config.Config) (string, error) {
 	var idle doubts
 	refused := []error{hook.VetSettings(c.SettingsDir()),
 		noServices(hook.Library{Dir: DefaultLibrary}, hooksDir(c, string(state.PreUpdate)), c.SettingsDir())}
-	for _, stage := range workflow.HookStages {
+	for _, stage := range workflow.HookStages() {
 		dir := hooksDir(c, string(stage))
 		found, err := hook.List(dir, hclog.NewNullLogger())
 		if err != nil {
@@ -73,7 +73,7 @@ func notRun(dir string) (found doubts) {
 func checkCertificate(_ *Process, c *config.Config) (string, error) {
 	cert, _, err := credentials(c).Load()
 	if err != nil {
-		return "", err
+		return "", &configError{err}
 	}
 	leaf, now := cert.Leaf, time.Now()
 	what := fmt.Sprintf("CN %q, issued by %q, valid from %s to %s", leaf.Subject.CommonName, leaf.Issuer.CommonName,
@@ -166,13 +166,13 @@ func checkBoot(p *Process, c *config.Config) (string, error) {
 
 // checkForeman asks for the lock: that shows that the CA vouches for Foreman, and that Foreman knows this host.
 func checkForeman(p *Process, c *config.Config) (string, error) {
-	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, 0).Show(p.Context, c.LockName)
+	view, err := lookAt(c, c.LockName, lock.Options{}, c.HTTPTimeout, 0).Look(p.Context)
 	switch {
-	case errors.Is(err, dlm.ErrNoLock):
+	case err == nil && !view.Exists:
 		return "", doubts{{what: fmt.Sprintf("it knows this host, but has no lock %q yet: the first run makes one; create it beforehand, so that "+
 			"a mistyped name is noticed and two hosts can't create it at once", c.LockName)}}
 	case err != nil:
 		return "", err
 	}
-	return "it knows this host; " + holder(c.LockName, lock, true), nil
+	return "it knows this host; " + holder(c.LockName, view), nil
 }

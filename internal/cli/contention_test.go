@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -42,8 +43,8 @@ func TestContention(t *testing.T) {
 	later := func(w world, after time.Duration, holder string) {
 		time.AfterFunc(after, func() { w.server.SetHolder(lock, holder) })
 	}
-	acquire := func(w world) error { return w.work.AcquireLock(context.Background(), lock, false) }
-	release := func(w world) error { return w.work.ReleaseLock(context.Background(), lock) }
+	acquire := func(w world) error { return w.work.TakeLock(context.Background(), lock, false) }
+	release := func(w world) error { return w.work.GiveLock(context.Background(), lock) }
 	// web2 takes the free lock right before the PUT, and gives it up between Foreman's lookup and its check.
 	comesAndGoes := func(w world) { w.server.SetHolder(lock, "web2"); later(w, 5*ms, "") }
 	tests := []struct {
@@ -78,8 +79,8 @@ func TestContention(t *testing.T) {
 				way := &meanwhile{RoundTripper: w.server.Transport(me), method: test.method, act: func() { test.act(w) }}
 				client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Retries: 3,
 					Log: hclog.NewNullLogger(), Transport: way})
-				w.work = &workflow.Workflow{Settings: workflow.Settings{LockName: lock, Settle: 2 * time.Second, Retries: 3},
-					Server: LockServer{client}, Log: hclog.NewNullLogger()}
+				w.work = &workflow.Workflow{Settings: workflow.Settings{LockName: lock},
+					OpenLock: opener(client, foreman.Settings{Settle: 2 * time.Second, Retries: 3}), Log: hclog.NewNullLogger()}
 				w.server.SetHolder(lock, test.before)
 				err := test.do(w)
 				if err == nil != (test.error == "") || err != nil && !strings.Contains(err.Error(), test.error) {

@@ -86,7 +86,7 @@ var (
 // hooks are those that would run, by stage. A stage whose directory is missing or refused is left out: checkHooks has said so.
 func (s *surroundings) hooks(c *config.Config) map[state.Stage][]hook.Hook {
 	found := map[state.Stage][]hook.Hook{}
-	for _, stage := range workflow.HookStages {
+	for _, stage := range workflow.HookStages() {
 		entries, err := hook.Entries(hooksDir(c, string(stage)))
 		if err != nil {
 			continue
@@ -167,7 +167,7 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 			found.add(fmt.Sprintf("%s is enabled without %s: it has nothing to bring back", pair[1], pair[0]), enable+pair[0])
 		}
 	}
-	for _, stage := range workflow.HookStages {
+	for _, stage := range workflow.HookStages() {
 		s.checkTwice(&found, string(stage), hooks[stage])
 	}
 	s.checkTwice(&found, notifyStage, s.notifiers(c))
@@ -313,7 +313,7 @@ func (s *surroundings) has(command string) bool {
 func (s *surroundings) checkNeeds(_ *Process, c *config.Config) (string, error) {
 	var found doubts
 	hooks, all := s.hooks(c), 0
-	for _, stage := range workflow.HookStages {
+	for _, stage := range workflow.HookStages() {
 		for _, h := range hooks[stage] {
 			all++
 			if name := s.library.Leads(string(stage), h.Path); name != "" {

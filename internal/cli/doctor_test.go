@@ -542,7 +542,7 @@ func TestForemansName(t *testing.T) {
 			}
 		})
 	}
-	if got := hint(&dlm.Error{Kind: dlm.ErrUnavailable, Err: unknown}); !strings.Contains(got, "add foreman.local to DNS or to /etc/hosts") {
+	if got := hint(answer(t, &dlm.Error{Kind: dlm.ErrUnavailable, Err: unknown})); !strings.Contains(got, "add foreman.local to DNS or to /etc/hosts") {
 		t.Errorf("a run says %q", got)
 	}
 }

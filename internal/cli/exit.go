@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 )
@@ -50,26 +47,15 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &plugin):
 		return int(plugin)
-	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost), errors.Is(err, dlm.ErrCredentials),
-		errors.Is(err, dlm.ErrWrongURL):
+	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
+		errors.Is(err, lock.ErrMisconfigured):
 		return exitConfig
-	case errors.Is(err, dlm.ErrRefused), errors.Is(err, dlm.ErrUntrusted), refusedByPage(err):
+	case errors.Is(err, lock.ErrRefused):
 		return exitRefused
-	case errors.Is(err, workflow.ErrTryLater), errors.Is(err, dlm.ErrUnavailable), errors.As(err, &running):
+	case errors.Is(err, workflow.ErrTryLater), errors.Is(err, lock.ErrUnavailable), errors.As(err, &running):
 		return exitLater
 	}
 	return exitFailed
-}
-
-// refusedByPage reports whether a web server refused with a page of its own, during maintenance or because of the
-// certificate. Such a page is waited out like any odd answer. If the wait ends with one, the certificate is the likelier
-// cause.
-func refusedByPage(err error) bool {
-	var answer *dlm.Error
-	if !errors.As(err, &answer) || answer.Kind != dlm.ErrNotForeman {
-		return false
-	}
-	return slices.Contains([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}, answer.Status)
 }
 
 // hint says what to do next; empty if the error says it.
@@ -79,17 +65,15 @@ func hint(err error) string {
 		running    *host.RunningError
 		unsafe     *hook.UnsafeError
 		missing    *fs.PathError
-		elsewhere  *workflow.ElsewhereError
-		notByRun   *workflow.NotByRunError
-		name       *net.DNSError
+		elsewhere  *lock.Elsewhere
+		notByRun   *lock.NotByRun
+		answer     *lock.Error
 	)
 	switch {
 	case errors.As(err, &notByRun):
 		return "wait until whoever took it is done; if nobody needs it, `foreman-dlm-updater lock release`, and the next run begins"
 	case errors.As(err, &elsewhere):
-		return fmt.Sprintf("set foreman_url, client_crt and client_key back, then `foreman-dlm-updater run`; or have an administrator free lock %s "+
-			"at %s (Monitor > Distributed Locks), then `foreman-dlm-updater state set STAGE` with the stage that `foreman-dlm-updater state show` "+
-			"names, and `foreman-dlm-updater run`", elsewhere.Lock, elsewhere.Taken.URL)
+		return elsewhere.Next
 	case errors.As(err, &unreadable), errors.Is(err, workflow.ErrOtherMachine):
 		return "look at the file; then `foreman-dlm-updater state set STAGE` to go on with a stage, or `foreman-dlm-updater state " +
 			"clear` to forget the run; the lock was not touched, see `foreman-dlm-updater lock show`"
@@ -101,12 +85,8 @@ func hint(err error) string {
 		return "wait until it has ended, or see what it does with `foreman-dlm-updater status`"
 	case errors.As(err, &unsafe):
 		return "fix what is named above, then `foreman-dlm-updater config check`"
-	case errors.Is(err, dlm.ErrDuplicate):
-		return "an administrator must delete one of the duplicate locks in Foreman (Monitor > Distributed Locks, or the API); " +
-			"until then nobody can take it"
-	case errors.As(err, &name) && name.IsNotFound:
-		return fmt.Sprintf("correct foreman_url, or add %s to DNS or to /etc/hosts: the program asks nothing else that /etc/nsswitch.conf names "+
-			"(`getent ahosts %[1]s` does)", shown(name.Name))
+	case errors.As(err, &answer) && answer.Next != "":
+		return answer.Next
 	case exitCode(err) == exitConfig:
 		return "fix it, then `foreman-dlm-updater config check`"
 	}

@@ -67,14 +67,14 @@ type hookStage string
 
 // UnmarshalText lets kong read it.
 func (s *hookStage) UnmarshalText(text []byte) error {
-	if !slices.Contains(workflow.HookStages, state.Stage(text)) {
+	if !slices.Contains(workflow.HookStages(), state.Stage(text)) {
 		return fmt.Errorf("%q is no stage that has hooks; those are %s", text, hookStageNames())
 	}
 	*s = hookStage(text)
 	return nil
 }
 
-func hookStageNames() string { return joinStages(workflow.HookStages, ", ") }
+func hookStageNames() string { return joinStages(workflow.HookStages(), ", ") }
 
 // bundled is the name of the bundled hook that a name stands for, which may have the number of a link before it.
 func bundled(name string) string { return strings.TrimLeft(strings.TrimLeft(name, "0123456789"), "-") }

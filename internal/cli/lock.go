@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
-
-	"github.com/hashicorp/go-hclog"
 )
 
 // lockName is the lock of the run in progress, or the configured one. A state that can't be read is no reason not to
@@ -34,11 +32,11 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	name := p.lockName(c)
-	lock, err := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries).Show(p.Context, name)
-	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
+	view, err := lookAt(c, name, lock.Options{}, c.HTTPTimeout, c.HTTPRetries).Look(p.Context)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(p.Stdout, holder(name, lock, err == nil))
+	fmt.Fprintln(p.Stdout, holder(name, view))
 	return nil
 }
 
@@ -59,16 +57,16 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	}
 	// Only for what is said afterwards: the lock is claimed and verified all the same, as a release that got no answer may
 	// still come true. Where this look fails, that one tells.
-	before, _ := client(c, hclog.NewNullLogger(), c.HTTPTimeout, 0).Show(p.Context, name)
-	if err := newWorkflow(p, c, log).AcquireLock(p.Context, name, cmd.Wait); err != nil {
+	before, _ := lookAt(c, name, lock.Options{}, c.HTTPTimeout, 0).Look(p.Context)
+	if err := newWorkflow(p, c, log).TakeLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
 	what := "acquired"
 	if before.Self {
 		what = "was this host's already"
 	}
-	if before.Self && !before.Updated.IsZero() {
-		what += ", since " + clock(before.Updated)
+	if before.Self && !before.Since.IsZero() {
+		what += ", since " + clock(before.Since)
 	}
 	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update until `foreman-dlm-updater lock release`\n", name, what)
 	return nil
@@ -91,34 +89,30 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	}
 	name := p.lockName(c)
 	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
-	foreman := client(c, hclog.NewNullLogger(), c.HTTPTimeout, c.HTTPRetries)
-	lock, err := foreman.Show(p.Context, name)
-	var taken *state.Taken
-	if record.InProgress() {
-		taken = record.Taken
-	}
-	url, cn := foreman.Identity()
+	var view lock.View
+	options := lock.Options{Origin: workflow.OriginOf(record), Heard: func(seen lock.View, _ error) { view = seen }}
+	err = lookAt(c, name, options, c.HTTPTimeout, c.HTTPRetries).Confirm(p.Context)
+	var lost *lock.Lost
 	switch {
-	case taken.Elsewhere(url, cn) && !lock.Self && (err == nil || errors.Is(err, dlm.ErrNoLock)):
-		return workflow.Elsewhere(name, *taken, workflow.Identity{URL: url, CN: cn}, seen(lock), meaning(err))
-	case errors.Is(err, dlm.ErrNoLock) || err == nil && lock.Holder == "":
+	case err == nil:
+	case !errors.As(err, &lost):
+		return err
+	case view.Holder == "":
 		fmt.Fprintf(p.Stdout, "lock %s is free; nothing to release\n", name)
 		return nil
-	case err != nil:
-		return err
-	case !lock.Self && taken != nil && lock.Holder == taken.Holder:
-		return fmt.Errorf("release lock %q: it is held by %s, which was this run's own name when it took the lock: an administrator has to free it "+
-			"in Foreman (Monitor > Distributed Locks)", name, lock.Holder)
-	case !lock.Self:
-		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in Foreman, can release it",
-			name, lock.Holder)
+	case options.Origin != nil && view.Holder == options.Origin.Holder:
+		return fmt.Errorf("release lock %q: it is held by %s, which was this run's own name when it took the lock: an administrator has to "+
+			"free it in %s (%s)", name, view.Holder, wording.Server, wording.Where)
+	default:
+		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in %s, can release it",
+			name, view.Holder, wording.Server)
 	}
 	log, err := p.consoleLog()
 	if err != nil {
 		return err
 	}
 	c.ReleaseTimeout = manualReleaseTimeout
-	if err := newWorkflow(p, c, log).ReleaseLock(p.Context, name); err != nil {
+	if err := newWorkflow(p, c, log).GiveLock(p.Context, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)

@@ -139,7 +139,7 @@ func ending(last events.Event, err error) metrics.Result {
 		return metrics.Rebooting
 	case last.Status.Stage != "":
 		return ""
-	case last.Record == nil, last.Stage == state.NeedsUpdate:
+	case !last.Record.InProgress():
 		return metrics.NothingToDo
 	}
 	return metrics.Finished

@@ -8,6 +8,7 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
@@ -87,11 +88,11 @@ func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 	stage, began := madeUpStages[kind], now.Add(-12*time.Minute)
 	event := events.Event{Kind: kind, Time: now, Run: run, Lock: c.LockName, Stage: stage}
 	record := &state.Record{Stage: stage, RunID: run, Began: began, StageBegan: began, Lock: c.LockName}
-	s := status.Status{Running: true, PID: 1, Lock: status.Lock{Name: c.LockName}}
-	lock := workflow.Lock{Enabled: true, Self: true, Holder: "this host", Updated: began}
+	s := status.Status{Running: true, PID: 1, Lock: status.Lock{Name: c.LockName}, Wording: wording}
+	view := lock.View{Exists: true, Enabled: true, Self: true, Holder: "this host", Since: began}
 	switch kind {
 	case events.Started, events.Waiting:
-		lock = workflow.Lock{Enabled: true, Holder: "web3.example.com", Updated: began}
+		view = lock.View{Exists: true, Enabled: true, Holder: "web3.example.com", Since: began}
 	case events.Failed:
 		event.Hook, event.Exit, event.Error = "50-example", 100, "exit 100"
 		event.Output = []string{"this is the last that the hook wrote", "E: it did not work"}
@@ -99,22 +100,22 @@ func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 	case events.Rebooting:
 		s.RebootPending = &now
 	case events.Finished:
-		record, lock = nil, workflow.Lock{Enabled: true}
+		record, view = nil, lock.View{Exists: true, Enabled: true}
 	case events.RebootDue:
 		event.Hook, event.Error = "50-example", "it could not find out (exit 75, cannot_tell_exit)"
 		s.SetRebootDue(&state.RebootDue{Time: now, Hook: event.Hook, Message: event.Error})
-		record, lock = nil, workflow.Lock{Enabled: true}
+		record, view = nil, lock.View{Exists: true, Enabled: true}
 	case events.GaveUp:
-		event.Error = "not had within 15m0s (lock_timeout)"
+		event.Error = "gave up waiting after 15m0s (lock_timeout)"
 		s.SetStopped(status.Stop{At: now, Stage: stage, Why: event.Error, Next: afterStop(workflow.ErrTryLater), Later: true})
-		record, lock = nil, workflow.Lock{Enabled: true, Holder: "web3.example.com", Updated: began}
+		record, view = nil, lock.View{Exists: true, Enabled: true, Holder: "web3.example.com", Since: began}
 	}
 	switch kind {
 	case events.Failed, events.Finished, events.RebootDue, events.GaveUp:
 		s.Running, s.PID = false, 0
 	}
 	s.SetRecord(record)
-	s.See(lock, true)
+	s.See(view)
 	s.Say(now)
 	s.Sentence = "a test, nothing has happened: " + s.Sentence
 	event.Status = s

@@ -63,7 +63,7 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 	if result == "" || atBoot && why == nil && last.Record == nil {
 		return
 	}
-	o := outcome.Outcome{Ended: time.Now(), Result: outcomes[result], Exit: exitCode(why), RebootDue: seen.RebootDue(),
+	o := outcome.Outcome{Ended: time.Now(), Result: outcomes[result], Exit: exitCode(why), RebootDue: seen.Due(),
 		Left: outcome.Of(last.Status.Record)}
 	if why != nil {
 		o.Error, o.Next = why.Error(), afterStop(why)

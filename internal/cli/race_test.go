@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -59,7 +60,7 @@ func (h *clusterHost) Inhibitors(context.Context) []workflow.Inhibitor { return 
 func (*clusterHost) Leftovers(bool) ([]workflow.Leftover, error)       { return nil, nil }
 
 // hasty believes a claim at once: it has no settle time worth the name, and does not look at how slow Foreman is.
-type hasty struct{ LockServer }
+type hasty struct{ *dlm.Client }
 
 func (hasty) Slowest() time.Duration { return 0 }
 
@@ -76,13 +77,13 @@ func cluster(t *testing.T, seed uint64, hosts int, careful bool) int32 {
 		host := &clusterHost{name: name, work: 500 * time.Millisecond, inside: &inside, most: &most}
 		client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Retries: 3,
 			Log: hclog.NewNullLogger(), Transport: server.Transport(name)})
-		settle, lock := 2*time.Second, workflow.LockServer(LockServer{client})
+		settings, api := foreman.Settings{RetryInterval: time.Second, Settle: 2 * time.Second}, foreman.API(client)
 		if !careful {
-			settle, lock = time.Nanosecond, hasty{LockServer{client}}
+			settings.Settle, api = time.Nanosecond, hasty{client}
 		}
 		w := &workflow.Workflow{
-			Settings: workflow.Settings{LockName: "web", RetryInterval: time.Second, Settle: settle, MaxReboots: 3},
-			Store:    host, Server: lock, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
+			Settings: workflow.Settings{LockName: "web", MaxReboots: 3},
+			Store:    host, OpenLock: opener(api, settings), Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 		}
 		delay := time.Duration(random.IntN(30)) * time.Millisecond
 		go func() {

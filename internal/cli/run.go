@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -70,7 +70,8 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	defer notifiers.close()
 	status := host.NewStatus()
 	defer status.Close()
-	options := events.Options{Show: status.Show, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater }, Listeners: notifiers.listen(), RebootDue: before.RebootDue}
+	options := events.Options{Show: status.Show, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater }, Listeners: notifiers.listen(),
+		RebootDue: before.RebootDue, Wording: wording}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)
@@ -80,8 +81,8 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	err := refused
 	if err == nil {
 		err = runSafely(p, work, log, cmd.AfterReboot)
-	} else {
-		_, _ = work.Store.Load() // so that it can be told what is on record
+	} else if record, err := work.Store.Load(); err == nil { // so that it can be told what is on record
+		seen.Observe(workflow.Event{Kind: workflow.Found, Record: record})
 	}
 	seen.Ended(err)
 	if err != nil { // first: history and metrics may be on a disk that hangs
@@ -197,14 +198,13 @@ func afterStop(err error) string {
 	if next := hintForRun(err); next != "" {
 		return next
 	}
-	if errors.Is(err, dlm.ErrUnavailable) {
+	if errors.Is(err, lock.ErrUnavailable) {
 		return "the next `foreman-dlm-updater run` goes on; if it lasts, look for the cause with `foreman-dlm-updater config check`"
 	}
+	var notNow *lock.NotNow
 	switch {
-	case errors.Is(err, workflow.ErrDisabled):
-		return "when it is time, enable the lock in Foreman (Monitor > Distributed Locks); the next `foreman-dlm-updater run` tries again"
-	case errors.Is(err, workflow.ErrBarred):
-		return "if it is to update, set this host's parameter can_acquire_update_locks to true in Foreman; the next `foreman-dlm-updater run` tries again"
+	case errors.As(err, &notNow) && notNow.Next != "":
+		return notNow.Next
 	case exitCode(err) == exitLater:
 		return "nothing to fix on this host; the next `foreman-dlm-updater run` goes on"
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/workflow"
 	"foreman-dlm-updater/tools/scale/model"
@@ -54,8 +55,9 @@ func fleet(t *testing.T, f model.Fleet, seed uint64) model.Result {
 			}
 			host := &clusterHost{name: name, work: hold / 2, inside: &inside, most: &most}
 			w := &workflow.Workflow{
-				Settings: workflow.Settings{LockName: "web", RetryInterval: f.Interval, RetryJitter: f.Jitter, Settle: f.Settle, MaxReboots: 3},
-				Store:    host, Server: LockServer{client}, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
+				Settings: workflow.Settings{LockName: "web", MaxReboots: 3},
+				OpenLock: opener(client, foreman.Settings{RetryInterval: f.Interval, RetryJitter: f.Jitter, Settle: f.Settle}),
+				Store:    host, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 			}
 			results <- w.Run(t.Context(), false)
 		}()

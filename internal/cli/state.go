@@ -128,14 +128,9 @@ func otherConfigs(record *state.Record, c *config.Config, command string) error 
 // bringBack brings a host back that a run has taken out of service, whether the run is still on record or not.
 const bringBack = "`foreman-dlm-updater state set post_update`, then `foreman-dlm-updater run`"
 
-// outOfService reports whether this host is, by the stage that its run is in.
-func outOfService(stage state.Stage) bool {
-	return workflow.Guarded(stage) || stage == state.PostUpdate
-}
-
 // warnOutOfService says how to bring the host back whose run is being given up; record is what was on record before.
 func (p *Process) warnOutOfService(record *state.Record) {
-	if record != nil && record.Of(host.MachineID()) && outOfService(record.Stage) {
+	if record != nil && record.Of(host.MachineID()) && workflow.OutOfService(record.Stage) {
 		fmt.Fprintf(p.Stderr, "this host is out of service (pre_update has begun); to bring it back: %s\n", bringBack)
 	}
 }
@@ -144,7 +139,7 @@ func (p *Process) warnOutOfService(record *state.Record) {
 func (p *Process) warnForgotten(c *config.Config, record *state.Record) {
 	if c.History != "" {
 		p.warnOutOfService(record)
-	} else if record != nil && record.Of(host.MachineID()) && outOfService(record.Stage) {
+	} else if record != nil && record.Of(host.MachineID()) && workflow.OutOfService(record.Stage) {
 		fmt.Fprintln(p.Stderr, "this host is out of service (pre_update has begun), and without a history nothing knows the run any more "+
 			"that has stopped its services: start them by hand")
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
-	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
@@ -108,7 +108,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*status.Statu
 		}
 		record = nil
 	}
-	s := &status.Status{Lock: status.Lock{Name: c.LockName}}
+	s := &status.Status{Lock: status.Lock{Name: c.LockName}, Wording: wording}
 	lookAtInstance(s, c)
 	s.SetRecord(record)
 	lookAtOutcome(ctx, s, c)
@@ -152,20 +152,20 @@ func lookAtInhibitors(ctx context.Context, s *status.Status) {
 
 func lookAtLock(ctx context.Context, s *status.Status, c *config.Config) {
 	timeout := min(c.HTTPTimeout, statusTimeout)
-	foreman := client(c, hclog.NewNullLogger(), timeout, 0)
-	s.SetIdentity(foreman.Identity())
-	lock, err := foreman.Show(ctx, s.Lock.Name)
-	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
-		s.Unseen = append(s.Unseen, fmt.Sprintf("the lock in Foreman: %v", err))
+	l := lookAt(c, s.Lock.Name, lock.Options{}, timeout, 0)
+	s.SetOrigin(l.Origin())
+	view, err := l.Look(ctx)
+	if err != nil {
+		s.Unseen = append(s.Unseen, fmt.Sprintf("the lock in %s: %v", wording.Server, err))
 		return
 	}
-	s.See(seen(lock), err == nil)
+	s.See(view)
 }
 
-// holder says who holds a lock, by what Foreman answered.
-func holder(name string, lock dlm.Lock, exists bool) string {
-	s := &status.Status{At: time.Now(), Lock: status.Lock{Name: name}}
-	s.See(seen(lock), exists)
+// holder says who holds a lock, by what its server answered.
+func holder(name string, view lock.View) string {
+	s := &status.Status{At: time.Now(), Lock: status.Lock{Name: name}, Wording: wording}
+	s.See(view)
 	return s.Holder()
 }
 

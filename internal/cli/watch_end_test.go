@@ -9,6 +9,7 @@ import (
 
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -18,10 +19,10 @@ import (
 // endedWith is the last that systemd hears of an invocation that ends with err, with record on disk.
 func endedWith(record *state.Record, err error) string {
 	var last string
-	w := &workflow.Workflow{Settings: workflow.Settings{LockName: "web"}, Store: &clusterHost{record: record}, Log: hclog.NewNullLogger()}
-	seen := events.Watch(w, events.Options{Show: func(sentence string) { last = sentence }, Next: afterStop})
-	if _, err := w.Store.Load(); err != nil {
-		panic(err)
+	w := &workflow.Workflow{Settings: workflow.Settings{LockName: "web"}, Log: hclog.NewNullLogger()}
+	seen := events.Watch(w, events.Options{Show: func(sentence string) { last = sentence }, Next: afterStop, Wording: wording})
+	if record != nil {
+		seen.Observe(workflow.Event{Kind: workflow.Found, Record: record})
 	}
 	seen.Ended(err)
 	return last
@@ -42,12 +43,8 @@ func TestSentenceOfAFailedInvocation(t *testing.T) {
 			"/etc/x.d/a: is odd" + dark + "; fix what is named above, then `foreman-dlm-updater config check`, then `foreman-dlm-updater run`"},
 		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: workflow.ErrTryLater}, "gave up TIME in stage lock_get: try later" +
 			dark + "; nothing to fix on this host; the next `foreman-dlm-updater run` goes on"},
-		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: errors.Join(workflow.ErrTryLater, workflow.ErrBarred)}, "gave up TIME in stage " +
-			"lock_get: try later this host is barred" + dark + "; if it is to update, set this host's parameter can_acquire_update_locks to true in Foreman; " +
-			"the next `foreman-dlm-updater run` tries again"},
-		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: errors.Join(workflow.ErrTryLater, workflow.ErrDisabled)}, "gave up TIME in stage " +
-			"lock_get: try later the lock is disabled" + dark + "; when it is time, enable the lock in Foreman (Monitor > Distributed Locks); " +
-			"the next `foreman-dlm-updater run` tries again"},
+		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: &lock.NotNow{Text: "barred", Next: "let it in"}},
+			"gave up TIME in stage lock_get: barred" + dark + "; let it in"},
 		{&state.Record{Stage: state.Update}, &workflow.StageError{Stage: state.Update, Lock: "web", Err: workflow.ErrTryLater},
 			"stage update was not finished (try later TIME) and nothing runs" + dark + "; go on with `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update}, errors.New("write state: no space left on device"),

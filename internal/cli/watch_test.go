@@ -10,6 +10,7 @@ import (
 
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -41,14 +42,15 @@ func TestWatchedRun(t *testing.T) {
 				Log: hclog.NewNullLogger(), Transport: server.Transport("web1")})
 			host := &clusterHost{name: "web1", inside: &atomic.Int32{}, most: &atomic.Int32{}}
 			w := &workflow.Workflow{
-				Settings: workflow.Settings{LockName: "web", RetryInterval: time.Minute, Settle: 2 * time.Second, MaxReboots: 3},
-				Store:    host, Server: LockServer{client}, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
+				Settings: workflow.Settings{LockName: "web", MaxReboots: 3},
+				OpenLock: opener(client, foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second}),
+				Store:    host, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 			}
 			if fails {
 				w.Hooks = badHost{host}
 			}
 			var got []string
-			seen := events.Watch(w, events.Options{Next: afterStop, Show: func(sentence string) {
+			seen := events.Watch(w, events.Options{Next: afterStop, Wording: wording, Show: func(sentence string) {
 				got = append(got, varies.ReplaceAllStringFunc(sentence, func(s string) string {
 					switch s[0] {
 					case 'p':

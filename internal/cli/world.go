@@ -11,8 +11,10 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -88,25 +90,18 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 	return &workflow.Workflow{
 		Settings: workflow.Settings{
 			LockName:         c.LockName,
-			RetryInterval:    c.LockRetryInterval,
-			RetryJitter:      c.LockRetryJitter,
-			LockTimeout:      c.LockTimeout,
-			Settle:           c.LockSettle,
-			Refresh:          c.LockRefresh,
-			ReleaseTimeout:   c.ReleaseTimeout,
 			RebootTimeout:    c.RebootTimeout,
-			Retries:          c.HTTPRetries,
 			CannotTellExit:   c.CannotTellExit,
 			CannotTellReboot: c.CannotTellReboot,
 			MaxReboots:       c.MaxReboots,
 			ConfigPath:       c.Path,
 			OtherConfig:      func(path string) bool { return isOther(c.Path, path) },
 		},
-		Store:  state.Store{Path: c.State},
-		Server: LockServer{client(c, log, c.HTTPTimeout, c.HTTPRetries)},
-		Hooks:  hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
-		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
-		Log:    log,
+		Store:    state.Store{Path: c.State},
+		OpenLock: lockServer(c, log),
+		Hooks:    hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
+		Host:     thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
+		Log:      log,
 	}
 }
 
@@ -123,6 +118,30 @@ func isOther(ours, path string) bool {
 	return err == nil && !os.SameFile(this, that)
 }
 
+// lockServer opens locks at the lock server of the configuration.
+func lockServer(c *config.Config, log hclog.Logger) func(string, lock.Options) workflow.Lock {
+	api := client(c, log, c.HTTPTimeout, c.HTTPRetries)
+	settings := foreman.Settings{
+		RetryInterval:  c.LockRetryInterval,
+		RetryJitter:    c.LockRetryJitter,
+		LockTimeout:    c.LockTimeout,
+		Settle:         c.LockSettle,
+		Refresh:        c.LockRefresh,
+		ReleaseTimeout: c.ReleaseTimeout,
+		Retries:        c.HTTPRetries,
+	}
+	return func(name string, o lock.Options) workflow.Lock { return foreman.Open(api, settings, log, name, o) }
+}
+
+// wording is what sentences say of the lock server.
+var wording = foreman.Wording
+
+// lookAt opens a lock for those who only want to look at it. timeout bounds each of the tries.
+func lookAt(c *config.Config, name string, o lock.Options, timeout time.Duration, retries int) workflow.Lock {
+	log := hclog.NewNullLogger()
+	return foreman.Open(client(c, log, timeout, retries), foreman.Settings{}, log, name, o)
+}
+
 func client(c *config.Config, log hclog.Logger, timeout time.Duration, retries int) *dlm.Client {
 	return dlm.New(dlm.Options{
 		URL:     c.ForemanURL.String(),
@@ -136,81 +155,6 @@ func client(c *config.Config, log hclog.Logger, timeout time.Duration, retries i
 func credentials(c *config.Config) dlm.TLS {
 	return dlm.TLS{Cert: c.ClientCert, Key: c.ClientKey, CA: c.CA}
 }
-
-// LockServer is Foreman for the workflow.
-type LockServer struct{ *dlm.Client }
-
-func (s LockServer) Show(ctx context.Context, name string) (workflow.Lock, error) {
-	lock, err := s.Client.Show(ctx, name)
-	return seen(lock), meaning(err)
-}
-
-// seen is a lock in the workflow's words.
-func seen(lock dlm.Lock) workflow.Lock {
-	return workflow.Lock{Enabled: lock.Enabled, Holder: lock.Holder, Self: lock.Self, Updated: lock.Updated}
-}
-
-func (s LockServer) Acquire(ctx context.Context, name string) error {
-	return meaningOnce(s.Client.Acquire(ctx, name))
-}
-
-func (s LockServer) Release(ctx context.Context, name string) error {
-	return meaningOnce(s.Client.Release(ctx, name))
-}
-
-// Identity says which Foreman is asked, and under which name.
-func (s LockServer) Identity() workflow.Identity {
-	url, cn := s.Client.Identity()
-	return workflow.Identity{URL: url, CN: cn}
-}
-
-// meaningOnce is meaning for a request that was not tried again, after a look that found nothing wrong: files that can't
-// be used are in the middle of their renewal.
-func meaningOnce(err error) error {
-	if errors.Is(err, dlm.ErrCredentials) {
-		return &workflow.Unavailable{Why: trouble[dlm.ErrCredentials], Err: err}
-	}
-	return meaning(err)
-}
-
-// trouble is what the workflow says of answers that prove nothing.
-var trouble = map[error]string{
-	dlm.ErrUnavailable: "Foreman is unavailable",
-	dlm.ErrNotForeman:  "the answer is not Foreman's",
-	dlm.ErrWrongURL:    "there is no Foreman at foreman_url",
-	dlm.ErrUntrusted:   "the server can't prove that it is Foreman",
-	dlm.ErrCredentials: "this host's certificate or key can't be used",
-	dlm.ErrRefused:     "Foreman's web server refuses this host's certificate",
-}
-
-// meaning says in the workflow's words what an error of the client's proves.
-func meaning(err error) error {
-	var answer *dlm.Error
-	if !errors.As(err, &answer) {
-		return err
-	}
-	switch answer.Kind {
-	case dlm.ErrUnavailable, dlm.ErrNotForeman, dlm.ErrWrongURL, dlm.ErrUntrusted:
-		return &workflow.Unavailable{RetryAfter: answer.RetryAfter, Why: trouble[answer.Kind], Err: err}
-	case dlm.ErrCredentials:
-		return &workflow.Renewing{Why: trouble[answer.Kind], Err: err}
-	case dlm.ErrRefused:
-		if answer.Status == 0 { // by the web server, before Foreman was asked who this host is
-			return &workflow.Renewing{Why: trouble[answer.Kind], Err: err}
-		}
-	case dlm.ErrNotNow:
-		return &meant{err, workflow.ErrNotNow}
-	case dlm.ErrNoLock:
-		return &meant{err, workflow.ErrNoLock}
-	}
-	return err
-}
-
-// meant is an error with one more meaning.
-type meant struct{ error, as error }
-
-func (e *meant) Error() string   { return e.error.Error() }
-func (e *meant) Unwrap() []error { return []error{e.error, e.as} }
 
 // hooks are the hooks in the configured directories.
 type hooks struct {

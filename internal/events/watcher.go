@@ -1,14 +1,17 @@
-// Package events stands between a workflow and its world. By what it sees there it tells where the invocation stands, keeps the story of
-// the run (durations, waiting, failures) on its record, and tells listeners what happened. The workflow knows nothing of it, and nothing
-// here changes or delays what it does, but that a reboot waits a few seconds until it was heard.
+// Package events tells others what happens to a run. It hears it from the workflow (workflow.Observer), knows by it
+// where this host stands at each moment, and brings events to listeners. Nothing in it changes or delays a run, but that
+// a reboot waits a few seconds until the listeners have heard of it.
 package events
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
@@ -16,53 +19,32 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Watcher watches one invocation. It may be told of several things at once: the lock is looked at while hooks run.
+// aliveTick is how often listeners hear that the invocation is alive.
+const aliveTick = 5 * time.Minute
+
+// Watcher watches one invocation. Its methods may be called by several goroutines.
 type Watcher struct {
-	store workflow.Store
-	show  func(sentence string)
-	see   Listener
-	speak speakers
-	hint  func(error) string
-	later func(error) bool
-	log   hclog.Logger
+	Options
+	listeners queues
+	log       hclog.Logger
 
 	mu         sync.Mutex
 	running    bool
-	record     *state.Record        // as it is on disk
-	last       *state.Record        // the same, and what it was before it was cleared
-	boot       *state.Boot          // of now; nil: not known
-	hook       string               // that runs
+	record     *state.Record // on record; nil: nothing is
+	last       *state.Record // the same, and what it was before it was removed
+	boot       *state.Boot   // of now; nil: not known
+	hook       string        // the one that runs
+	failing    *workflow.Event
 	inhibitors []workflow.Inhibitor // who keeps the host from being shut down
-	lock       status.Lock          // as Foreman showed it last
+	lock       status.Lock          // as the server showed it last
 	trouble    string               // why it could not; empty if it could
 	stopped    error                // why the invocation has ended
 	ended      time.Time            // when it has
-	due        *state.RebootDue
-	over       Result // how the run has ended, if it has
+	over       Result               // how the run has ended, if it has
 	told       string
 	alive      *time.Timer // ticks from the first event to the end; nil before
-
-	saving bool // the workflow saves a record just now
-	// resumed: the run was found out of service, so the workflow waits for a record that can't be saved.
-	resumed bool
 	// unwritten says why a record can't be saved, and since when, while the workflow waits for that; else nil.
 	unwritten *status.Stop
-	progress
-}
-
-// progress is what changes together with the record on disk. If a record can't be saved, it is as it was before.
-type progress struct {
-	found   bool // the record was found by this invocation, which has not gone on with it yet
-	story   state.Story
-	dirty   bool           // the story on disk is older
-	begun   bool           // this invocation has saved something
-	reboots bool           // the listeners were told that it asks for a reboot
-	open    *state.Step    // the stage that is under way
-	failing *state.Failure // the hook that ended last, if it did not end with 0
-	atWork  bool           // a hook of the stage under way has begun
-	refused bool           // the last claim was
-	// unanswered counts the looks at the lock that got no answer since the stage under way was begun.
-	unanswered int
 }
 
 // Result is how a run ended.
@@ -75,7 +57,7 @@ const (
 	RunGaveUp   Result = "gave-up"
 )
 
-// Options are who wants to know.
+// Options say who wants to know, and what can't be known here.
 type Options struct {
 	// Show is called with each new sentence. It must not block.
 	Show func(sentence string)
@@ -90,37 +72,125 @@ type Options struct {
 	RebootDue *state.RebootDue
 	// Listeners hear of events; there may be none.
 	Listeners []Listener
+	// Wording is what sentences say of the lock server.
+	Wording lock.Wording
 }
 
-// Watch makes the watcher see all that the workflow does.
+// Watch makes a watcher that hears what the workflow does.
 func Watch(w *workflow.Workflow, o Options) *Watcher {
 	if o.Later == nil {
 		o.Later = later
 	}
-	seen := &Watcher{store: w.Store, later: o.Later, show: o.Show, see: o.See, hint: o.Next, running: true, lock: status.Lock{Name: w.LockName}, due: o.RebootDue,
-		speak: newSpeakers(o.Listeners, w.Log), log: w.Log}
-	w.Store = watchedStore{w.Store, seen}
-	w.Server = watchedServer{w.Server, seen}
-	w.Hooks = watchedHooks{w.Hooks, seen}
-	w.Host = watchedHost{w.Host, seen}
+	seen := &Watcher{Options: o, running: true, lock: status.Lock{Name: w.LockName}, listeners: newQueues(o.Listeners, w.Log), log: w.Log}
+	w.Observe = seen.Observe
 	return seen
 }
 
-// note changes what is known, tells the listeners of what has happened by that, and shows the sentence if it is another one.
+// Observe hears from the workflow.
+func (w *Watcher) Observe(e workflow.Event) {
+	w.note(func() []Kind { return w.take(e) })
+	// The listeners hear of a reboot before the command runs, for the host may be gone a moment later. Not for long: they
+	// delay nothing. And before the workflow looks for the last time whether it may.
+	if e.Kind == workflow.Rebooting && !w.listeners.flush(bootPatience) {
+		w.log.Warn("listener left behind: the reboot does not wait for it any longer", "waited", bootPatience)
+	}
+}
+
+// news are the workflow's events that are news for listeners, too.
+var news = map[workflow.EventKind]Kind{
+	workflow.Started: Started, workflow.Resumed: Resumed, workflow.Waiting: Waiting, workflow.Acquired: Acquired,
+	workflow.Rebooting: Rebooting, workflow.Finished: Finished,
+}
+
+// take takes over what has happened, and returns what of it is news for listeners.
+func (w *Watcher) take(e workflow.Event) (kinds []Kind) {
+	if e.Record != nil {
+		w.record, w.last = e.Record, e.Record
+	}
+	if e.Cleared {
+		w.record = nil
+	}
+	switch e.Kind {
+	case workflow.BootRead:
+		w.boot = e.Boot
+		w.RebootDue = stillDue(w.RebootDue, w.boot)
+	case workflow.HookBegan:
+		w.hook = e.Hook
+	case workflow.HookEnded:
+		w.hook, w.failing = "", nil
+		if e.Result.Exit != 0 || e.Result.Err != nil {
+			w.failing = &e
+		}
+	case workflow.StageBegan:
+		w.unwritten = nil
+	case workflow.LockSeen:
+		w.lockSeen(e)
+	case workflow.Waiting:
+		w.lock.Barred = e.Wait.Barred
+	case workflow.Inhibited:
+		w.inhibitors = e.Inhibitors
+	case workflow.NotSaved:
+		if w.unwritten == nil {
+			w.unwritten = &status.Stop{At: time.Now(), Why: e.Err.Error()}
+		}
+	case workflow.Finished:
+		w.running = false
+		if w.finishesWithoutReboot() {
+			return []Kind{Finished, RebootDue}
+		}
+	}
+	if kind := news[e.Kind]; kind != "" {
+		kinds = []Kind{kind}
+	}
+	return kinds
+}
+
+func (w *Watcher) lockSeen(e workflow.Event) {
+	w.lock.Name, w.trouble = e.Lock, ""
+	if e.Err != nil {
+		w.lock, w.trouble = status.Lock{Name: e.Lock}, fmt.Sprintf("the lock in %s: %v", w.Wording.Server, e.Err)
+		return
+	}
+	w.lock.See(e.View)
+}
+
+// finishesWithoutReboot reports whether the run that finishes may have needed a reboot. If its hooks have said that it
+// did not, none is due any more.
+func (w *Watcher) finishesWithoutReboot() bool {
+	due := stillDue(w.last.RebootDue, w.boot)
+	asked := slices.ContainsFunc(w.last.Story.Steps, func(step state.Step) bool {
+		return step.Stage == state.NeedsReboot && step.Hook == "" && step.Error == ""
+	})
+	if due != nil || asked {
+		w.RebootDue = due
+	}
+	return due != nil
+}
+
+// stillDue is nil for a reboot that has happened since, whoever did it.
+func stillDue(due *state.RebootDue, boot *state.Boot) *state.RebootDue {
+	if due != nil && boot != nil && !due.Boot.Same(*boot) {
+		return nil
+	}
+	return due
+}
+
+// note changes what is known, tells the listeners of what has happened by that, and shows the sentence if it is another
+// one.
 func (w *Watcher) note(change func() []Kind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kinds := change()
-	s := w.standing(time.Now())
+	s := w.status(time.Now())
 	if s.Sentence != w.told {
 		w.told = s.Sentence
-		w.show(s.Sentence)
-		if w.see != nil {
-			w.see(w.event("", s))
+		w.Show(s.Sentence)
+		if w.See != nil {
+			w.See(w.event("", s))
 		}
 	}
 	for _, kind := range kinds {
-		w.speak.say(w.event(kind, s))
+		w.listeners.send(w.event(kind, s))
 	}
 	if len(kinds) > 0 && w.alive == nil && w.running {
 		w.alive = time.AfterFunc(aliveTick, w.tick)
@@ -138,31 +208,27 @@ func (w *Watcher) tick() {
 	})
 }
 
-func (w *Watcher) standing(now time.Time) status.Status {
-	s := status.Status{Running: w.running, PID: os.Getpid(), Hook: w.hook, Lock: w.lock}
+// status is where the host stands.
+func (w *Watcher) status(now time.Time) status.Status {
+	s := status.Status{Running: w.running, PID: os.Getpid(), Hook: w.hook, Lock: w.lock, Wording: w.Wording}
 	s.SetInhibitors(w.inhibitors)
 	if !w.running {
 		s.PID = 0
 	}
 	if w.stopped != nil {
-		stop := status.Stop{At: w.ended, Why: w.stopped.Error(), Next: w.hint(w.stopped), Later: w.later(w.stopped)}
+		stop := status.Stop{At: w.ended, Why: w.stopped.Error(), Next: w.Next(w.stopped), Later: w.Later(w.stopped)}
 		var stage *workflow.StageError
 		if errors.As(w.stopped, &stage) {
 			stop.Stage, stop.Why = stage.Stage, stage.Err.Error()
 		}
 		s.SetStopped(stop)
 	}
-	s.SetRebootDue(w.due)
+	s.SetRebootDue(w.RebootDue)
 	s.SetRecord(w.record)
 	if w.unwritten != nil && w.running {
 		s.SetStopped(*w.unwritten)
 	}
-	if wait := w.story.Waiting; wait != nil && w.running {
-		s.WaitingSince = &wait.Since
-	}
-	if acquired := w.story.Acquired; s.Lock.Self && !acquired.IsZero() { // Foreman knows only when it was refreshed
-		s.Lock.Since = &acquired // not the story's own, which goes on while listeners read
-	}
+	s.SetAcquired()
 	if w.boot != nil {
 		s.SetBoot(*w.boot)
 	}
@@ -176,13 +242,11 @@ func (w *Watcher) standing(now time.Time) status.Status {
 func (w *Watcher) event(kind Kind, s status.Status) Event {
 	event := Event{Kind: kind, Time: s.At, Lock: s.Lock.Name, Status: s}
 	if w.last != nil {
-		record := *w.last
-		record.Story = w.story.Clone()
-		event.Record, event.Run, event.Stage, event.Lock = &record, record.RunID, record.Stage, record.Lock
+		event.Record, event.Run, event.Stage, event.Lock = w.last, w.last.RunID, w.last.Stage, w.last.Lock
 	}
 	switch kind {
 	case RebootDue:
-		event.Hook, event.Error = w.due.Hook, w.due.Message
+		event.Hook, event.Error = w.RebootDue.Hook, w.RebootDue.Message
 		return event
 	case Failed, GaveUp:
 	default:
@@ -192,25 +256,23 @@ func (w *Watcher) event(kind Kind, s status.Status) Event {
 	var stage *workflow.StageError
 	if errors.As(w.stopped, &stage) {
 		event.Run, event.Stage, event.Hook, event.Lock, event.Error = stage.Run, stage.Stage, stage.Hook, stage.Lock, stage.Err.Error()
-		if w.failing != nil && w.failing.Hook == stage.Hook && stage.Hook != "" {
-			event.Exit, event.Output = w.failing.Exit, w.failing.Output
+		if w.failing != nil && w.failing.Hook == stage.Hook {
+			event.Exit, event.Output = w.failing.Result.Exit, w.failing.Result.Last
 		}
 	}
 	return event
 }
 
-// Ended is to be called when the workflow has: this invocation does nothing more. err is why, if it is not that all is done, or that
-// a reboot is under way.
+// Ended is to be called when the workflow has: this invocation does nothing more. err is why, if it is not that all is
+// done, or that a reboot is under way.
 func (w *Watcher) Ended(err error) {
 	w.note(func() (kinds []Kind) {
 		w.running, w.stopped, w.ended = false, err, time.Now()
 		if w.alive != nil {
 			w.alive.Stop()
 		}
-		w.closeStage(err)
-		w.endWait()
-		later := w.later(err)
-		began := w.last != nil && w.last.Stage != state.NeedsUpdate
+		later := w.Later(err)
+		began := w.last.InProgress()
 		switch {
 		case err == nil:
 		case !later:
@@ -218,7 +280,7 @@ func (w *Watcher) Ended(err error) {
 		case began: // a mirror that is down, every hour, is no news
 			kinds = []Kind{GaveUp}
 		}
-		anew := w.last != nil && w.last.Stage == state.NeedsUpdate && w.last.Error != nil // the next invocation begins a new run
+		anew := w.last != nil && !began && w.last.Error != nil // the next invocation begins a new run
 		switch {
 		case !anew && (!began || w.record != nil):
 		case err == nil:
@@ -230,57 +292,55 @@ func (w *Watcher) Ended(err error) {
 		}
 		return kinds
 	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.record != nil && w.dirty && w.record.Stage != state.NeedsUpdate {
-		w.save()
-	}
 }
 
 // later reports whether nothing is wrong with this host, and the next invocation tries again.
 func later(err error) bool {
-	var trouble *workflow.Unavailable
-	return errors.Is(err, workflow.ErrTryLater) || errors.As(err, &trouble)
+	return errors.Is(err, workflow.ErrTryLater) || errors.Is(err, lock.ErrUnavailable)
 }
 
 // Close waits, not for ever, until the listeners have heard everything.
-func (w *Watcher) Close() { w.speak.close() }
+func (w *Watcher) Close() { w.listeners.close() }
 
-// Over returns the last record of a run that has ended with this invocation, its story, and how it ended; nil if it goes on, or there
-// was nothing to do.
+// Over returns the last record of a run that has ended with this invocation, with its story, and how it ended; nil if it
+// goes on, or there was nothing to do.
 func (w *Watcher) Over() (*state.Record, Result) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.over == "" {
 		return nil, ""
 	}
-	record := *w.last
-	record.Story = w.story.Clone()
-	return &record, w.over
+	return w.last, w.over
 }
 
 // Last is what there is to tell by now, without a kind.
 func (w *Watcher) Last() Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.event("", w.standing(time.Now()))
+	return w.event("", w.status(time.Now()))
 }
 
-// RebootDue is the reboot that may be due by now; nil: none.
-func (w *Watcher) RebootDue() *state.RebootDue {
+// Due is the reboot that may be due by now; nil: none.
+func (w *Watcher) Due() *state.RebootDue {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.due
+	return w.RebootDue
 }
 
-// Output is the last that a hook of this name wrote in this invocation, if it did not end well.
+// Output are the last lines of a hook of this name, if it did not end well in this invocation.
 func (w *Watcher) Output(hook string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.failing == nil || w.failing.Hook != hook {
 		return nil
 	}
-	return w.failing.Output
+	return w.failing.Result.Last
 }
 
 // Holder says who holds the lock.
 func (w *Watcher) Holder() string {
-	s := w.standing(time.Now())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.status(time.Now())
 	return s.Holder()
 }

@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -68,20 +71,20 @@ func (w *world) letGo() {
 	}
 }
 
-func (w *world) Show(context.Context, string) (workflow.Lock, error) {
+func (w *world) Show(context.Context, string) (dlm.Lock, error) {
 	w.letGo()
 	if w.down || !time.Now().After(w.away) {
-		return workflow.Lock{}, &workflow.Unavailable{Err: errors.New("connection refused")}
+		return dlm.Lock{}, unreachable()
 	}
-	return workflow.Lock{Enabled: !w.off, Holder: w.held, Self: w.held == "me"}, nil
+	return dlm.Lock{Enabled: !w.off, Holder: w.held, Self: w.held == "me"}, nil
 }
 
 func (w *world) Acquire(context.Context, string) error {
 	switch {
 	case w.down:
-		return &workflow.Unavailable{Err: errors.New("connection refused")}
+		return unreachable()
 	case w.barred || w.off || w.held != "" && w.held != "me":
-		return workflow.ErrNotNow
+		return dlm.ErrNotNow
 	}
 	w.held = "me"
 	return nil
@@ -89,7 +92,7 @@ func (w *world) Acquire(context.Context, string) error {
 
 func (w *world) Release(context.Context, string) error { w.held = ""; return nil }
 func (w *world) Slowest() time.Duration                { return 0 }
-func (w *world) Identity() workflow.Identity           { return workflow.Identity{} }
+func (w *world) Identity() (url, cn string)            { return "", "" }
 
 func (w *world) VetSettings() error                 { return nil }
 func (w *world) List(state.Stage) ([]string, error) { return []string{"50-hook"}, nil }
@@ -137,10 +140,12 @@ type invocation struct {
 func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 	got := &invocation{}
 	work := &workflow.Workflow{
-		Random: func(time.Duration) time.Duration { return 0 },
-		Settings: workflow.Settings{LockName: "web", RetryInterval: time.Minute, Settle: 2 * time.Second, MaxReboots: 3, RebootTimeout: time.Hour,
-			LockTimeout: w.timeout, CannotTellExit: 75},
-		Store: w, Server: w, Hooks: w, Host: w, Log: hclog.NewNullLogger(),
+		Settings: workflow.Settings{LockName: "web", MaxReboots: 3, RebootTimeout: time.Hour, CannotTellExit: 75},
+		OpenLock: func(name string, o lock.Options) workflow.Lock {
+			return foreman.Open(w, foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, LockTimeout: w.timeout,
+				Random: func(time.Duration) time.Duration { return 0 }}, hclog.NewNullLogger(), name, o)
+		},
+		Store: w, Hooks: w, Host: w, Log: hclog.NewNullLogger(),
 	}
 	hear := func(event Event) {
 		if event.Kind == Alive {
@@ -157,11 +162,16 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 			got.states = append(got.states, text)
 		}
 	}
-	got.seen = Watch(work, Options{Show: func(text string) { got.sentences = append(got.sentences, text) }, See: see, Next: func(error) string { return "next" }, RebootDue: w.due, Listeners: append(listeners, hear)})
+	got.seen = Watch(work, Options{Show: func(text string) { got.sentences = append(got.sentences, text) }, See: see, Next: func(error) string { return "next" }, RebootDue: w.due, Wording: foreman.Wording,
+		Listeners: append(listeners, hear)})
 	got.err = work.Run(ctx, false)
 	got.seen.Ended(got.err)
 	got.seen.Close()
 	return got
+}
+
+func unreachable() error {
+	return &dlm.Error{Kind: dlm.ErrUnavailable, Op: "show lock", Lock: "web", Detail: "connection refused"}
 }
 
 func newWorld() *world {
@@ -360,7 +370,7 @@ func TestRebootDue(t *testing.T) {
 			test.set(w)
 			got := w.invoke(t.Context())
 			same(t, test.name, test.want, got.events)
-			same(t, test.name, test.due, got.seen.RebootDue())
+			same(t, test.name, test.due, got.seen.Due())
 			if said := got.seen.Last().Status.RebootDue; (said != nil) != (test.due != nil) {
 				t.Errorf("%s: the standing says %+v", test.name, said)
 			}
@@ -413,7 +423,7 @@ func TestListeners(t *testing.T) {
 		if took := ended.Sub(began); got.err != nil || took != 7*time.Second || w.held != "" {
 			t.Errorf("%v after %s", got.err, took)
 		}
-		if took := time.Since(began); took != 7*time.Second+patience {
+		if took := time.Since(began); took != 7*time.Second+endPatience {
 			t.Errorf("the end took %s", took)
 		}
 		close(stuck)
@@ -461,7 +471,7 @@ func TestRebootIsHeard(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		takes, wait time.Duration
-	}{{"quick", 0, 0}, {"slow", 3 * time.Second, 3 * time.Second}, {"stuck", time.Hour, lastWords}} {
+	}{{"quick", 0, 0}, {"slow", 3 * time.Second, 3 * time.Second}, {"stuck", time.Hour, bootPatience}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			w.exit[state.NeedsReboot] = 1

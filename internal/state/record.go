@@ -146,13 +146,6 @@ type Taken struct {
 	Config string `json:"config,omitempty"`
 }
 
-// Elsewhere reports whether the lock was asked for at another server than url, or under another name than cn. What is
-// not known, which is empty, differs from nothing.
-func (t *Taken) Elsewhere(url, cn string) bool {
-	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
-	return t != nil && (differ(t.URL, url) || differ(t.CN, cn))
-}
-
 // RebootDue is a reboot that may be needed: a needs_reboot hook could not find out.
 type RebootDue struct {
 	Time time.Time `json:"time"`

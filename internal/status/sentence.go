@@ -11,9 +11,6 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// staleAfter is when Foreman calls a lock stale that was not refreshed: foreman_dlm's setting dlm_stale_time, by default.
-const staleAfter = 4 * time.Hour
-
 // DefaultConfig is read if no other configuration is named.
 const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
 
@@ -117,8 +114,8 @@ func (s *Status) stopped() string {
 
 func (s *Status) orphan() string {
 	with := "this certificate"
-	if s.cn != "" {
-		with += fmt.Sprintf(" (CN %q)", s.cn)
+	if s.origin.Client != "" {
+		with += fmt.Sprintf(" (CN %q)", s.origin.Client)
 	}
 	return fmt.Sprintf("no run in progress, and yet %s: it was taken by hand, by a run of another configuration of this host, or by another machine "+
 		"with %s; if nobody needs it, give it back with `foreman-dlm-updater lock release`", s.Holder(), with)
@@ -170,15 +167,15 @@ func (s *Status) waiting() string {
 	case !lock.Seen:
 		return text + ": its holder is not known"
 	case !lock.Exists:
-		return text + ": it does not exist in Foreman yet"
+		return fmt.Sprintf("%s: it does not exist in %s yet", text, s.Wording.Server)
 	case !lock.Enabled:
-		return fmt.Sprintf("%s: lock %s is disabled in Foreman", text, lock.Name)
+		return fmt.Sprintf("%s: lock %s is disabled in %s", text, lock.Name, s.Wording.Server)
 	case lock.Self:
 		return text + ": this host has claimed it"
 	case lock.Holder != "":
 		return text + ": held by " + lock.Holder + s.since(true) + s.elsewhere()
 	case lock.Barred:
-		return text + ": Foreman bars this host (parameter can_acquire_update_locks)"
+		return text + ": " + s.Wording.Barred
 	}
 	return text + ": it is free"
 }
@@ -220,13 +217,19 @@ func (s *Status) elsewhere() (text string) {
 		text = ", which was this run's own name when it took the lock"
 	}
 	switch {
-	case taken.Elsewhere(s.url, s.cn):
-		text += fmt.Sprintf("; it was asked for at %s by %q: set foreman_url, client_crt and client_key back, or have an administrator free it there "+
-			"(Monitor > Distributed Locks), then `foreman-dlm-updater state set %s`", taken.URL, taken.CN, s.Stage)
+	case s.askedElsewhere():
+		text += fmt.Sprintf("; it was asked for at %s by %q: set %s back, or have an administrator free it there "+
+			"(%s), then `foreman-dlm-updater state set %s`", taken.URL, taken.CN, s.Wording.Keys, s.Wording.Where, s.Stage)
 	case own:
-		text += ": an administrator has to free it in Foreman (Monitor > Distributed Locks)"
+		text += fmt.Sprintf(": an administrator has to free it in %s (%s)", s.Wording.Server, s.Wording.Where)
 	}
 	return text
+}
+
+// askedElsewhere reports whether the run asked for its lock at another server than now, or under another name.
+func (s *Status) askedElsewhere() bool {
+	origin := workflow.OriginOf(s.Record)
+	return origin != nil && origin.Differs(s.origin)
 }
 
 func (s *Status) holder() string {
@@ -236,7 +239,7 @@ func (s *Status) holder() string {
 	case !lock.Seen:
 		return fmt.Sprintf("the holder of lock %s is not known", lock.Name)
 	case !lock.Exists:
-		return fmt.Sprintf("lock %s does not exist in Foreman yet", lock.Name)
+		return fmt.Sprintf("lock %s does not exist in %s yet", lock.Name, s.Wording.Server)
 	case lock.Self:
 		text = fmt.Sprintf("lock %s held by this host", lock.Name)
 	case lock.Holder != "":
@@ -246,7 +249,7 @@ func (s *Status) holder() string {
 	}
 	text += s.since(false)
 	if !lock.Enabled {
-		text += ", and disabled in Foreman"
+		text += ", and disabled in " + s.Wording.Server
 	}
 	return text
 }
@@ -258,11 +261,11 @@ func (s *Status) since(long bool) string {
 	}
 	text := " since " + s.clock(*s.Lock.Since)
 	held := s.At.Sub(*s.Lock.Since)
-	switch {
-	case held >= staleAfter && !s.Lock.Self: // ours is refreshed, or nothing runs and the sentence says so
-		return fmt.Sprintf("%s (%s; Foreman calls it stale)", text, Span(held))
-	case long:
-		return fmt.Sprintf("%s (%s; Foreman calls it stale after %s)", text, Span(held), Span(staleAfter))
+	switch stale := s.Wording.StaleAfter; {
+	case stale > 0 && held >= stale && !s.Lock.Self: // ours is refreshed, or nothing runs and the sentence says so
+		return fmt.Sprintf("%s (%s; %s calls it stale)", text, Span(held), s.Wording.Server)
+	case stale > 0 && long:
+		return fmt.Sprintf("%s (%s; %s calls it stale after %s)", text, Span(held), s.Wording.Server, Span(stale))
 	}
 	return text
 }

@@ -8,15 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
-	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // TestSentences is every sentence that there is, with its code.
+// wording is Foreman's.
+var wording = lock.Wording{Server: "Foreman", Barred: "Foreman bars this host (parameter can_acquire_update_locks)",
+	Where: "Monitor > Distributed Locks", Keys: "foreman_url, client_crt and client_key", StaleAfter: 4 * time.Hour}
+
 func TestSentences(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 24, 3, 0, time.Local)
 	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
@@ -49,7 +53,7 @@ func TestSentences(t *testing.T) {
 		{Status{Lock: missing}, Idle, "nothing to do: no run in progress; lock web does not exist in Foreman yet"},
 		{Status{Lock: dark, Unseen: unseen}, Idle,
 			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock in Foreman: connection refused"},
-		{Status{Lock: mine, cn: "web1"}, Orphan, "no run in progress, and yet lock web held by this host since 02:14: it was taken by hand, by a run of " +
+		{Status{Lock: mine, origin: lock.Origin{Client: "web1"}}, Orphan, "no run in progress, and yet lock web held by this host since 02:14: it was taken by hand, by a run of " +
 			"another configuration of this host, or by another machine with this certificate (CN \"web1\"); if nobody needs it, " +
 			"give it back with `foreman-dlm-updater lock release`"},
 
@@ -105,15 +109,15 @@ func TestSentences(t *testing.T) {
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: other}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web3", "web3"), url: "https://old", cn: "web1"}, Failed,
+		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web3", "web3"), origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14, which was this run's own name when it took the lock; " +
 				"it was asked for at https://old by \"web3\": set foreman_url, client_crt and client_key back, or have an administrator free it there " +
 				"(Monitor > Distributed Locks), then `foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"), url: "https://new", cn: "web1"}, Failed,
+		{Status{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"), origin: lock.Origin{Server: "https://new", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; it was asked for at https://old by \"web1\": set foreman_url, " +
 				"client_crt and client_key back, or have an administrator free it there (Monitor > Distributed Locks), then " +
 				"`foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"), url: "https://old", cn: "web1"}, Failed,
+		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"), origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: "a\nb \x1b[2J\u202e"}, Lock: mine}, Failed,
 			"stage update failed 02:14 (a b  [2J ), lock kept; fix it, then `foreman-dlm-updater run`"},
@@ -170,6 +174,7 @@ func TestSentences(t *testing.T) {
 	seen := map[Code]bool{}
 	schema := schema(t)
 	for _, test := range tests {
+		test.s.Wording = wording
 		test.s.Say(now)
 		if err := schema.Validate(asJSON(t, test.s)); err != nil {
 			t.Errorf("%s: %v", test.s.Sentence, err)
@@ -235,6 +240,7 @@ func TestLast(t *testing.T) {
 		s := Status{Running: test.running, Lock: Lock{Name: "web"}}
 		s.SetRecord(test.record)
 		s.SetLast(test.o)
+		s.Wording = wording
 		s.Say(at)
 		if s.Code != test.want || !strings.Contains(s.Sentence, test.text) || !s.NotUpdatedSince().Equal(test.since) {
 			t.Errorf("%s: %s, not updated since %s: %s", test.name, s.Code, s.NotUpdatedSince(), s.Sentence)
@@ -330,6 +336,7 @@ func TestSchemaRefuses(t *testing.T) {
 		func(s map[string]any) { s["lock"].(map[string]any)["news"] = 1 },
 	} {
 		s := Status{Lock: Lock{Name: "web"}}
+		s.Wording = wording
 		s.Say(time.Now())
 		value := asJSON(t, s).(map[string]any)
 		if err := schema.Validate(value); err != nil {
@@ -358,13 +365,13 @@ func TestRecord(t *testing.T) {
 	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
 	asked := &state.Asked{Time: at, Boot: state.Boot{ID: "a"}}
 	waits := &state.Story{Waiting: &state.Waiting{Since: at, Barred: true}, Acquired: at}
-	free := workflow.Lock{Enabled: true}
+	free := lock.View{Exists: true, Enabled: true}
 	tests := []struct {
 		name    string
 		record  *state.Record
 		running bool
 		boot    string
-		lock    workflow.Lock
+		lock    lock.View
 		want    Code
 		barred  bool
 	}{
@@ -378,13 +385,14 @@ func TestRecord(t *testing.T) {
 		{"it waits, and is barred", &state.Record{Stage: state.LockGet, Story: waits}, true, "a", free, Waiting, true},
 		{"it has waited", &state.Record{Stage: state.LockGet, Story: waits}, false, "a", free, Interrupted, false},
 		{"it was barred, and somebody has it", &state.Record{Stage: state.LockGet, Story: waits}, true, "a",
-			workflow.Lock{Enabled: true, Holder: "web3"}, Waiting, false},
+			lock.View{Exists: true, Enabled: true, Holder: "web3"}, Waiting, false},
 	}
 	for _, test := range tests {
 		s := Status{Running: test.running, Lock: Lock{Name: "web"}}
 		s.SetRecord(test.record)
 		s.SetBoot(state.Boot{ID: test.boot})
-		s.See(test.lock, true)
+		s.See(test.lock)
+		s.Wording = wording
 		s.Say(at)
 		if s.Code != test.want || s.Lock.Barred != test.barred {
 			t.Errorf("%s: %s, barred %v: %s", test.name, s.Code, s.Lock.Barred, s.Sentence)
@@ -392,7 +400,7 @@ func TestRecord(t *testing.T) {
 	}
 	s := Status{Lock: Lock{Name: "web"}}
 	s.SetRecord(&state.Record{Stage: state.Update, Story: waits})
-	s.See(workflow.Lock{Enabled: true, Holder: "me", Self: true, Updated: at.Add(time.Hour)}, true)
+	s.See(lock.View{Exists: true, Enabled: true, Holder: "me", Self: true, Since: at.Add(time.Hour)})
 	if !s.Lock.Since.Equal(at) {
 		t.Errorf("held since %s, when it was only refreshed", s.Lock.Since)
 	}
@@ -406,13 +414,13 @@ func TestSince(t *testing.T) {
 	record := func(stage state.Stage) *state.Record {
 		return &state.Record{Stage: stage, StageBegan: at, Story: story}
 	}
-	self := &workflow.Lock{Enabled: true, Holder: "me", Self: true, Updated: earlier}
-	other := &workflow.Lock{Enabled: true, Holder: "web3", Updated: earlier}
+	self := &lock.View{Exists: true, Enabled: true, Holder: "me", Self: true, Since: earlier}
+	other := &lock.View{Exists: true, Enabled: true, Holder: "web3", Since: earlier}
 	tests := []struct {
 		name         string
 		running      bool
 		record       *state.Record
-		lock         *workflow.Lock // nil: Foreman does not answer
+		lock         *lock.View // nil: Foreman does not answer
 		held, wanted *time.Time
 	}{
 		{"nothing", false, nil, other, nil, nil},
@@ -431,7 +439,7 @@ func TestSince(t *testing.T) {
 		s := Status{Running: test.running, Lock: Lock{Name: "web"}}
 		s.SetRecord(test.record)
 		if test.lock != nil {
-			s.See(*test.lock, true)
+			s.See(*test.lock)
 		}
 		if diff := cmp.Diff([]*time.Time{test.held, test.wanted}, []*time.Time{s.HeldSince(), s.WantedSince()}); diff != "" {
 			t.Errorf("%s: held, wanted: %s", test.name, diff)

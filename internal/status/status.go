@@ -5,6 +5,7 @@ package status
 import (
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -69,8 +70,9 @@ type Status struct {
 	Lock      Lock       `json:"lock"`
 	// Unseen lists what could not be looked at.
 	Unseen []string `json:"unseen,omitempty"`
-	// url is where Foreman is asked now, and cn the name on the certificate that it is shown; empty: not known.
-	url, cn string
+	// Wording is what sentences say of the lock server, and origin where it is asked now.
+	Wording lock.Wording `json:"-"`
+	origin  lock.Origin
 
 	// Record is what all that is on record comes from; nil: no run.
 	Record   *state.Record `json:"-"`
@@ -132,7 +134,7 @@ func (s *Status) SetRebootDue(due *state.RebootDue) {
 
 // OutOfService reports whether a run has the lock, and is between pre_update and lock_release.
 func (s *Status) OutOfService() bool {
-	return s.Stage != "" && s.Stage != state.NeedsUpdate && s.Stage != state.LockGet
+	return s.Stage != "" && workflow.HasLock(s.Stage)
 }
 
 // OutOfServiceSince is when the run took the lock that has this host out of service; if that is not known, when its
@@ -250,28 +252,33 @@ func (s *Status) SetInhibitors(all []workflow.Inhibitor) {
 
 // AsksForBoot reports whether it matters which boot this is.
 func (s *Status) AsksForBoot() bool {
-	return s.Record != nil && s.Record.Asked != nil && s.Stage == state.PostUpdate
+	return s.Record != nil && s.Record.Asked != nil && s.Stage == workflow.AfterReboot()
 }
 
-// See takes over what Foreman answered about the lock. Whether it bars this host is not seen by looking, and stays.
-func (s *Status) See(lock workflow.Lock, exists bool) {
-	s.Lock.See(lock, exists)
-	if lock.Self && s.Record != nil && s.Record.Story != nil && !s.Record.Story.Acquired.IsZero() { // Foreman knows only when it was refreshed
+// See takes over what the lock server answered. Whether it bars this host is not seen by looking, and stays.
+func (s *Status) See(view lock.View) {
+	s.Lock.See(view)
+	s.SetAcquired()
+}
+
+// SetAcquired takes over from the record when the run took the lock: the server knows only when it was refreshed.
+func (s *Status) SetAcquired() {
+	if s.Lock.Self && s.Record != nil && s.Record.Story != nil && !s.Record.Story.Acquired.IsZero() {
 		s.Lock.Since = &s.Record.Story.Acquired
 	}
 }
 
 // See is the same for the lock alone.
-func (l *Lock) See(lock workflow.Lock, exists bool) {
-	*l = Lock{Name: l.Name, Seen: true, Exists: exists, Enabled: lock.Enabled, Holder: lock.Holder, Self: lock.Self,
-		Barred: l.Barred && lock.Enabled && lock.Holder == ""}
-	if lock.Holder != "" {
-		l.Since = known(lock.Updated)
+func (l *Lock) See(view lock.View) {
+	*l = Lock{Name: l.Name, Seen: true, Exists: view.Exists, Enabled: view.Enabled, Holder: view.Holder, Self: view.Self,
+		Barred: l.Barred && view.Enabled && view.Holder == ""}
+	if view.Holder != "" {
+		l.Since = known(view.Since)
 	}
 }
 
-// SetIdentity takes over where Foreman is asked, and the name on the certificate that it is shown; empty: not known.
-func (s *Status) SetIdentity(url, cn string) { s.url, s.cn = url, cn }
+// SetOrigin takes over where the lock server is asked, and under which name.
+func (s *Status) SetOrigin(now lock.Origin) { s.origin = now }
 
 // WantedSince is when the wait for the lock began; nil where it is not waited for, or not known.
 func (s *Status) WantedSince() *time.Time {
@@ -309,7 +316,7 @@ func (s *Status) HeldSince() *time.Time {
 	switch {
 	case s.Lock.Self:
 		return s.Lock.Since
-	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, s.Stage == state.NeedsUpdate, s.Stage == state.LockGet:
+	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage):
 		return nil
 	}
 	return known(s.Record.Story.Acquired)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 )
 
@@ -88,18 +89,18 @@ func TestGettingTheLock(t *testing.T) {
 		}, "failed", state.PreUpdate, "GGGGPGG", 152 * time.Second, "why=\"held by other\" since="},
 		{"412: GET tells who was faster", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { w.foreman.hold("other"); return nil })
-			w.settings.LockTimeout = time.Second
+			w.locks.LockTimeout = time.Second
 		}, "later", "", "GPGGGG", time.Second, "held by other"},
-		{"disabled: no PUT at all", func(w *world) { w.foreman.enabled, w.settings.LockTimeout = false, 90*time.Second },
+		{"disabled: no PUT at all", func(w *world) { w.foreman.enabled, w.locks.LockTimeout = false, 90*time.Second },
 			"later", "", "GGG", 90 * time.Second, "disabled in Foreman"},
-		{"barred: free, enabled, and still 412", func(w *world) { w.foreman.barred, w.settings.LockTimeout = true, time.Second },
+		{"barred: free, enabled, and still 412", func(w *world) { w.foreman.barred, w.locks.LockTimeout = true, time.Second },
 			"later", "", "GPGGPGGG", time.Second, "barred"},
 		{"no such lock: warn, wait, look again, PUT", func(w *world) { w.foreman.exists = false },
 			"failed", state.PreUpdate, "GGPGG", 2 * time.Second, "if the name is mistyped"},
 		{"no such lock, and another host makes it meanwhile", func(w *world) {
 			w.foreman.exists = false
 			w.foreman.before = nth("GET", 2, func() error { w.foreman.exists = true; w.foreman.hold("other"); return nil })
-			w.settings.LockTimeout = 30 * time.Second
+			w.locks.LockTimeout = 30 * time.Second
 		}, "later", "", "GGG", time.Second, "held by other"},
 		{"a definite error on the first look: nothing was asked for, so there is no run", func(w *world) {
 			w.foreman.before = nth("GET", 1, func() error { return definite })
@@ -120,28 +121,28 @@ func TestGettingTheLock(t *testing.T) {
 		}, "failed", state.LockGet, "GPG", 0, "not Foreman's answer"},
 		{"ours, but disabled: a run does not begin under it", func(w *world) {
 			w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
-			w.foreman.enabled, w.settings.LockTimeout = false, time.Second
+			w.foreman.enabled, w.locks.LockTimeout = false, time.Second
 			w.foreman.hold("me")
 		}, "later", state.LockGet, "GGGD", time.Second, "disabled in Foreman"},
 		{"ours, but barred: neither", func(w *world) {
 			w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
-			w.foreman.barred, w.settings.LockTimeout = true, time.Second
+			w.foreman.barred, w.locks.LockTimeout = true, time.Second
 			w.foreman.hold("me")
 		}, "later", "", "GPGGPGGDG", time.Second, "barred"},
 		{"waiting: Retry-After is honoured", func(w *world) {
 			w.foreman.hold("other")
 			w.foreman.before = nth("GET", 2, func() error {
 				w.foreman.hold("")
-				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("429")}
+				return busyFor(5 * time.Minute)
 			})
 		}, "failed", state.PreUpdate, "GGGPGG", 332 * time.Second, ""},
 		{"unreachable from the first look on: waits, within lock_timeout; nothing was asked for", func(w *world) {
 			w.foreman.before = func(string) error { return unreachable() }
-			w.settings.LockTimeout = 3 * time.Minute
-		}, "later", "", "", 3 * time.Minute, "no usable answer"},
+			w.locks.LockTimeout = 3 * time.Minute
+		}, "later", "", "", 3 * time.Minute, "without a usable answer"},
 		{"the same without lock_timeout: until the next night's timer", func(w *world) {
 			w.foreman.before = func(string) error { return unreachable() }
-		}, "later", "", "", 23 * time.Hour, "no usable answer"},
+		}, "later", "", "", 23 * time.Hour, "without a usable answer"},
 		{"an odd answer at the first look: asked again", func(w *world) {
 			w.foreman.before = nth("GET", 1, func() error { return odd() })
 		}, "failed", state.PreUpdate, "GGPGG", 30 * time.Second, "why=\"there is no Foreman at foreman_url\""},
@@ -187,8 +188,8 @@ func TestGettingTheLock(t *testing.T) {
 		{"waiting: a certificate that does not come back is waited for within lock_timeout", func(w *world) {
 			w.foreman.hold("other")
 			w.foreman.before = from("GET", 2, renewing)
-			w.settings.LockTimeout = 3 * time.Minute
-		}, "failed", "", "", 3 * time.Minute, "(lock_timeout): client_crt: no such file"},
+			w.locks.LockTimeout = 3 * time.Minute
+		}, "failed", "", "", 3 * time.Minute, "client_crt: no such file"},
 		{"an odd answer to PUT, which took the lock: GET decides", func(w *world) {
 			w.foreman.after = nth("PUT", 1, func() error { return odd() })
 		}, "failed", state.PreUpdate, "GPGG", 2 * time.Second, "lock acquired"},
@@ -200,15 +201,15 @@ func TestGettingTheLock(t *testing.T) {
 		}, "failed", state.PreUpdate, "GPGPGG", 4 * time.Second, "lock acquired"},
 		{"PUT never answered: http_retries, then waits; certainly not ours", func(w *world) {
 			w.foreman.before = from("PUT", 1, unreachable)
-			w.settings.LockTimeout = 10 * time.Second
+			w.locks.LockTimeout = 10 * time.Second
 		}, "later", "", "GPGPGPGPGGPGPGPGPG", 16 * time.Second, "lock_timeout"},
 		{"no answer to PUT, and somebody else has it", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error { w.foreman.hold("other"); return unreachable() })
-			w.settings.LockTimeout = time.Second
+			w.locks.LockTimeout = time.Second
 		}, "later", "", "GPG", 2 * time.Second, "held by other"},
 		{"Retry-After is honoured after a PUT", func(w *world) {
 			w.foreman.before = nth("PUT", 1, func() error {
-				return &Unavailable{RetryAfter: time.Minute, Err: errors.New("429")}
+				return busyFor(time.Minute)
 			})
 		}, "failed", state.PreUpdate, "GPGPGG", time.Minute + 2*time.Second, ""},
 		{"waiting: an outage is waited out", func(w *world) {
@@ -255,7 +256,7 @@ func TestGettingTheLock(t *testing.T) {
 					t.Errorf("requests %s, want %s", got, test.requests)
 				}
 				took := time.Since(began)
-				if took < test.took || w.settings.LockTimeout == time.Second && took > 6*time.Second {
+				if took < test.took || w.locks.LockTimeout == time.Second && took > 6*time.Second {
 					t.Errorf("it took %s, want %s at least, and not much longer than lock_timeout", took, test.took)
 				}
 				all := w.log.String() + err.Error()
@@ -406,7 +407,7 @@ func TestWaits(t *testing.T) {
 				var first, later []time.Duration
 				for range 50 {
 					w := newWorld(t)
-					w.settings.RetryJitter = test.jitter
+					w.locks.RetryJitter = test.jitter
 					w.disk = &state.Record{Stage: state.LockGet}
 					w.foreman.hold("other")
 					times := w.looks(3)
@@ -478,32 +479,32 @@ func TestWaitAfterALostClaim(t *testing.T) {
 	}
 }
 
-// TestAcquireByHand: what a person takes or has is not given away when the command is given up.
 // TestObstacleIsKnown: whoever says what to do about a wait that was given up knows what was in the way.
 func TestObstacleIsKnown(t *testing.T) {
 	tests := []struct {
-		name     string
-		set      func(*world)
-		disabled bool
-		barred   bool
+		name string
+		set  func(*world)
+		next string
 	}{
-		{"held", func(w *world) { w.foreman.hold("web3") }, false, false},
-		{"disabled", func(w *world) { w.foreman.enabled = false }, true, false},
-		{"barred", func(w *world) { w.foreman.barred = true }, false, true},
+		{"held", func(w *world) { w.foreman.hold("web3") }, ""},
+		{"disabled", func(w *world) { w.foreman.enabled = false }, "enable the lock in Foreman"},
+		{"barred", func(w *world) { w.foreman.barred = true }, "can_acquire_update_locks"},
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			w.settings.LockTimeout = time.Minute
+			w.locks.LockTimeout = time.Minute
 			test.set(w)
 			err := w.invoke(false)
-			if !errors.Is(err, ErrTryLater) || errors.Is(err, ErrDisabled) != test.disabled || errors.Is(err, ErrBarred) != test.barred {
-				t.Errorf("%s: %v", test.name, err)
+			var notNow *lock.NotNow
+			if !errors.As(err, &notNow) || !strings.Contains(notNow.Next, test.next) || test.next == "" && notNow.Next != "" {
+				t.Errorf("%s: %+v (%v)", test.name, notNow, err)
 			}
 		})
 	}
 }
 
+// TestAcquireByHand: what a person takes or has is not given away when the command is given up.
 func TestAcquireByHand(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -535,7 +536,7 @@ func TestAcquireByHand(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				w.stop = cancel
-				err := w.workflow().AcquireLock(ctx, "web", test.wait)
+				err := w.workflow().TakeLock(ctx, "web", test.wait)
 				if kind(err) != test.kind || w.foreman.holder() != test.holder {
 					t.Errorf("%v, holder %q; want %s, %q", err, w.foreman.holder(), test.kind, test.holder)
 				}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,35 +15,21 @@ import (
 // Workflow is a host's workflow: its settings, and the world that it acts on.
 type Workflow struct {
 	Settings
-	Store  Store
-	Server LockServer
-	Hooks  Hooks
-	Host   Host
-	Log    hclog.Logger
-	// Random returns a random part of d; nil: math/rand. A simulation that is to be repeated brings its own.
-	Random func(d time.Duration) time.Duration
-}
-
-// random is a random part of d, which is above 0.
-func (w *Workflow) random(d time.Duration) time.Duration {
-	if w.Random != nil {
-		return w.Random(d)
-	}
-	return rand.N(d)
+	Store Store
+	// OpenLock opens a lock. It sends no request.
+	OpenLock func(name string, o lock.Options) Lock
+	Hooks    Hooks
+	Host     Host
+	Log      hclog.Logger
+	// Observe hears what happens; nil: nobody does.
+	Observe Observer
 }
 
 // Settings are the configuration's values that decide what the workflow does. Durations of 0 mean "never" or "for
 // ever", as the configuration's documentation says.
 type Settings struct {
 	LockName       string
-	RetryInterval  time.Duration
-	RetryJitter    time.Duration
-	LockTimeout    time.Duration
-	Settle         time.Duration
-	Refresh        time.Duration
-	ReleaseTimeout time.Duration
 	RebootTimeout  time.Duration
-	Retries        int // of a claim that met trouble
 	CannotTellExit int // 0: unset
 	// CannotTellReboot: a needs_reboot hook that could not find out counts as yes.
 	CannotTellReboot bool
@@ -60,59 +46,37 @@ type Store interface {
 	Clear() error
 }
 
-// Lock is a lock as the server shows it.
-type Lock struct {
-	Enabled bool
-	Holder  string // empty: free
-	Self    bool   // this host is the holder
-	Updated time.Time
+// Lock is one lock, as one invocation deals with it: the seam to a lock server (package foreman is one). All its
+// methods are for one goroutine, but for Lost. Their errors are those of package lock.
+type Lock interface {
+	// Take returns nil when this host holds the lock.
+	Take(context.Context, lock.Terms) error
+	// Confirm asks once whether the lock is still this host's; nil: it is. *lock.Lost: it is not. Any other error: it is
+	// not known.
+	Confirm(context.Context) error
+	// KeepAlive refreshes the lock from now on, until Give or StopKeepAlive.
+	KeepAlive()
+	StopKeepAlive()
+	// Lost is a *lock.Lost once that has found the lock to be somebody else's, or nobody's; else nil. Any goroutine may
+	// call it.
+	Lost() error
+	// Give gives the lock back, and does not return nil before that is certain.
+	Give(context.Context) error
+	// Released reports whether the server has said yes to that, even where it could not be verified.
+	Released() bool
+	// Asked reports whether this invocation, or an earlier one of the run, may have asked for the lock.
+	Asked() bool
+	// Abandon undoes what an attempt to take it may have left. It reports whether this host certainly does not hold it.
+	Abandon(context.Context) bool
+	// NotOurs reports whether the last answer proved that this host does not hold the lock; WasOurs, whether the first
+	// one proved that it did.
+	NotOurs() bool
+	WasOurs() bool
+	// Origin says where the lock was asked for, and under which name; before that, where it would be asked for now.
+	Origin() lock.Origin
+	// Look asks once for the lock's state.
+	Look(context.Context) (lock.View, error)
 }
-
-// LockServer is Foreman. Its errors wrap *Unavailable, *Renewing, ErrNotNow or ErrNoLock where they mean that; all others
-// are definite. Show tries again by itself; Acquire and Release never do.
-type LockServer interface {
-	Show(ctx context.Context, name string) (Lock, error)
-	Acquire(ctx context.Context, name string) error
-	Release(ctx context.Context, name string) error
-	// Slowest is the longest that the server has taken for an answer so far.
-	Slowest() time.Duration
-	// Identity says which server is asked now, and as whom. It sends no request.
-	Identity() Identity
-}
-
-// Identity is which server is asked, and as whom. What is not known is empty.
-type Identity struct {
-	URL string
-	CN  string // of this host's certificate
-}
-
-// Unavailable: no answer, or one that is not the lock server's and proves as little; the request may have had its
-// effect.
-type Unavailable struct {
-	RetryAfter time.Duration // how long the server wants to be left alone; 0: it didn't say
-	Why        string        // in a few words, the same for the same kind of trouble; empty: the server is unavailable
-	Err        error
-}
-
-func (e *Unavailable) Error() string { return e.Err.Error() }
-func (e *Unavailable) Unwrap() error { return e.Err }
-
-// Renewing: this host's own certificate or key can't be used, or the web server refuses it. That is certain at a first
-// look; where all was well before, the files may be in the middle of their renewal.
-type Renewing struct {
-	Why string // as in Unavailable
-	Err error
-}
-
-func (e *Renewing) Error() string { return e.Err.Error() }
-func (e *Renewing) Unwrap() error { return e.Err }
-
-var (
-	// ErrNotNow: the server refuses because of the lock's state.
-	ErrNotNow = errors.New("not now")
-	// ErrNoLock: the server has no lock of this name.
-	ErrNoLock = errors.New("no such lock")
-)
 
 // Hooks are the hooks of the stages.
 type Hooks interface {
@@ -179,7 +143,7 @@ func (i Inhibitor) String() string {
 }
 
 // ErrTryLater: nothing is wrong with this host or its update, but it could not be done now.
-var ErrTryLater = errors.New("try later")
+var ErrTryLater = lock.ErrTryLater
 
 // ErrUnsafeHooks: a stage's hooks can't be trusted, found before the run took anything.
 var ErrUnsafeHooks = errors.New("hooks refused")
@@ -190,32 +154,18 @@ var ErrUnfitHost = errors.New("this host can't keep a run")
 // ErrOtherMachine: the state was written by another machine.
 var ErrOtherMachine = errors.New("the state is another machine's")
 
-// ErrDisabled and ErrBarred say what was in the way of a lock last, where somebody has to change that in Foreman.
-var (
-	ErrDisabled = errors.New("the lock is disabled")
-	ErrBarred   = errors.New("this host is barred")
-)
-
-// laterError wraps ErrTryLater, and another error if there is one, without saying so in its text.
-type laterError struct {
-	text string
-	as   error
-}
+// laterError wraps ErrTryLater without saying so in its text.
+type laterError struct{ text string }
 
 func (e *laterError) Error() string { return e.text }
-func (e *laterError) Unwrap() []error {
-	if e.as == nil {
-		return []error{ErrTryLater}
-	}
-	return []error{ErrTryLater, e.as}
-}
+func (e *laterError) Unwrap() error { return ErrTryLater }
 
-func later(format string, args ...any) error { return &laterError{text: fmt.Sprintf(format, args...)} }
+func later(format string, args ...any) error { return &laterError{fmt.Sprintf(format, args...)} }
 
 // errStopped: a signal ended the invocation.
 var errStopped = later("stopped by a signal")
 
-// Held says whether a run that stopped holds the lock, by what Foreman said last.
+// Held says whether a run that stopped holds the lock, by what the lock server said last.
 type Held int
 
 const (
@@ -224,41 +174,6 @@ const (
 	NotByRun      // this host holds it, and not for this run
 	Yes
 )
-
-// ElsewhereError: the lock was asked for at another server, or under another name, and here and now it is not shown as
-// this host's. That tells nothing about the lock that was asked for.
-type ElsewhereError struct {
-	Lock  string
-	Taken state.Taken // where it was asked for, and under which name
-	Now   Identity
-	shows string // what the server that is configured now shows
-}
-
-func (e *ElsewhereError) Error() string {
-	return fmt.Sprintf("lock %q was asked for at %s by %s; now the configuration names %s and %s, and what is seen there (%s) tells nothing about "+
-		"the lock that was asked for, which may still be this host's", e.Lock, e.Taken.URL, named(e.Taken.CN), e.Now.URL, named(e.Now.CN), e.shows)
-}
-
-// Elsewhere is that error, for a run whose lock was asked for as taken says. lock and err are what Show answered now.
-func Elsewhere(name string, taken state.Taken, now Identity, lock Lock, err error) error {
-	return &ElsewhereError{name, taken, now, whoseNow(lock, err)}
-}
-
-func named(cn string) string {
-	if cn == "" {
-		return "an unknown certificate"
-	}
-	return fmt.Sprintf("the certificate %q", cn)
-}
-
-// NotByRunError: this host holds the lock, and the run has never asked for it.
-type NotByRunError struct{ Lock, Config string }
-
-func (e *NotByRunError) Error() string {
-	return fmt.Sprintf("lock %q is held by this host, and no run of %s has it on record: a person has taken it (lock acquire), the run "+
-		"of another configuration of this host, or another machine with this host's certificate", e.Lock, e.Config)
-}
-func (e *NotByRunError) Unwrap() error { return ErrTryLater }
 
 // StageError says which stage was not finished, why, and what became of the lock.
 type StageError struct {

@@ -9,12 +9,34 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// runHooks runs the stage's hooks in order and stops at the first that fails.
-func (r *run) runHooks(ctx context.Context) (outcome, error) {
-	names, err := r.hooks()
+// hookRule says which hooks of a stage run, and what follows from how they end.
+type hookRule struct {
+	run func(*run, context.Context, []string) (outcome, error)
+	// asks: their exit codes are answers.
+	asks bool
+}
+
+// The rules.
+var (
+	runAll      = &hookRule{run: (*run).runAll}
+	askAll      = &hookRule{run: (*run).askAll, asks: true}
+	askUntilYes = &hookRule{run: (*run).askUntilYes, asks: true}
+)
+
+// do does what the stage is for.
+func (r *run) do(ctx context.Context) (outcome, error) {
+	if r.row.hooks == nil {
+		return r.row.act(r, ctx)
+	}
+	names, err := r.listHooks()
 	if err != nil {
 		return "", err
 	}
+	return r.row.hooks.run(r, ctx, names)
+}
+
+// runAll runs the hooks in order and stops at the first that fails.
+func (r *run) runAll(ctx context.Context, names []string) (outcome, error) {
 	for _, name := range names {
 		result, err := r.hook(ctx, name)
 		if err == nil && result.Exit != 0 {
@@ -27,12 +49,8 @@ func (r *run) runHooks(ctx context.Context) (outcome, error) {
 	return done, nil
 }
 
-// askAllHooks asks every hook, even after one has said yes.
-func (r *run) askAllHooks(ctx context.Context) (outcome, error) {
-	names, err := r.hooks()
-	if err != nil {
-		return "", err
-	}
+// askAll asks every hook, even after one has said yes. Without hooks the answer is no.
+func (r *run) askAll(ctx context.Context, names []string) (outcome, error) {
 	answer := no
 	for _, name := range names {
 		switch says, err := r.ask(ctx, name); {
@@ -48,14 +66,10 @@ func (r *run) askAllHooks(ctx context.Context) (outcome, error) {
 	return answer, nil
 }
 
-// askForReboot asks the hooks until one says yes. Without hooks the answer is yes. The updates are installed by now: a
+// askUntilYes asks the hooks whether a reboot is needed, until one says yes. Without hooks the answer is yes. The updates are installed by now: a
 // hook that can't tell must not keep the host out of service, so the run goes on without a reboot, and says that one
 // may be due.
-func (r *run) askForReboot(ctx context.Context) (outcome, error) {
-	names, err := r.hooks()
-	if err != nil {
-		return "", err
-	}
+func (r *run) askUntilYes(ctx context.Context, names []string) (outcome, error) {
 	r.RebootDue = nil
 	for _, name := range names {
 		says, err := r.ask(ctx, name)
@@ -104,8 +118,8 @@ func (r *run) ask(ctx context.Context, name string) (outcome, error) {
 	return yes, nil
 }
 
-// hooks lists the stage's hooks, all of which may be trusted, and so may their settings.
-func (r *run) hooks() ([]string, error) {
+// listHooks lists the stage's hooks, all of which may be trusted, and so may their settings.
+func (r *run) listHooks() ([]string, error) {
 	names, err := r.Hooks.List(r.Stage)
 	return names, errors.Join(err, r.Hooks.VetSettings())
 }
@@ -116,14 +130,16 @@ func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 		return HookResult{}, errStopped
 	}
 	r.executed = true
+	r.tell(Event{Kind: HookBegan, Hook: name})
+	began := time.Now()
 	result := r.Hooks.Run(r.Stage, name, r.env(name))
-	asks := r.Stage == state.NeedsUpdate || r.Stage == state.NeedsReboot
+	r.hookEnded(name, began, result)
 	switch {
 	case result.Stopped:
 		return result, errStopped
 	case result.Err != nil:
 		return result, &hookError{name, result.explain(result.Err.Error())}
-	case ctx.Err() != nil && (result.Exit == 0 || asks):
+	case ctx.Err() != nil && (result.Exit == 0 || r.row.hooks.asks):
 		return result, errStopped
 	}
 	return result, nil
@@ -140,7 +156,7 @@ func (r HookResult) explain(what string) error {
 // env is what a hook learns about the run and itself.
 func (r *run) env(hook string) []string {
 	rebooted := 0
-	if r.Stage == state.PostUpdate && r.Rebooted {
+	if r.row.tellsReboot && r.Rebooted {
 		rebooted = 1
 	}
 	env := []string{

@@ -1,24 +1,20 @@
 package workflow
 
-import (
-	"context"
-
-	"foreman-dlm-updater/internal/state"
-)
+import "context"
 
 // perform does what the stage does, and then looks after the processes that it left running. A daemon that post_update
 // has started, and that would be killed when this invocation ends, is a service that is down: the next host must not
 // begin then.
-func (r *run) perform(ctx context.Context, stage row) (outcome, error) {
-	result, err := stage.do(r, ctx)
-	if !r.executed && r.Stage != state.PostUpdate { // which keeps what earlier stages left, too
+func (r *run) perform(ctx context.Context) (outcome, error) {
+	result, err := r.do(ctx)
+	if !r.executed && r.row.lock != keepsLock { // which keeps what earlier stages left, too
 		return result, err
 	}
 	r.executed = false
-	notKept := r.leftovers(stage.keeps)
+	notKept := r.leftovers(r.row.keeps)
 	switch {
 	case notKept == nil:
-	case err == nil && stage.keeps && result != rebooting: // a host that goes down kills everything
+	case err == nil && r.row.keeps && result != rebooting: // a host that goes down kills everything
 		return "", notKept
 	default:
 		r.Log.Warn("processes that hooks left running could not be looked after", "error", notKept)

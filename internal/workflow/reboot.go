@@ -30,7 +30,8 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 			return "", fmt.Errorf("%w; tried for %s (reboot_timeout), and kept from being shut down by %s", err, r.RebootTimeout,
 				list(inhibitors))
 		}
-		if err := r.Store.Save(r.Record); err != nil {
+		r.reopenStep()
+		if err := r.save(); err != nil {
 			return "", &saveError{err}
 		}
 		if by := list(inhibitors); by != logged {
@@ -66,24 +67,30 @@ func (r *run) tryReboot(ctx context.Context) ([]Inhibitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	before := r.Host.Inhibitors(ctx) // whoever lets go while the command fails can't be found afterwards
+	before := r.inhibitors(ctx) // whoever lets go while the command fails can't be found afterwards
 	asked := r.Asked
-	r.Stage, r.Boot = state.PostUpdate, nil
+	r.Stage, r.Boot = r.row.next[rebooting], nil
 	r.Asked = &state.Asked{Time: time.Now(), Boot: r.boot, Uptime: uptime}
 	r.Reboots++
-	if err := r.Store.Save(r.Record); err != nil {
-		r.Stage = state.Reboot
+	r.endStep(nil)
+	if err := r.save(); err != nil {
+		r.Stage = r.row.stage
 		return nil, &saveError{err}
 	}
-	if lost := r.refresher.lost.Load(); lost != nil { // the disk was slow, and the look is long ago
-		r.Stage, r.Asked, r.held = state.Reboot, asked, No // fail saves it
+	if !r.told { // once: a command that fails is tried again
+		r.told = true
+		r.tell(Event{Kind: Rebooting})
+	}
+	if lost := r.lock.Lost(); lost != nil { // the disk was slow, and the look is long ago
+		r.Stage, r.Asked, r.held = r.row.stage, asked, No // fail saves it
 		r.Reboots--
 		return nil, lost
 	}
 	if ctx.Err() != nil { // nothing was asked yet, whatever the state says
-		r.Stage, r.Asked = state.Reboot, asked
+		r.Stage, r.Asked = r.row.stage, asked
 		r.Reboots--
-		if err := r.Store.Save(r.Record); err != nil {
+		r.reopenStep()
+		if err := r.save(); err != nil {
 			return nil, &saveError{err}
 		}
 		return nil, errStopped
@@ -98,13 +105,20 @@ func (r *run) tryReboot(ctx context.Context) ([]Inhibitor, error) {
 		// all, the next invocation sees it.
 		r.Log.Warn("the reboot command was cut short by a signal to this program, which a shutdown sends", "error", err)
 	default:
-		r.Stage = state.Reboot // the caller saves it
+		r.Stage = r.row.stage // the caller saves it
 		r.Reboots--
-		inhibitors := r.Host.Inhibitors(ctx)
+		inhibitors := r.inhibitors(ctx)
 		if len(inhibitors) == 0 {
 			inhibitors = before
 		}
 		return inhibitors, fmt.Errorf("reboot command: %w", err)
 	}
 	return nil, nil
+}
+
+// inhibitors lists who keeps the host from being shut down.
+func (r *run) inhibitors(ctx context.Context) []Inhibitor {
+	all := r.Host.Inhibitors(ctx)
+	r.tell(Event{Kind: Inhibited, Inhibitors: all})
+	return all
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/state"
 )
 
@@ -64,11 +65,11 @@ func TestReleasing(t *testing.T) {
 			}
 		}, "ok", "", "", "GGGGGDG", 10 * time.Second, "Foreman can't be used"},
 		{"release_timeout", func(w *world) {
-			w.settings.ReleaseTimeout = 10 * time.Minute
+			w.locks.ReleaseTimeout = 10 * time.Minute
 			w.foreman.before = from("GET", 1, unreachable)
 		}, "later", state.LockRelease, "me", "", 10 * time.Minute, "release_timeout"},
 		{"release_timeout shorter than a claim of before takes to settle: not before that", func(w *world) {
-			w.settings.ReleaseTimeout, w.settings.Settle = 5*time.Second, 10*time.Second
+			w.locks.ReleaseTimeout, w.locks.Settle = 5*time.Second, 10*time.Second
 			w.foreman.hold("")
 		}, "ok", "", "", "GG", 10 * time.Second, "not this host's any more"},
 		{"a signal, and Foreman is away: some seconds more, and then it ends", func(w *world) {
@@ -81,27 +82,27 @@ func TestReleasing(t *testing.T) {
 			w.foreman.before = nth("GET", 2, unreachable)
 		}, "ok", "", "", "GDGG", 2 * time.Second, "lock released"},
 		{"412, ours and enabled: keep trying", func(w *world) {
-			w.foreman.before = nth("DELETE", 1, func() error { return ErrNotNow })
+			w.foreman.before = nth("DELETE", 1, func() error { return dlm.ErrNotNow })
 		}, "ok", "", "", "GDGDG", time.Second, "Foreman refuses the release"},
 		{"Retry-After is honoured", func(w *world) {
 			w.foreman.before = nth("GET", 1, func() error {
-				return &Unavailable{RetryAfter: 5 * time.Minute, Err: errors.New("503")}
+				return busyFor(5 * time.Minute)
 			})
 		}, "ok", "", "", "GGDG", 5 * time.Minute, ""},
 		{"a signal after DELETE was answered: one more look, to be sure", func(w *world) {
 			w.foreman.after = nth("DELETE", 1, func() error { w.stop(); return nil })
 		}, "ok", "", "", "GDG", 0, "lock released"},
 		{"released, and ours again and again: no end of requests, and release_timeout", func(w *world) {
-			w.settings.ReleaseTimeout = time.Hour
+			w.locks.ReleaseTimeout = time.Hour
 			w.foreman.after = from("DELETE", 1, func() error { w.foreman.hold("me"); return nil })
 		}, "later", state.LockRelease, "me", "", time.Hour, "may reach Foreman after it"},
 		{"the same, and then nobody can be asked: not forgotten", func(w *world) {
-			w.settings.ReleaseTimeout = 10 * time.Minute
+			w.locks.ReleaseTimeout = 10 * time.Minute
 			w.foreman.after = from("DELETE", 1, func() error { w.foreman.hold("me"); return nil })
 			w.foreman.before = from("GET", 4, func() error { return errors.New("404") })
 		}, "later", state.LockRelease, "me", "", 10 * time.Minute, "404"},
 		{"a yes that releases nothing, and then nobody can be asked: not forgotten", func(w *world) {
-			w.settings.ReleaseTimeout = 10 * time.Minute
+			w.locks.ReleaseTimeout = 10 * time.Minute
 			w.foreman.before = func(method string) error {
 				if method == "DELETE" || strings.Contains(w.requests(), "D") {
 					return errors.New("two locks of this name")

@@ -13,28 +13,31 @@ import (
 // crashLoop is the number of unasked reboots in one stage after which it is not resumed at boot any more.
 const crashLoop = 2
 
-// open finds out where to begin. A nil run without an error: there is nothing to do.
-func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
+// begin finds out where to begin. A nil run without an error: there is nothing to do.
+func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	record, err := w.Store.Load()
 	if err != nil {
 		return nil, err
 	}
+	r := &run{Workflow: w}
+	r.foundRecord(record)
 	machine := w.Host.MachineID()
 	if record.InProgress() && !record.Of(machine) {
 		return nil, fmt.Errorf("%w (machine id %s, this one has %s): this disk was cloned in the middle of a run",
 			ErrOtherMachine, record.MachineID, machine)
 	}
 	inProgress := record.InProgress()
-	if atBoot && (!inProgress || record.Stage == state.LockGet) {
+	if atBoot && (!inProgress || !HasLock(record.Stage)) {
 		w.Log.Info("no run to go on with at boot")
 		return nil, nil
 	}
-	r := &run{Workflow: w}
 	if r.boot, err = w.Host.Boot(ctx); err != nil {
 		return nil, err
 	}
+	w.tell(Event{Kind: BootRead, Boot: &r.boot})
 	if !inProgress {
-		r.Record = state.Record{Stage: state.NeedsUpdate, RunID: runID(), Began: time.Now(), Lock: w.LockName, MachineID: machine}
+		r.Record = state.Record{Stage: table[0].stage, RunID: runID(), Began: time.Now(), Lock: w.LockName, MachineID: machine}
+		r.openLock(false)
 		return r, r.vetAll()
 	}
 	if taken := record.Taken; taken != nil && taken.Config != "" && w.OtherConfig != nil && w.OtherConfig(taken.Config) {
@@ -42,41 +45,31 @@ func (w *Workflow) open(ctx context.Context, atBoot bool) (*run, error) {
 			"`foreman-dlm-updater --config %s`; give this configuration (%s) a state of its own", record.RunID, record.Stage, taken.Config,
 			taken.Config, w.ConfigPath)
 	}
-	r.Record, r.settled, r.held = *record, time.Now().Add(w.settle()), Yes
-	if r.Stage == state.LockGet {
+	r.Record, r.held = *record, Yes
+	claimed := true
+	if !HasLock(r.Stage) {
 		r.held = Perhaps
 		switch {
 		case !r.ClaimSent.IsZero():
 		case r.Taken == nil: // the record does not say: an earlier version wrote it, or a person
 			r.ClaimSent = time.Now()
 		default: // it was cut short before it asked for the lock
-			r.settled, r.Taken, r.held = time.Time{}, nil, No
+			claimed, r.Taken, r.held = false, nil, No
 		}
 	}
 	r.adopt(machine)
+	r.openLock(claimed)
 	if proceed, err := r.resume(atBoot); !proceed || err != nil {
 		return nil, err
 	}
-	if r.Stage == state.LockGet {
-		return r, r.vetBeforeLock(ctx)
+	if !HasLock(r.Stage) {
+		if err := r.vetAll(); err != nil { // a hook is unsafe by now: an earlier claim must not block the cluster
+			return nil, r.giveUp(ctx, err)
+		}
+		return r, nil
 	}
 	r.resumed, r.found = true, record.Stage
 	return r, nil
-}
-
-// vetBeforeLock looks at all hooks once more; if one is unsafe by now, an earlier claim must not block the cluster.
-func (r *run) vetBeforeLock(ctx context.Context) error {
-	err := r.vetAll()
-	if err == nil {
-		return nil
-	}
-	a := r.acquisition(r.Lock)
-	a.claimed, a.settled = true, r.settled
-	a.taken, a.moved = r.Taken, r.moved
-	if r.settled.IsZero() || a.abandon(ctx) {
-		err = errors.Join(err, r.Store.Clear())
-	}
-	return err
 }
 
 // vetHost looks at the host before the lock is asked for. It may wait for systemd: a night with nothing to do does
@@ -105,11 +98,6 @@ func (r *run) adopt(machine string) {
 			"stage", r.Stage, "run", r.RunID)
 	}
 	r.MachineID = machine
-	if r.moved = r.hasMoved(); r.moved {
-		now := r.Server.Identity()
-		r.Log.Warn("foreman_url or this host's certificate was changed in the middle of a run: unless Foreman shows the lock as this host's, it is "+
-			"not known whose it is", "lock", r.Lock, "asked_for_at", r.Taken.URL, "as", r.Taken.CN, "now", now.URL, "now_as", now.CN)
-	}
 	switch {
 	case r.Lock == "":
 		r.Lock = r.LockName
@@ -122,7 +110,7 @@ func (r *run) adopt(machine string) {
 // vetAll looks at all hooks before the lock is asked for: an unsafe one blocks nobody else then.
 func (r *run) vetAll() error {
 	unsafe := []error{r.Hooks.VetSettings()}
-	for _, stage := range HookStages {
+	for _, stage := range HookStages() {
 		if _, err := r.Hooks.List(stage); err != nil {
 			unsafe = append(unsafe, err)
 		}
@@ -135,7 +123,7 @@ func (r *run) vetAll() error {
 
 // resume decides how a run in progress goes on, by what the boot identity proves.
 func (r *run) resume(atBoot bool) (proceed bool, err error) {
-	asked := r.Asked != nil && (r.Stage == state.PostUpdate || r.Stage == state.Reboot)
+	asked := r.Asked != nil && (r.Stage == AfterReboot() || r.Stage == state.Reboot)
 	interrupted := r.Boot != nil && !r.Boot.Same(r.boot)
 	if due := r.RebootDue; due != nil && !due.Boot.Same(r.boot) { // rebooted since, by whomever
 		r.RebootDue = nil
@@ -144,9 +132,9 @@ func (r *run) resume(atBoot bool) (proceed bool, err error) {
 	case asked && !r.Asked.Boot.Same(r.boot):
 		// Also if the command seemed to fail, or the host was slow to go down: it was asked, and it was rebooted.
 		r.Log.Info("the host was rebooted as asked", "asked", clock(r.Asked.Time))
-		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted = state.PostUpdate, nil, nil, true, 0
+		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted = AfterReboot(), nil, nil, true, 0
 		return true, nil
-	case asked && r.Stage == state.PostUpdate:
+	case asked && r.Stage != state.Reboot:
 		return r.rebootPending()
 	case interrupted:
 		return r.interrupted(atBoot)
@@ -177,15 +165,15 @@ func (r *run) rebootPending() (proceed bool, err error) {
 // interrupted handles a stage in which the host was rebooted.
 func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	failedBefore := r.Error != nil
-	r.Boot, r.Rebooted = nil, r.Stage != state.LockGet
-	if !table[r.Stage].guarded || failedBefore { // it did not run when the host went down, or may simply run again
+	r.Boot, r.Rebooted = nil, HasLock(r.Stage)
+	if !Guarded(r.Stage) || failedBefore { // it did not run when the host went down, or may simply run again
 		r.Log.Info("going on after a reboot", "stage", r.Stage, "run", r.RunID)
 		return true, nil
 	}
 	r.Interrupted++
 	r.Log.Error("the host went down in the middle of a stage, and not because this run had asked for a reboot", "stage", r.Stage,
 		"run", r.RunID, "began", clock(r.StageBegan), "times", r.Interrupted)
-	if err := r.Store.Save(r.Record); err != nil {
+	if err := r.save(); err != nil {
 		r.Log.Error("how often that happened could not be put on record", "error", err) // the stage waits until it can
 	}
 	if atBoot && r.crashLoops() {
@@ -194,7 +182,7 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	return true, nil
 }
 
-func (r *run) crashLoops() bool { return table[r.Stage].guarded && r.Interrupted >= crashLoop }
+func (r *run) crashLoops() bool { return Guarded(r.Stage) && r.Interrupted >= crashLoop }
 
 // crashLoopError stops a host that goes down in the same stage again and again.
 func (r *run) crashLoopError() error {
@@ -202,6 +190,3 @@ func (r *run) crashLoopError() error {
 	return r.fail(fmt.Errorf("the host went down %d times in this stage, and not because this run had asked for a reboot; "+
 		"it is not tried again at boot", r.Interrupted))
 }
-
-// clock writes a time for a sentence.
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,11 +21,7 @@ func kind(err error) string {
 		return "ok"
 	case errors.Is(err, ErrUnsafeHooks):
 		return "config"
-	case errors.Is(err, ErrTryLater):
-		return "later"
-	}
-	var trouble *Unavailable
-	if errors.As(err, &trouble) {
+	case errors.Is(err, ErrTryLater), errors.Is(err, lock.ErrUnavailable):
 		return "later"
 	}
 	return "failed"
@@ -97,7 +94,7 @@ func TestStageOutcomes(t *testing.T) {
 
 		{"lock_get: held elsewhere, lock_timeout", state.LockGet, func(w *world) {
 			w.foreman.hold("other")
-			w.settings.LockTimeout = 5 * w.settings.RetryInterval
+			w.locks.LockTimeout = 5 * w.locks.RetryInterval
 		}, "later", "", nil, false},
 		{"lock_get: error", state.LockGet, func(w *world) {
 			w.foreman.before = func(string) error { return errors.New("401") }
@@ -231,7 +228,7 @@ func TestFailedStageIsTriedAgain(t *testing.T) {
 
 // TestUnsafeHooksBlockNobody: all directories are vetted before the lock is asked for.
 func TestUnsafeHooksBlockNobody(t *testing.T) {
-	for _, stage := range HookStages {
+	for _, stage := range HookStages() {
 		for _, begin := range []state.Stage{"", state.LockGet} {
 			t.Run(string(stage)+" from "+string(begin), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

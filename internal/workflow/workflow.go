@@ -1,6 +1,7 @@
-// Package workflow takes a host through an update while it holds a lock in Foreman: which stage follows which, when
-// the lock is taken, looked at, refreshed and given back, and how a run goes on after a reboot, a crash or a
-// failure. It touches nothing by itself: hooks, lock server, state file and host are interfaces (effects.go).
+// Package workflow takes a host through an update while it holds a lock: which stage follows which, when the lock is
+// taken, confirmed and given back, and how a run goes on after a reboot, a crash or a failure. The whole workflow is
+// the table in table.go. The package touches nothing by itself: hooks, lock, state file and host are interfaces
+// (effects.go). An Observer hears what happens (observe.go).
 package workflow
 
 import (
@@ -9,71 +10,22 @@ import (
 	"fmt"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 )
-
-// outcome is what came of a stage that did not fail.
-type outcome string
-
-const (
-	done      outcome = "done"
-	yes       outcome = "yes"
-	no        outcome = "no"
-	rebooting outcome = "rebooting" // the invocation ends; the one after the boot goes on
-)
-
-// end is where a run ends: the state file is removed.
-const end state.Stage = ""
-
-// row is one line of the workflow: what a stage does and where its outcomes lead. A stage that fails stays the
-// next one to execute.
-type row struct {
-	do func(*run, context.Context) (outcome, error)
-	// guarded stages run only while this host holds the lock.
-	guarded bool
-	// inhibits: nobody shall shut the host down meanwhile.
-	inhibits bool
-	// keeps: what its hooks, or the reboot command, leave running lives on when the invocation ends.
-	keeps bool
-	next  map[outcome]state.Stage
-}
-
-type to = map[outcome]state.Stage
-
-// table is the whole workflow.
-var table = map[state.Stage]row{
-	state.NeedsUpdate: {do: (*run).askAllHooks, next: to{yes: state.LockGet, no: end}},
-	state.LockGet:     {do: (*run).getLock, next: to{done: state.PreUpdate}},
-	state.PreUpdate:   {do: (*run).runHooks, guarded: true, inhibits: true, next: to{done: state.Update}},
-	state.Update:      {do: (*run).runHooks, guarded: true, inhibits: true, next: to{done: state.NeedsReboot}},
-	state.NeedsReboot: {do: (*run).askForReboot, guarded: true, inhibits: true, next: to{yes: state.Reboot, no: state.PostUpdate}},
-	state.Reboot:      {do: (*run).reboot, guarded: true, keeps: true, next: to{rebooting: state.PostUpdate}},
-	state.PostUpdate:  {do: (*run).runHooks, keeps: true, next: to{done: state.LockRelease}},
-	state.LockRelease: {do: (*run).releaseLock, next: to{done: end}},
-}
-
-// Guarded reports whether a stage runs only while this host holds the lock.
-func Guarded(stage state.Stage) bool { return table[stage].guarded }
-
-// HookStages are the stages that have a directory of hooks.
-var HookStages = []state.Stage{state.NeedsUpdate, state.PreUpdate, state.Update, state.NeedsReboot, state.PostUpdate}
 
 // run is one run as this invocation sees it.
 type run struct {
 	*Workflow
 	state.Record
+	row  row // of the stage
+	lock Lock
 	boot state.Boot // of now
 	// took: this invocation got the lock and verified it. resumed: for a run that an earlier one had taken out of
 	// service.
 	took, resumed bool
 	found         state.Stage // on record when this invocation began; empty: a new run
-	// moved: the lock was asked for at another server, or under another name, than now; what is seen now tells nothing
-	// about that one, unless it is this host's.
-	moved bool
-	// settled is when every claim must have been written that earlier invocations of this run may have sent.
-	settled   time.Time
-	refresher *refresher
-	// held is what is known of the lock, for who reads why the run stopped.
+	// held is what is known of the lock, for whoever reads why the run stopped.
 	held Held
 	// allowShutdown ends the inhibitor; nil if there is none.
 	allowShutdown func()
@@ -81,6 +33,7 @@ type run struct {
 	executed bool
 	// named are the leftovers that a warning has named, by pid.
 	named map[int]bool
+	story
 }
 
 // Run begins a run, or goes on with the one in progress. atBoot: the host has just booted, so there is only
@@ -89,18 +42,19 @@ type run struct {
 // nil: the run is finished, there was nothing to do, or a reboot is under way. Otherwise the error is, or wraps,
 // a *StageError where a stage was begun, and says whether to try again later (ErrTryLater).
 func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
-	r, err := w.open(ctx, atBoot)
+	r, err := w.begin(ctx, atBoot)
 	if r == nil || err != nil {
 		return err
 	}
-	defer r.stopRefresh()
+	defer r.closeStory()
+	defer r.lock.StopKeepAlive()
 	defer r.inhibit(false)
 	for r.Stage != end {
-		stage := table[r.Stage]
-		if err := r.enter(ctx, stage); err != nil {
+		r.row = rowOf(r.Stage)
+		if err := r.enter(ctx); err != nil {
 			return r.fail(err)
 		}
-		result, err := r.perform(ctx, stage)
+		result, err := r.perform(ctx)
 		switch {
 		case err != nil:
 			return r.fail(err)
@@ -108,60 +62,64 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 			return nil
 		}
 		r.Log.Debug("stage finished", "stage", r.Stage, "result", string(result))
-		if stage.next[result] == end {
-			if err := r.Store.Clear(); err != nil {
+		r.endStage(nil)
+		if r.row.next[result] == end {
+			if err := r.finish(); err != nil {
 				return r.fail(err)
 			}
 		}
-		r.Stage, r.Interrupted = stage.next[result], 0
+		r.Stage, r.Interrupted = r.row.next[result], 0
 	}
 	return nil
 }
 
 // enter gets everything in place for a stage to begin: the lock, the state on disk, and a last look at the lock.
-func (r *run) enter(ctx context.Context, stage row) error {
-	if ctx.Err() != nil && r.Stage != state.LockRelease {
+func (r *run) enter(ctx context.Context) error {
+	if ctx.Err() != nil && r.row.lock != givesLock {
 		return errStopped
 	}
-	if stage.guarded && !r.took { // resumed: the state names the stage already
+	if r.row.lock == guarded && !r.took { // resumed: the state names the stage already
 		if err := r.retakeLock(ctx); err != nil {
 			return err
 		}
 	}
-	if r.Stage == state.LockGet && r.Taken == nil {
-		r.Taken = r.identity()
+	if r.Taken == nil && r.row.stage == state.LockGet {
+		r.noteOrigin()
 	}
 	r.Boot, r.Error = &r.boot, nil
 	if err := r.announceStage(ctx); err != nil {
 		return err
 	}
 	r.Log.Info("stage begins", "stage", r.Stage, "run", r.RunID)
-	if !stage.inhibits {
+	if !r.row.inhibits {
 		r.inhibit(false)
 	}
-	switch {
-	case stage.guarded:
+	switch r.row.lock {
+	case guarded:
 		if err := r.guard(ctx); err != nil {
 			return err
 		}
-		r.inhibit(stage.inhibits)
-	case r.Stage == state.PostUpdate:
-		r.lookBeforePostUpdate(ctx)
-	case r.Stage == state.LockRelease:
-		r.stopRefresh()
+		r.inhibit(r.row.inhibits)
+	case keepsLock:
+		r.confirmOnce(ctx)
+	case givesLock:
+		r.lock.StopKeepAlive()
 	}
 	return nil
 }
 
 // announceStage puts on record that the stage begins. An invocation that found the host out of service waits until it
-// can, as it does for Foreman: a person may be making room on the disk.
+// can, as it does for the lock server: a person may be making room on the disk.
 func (r *run) announceStage(ctx context.Context) error {
-	told, onDisk := "", r.resumed && r.Stage == state.LockRelease && r.found == r.Stage
-	for backoff := nextBackoff(0); ; backoff = nextBackoff(backoff) {
+	r.beginStage()
+	told, onDisk := "", r.resumed && r.row.lock == givesLock && r.found == r.Stage
+	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
 		r.StageBegan = time.Now()
-		err := r.Store.Save(r.Record)
+		r.step.Began = r.StageBegan
+		err := r.save()
 		switch {
 		case err == nil:
+			r.stageBegan()
 			return nil
 		case onDisk:
 			r.Log.Warn("the state can't be written; it says already that the lock is to be given back", "error", err)
@@ -169,14 +127,33 @@ func (r *run) announceStage(ctx context.Context) error {
 		case !r.resumed:
 			return &saveError{err}
 		case err.Error() != told:
-			told = err.Error()
 			r.inhibit(false) // no hook is at work
 			r.Log.Error("the state can't be written, and without that no stage may begin; it is tried again", "stage", r.Stage, "error", err)
+			r.tell(Event{Kind: NotSaved, Err: err})
+			if told == "" {
+				r.tellResumed()
+				r.tell(Event{Kind: Waiting, Wait: lock.Wait{Why: "the state can't be written", Err: err}})
+			}
+			told = err.Error()
 		}
 		if !pause(ctx, backoff) {
 			return errStopped
 		}
 	}
+}
+
+// finish removes the record: the run is over.
+func (r *run) finish() error {
+	if err := r.Store.Clear(); err != nil {
+		return err
+	}
+	r.cleared = true
+	if r.row.lock == givesLock {
+		r.tell(Event{Kind: Finished})
+	} else {
+		r.tell(Event{Kind: Cleared})
+	}
+	return nil
 }
 
 // inhibit keeps the host from being shut down, or lets it again.
@@ -202,11 +179,33 @@ func (r *run) fail(err error) error {
 	var cleared *clearedError
 	// After a signal there is no error: a stage that is cut short by the host going down must show as such.
 	if errors.As(err, &cleared) || errors.Is(err, errStopped) || errors.As(err, &notSaved) {
+		r.endStage(err)
 		return failure
 	}
 	r.Error = &state.Error{Time: time.Now(), Stage: r.Stage, Hook: failure.Hook, Message: message}
-	if saveErr := r.Store.Save(r.Record); saveErr != nil {
+	if r.step == nil { // it failed before it began
+		r.step = &state.Step{Stage: r.Stage, Began: r.Error.Time}
+	}
+	r.noteFailure()
+	r.endStage(errors.New(message))
+	if saveErr := r.save(); saveErr != nil {
 		r.Log.Warn("the reason of the failure could not be put on record", "error", saveErr)
 	}
+	r.tell(Event{Kind: Failed, Err: err})
 	return failure
 }
+
+// pause waits; false if the context ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// clock writes a time for a sentence.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,7 +23,8 @@ import (
 type world struct {
 	t        *testing.T
 	settings Settings
-	foreman  *foreman
+	locks    foreman.Settings
+	foreman  *fakeForeman
 	log      *strings.Builder // what the program logged
 
 	disk    *state.Record
@@ -66,13 +70,11 @@ func exits(code int) func([]string) HookResult {
 // newWorld is a host "me" with one hook a stage: there is an update, and no reboot is needed.
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t,
-		settings: Settings{
-			LockName: "web", RetryInterval: time.Minute, Settle: 2 * time.Second, Refresh: time.Hour,
-			RebootTimeout: 15 * time.Minute, MaxReboots: 3, Retries: 3, ConfigPath: "/etc/config.ini",
-		},
-		log:     &strings.Builder{},
-		machine: "machine-1",
+		t:        t,
+		settings: Settings{LockName: "web", RebootTimeout: 15 * time.Minute, MaxReboots: 3, ConfigPath: "/etc/config.ini"},
+		locks:    foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, Refresh: time.Hour, Retries: 3},
+		log:      &strings.Builder{},
+		machine:  "machine-1",
 		hooks: map[state.Stage][]fakeHook{
 			state.NeedsUpdate: {{"10-check", exits(100)}},
 			state.PreUpdate:   {{"20-stop", exits(0)}},
@@ -84,7 +86,7 @@ func newWorld(t *testing.T) *world {
 		bootID:  "boot-1",
 		began:   time.Now(),
 	}
-	w.foreman = &foreman{world: w, enabled: true, exists: true}
+	w.foreman = &fakeForeman{world: w, enabled: true, exists: true}
 	w.onReboot = func() error { return nil }
 	return w
 }
@@ -92,8 +94,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) workflow() *Workflow {
 	out := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: w.log, DisableTime: true})
 	return &Workflow{
-		Settings: w.settings, Store: fakeStore{w}, Server: w.foreman, Hooks: fakeHooks{w}, Host: fakeHost{w},
-		Log: out,
+		Settings: w.settings, Store: fakeStore{w}, Hooks: fakeHooks{w}, Host: fakeHost{w}, Log: out,
+		OpenLock: func(name string, o lock.Options) Lock { return foreman.Open(w.foreman, w.locks, out, name, o) },
 	}
 }
 
@@ -207,7 +209,7 @@ func (h fakeHooks) Run(stage state.Stage, name string, env []string) HookResult 
 	if err := h.step("hook %s/%s", stage, name); err != nil {
 		return HookResult{Err: err}
 	}
-	if table[stage].guarded && !h.dead && h.foreman.holder() != "me" {
+	if Guarded(stage) && !h.dead && h.foreman.holder() != "me" {
 		h.t.Errorf("guarded stage %s runs, and the lock is held by %q", stage, h.foreman.holder())
 	}
 	i := slices.IndexFunc(h.hooks[stage], func(f fakeHook) bool { return f.name == name })
@@ -256,14 +258,14 @@ func (h fakeHost) Reboot() error {
 }
 
 // foreman has one lock. Before each request a test may interfere.
-type foreman struct {
+type fakeForeman struct {
 	*world
 	exists, enabled, barred bool
 	lockMu                  sync.Mutex
 	heldBy                  string // "me" is this host
 	since                   time.Time
 	slowest                 time.Duration
-	identity                Identity
+	identity                lock.Origin
 	// before is called with "GET", "PUT" or "DELETE" before the request is handled; an error is the answer.
 	before func(method string) error
 	// after is called once the request has had its effect; an error replaces the answer.
@@ -273,25 +275,25 @@ type foreman struct {
 }
 
 // holder and hold may be used by any goroutine.
-func (f *foreman) holder() string {
+func (f *fakeForeman) holder() string {
 	f.lockMu.Lock()
 	defer f.lockMu.Unlock()
 	return f.heldBy
 }
 
-func (f *foreman) hold(host string) {
+func (f *fakeForeman) hold(host string) {
 	f.lockMu.Lock()
 	defer f.lockMu.Unlock()
 	f.heldBy = host
 }
 
-func (f *foreman) Slowest() time.Duration { return f.slowest }
-func (f *foreman) Identity() Identity     { return f.identity }
+func (f *fakeForeman) Slowest() time.Duration     { return f.slowest }
+func (f *fakeForeman) Identity() (string, string) { return f.identity.Server, f.identity.Client }
 
 // request is one round trip: the process may die before it is sent, or before the answer is heard.
-func (f *foreman) request(ctx context.Context, method string, act func() error) error {
+func (f *fakeForeman) request(ctx context.Context, method string, act func() error) error {
 	if ctx.Err() != nil {
-		return &Unavailable{Err: ctx.Err()}
+		return unavailable(ctx.Err().Error())
 	}
 	if err := f.step("%s", method); err != nil {
 		return err
@@ -303,7 +305,7 @@ func (f *foreman) request(ctx context.Context, method string, act func() error) 
 	}
 	if f.hang != nil && f.hang(method) { // no answer, until the caller gives up
 		<-ctx.Done()
-		return &Unavailable{Err: ctx.Err()}
+		return unavailable(ctx.Err().Error())
 	}
 	err := act()
 	if method != "GET" && ctx.Err() != nil && !f.dead {
@@ -320,25 +322,25 @@ func (f *foreman) request(ctx context.Context, method string, act func() error) 
 	return err
 }
 
-func (f *foreman) Show(ctx context.Context, _ string) (lock Lock, err error) {
+func (f *fakeForeman) Show(ctx context.Context, _ string) (found dlm.Lock, err error) {
 	err = f.request(ctx, "GET", func() error {
 		if !f.exists {
-			return ErrNoLock
+			return dlm.ErrNoLock
 		}
-		lock = Lock{Enabled: f.enabled, Holder: f.holder(), Self: f.holder() == "me", Updated: f.since}
+		found = dlm.Lock{Enabled: f.enabled, Holder: f.holder(), Self: f.holder() == "me", Updated: f.since}
 		return nil
 	})
 	if err != nil {
-		lock = Lock{}
+		found = dlm.Lock{}
 	}
-	return lock, err
+	return found, err
 }
 
-func (f *foreman) Acquire(ctx context.Context, _ string) error {
+func (f *fakeForeman) Acquire(ctx context.Context, _ string) error {
 	return f.request(ctx, "PUT", func() error {
 		f.exists = true
 		if f.barred || !f.enabled || f.holder() != "" && f.holder() != "me" {
-			return ErrNotNow
+			return dlm.ErrNotNow
 		}
 		f.hold("me")
 		f.since = time.Now()
@@ -346,10 +348,10 @@ func (f *foreman) Acquire(ctx context.Context, _ string) error {
 	})
 }
 
-func (f *foreman) Release(ctx context.Context, _ string) error {
+func (f *fakeForeman) Release(ctx context.Context, _ string) error {
 	return f.request(ctx, "DELETE", func() error {
 		if !f.enabled || f.holder() != "" && f.holder() != "me" {
-			return ErrNotNow
+			return dlm.ErrNotNow
 		}
 		f.exists = true
 		f.hold("")
@@ -357,15 +359,27 @@ func (f *foreman) Release(ctx context.Context, _ string) error {
 	})
 }
 
+// unavailable is an answer of trouble, or none.
+func unavailable(detail string) *dlm.Error {
+	return &dlm.Error{Kind: dlm.ErrUnavailable, Detail: detail}
+}
+
 // unreachable is what a client makes of a Foreman that is down.
-func unreachable() error { return &Unavailable{Err: errors.New("connection refused")} }
+func unreachable() error { return unavailable("connection refused") }
+
+// busyFor is a 429 with Retry-After.
+func busyFor(d time.Duration) error {
+	err := unavailable("429")
+	err.RetryAfter = d
+	return err
+}
 
 // odd is what a client makes of an answer that is not Foreman's.
 func odd() error {
-	return &Unavailable{Why: "there is no Foreman at foreman_url", Err: errors.New("302 Found, to https://maintenance.example.com/")}
+	return &dlm.Error{Kind: dlm.ErrWrongURL, Status: 302, Detail: "302 Found, to https://maintenance.example.com/"}
 }
 
 // renewing is what a client makes of a certificate that is not there.
 func renewing() error {
-	return &Renewing{Why: "this host's certificate or key can't be used", Err: errors.New("client_crt: no such file")}
+	return &dlm.Error{Kind: dlm.ErrCredentials, Detail: "client_crt: no such file"}
 }

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"foreman-dlm-updater/internal/cli"
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/sandbox"
-	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -50,7 +50,7 @@ func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, windo
 				offset := start.part(within)
 				hosts.Go(func() {
 					time.Sleep(offset)
-					got[i] = claimer(server, fmt.Sprint("web", i), settle).AcquireLock(context.Background(), lockName, false)
+					got[i] = claim(server, fmt.Sprint("web", i), settle)
 				})
 			}
 			hosts.Wait()
@@ -63,11 +63,12 @@ func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, windo
 	return both
 }
 
-// claimer is the program as far as it takes a lock.
-func claimer(server *sandbox.Server, name string, settle time.Duration) *workflow.Workflow {
+// claim takes the lock as the program does.
+func claim(server *sandbox.Server, name string, settle time.Duration) error {
 	log := hclog.NewNullLogger()
 	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Log: log, Transport: server.Transport(name)})
-	return &workflow.Workflow{Settings: workflow.Settings{LockName: lockName, Settle: settle}, Server: cli.LockServer{Client: client}, Log: log}
+	l := foreman.Open(client, foreman.Settings{Settle: settle}, log, lockName, lock.Options{})
+	return l.Take(context.Background(), lock.Terms{Purpose: lock.ByHandNow})
 }
 
 // TestCurve measures the race that no client can close, where CURVE says in how many meetings; else only that there is one, and that

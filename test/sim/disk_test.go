@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"io/fs"
+	"slices"
 	"syscall"
 	"time"
 
@@ -30,9 +31,16 @@ func (d *disk) losePower(r *random) {
 }
 
 // stage is the stage on disk; empty without a file.
-func (d *disk) stage() state.Stage {
-	first, _, _ := bytes.Cut(d.content, []byte("\n"))
+func (d *disk) stage() state.Stage { return stageIn(d.content) }
+
+func stageIn(content []byte) state.Stage {
+	first, _, _ := bytes.Cut(content, []byte("\n"))
 	return state.Stage(first)
+}
+
+// surelySays reports whether the disk says that this is the stage, even if the power fails now.
+func (d *disk) surelySays(stage state.Stage) bool {
+	return d.stage() == stage && !slices.ContainsFunc(d.unsynced, func(before []byte) bool { return stageIn(before) != stage })
 }
 
 // diskOf is the disk as one invocation sees it: a state.Disk.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 )
@@ -74,14 +76,14 @@ func (copied) SyncDir(string) error          { return errors.ErrUnsupported }
 // serverOf is the real client; it notes what the server says.
 type serverOf struct {
 	*invocation
-	workflow.LockServer
+	foreman.API
 }
 
-func (s serverOf) Show(ctx context.Context, name string) (workflow.Lock, error) {
+func (s serverOf) Show(ctx context.Context, name string) (dlm.Lock, error) {
 	began := time.Now()
-	lock, err := s.LockServer.Show(ctx, name)
+	lock, err := s.API.Show(ctx, name)
 	if s.isDead() {
-		return workflow.Lock{}, errDead
+		return dlm.Lock{}, errDead
 	}
 	s.looked(began, lock, err)
 	return lock, err
@@ -89,7 +91,7 @@ func (s serverOf) Show(ctx context.Context, name string) (workflow.Lock, error) 
 
 func (s serverOf) Acquire(ctx context.Context, name string) error {
 	s.claims()
-	err := s.LockServer.Acquire(ctx, name)
+	err := s.API.Acquire(ctx, name)
 	if s.isDead() {
 		return errDead
 	}
@@ -99,7 +101,7 @@ func (s serverOf) Acquire(ctx context.Context, name string) error {
 
 func (s serverOf) Release(ctx context.Context, name string) error {
 	s.releases()
-	err := s.LockServer.Release(ctx, name)
+	err := s.API.Release(ctx, name)
 	if s.isDead() {
 		return errDead
 	}

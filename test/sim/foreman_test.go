@@ -26,7 +26,7 @@ func (w *world) windowOf(ctx context.Context, _, method string, gap sandbox.Gap)
 	case gap == sandbox.BeforeCheck:
 		return w.dwell.part(w.window / 2)
 	case w.plan.late && !w.isCalm() && w.dwell.chance(0.1):
-		return w.dwell.part(4 * w.settings.Settle)
+		return w.dwell.part(4 * w.locks.Settle)
 	}
 	return w.dwell.part(w.window)
 }
@@ -61,7 +61,7 @@ func (w *world) recorded(e sandbox.Event) {
 	}
 	w.noteLocked("foreman", "%s of %s by %s; now held by %q", e.Kind, e.Host, e.By, w.holder)
 	for _, a := range w.asked {
-		if took := time.Since(a.since); a.who == e.By && !a.written && took > w.settings.Settle {
+		if took := time.Since(a.since); a.who == e.By && !a.written && took > w.locks.Settle {
 			w.lateWrite(a.who, a.method, took)
 		}
 	}

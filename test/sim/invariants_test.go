@@ -40,11 +40,11 @@ type looks struct {
 }
 
 // looked notes a look at the lock.
-func (inv *invocation) looked(began time.Time, lock workflow.Lock, err error) {
+func (inv *invocation) looked(began time.Time, lock dlm.Lock, err error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.looks.since = true
-	if err != nil && !errors.Is(err, workflow.ErrNoLock) {
+	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
 		return
 	}
 	inv.looks.self, inv.looks.others = lock.Self, lock.Holder != "" && !lock.Self
@@ -118,6 +118,9 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 	}
 	if r.Stage == state.LockRelease || r.Stage == state.PostUpdate {
 		h.inside = false
+	}
+	if before != nil && before.RunID == r.RunID && before.Stage == r.Stage && before.StageBegan.Equal(r.StageBegan) && before.Error == nil {
+		return // it did not begin just now: only its story has grown
 	}
 	if r.Error == nil {
 		inv.pass, inv.looks.since = pass{stage: r.Stage}, false
@@ -215,7 +218,7 @@ func (inv *invocation) announced(stage state.Stage) {
 		}
 		return
 	}
-	if d.stage() != stage || len(d.unsynced) > 0 {
+	if !d.surelySays(stage) {
 		inv.breaksLocked("%s: stage %s begins, and the state on disk says %q (synced: %v)", inv.name, stage, d.stage(), len(d.unsynced) == 0)
 	}
 }
@@ -223,7 +226,7 @@ func (inv *invocation) announced(stage state.Stage) {
 // inOrder: all stages before this one have run. The caller holds mu.
 func (inv *invocation) inOrder(stage state.Stage) {
 	run := &inv.host.run
-	for _, earlier := range workflow.HookStages {
+	for _, earlier := range workflow.HookStages() {
 		if slices.Index(state.Stages, earlier) >= slices.Index(state.Stages, stage) {
 			break
 		}

@@ -7,8 +7,9 @@ import (
 	"regexp"
 	"time"
 
-	"foreman-dlm-updater/internal/cli"
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -35,6 +36,9 @@ type invocation struct {
 	number int       // of the host's invocations
 	// announces: the record that is being written says that a reboot is asked for.
 	announces bool
+	// api and lockSettings are what it asks the lock server with; a mistake may change them.
+	api          foreman.API
+	lockSettings foreman.Settings
 }
 
 // start starts the program on the run in progress, or a new one.
@@ -151,7 +155,7 @@ func (inv *invocation) dieLocked(why string) {
 	inv.killed++
 	inv.host.running = nil
 	if !inv.calm && inv.rng.chance(0.3) { // somebody, or systemd, starts it again at once
-		h, after := inv.host, inv.rng.between(time.Millisecond, 2*inv.settings.Settle)
+		h, after := inv.host, inv.rng.between(time.Millisecond, 2*inv.locks.Settle)
 		h.actors.Go(func() {
 			if h.sleep(after) {
 				h.start("again", false)
@@ -214,17 +218,20 @@ func (inv *invocation) workflow() *workflow.Workflow {
 	log := hclog.New(options)
 	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: inv.httpTimeout, Retries: inv.retries, Log: log,
 		Transport: network{inv}, Random: inv.rng.part})
+	inv.api, inv.lockSettings = serverOf{inv, client}, inv.locks
+	inv.lockSettings.Random = inv.rng.part
 	w := &workflow.Workflow{
 		Settings: inv.settings,
 		Store:    storeOf{inv, state.Store{Path: "state", Disk: diskOf{inv}}},
-		Server:   serverOf{inv, cli.LockServer{Client: client}},
 		Hooks:    hooksOf{inv},
 		Host:     selfOf{inv},
 		Log:      log,
-		Random:   inv.rng.part,
 	}
 	if inv.mistake != nil {
 		inv.mistake.make(inv, w)
+	}
+	w.OpenLock = func(name string, o lock.Options) workflow.Lock {
+		return foreman.Open(inv.api, inv.lockSettings, log, name, o)
 	}
 	return w
 }

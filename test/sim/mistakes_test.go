@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 )
@@ -21,11 +23,11 @@ type mistake struct {
 }
 
 var mistakes = []*mistake{
-	{"no settle", 200, func(_ *invocation, w *workflow.Workflow) {
-		w.Settle = time.Nanosecond
-		w.Server = hasty{w.Server}
+	{"no settle", 200, func(inv *invocation, _ *workflow.Workflow) {
+		inv.lockSettings.Settle = time.Nanosecond
+		inv.api = hasty{inv.api}
 	}},
-	{"no verify", 500, func(inv *invocation, w *workflow.Workflow) { w.Server = &credulous{LockServer: w.Server, inv: inv} }},
+	{"no verify", 500, func(inv *invocation, _ *workflow.Workflow) { inv.api = &credulous{API: inv.api, inv: inv} }},
 	{"state written after the act", 10, func(_ *invocation, w *workflow.Workflow) {
 		late := &lateStore{Store: w.Store}
 		w.Store, w.Hooks, w.Host = late, lateHooks{w.Hooks, late}, lateHost{w.Host, late}
@@ -34,18 +36,18 @@ var mistakes = []*mistake{
 		w.Store = storeOf{inv, state.Store{Path: "state", Disk: unsynced{diskOf{inv}}}}
 	}},
 	{"no boot check", 20, func(inv *invocation, w *workflow.Workflow) { w.Host = everNew{w.Host, inv} }},
-	{"blind DELETE retry", 20, func(_ *invocation, w *workflow.Workflow) { w.Server = blind{w.Server} }},
-	{"refresh after release", 10, func(inv *invocation, w *workflow.Workflow) { w.Server = restless{w.Server, inv} }},
+	{"blind DELETE retry", 20, func(inv *invocation, _ *workflow.Workflow) { inv.api = blind{inv.api} }},
+	{"refresh after release", 10, func(inv *invocation, _ *workflow.Workflow) { inv.api = restless{inv.api, inv} }},
 }
 
 // hasty doesn't look at how slow Foreman is.
-type hasty struct{ workflow.LockServer }
+type hasty struct{ foreman.API }
 
 func (hasty) Slowest() time.Duration { return 0 }
 
 // credulous takes Foreman's yes to its claim for the lock.
 type credulous struct {
-	workflow.LockServer
+	foreman.API
 	inv     *invocation
 	mu      sync.Mutex
 	granted bool
@@ -53,24 +55,24 @@ type credulous struct {
 }
 
 func (s *credulous) Acquire(ctx context.Context, name string) error {
-	err := s.LockServer.Acquire(ctx, name)
+	err := s.API.Acquire(ctx, name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.granted = err == nil && !s.took
 	return err
 }
 
-func (s *credulous) Show(ctx context.Context, name string) (workflow.Lock, error) {
+func (s *credulous) Show(ctx context.Context, name string) (dlm.Lock, error) {
 	s.mu.Lock()
 	believes := s.granted
 	s.granted, s.took = false, s.took || believes
 	s.mu.Unlock()
 	if believes {
-		ours := workflow.Lock{Enabled: true, Holder: "me", Self: true}
+		ours := dlm.Lock{Enabled: true, Holder: "me", Self: true}
 		s.inv.looked(time.Now(), ours, nil)
 		return ours, nil
 	}
-	return s.LockServer.Show(ctx, name)
+	return s.API.Show(ctx, name)
 }
 
 // lateStore writes the state once what it announces has been done.
@@ -134,27 +136,26 @@ func (h everNew) Boot(ctx context.Context) (state.Boot, error) {
 }
 
 // blind sends a DELETE again that got no answer, without a look.
-type blind struct{ workflow.LockServer }
+type blind struct{ foreman.API }
 
 func (s blind) Release(ctx context.Context, name string) error {
-	err := s.LockServer.Release(ctx, name)
-	var trouble *workflow.Unavailable
-	if errors.As(err, &trouble) {
-		return s.LockServer.Release(ctx, name)
+	err := s.API.Release(ctx, name)
+	if errors.Is(err, dlm.ErrUnavailable) || errors.Is(err, dlm.ErrNotForeman) {
+		return s.API.Release(ctx, name)
 	}
 	return err
 }
 
 // restless refreshes the lock once more after its release.
 type restless struct {
-	workflow.LockServer
+	foreman.API
 	inv *invocation
 }
 
 func (s restless) Release(ctx context.Context, name string) error {
-	err := s.LockServer.Release(ctx, name)
+	err := s.API.Release(ctx, name)
 	if err == nil {
-		s.inv.actors.Go(func() { _ = s.LockServer.Acquire(context.WithoutCancel(ctx), name) })
+		s.inv.actors.Go(func() { _ = s.API.Acquire(context.WithoutCancel(ctx), name) })
 	}
 	return err
 }

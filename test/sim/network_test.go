@@ -33,7 +33,7 @@ func (n network) fate() fate {
 		return f
 	}
 	if n.plan.late && r.chance(0.2) {
-		f.lag = r.part(5 * n.settings.Settle)
+		f.lag = r.part(5 * n.locks.Settle)
 	}
 	if !r.chance(n.odds.network) {
 		return f

@@ -29,7 +29,7 @@ func (h *host) byHand(act int, wait bool, stage state.Stage) {
 	case 3:
 		h.invoke("by hand: lock acquire", func(inv *invocation, w *workflow.Workflow) error {
 			inv.takeOver()
-			return w.AcquireLock(inv.ctx, lockName, wait)
+			return w.TakeLock(inv.ctx, lockName, wait)
 		})
 	case 4:
 		h.releaseByHand()
@@ -50,8 +50,8 @@ func (inv *invocation) takeOver() {
 func (h *host) releaseByHand() {
 	h.invoke("by hand: lock release", func(inv *invocation, w *workflow.Workflow) error {
 		inv.takeOver()
-		w.ReleaseTimeout = 30 * time.Second
-		err := w.ReleaseLock(inv.ctx, lockName)
+		inv.lockSettings.ReleaseTimeout = 30 * time.Second
+		err := w.GiveLock(inv.ctx, lockName)
 		if err == nil {
 			inv.mu.Lock()
 			defer inv.mu.Unlock()

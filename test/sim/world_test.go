@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -30,6 +31,7 @@ type odds struct {
 type plan struct {
 	hosts       int
 	settings    workflow.Settings
+	locks       foreman.Settings
 	httpTimeout time.Duration
 	retries     int
 	odds        odds
@@ -74,22 +76,24 @@ func newPlan(r *random) plan {
 		operator: max(0, r.n(8)-4),
 	}
 	p.every = p.trouble / pick[time.Duration](r, 2, 4, 8)
-	p.settings = workflow.Settings{
-		LockName:       lockName,
+	p.locks = foreman.Settings{
 		RetryInterval:  p.every / time.Duration(3+r.n(8)),
 		LockTimeout:    pick(r, 0, 0, 10*time.Second, time.Hour),
 		Settle:         pick(r, 500*time.Millisecond, 2*time.Second, 2*time.Second, 10*time.Second),
 		Refresh:        pick(r, 0, max(20*time.Second, p.hookTime/3), time.Hour),
 		ReleaseTimeout: pick(r, 0, 0, 0, time.Minute),
-		RebootTimeout:  pick(r, time.Minute, 15*time.Minute),
 		Retries:        p.retries,
+	}
+	p.settings = workflow.Settings{
+		LockName:       lockName,
+		RebootTimeout:  pick(r, time.Minute, 15*time.Minute),
 		CannotTellExit: pick(r, 0, 75),
 		MaxReboots:     3,
 	}
-	p.settings.RetryJitter = pick(r, 0, p.settings.RetryInterval/4)
+	p.locks.RetryJitter = pick(r, 0, p.locks.RetryInterval/4)
 	// Of a first PUT the server makes two windows; with the lag they stay within the settle time.
-	p.window, p.lag = r.part(p.settings.Settle/5), r.part(2*p.settings.Settle/5)
-	for _, stage := range workflow.HookStages {
+	p.window, p.lag = r.part(p.locks.Settle/5), r.part(2*p.locks.Settle/5)
+	for _, stage := range workflow.HookStages() {
 		p.hooks[stage] = r.n(3)
 	}
 	p.hooks[state.NeedsUpdate] = 1 + r.n(2)

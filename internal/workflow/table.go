@@ -1,0 +1,117 @@
+package workflow
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"foreman-dlm-updater/internal/state"
+)
+
+// outcome is what came of a stage that did not fail.
+type outcome string
+
+const (
+	done      outcome = "done"
+	yes       outcome = "yes"
+	no        outcome = "no"
+	rebooting outcome = "rebooting" // the invocation ends; the one after the boot goes on
+)
+
+// end is where a run ends: the state file is removed.
+const end state.Stage = ""
+
+// row is one line of the workflow: what a stage is, what it needs, and where its outcomes lead. A stage that fails
+// stays the next one to execute.
+type row struct {
+	stage state.Stage
+	// does says in one line what the stage is for.
+	does string
+	// hooks says which hooks of the stage run, and what follows from how they end; nil: it has none, and acts.
+	hooks *hookRule
+	act   func(*run, context.Context) (outcome, error)
+	lock  lockRule
+	// inhibits: nobody shall shut the host down meanwhile.
+	inhibits bool
+	// keeps: what its hooks, or the reboot command, leave running lives on when the invocation ends.
+	keeps bool
+	// tellsReboot: its hooks learn whether the host was rebooted.
+	tellsReboot bool
+	// patience is how long it waits at most for the answer whether the lock is still this host's, in an invocation that
+	// has taken the lock itself. One that resumes the run always waits.
+	patience time.Duration
+	// optional: its directory may be missing, as on hosts that were set up before the stage existed.
+	optional bool
+	next     to
+}
+
+type to = map[outcome]state.Stage
+
+// lockRule says what a stage needs of the lock.
+type lockRule int
+
+const (
+	withoutLock lockRule = iota // the run does not have it yet
+	guarded                     // the stage runs only while this host holds it
+	keepsLock                   // the run has it; the stage runs even if it is lost
+	givesLock                   // the stage gives it back, and does so after a signal too
+)
+
+// table is the whole workflow, in its order. Nothing else decides it.
+var table = []row{
+	{stage: state.NeedsUpdate, does: "ask the hooks whether there is something to update",
+		hooks: askAll, next: to{yes: state.LockGet, no: end}},
+	{stage: state.LockGet, does: "wait for the cluster's lock and take it",
+		act: (*run).takeLock, next: to{done: state.PreUpdate}},
+	{stage: state.PreUpdate, does: "take the host out of service",
+		hooks: runAll, lock: guarded, inhibits: true, next: to{done: state.Update}},
+	{stage: state.Update, does: "install the updates",
+		hooks: runAll, lock: guarded, inhibits: true, next: to{done: state.NeedsReboot}},
+	{stage: state.NeedsReboot, does: "ask the hooks whether the host needs a reboot",
+		hooks: askUntilYes, lock: guarded, inhibits: true, next: to{yes: state.Reboot, no: state.PostUpdate}},
+	{stage: state.Reboot, does: "reboot, and go on after the boot",
+		act: (*run).reboot, lock: guarded, keeps: true, patience: 15 * time.Minute, next: to{rebooting: state.PostUpdate}},
+	{stage: state.PostUpdate, does: "bring the host back to service",
+		hooks: runAll, lock: keepsLock, keeps: true, tellsReboot: true, next: to{done: state.LockRelease}},
+	{stage: state.LockRelease, does: "give the lock back",
+		act: (*run).giveLock, lock: givesLock, next: to{done: end}},
+}
+
+// rowOf is the row of a stage.
+func rowOf(stage state.Stage) row {
+	i := slices.IndexFunc(table, func(r row) bool { return r.stage == stage })
+	if i < 0 {
+		return row{stage: stage}
+	}
+	return table[i]
+}
+
+// Guarded reports whether a stage runs only while this host holds the lock.
+func Guarded(stage state.Stage) bool { return rowOf(stage).lock == guarded }
+
+// HasLock reports whether a run that is in this stage has taken the lock, and not given it back.
+func HasLock(stage state.Stage) bool { return rowOf(stage).lock != withoutLock }
+
+// OutOfService reports whether a host whose run is in this stage has been taken out of service, and not brought back.
+func OutOfService(stage state.Stage) bool {
+	return rowOf(stage).lock == guarded || rowOf(stage).lock == keepsLock
+}
+
+// AfterReboot is the stage that follows a reboot.
+func AfterReboot() state.Stage { return rowOf(state.Reboot).next[rebooting] }
+
+// HookStages are the stages that have a directory of hooks, in order.
+func HookStages() (stages []state.Stage) {
+	for _, row := range table {
+		if row.hooks != nil {
+			stages = append(stages, row.stage)
+		}
+	}
+	return stages
+}
+
+// Optional reports whether the directory of a stage may be missing.
+func Optional(stage state.Stage) bool { return rowOf(stage).optional }
+
+// Does says in one line what a stage is for.
+func Does(stage state.Stage) string { return rowOf(stage).does }
