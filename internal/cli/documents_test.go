@@ -45,7 +45,7 @@ func TestCommandsAndFlagsAreDocumented(t *testing.T) {
 			}
 		}
 	}
-	plain := strings.NewReplacer(" Ns ", "", "Cm ", "", "Ar ", "", "Fl ", "-", "Oo ", "[", " Oc", "]")
+	plain := strings.NewReplacer("\\\n", "", " Ns ", "", "Cm ", "", "Ar ", "", "Fl ", "-", "Oo ", "[", " Oc", "]")
 	same(t, manual8, usages, each(plain.Replace(section(t, manual8, "COMMANDS")), `(?m)^\.It (.*)`))
 	same(t, manual8, append(flags, aliases...), each(strings.ReplaceAll(document(t, manual8), "Fl ", "Fl -"), `\bFl (-[\w-]+)`))
 
