@@ -108,7 +108,7 @@ demo: ## three hosts that update one after the other, to look at
 	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."
 	@$(GO) run ./tools/demo
 
-docs-bad-input: ## write the tables of bad input in docs/safety.md from the tests
+docs-bad-input: ## write the lists of bad input in docs/bad-input.md from the tests
 	$(GO) run ./tools/badinput
 
 FUZZTIME ?= 30s

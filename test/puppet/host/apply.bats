@@ -43,7 +43,7 @@ load host
 
 @test "the README's locks: created where they are not there" {
     printf 'machine foreman.example.com login admin password secret\n' >/root/.foreman-api
-    block 2 puppet >/root/locks.pp
+    block 3 puppet >/root/locks.pp
     applies 2 /root/locks.pp
     for lock in web postgresql galera; do
         sed "s/^lock_name = .*/lock_name = $lock/" "$config" >/root/lock.ini
