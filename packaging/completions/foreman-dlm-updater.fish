@@ -1,6 +1,6 @@
 # Completion for fish. internal/cli/completions_test.go holds it against the program.
 
-# Prints what stands before the current word: the command's words, or the flags that `hooks list` needs too.
+# Prints the words of the command before the current word (words), or the flags that `hooks list` needs too (options).
 function __foreman_dlm_updater_before -a what
     set -l flag
     set -l words
@@ -25,7 +25,7 @@ function __foreman_dlm_updater_before -a what
     printf '%s\n' $$what
 end
 
-# Is this the command? It may be a pattern.
+# True if this is the command. It may be a pattern.
 function __foreman_dlm_updater_at
     set -l words (__foreman_dlm_updater_before words)
     string match -q -- "$argv" "$words"
@@ -34,7 +34,7 @@ end
 # Prints stage, directory and name of the hooks that `hooks list` shows in one of the states: STATES [STAGE].
 function __foreman_dlm_updater_hooks -a states stage
     set -l program (commandline -opc)[1]
-    type -q $program; or return # fish would say so in the middle of the command line
+    type -q $program; or return # fish would print its error in the middle of the command line
     $program hooks list $stage (__foreman_dlm_updater_before options) 2>/dev/null | awk -v states="^($states)\$" '
         /^[^ ]/ { stage = $1; dir = $0; sub(/^[^(]*\(/, "", dir); sub(/\)$/, "", dir); next }
         $1 ~ states { print stage "\t" dir "\t" $2 }'

@@ -14,7 +14,7 @@ _foreman_dlm_updater() {
     local -a flags=('--config:another configuration file' '--help:what it takes')
     local -a stages=(needs_update pre_update update needs_reboot post_update)
 
-    # What stands before the current word: the command, and flags with their values.
+    # Read the words before the current one: the command, and flags with their values.
     for word in "${(@Q)words[2,CURRENT-1]}"; do
         case $flag:$word in
         --failed:*|--orphan:*|--reboot:*|--reboot-due:*|--held:*|--waiting:*|--not-run:*|--not-updated:*|--certificate:*) flag= ;;
@@ -32,7 +32,10 @@ _foreman_dlm_updater() {
     case $flag in
     -c|--config|--cfg) _files; return ;;
     --library) _files -/; return ;;
-    --failed|--orphan|--reboot|--reboot-due|--held|--waiting|--not-run|--not-updated|--certificate) _message 'limits for WARNING and CRITICAL, such as 4h,12h'; return ;;
+    --failed|--orphan|--reboot|--reboot-due|--held|--waiting|--not-run|--not-updated|--certificate)
+        _message 'limits for WARNING and CRITICAL, such as 4h,12h'
+        return
+        ;;
     esac
     case $command in
     '')

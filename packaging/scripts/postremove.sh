@@ -1,11 +1,12 @@
 #!/bin/sh
-# After a removal; for dpkg and rpm. dpkg's purge removes what the package, its hooks and its administrator's
-# `systemctl enable` and `hooks enable` have left, but no hook that somebody wrote himself, and nothing that a run needs
-# to go on.
+# Runs after a removal, by dpkg or rpm. dpkg's purge removes the files of the package and its hooks, and the links made
+# by `systemctl enable` and `hooks enable`. It keeps the administrator's own hooks, and everything that a run needs to
+# go on.
 set -e
 lib=/var/lib/foreman_dlm_updater etc=/etc/foreman_dlm_updater
 
-# run_on_record: sets stage, that of a run in progress; its name is the first line of a state file.
+# run_on_record: sets $stage to the stage of the run in progress, which is the first line of a state file. False if
+# there is none.
 run_on_record() {
     for file in "$lib"/*; do
         stage=''
@@ -29,7 +30,7 @@ if [ "${1:-}" = purge ]; then
             echo "Locks), start the services, and remove both directories."
         } >&2
     else
-        # Each of these, and $etc, may be a mount point: it is emptied, and stays.
+        # Each of these, and $etc, may be a mount point, which rm can only empty.
         rm -rf "$lib" /var/log/foreman_dlm_updater "$etc/hooks.conf.d" || true
         if [ -d "$etc" ]; then
             find "$etc" -type l -lname '*/usr/share/foreman-dlm-updater/hooks/*' -delete || true
