@@ -23,11 +23,11 @@ if [ "${1:-}" = purge ]; then
     if run_on_record; then
         rm -f "$lib/timer-was-active" || true
         {
-            echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and Foreman's lock may be"
-            echo "this host's. So $lib is kept, with the hooks and settings in $etc."
-            echo "To go on, install the package again, write $etc/config.ini again, which dpkg has"
-            echo "removed, and do: foreman-dlm-updater run. To give up, free the lock in Foreman (Monitor > Distributed"
-            echo "Locks), start the services, and remove both directories."
+            echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and this host may"
+            echo "hold the lock in Foreman. So $lib is kept, with the hooks and settings in $etc."
+            echo "To go on, install the package again, restore $etc/config.ini, which dpkg has"
+            echo "removed, and run: foreman-dlm-updater run. To give up, release the lock in Foreman (Monitor >"
+            echo "Distributed Locks), start the services, and remove both directories."
         } >&2
     else
         # Each of these, and $etc, may be a mount point, which rm can only empty.
@@ -37,7 +37,8 @@ if [ "${1:-}" = purge ]; then
             find "$etc" -depth -type d -empty -delete || true
         fi
         if [ -n "$(find "$etc" ! -type d 2>/dev/null)" ]; then
-            echo "foreman-dlm-updater: these are not the package's, and are kept; remove them if you don't need them:" >&2
+            echo "foreman-dlm-updater: these are kept, because the package did not install them; remove them if you" \
+                "don't need them:" >&2
             find "$etc" ! -type d >&2
         fi
     fi
