@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds .deb and .rpm for amd64 and arm64. The same sources give the same packages, bit by bit.
-# Settings (environment): DIST (where to; dist), VERSION (see version.sh), SOURCE_DATE_EPOCH (the last commit's time).
+# Builds .deb and .rpm for amd64 and arm64. The same sources give the same packages, bit for bit.
+# Settings (environment): DIST (output directory, default dist), VERSION (see version.sh), SOURCE_DATE_EPOCH (default:
+# the last commit's time).
 set -eu
 cd "$(dirname "$0")/.."
 VERSION=$(packaging/version.sh)
