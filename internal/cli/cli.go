@@ -107,8 +107,8 @@ func (p Process) do(command *kong.Context, path configPath, hooks *hooksCmd) int
 	return exitCode(err)
 }
 
-// quick reads a command line with a grammar of one command: to build the model of all of them takes kong 4 ms. There is no
-// command unless the line is right and asks for no help: only the whole grammar can say what is wrong, and what there is.
+// quick reads a command line with a grammar of one command: to build the model of all of them takes kong 4 ms. It gives
+// no command unless the line is right and asks for no help: only the whole grammar can say what is wrong, or help.
 func quick(args []string) (command *kong.Context, path configPath, hooks *hooksCmd) {
 	whole := reflect.TypeFor[grammar]()
 	config, _ := whole.FieldByName("Config")
@@ -127,8 +127,8 @@ func quick(args []string) (command *kong.Context, path configPath, hooks *hooksC
 	return command, configPath(line.Elem().Field(0).String()), hooks
 }
 
-// named is the command that a command line seems to name, or run. A wrong guess does no harm: the words that it does not
-// know are an error.
+// named is the command that a command line seems to name, or run. A wrong guess does no harm: that command does not know
+// the other words, and the whole grammar is asked.
 func named(grammar reflect.Type, args []string) (command reflect.StructField) {
 	first := len(args)
 	for i := range grammar.NumField() {

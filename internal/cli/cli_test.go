@@ -25,7 +25,8 @@ func readingOf(command *kong.Context, path configPath, hooks *hooksCmd) *reading
 
 var everyField = cmp.Exporter(func(reflect.Type) bool { return true })
 
-// byWhole reads a command line with the whole grammar; nil: it is wrong, or asks for help. A parser of kong's is good for one line.
+// byWhole reads a command line with the whole grammar; nil: it is wrong, or asks for help. A parser of kong's is good for
+// one line.
 func byWhole(t *testing.T, args []string) *reading {
 	t.Helper()
 	var g grammar
@@ -49,8 +50,8 @@ func byQuick(args []string) *reading {
 	return readingOf(command, path, hooks)
 }
 
-// readAlike fails unless a line that the grammar of one command reads means just that to the whole grammar. What it can't read is left to
-// the whole one.
+// readAlike fails unless a line that the grammar of one command reads means just that to the whole grammar. What it can't
+// read is left to the whole one.
 func readAlike(t *testing.T, args []string) (read bool) {
 	t.Helper()
 	got := byQuick(args)
@@ -65,14 +66,16 @@ func readAlike(t *testing.T, args []string) (read bool) {
 
 // TestQuick: each command, with flags before and behind it, wrongly written, and with --help.
 func TestQuick(t *testing.T) {
-	arguments := map[string]string{"hooks enable": "needs_update/apt", "hooks disable": "needs_update/50-apt", "hooks run": "pre_update",
-		"notify test": "failed", "state set": "update", "history show": "last"}
-	for _, args := range [][]string{nil, {"--after-reboot"}, {"--cfg", "x", "--after_reboot"}, {"-crun", "status"}, {"--"}, {"--", "status"}} {
+	arguments := map[string]string{"hooks enable": "needs_update/apt", "hooks disable": "needs_update/50-apt",
+		"hooks run": "pre_update", "notify test": "failed", "state set": "update", "history show": "last"}
+	for _, args := range [][]string{nil, {"--after-reboot"}, {"--cfg", "x", "--after_reboot"}, {"-crun", "status"}, {"--"},
+		{"--", "status"}} {
 		if !readAlike(t, args) {
 			t.Errorf("%q is not read with one command", args)
 		}
 	}
-	for _, args := range [][]string{{"-h"}, {"--help"}, {"-c"}, {"-c", "--help"}, {"-c", "run", "status"}, {"-c", "status"}, {"nonsense"}} {
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"-c"}, {"-c", "--help"}, {"-c", "run", "status"}, {"-c", "status"},
+		{"nonsense"}} {
 		if readAlike(t, args) {
 			t.Errorf("%q is read with one command", args)
 		}
@@ -112,8 +115,8 @@ func TestQuick(t *testing.T) {
 
 // TestQuickOnNonsense: lines of words that the program knows, in any order.
 func TestQuickOnNonsense(t *testing.T) {
-	words := []string{"", "-", "--", "-h", "--help", "x", "-c", "-cx", "--config", "--cfg=x", "--config=run", "needs_update", "update", "needs_update/apt", "failed", "7",
-		"--after-reboot=false", "--no-after-reboot"}
+	words := []string{"", "-", "--", "-h", "--help", "x", "-c", "-cx", "--config", "--cfg=x", "--config=run", "needs_update",
+		"update", "needs_update/apt", "failed", "7", "--after-reboot=false", "--no-after-reboot"}
 	for _, node := range nodes(t) {
 		words = append(words, node.Name)
 		for _, flag := range node.Flags {

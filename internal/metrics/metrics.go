@@ -101,43 +101,54 @@ func (f File) Write(s Snapshot) error {
 }
 
 // families are the metrics. A time that is zero has no sample.
-func (s Snapshot) families() []family {
+func (s Snapshot) families() map[string]family {
 	at := func(t *time.Time) time.Time {
 		if t == nil {
 			return time.Time{}
 		}
 		return *t
 	}
-	var rebootDue time.Time
+	var due time.Time
 	if s.Status.RebootDue != nil {
-		rebootDue = s.Status.RebootDue.Since
+		due = s.Status.RebootDue.Since
 	}
-	durations := family{name: prefix + took, help: "How long each stage took when it was finished last.", label: "stage", samples: map[string]float64{}}
+	durations := map[string]float64{}
 	for stage, seconds := range s.Took {
-		durations.samples[string(stage)] = seconds
+		durations[string(stage)] = seconds
 	}
-	return []family{
-		oneOf("state", "1 for the state that the host is in (the code of status --json), 0 for the others.", "state", status.Codes, s.Status.Code),
-		oneOf("stage", "1 for the stage of the run in progress, 0 for the others.", "stage", state.Stages, s.Status.Stage),
-		moment("lock_held_since_timestamp_seconds", "When this host took the lock, while it holds it.", at(s.Status.HeldSince())),
-		moment("out_of_service_since_timestamp_seconds",
-			"Since when the run has this host out of service, with the lock or without.", at(s.Status.OutOfServiceSince())),
-		moment("lock_wanted_since_timestamp_seconds", "When the wait for the lock began, while it waits.", at(s.Status.WantedSince())),
-		moment("reboot_pending_since_timestamp_seconds", "When the reboot was asked for that has not happened yet.", at(s.Status.RebootPending)),
-		oneOf("lock_obstacle", "1 for what is in the way of the lock that this host waits for, 0 for the others.", "obstacle",
-			status.Obstacles, s.Status.Obstacle()),
-		moment("reboot_due_since_timestamp_seconds", "Since when a reboot may be due: a hook could not find out.", rebootDue),
-		moment("certificate_not_after_timestamp_seconds", "When the certificate for Foreman expires.", s.CertificateEnds),
-		moment(invocation, "When the last invocation began.", s.Invocation),
-		moment(success, "When an invocation ended last that had finished a run, or found nothing to do.", s.Success),
-		moment(first, "When the first known invocation began.", s.First),
-		oneOf(result, "1 for how the last invocation ended, 0 for the others.", "result", results, s.Result),
-		durations,
+	return map[string]family{
+		"state": oneOf("1 for the state that the host is in (the code of status --json), 0 for the others.",
+			"state", status.Codes, s.Status.Code),
+		"stage": oneOf("1 for the stage of the run in progress, 0 for the others.",
+			"stage", state.Stages, s.Status.Stage),
+		"lock_held_since_timestamp_seconds": moment("When this host took the lock, while it holds it.",
+			at(s.Status.HeldSince())),
+		"out_of_service_since_timestamp_seconds": moment("Since when the run has this host out of service, with the lock or without.",
+			at(s.Status.OutOfServiceSince())),
+		"lock_wanted_since_timestamp_seconds": moment("When the wait for the lock began, while it waits.",
+			at(s.Status.WantedSince())),
+		"reboot_pending_since_timestamp_seconds": moment("When the reboot was asked for that has not happened yet.",
+			at(s.Status.RebootPending)),
+		"lock_obstacle": oneOf("1 for what is in the way of the lock that this host waits for, 0 for the others.",
+			"obstacle", status.Obstacles, s.Status.Obstacle()),
+		"reboot_due_since_timestamp_seconds": moment("Since when a reboot may be due: a hook could not find out.",
+			due),
+		"certificate_not_after_timestamp_seconds": moment("When the certificate for Foreman expires.",
+			s.CertificateEnds),
+		invocation: moment("When the last invocation began.",
+			s.Invocation),
+		success: moment("When an invocation ended last that had finished a run, or found nothing to do.",
+			s.Success),
+		first: moment("When the first known invocation began.",
+			s.First),
+		result: oneOf("1 for how the last invocation ended, 0 for the others.",
+			"result", results, s.Result),
+		took: {"How long each stage took when it was finished last.", "stage", durations},
 	}
 }
 
 // oneOf has a sample for each value of a label: 1 for the one that is so, 0 for the others.
-func oneOf[T ~string](name, help, label string, values []T, so T) family {
+func oneOf[T ~string](help, label string, values []T, so T) family {
 	samples := map[string]float64{}
 	for _, value := range values {
 		samples[string(value)] = 0
@@ -145,12 +156,12 @@ func oneOf[T ~string](name, help, label string, values []T, so T) family {
 			samples[string(value)] = 1
 		}
 	}
-	return family{name: prefix + name, help: help, label: label, samples: samples}
+	return family{help, label, samples}
 }
 
 // moment is a time in seconds since 1970.
-func moment(name, help string, at time.Time) family {
-	f := family{name: prefix + name, help: help}
+func moment(help string, at time.Time) family {
+	f := family{help: help}
 	if !at.IsZero() {
 		f.samples = map[string]float64{"": float64(at.UnixMilli()) / 1000}
 	}

@@ -43,8 +43,10 @@ func parsed(t *testing.T, text string) map[string]map[string]float64 {
 
 // FuzzText: whatever is written says the same to Prometheus, and is read back.
 func FuzzText(f *testing.F) {
-	for _, text := range []string{"web", `we"b`, `back\slash`, `\n`, "new\nline", "tab\tand\rreturn", "ümlaut ☂", "}{,=# ", "\x00", "\xff", ""} {
-		for _, value := range []float64{0, 1, -0.5, 4.25, 1795302843, 1795302843.123, 1e-9, 1e21, math.MaxFloat64, math.Inf(1), math.Inf(-1)} {
+	for _, text := range []string{"web", `we"b`, `back\slash`, `\n`, "new\nline", "tab\tand\rreturn", "ümlaut ☂",
+		"}{,=# ", "\x00", "\xff", ""} {
+		for _, value := range []float64{0, 1, -0.5, 4.25, 1795302843, 1795302843.123, 1e-9, 1e21, math.MaxFloat64,
+			math.Inf(1), math.Inf(-1)} {
 			f.Add(text, text, text, value)
 		}
 	}
@@ -54,7 +56,9 @@ func FuzzText(f *testing.F) {
 		}
 		// The parser drops the space before and behind a help.
 		help = "h" + help + "h"
-		text, err := encode(lock, []family{{"b", help, "stage", map[string]float64{label: value, label + "2": 0}}, {name: "none"}, {"a", "", "", map[string]float64{"": value}}})
+		text, err := encode(lock, map[string]family{
+			"a": {samples: map[string]float64{"": value}}, "none": {},
+			"b": {help, "stage", map[string]float64{label: value, label + "2": 0}}})
 		if !utf8.ValidString(lock + label) {
 			if err == nil {
 				t.Errorf("not UTF-8, and written: %q", text)
@@ -64,14 +68,16 @@ func FuzzText(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]map[string]float64{"a: ": {"lock=" + lock: value},
-			"b: " + help: {"lock=" + lock + ",stage=" + label: value, "lock=" + lock + ",stage=" + label + "2": 0}}
+		want := map[string]map[string]float64{prefix + "a: ": {"lock=" + lock: value},
+			prefix + "b: " + help: {"lock=" + lock + ",stage=" + label: value, "lock=" + lock + ",stage=" + label + "2": 0}}
 		if diff := cmp.Diff(want, parsed(t, string(text))); diff != "" {
 			t.Errorf("Prometheus reads (-written +read): %s\n%s", diff, text)
 		}
 		samples, err := decode(string(text))
-		if diff := cmp.Diff([]sample{{"a", map[string]string{"lock": lock}, value}, {"b", map[string]string{"lock": lock, "stage": label}, value},
-			{"b", map[string]string{"lock": lock, "stage": label + "2"}, 0}}, samples, cmp.AllowUnexported(sample{})); err != nil || diff != "" {
+		written := []sample{{prefix + "a", map[string]string{"lock": lock}, value},
+			{prefix + "b", map[string]string{"lock": lock, "stage": label}, value},
+			{prefix + "b", map[string]string{"lock": lock, "stage": label + "2"}, 0}}
+		if diff := cmp.Diff(written, samples, cmp.AllowUnexported(sample{})); err != nil || diff != "" {
 			t.Errorf("read back: %v\n%s", err, diff)
 		}
 	})
@@ -94,7 +100,8 @@ func TestBothRead(t *testing.T) {
 	file := File{filepath.Join(t.TempDir(), "x.prom")}
 	// Files of other writers: spaces, empty lines and comments mean nothing.
 	other := "\n# comment\n  " + prefix + "state{ } 1\n" + prefix + took + `{stage="update",} 2.5` + "\r\n"
-	for _, content := range []string{other, other + prefix + `state{lock="x} 1`, other + prefix + "state{lock} 1", other + prefix + "state",
+	for _, content := range []string{other, other + prefix + `state{lock="x} 1`, other + prefix + "state{lock} 1",
+		other + prefix + "state",
 		other + prefix + "state one", other + "{} 1", other + prefix + `state{lock="\q"} 1`} {
 		if err := os.WriteFile(file.Path, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
