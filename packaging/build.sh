@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 rm -f "$dist"/foreman-dlm-updater[_-]*.deb "$dist"/foreman-dlm-updater[_-]*.rpm
 for arch in amd64 arm64; do
-    GOOS=linux GOARCH=$arch CGO_ENABLED=0 "${GO:-go}" build -trimpath -buildvcs=false \
+    GOOS=linux GOARCH=$arch CGO_ENABLED=0 "${GO:-go}" build -tags nethttpomithttp2 -trimpath -buildvcs=false \
         -ldflags "-s -w -X foreman-dlm-updater/internal/cli.release=$VERSION" -o "$work/" ./cmd/foreman-dlm-updater
     packaging/package.sh "$work/foreman-dlm-updater" "$arch"
 done
