@@ -25,8 +25,8 @@ func readingOf(command *kong.Context, path configPath, hooks *hooksCmd) *reading
 
 var everyField = cmp.Exporter(func(reflect.Type) bool { return true })
 
-// byWhole reads a command line with the whole grammar; nil: it is wrong, or asks for help. A parser of kong's is good for
-// one line.
+// byWhole reads a command line with the whole grammar; nil: it is wrong, or asks for help. A parser of kong's is good
+// for one line.
 func byWhole(t *testing.T, args []string) *reading {
 	t.Helper()
 	var g grammar
@@ -50,8 +50,8 @@ func byQuick(args []string) *reading {
 	return readingOf(command, path, hooks)
 }
 
-// readAlike fails unless a line that the grammar of one command reads means just that to the whole grammar. What it can't
-// read is left to the whole one.
+// readAlike fails unless a line that the grammar of one command reads means just that to the whole grammar. What it
+// can't read is left to the whole one.
 func readAlike(t *testing.T, args []string) (read bool) {
 	t.Helper()
 	got := byQuick(args)

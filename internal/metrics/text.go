@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// This is Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/), as far as it is needed
-// here. The libraries for it would cost each start 2 ms and 2 MB, and most nights there is nothing to do. Tests hold this
-// against one of them.
+// This is Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/), as far as it is
+// needed here. The libraries for it would cost each start 2 ms and 2 MB, and most nights there is nothing to do. Tests
+// hold this against one of them.
 
 // family is a metric with its samples. All are gauges.
 type family struct {
