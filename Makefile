@@ -2,11 +2,19 @@
 GO        ?= go
 # The toolchain that go.mod names, whose standard library has no known hole; where it can't be had: GOTOOLCHAIN=local.
 export GOTOOLCHAIN ?= auto
+# Everything but the race detector uses the flags of the packages. With other flags Go compiles everything once more,
+# including the standard library.
+export CGO_ENABLED := 0
+# Without HTTP/2, which the client never speaks: 0.4 MB less to load at each start. packaging/build.sh and .goreleaser.yaml
+# have these flags too.
+TAGS      := nethttpomithttp2
+export GOFLAGS := $(filter-out -trimpath -tags=%,$(shell cd / && $(GO) env GOFLAGS)) -trimpath -tags=$(TAGS)
 VERSION   ?= $(shell packaging/version.sh)
 LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
-# Without HTTP/2, which the client never speaks: 0.4 MB less to load at each start. packaging/build.sh and .goreleaser.yaml have it too.
-TAGS      := -tags nethttpomithttp2
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -vE '\.(txtar|md)$$')
+
+# Says what takes long. test/side-by-side.sh shows it at once.
+say = echo "$(1)" | tee -a "$${PROGRESS:-/dev/null}"
 
 .DEFAULT_GOAL := help
 .PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input docs-outcomes deps clean
@@ -15,7 +23,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 build: ## build the static binaries into bin/
-	CGO_ENABLED=0 $(GO) build $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 packages: ## .deb and .rpm for amd64 and arm64 into dist/ (settings: packaging/build.sh)
 	packaging/build.sh
@@ -23,14 +31,14 @@ packages: ## .deb and .rpm for amd64 and arm64 into dist/ (settings: packaging/b
 repo: packages ## signed apt and dnf repositories of them in dist/repo/; SIGNING_KEY names the key
 	packaging/repo.sh
 
-test: deps lint unit test-rules test-packages test-hooks test-puppet e2e snapshot ## run everything that CI runs; does its own set-up
+# Steps that compile run beside steps that mostly wait for hosts to boot; snapshot compiles while the others wait.
+test: deps ## run everything that CI runs; does its own set-up
+	@test/side-by-side.sh "unit lint" "test-hooks e2e" "test-packages test-puppet" "test-rules snapshot"
 
 lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	@test -z "$$(gofmt -l cmd internal test tools)" || { gofmt -d cmd internal test tools; exit 1; }
-	$(GO) vet ./...
-	$(GO) vet -tags e2e ./test/e2e/
-	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags e2e ./test/e2e/
+	$(GO) vet -tags e2e,$(TAGS) ./...
+	$(GO) tool staticcheck -tags e2e,$(TAGS) ./...
 	$(GO) mod tidy -diff
 	@if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $(SCRIPTS) packaging/completions/*.bash internal/cli/testdata/*.bash; \
 	else test -z "$$CI" && echo "SKIPPED: shellcheck is not installed" >&2; fi
@@ -57,7 +65,7 @@ bin/vulndb-%:
 	rm -rf $@.new && bin/indexdb -vulns "$$dir/data/osv" -out $@.new && mv $@.new $@
 
 unit: ## unit tests and testscript, with the race detector; 2,000 simulated histories
-	$(GO) test -race -timeout 60m ./...
+	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 60m ./... # `make lint` vets
 	$(GO) test -timeout 60m ./test/sim/ # with the race detector it plays 200
 
 test-rules: ## the alerts for Prometheus, by promtool
@@ -76,17 +84,18 @@ test-puppet: ## the Puppet module: syntax, style, catalogues, facts, and on a bo
 	env -u VERSION -u DIST test/puppet/run.sh
 
 e2e: ## whole updates on booted hosts (root, systemd-nspawn)
-	$(GO) test -tags e2e -count=1 -v -timeout 60m -parallel 6 ./test/e2e/
+	$(GO) test -tags e2e,$(TAGS) -count=1 -v -timeout 60m -parallel 6 ./test/e2e/
 
 snapshot: bin/goreleaser bin/cyclonedx-gomod ## what a release would publish, into dist/ (which is emptied before)
 	PATH="$(CURDIR)/bin:$$PATH" goreleaser check
-	PATH="$(CURDIR)/bin:$$PATH" VERSION="$(VERSION)" goreleaser release --snapshot --clean
+	PATH="$(CURDIR)/bin:$$PATH" VERSION="$(VERSION)" nice -n 19 goreleaser release --snapshot --clean
 
 bin/goreleaser:
-	GOBIN=$(CURDIR)/bin $(GO) install github.com/goreleaser/goreleaser/v2@v2.15.0
+	@$(call say,snapshot: compiling goreleaser at low priority (8 minutes of processor time))
+	GOBIN=$(CURDIR)/bin nice -n 19 $(GO) install github.com/goreleaser/goreleaser/v2@v2.15.0
 
 bin/cyclonedx-gomod:
-	GOBIN=$(CURDIR)/bin $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
+	GOBIN=$(CURDIR)/bin nice -n 19 $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 
 HISTORIES ?= 100000
 sim: ## play HISTORIES (100000) histories of a cluster in which everything goes wrong; SEED=N shows one
@@ -133,6 +142,7 @@ docs-outcomes: ## write the table of what happens, and what says so, in docs/mon
 deps: # installs what the tests need
 	@missing=; for dep in $(DEPS); do command -v "$${dep%%:*}" >/dev/null || [ -d "$${dep%%:*}" ] || missing="$$missing $${dep##*:}"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing what the tests need:$$missing" && \
 	  apt-get -o DPkg::Lock::Timeout=300 -qq update && \
 	  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends $$missing; \
 	elif [ -n "$$missing" ]; then echo "missing packages:$$missing" >&2; fi

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 )
 
@@ -74,7 +75,7 @@ func (l *lab) publishProduct() {
 	defer func() { _ = l.command("gpgconf", "--homedir", keyring, "--kill", "all").Run() }()
 	for _, version := range []string{productOld, productNew} {
 		cmd := l.command("make", "-C", "../..", "repo", "VERSION="+version, "DIST="+l.path("dist-"+version))
-		cmd.Env = append(cmd.Env, "SIGNING_KEY="+owner, "GNUPGHOME="+keyring)
+		cmd.Env = append(cmd.Env, "SIGNING_KEY="+owner, "GNUPGHOME="+keyring, "ARCHS="+runtime.GOARCH) // that of the hosts
 		must(l.t, cmd)
 		if err := os.CopyFS(l.path("given/product-"+version), os.DirFS(l.path("dist-"+version+"/repo"))); err != nil {
 			l.t.Fatal(err)

@@ -28,6 +28,7 @@ if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here (root and systemd-nspawn are needed)" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit
 fi
+say() { echo "hooks: $*" | tee -a "${PROGRESS:-/dev/null}"; }
 one() { # FILE: runs it and prints its output in one piece, because others run at the same time
     local kind host out code=0
     kind=$(basename "$(dirname "$1")") host=$(basename "$1" .bats)
@@ -41,4 +42,6 @@ one() { # FILE: runs it and prints its output in one piece, because others run a
 }
 export -f one packages
 export lab
-for what in "${@:-}"; do find "real/$what" -name '*.bats'; done | sort | xargs -P "${JOBS:-3}" -I FILE bash -euo pipefail -c 'one FILE'
+files=$(for what in "${@:-}"; do find "real/$what" -name '*.bats'; done | sort)
+say "$(wc -l <<<"$files") files of tests with the real tools on booted hosts, ${JOBS:=3} at once (5 to 10 min)"
+xargs -P "$JOBS" -I FILE bash -euo pipefail -c 'one FILE' <<<"$files"

@@ -17,6 +17,7 @@ if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     not_tested "the Puppet module on booted hosts: none can be booted here (root and systemd-nspawn are needed)"
 fi
 ruby -rpuppetserver/ca/cli -e '' || not_tested "the Puppet module on booted hosts: ruby-puppetserver-ca-cli is not installed"
+echo "puppet: applying the README's example to a booted host, and an update of it (2 to 4 min)" | tee -a "${PROGRESS:-/dev/null}"
 given=$work/given ca=$work/ca
 mkdir -p "$given"/{www,ssl} "$ca"
 
