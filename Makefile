@@ -8,7 +8,7 @@ export CGO_ENABLED := 0
 # Without HTTP/2, which the client never speaks: 0.4 MB less to load at each start. packaging/build.sh and .goreleaser.yaml
 # have these flags too.
 TAGS      := nethttpomithttp2
-export GOFLAGS := $(filter-out -trimpath -tags=%,$(shell cd / && $(GO) env GOFLAGS)) -trimpath -tags=$(TAGS)
+export GOFLAGS := $(filter-out -trimpath -tags=%,$(shell cd / && $(GO) env GOFLAGS 2>/dev/null)) -trimpath -tags=$(TAGS)
 VERSION   ?= $(shell packaging/version.sh)
 LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -vE '\.(txtar|md)$$')
@@ -53,14 +53,17 @@ security: bin/gosec bin/govulncheck bin/vulndb-$(VULNDB) ## gosec, and govulnche
 	bin/gosec $(GOSEC) ./...
 	bin/govulncheck -db file://$(CURDIR)/bin/vulndb-$(VULNDB) ./...
 
+# `go install` ignores go.mod: without GOTOOLCHAIN it would use this machine's Go, and compile the standard library with that too.
+INSTALL = GOBIN=$(CURDIR)/bin GOTOOLCHAIN=$$($(GO) env GOVERSION) nice -n 19 $(GO) install -tags=
+
 bin/gosec:
-	GOBIN=$(CURDIR)/bin $(GO) install github.com/securego/gosec/v2/cmd/gosec@v2.30.0
+	$(INSTALL) github.com/securego/gosec/v2/cmd/gosec@v2.30.0
 
 bin/govulncheck:
-	GOBIN=$(CURDIR)/bin $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	$(INSTALL) golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 bin/vulndb-%:
-	GOBIN=$(CURDIR)/bin $(GO) install golang.org/x/vulndb/cmd/indexdb@$*
+	$(INSTALL) golang.org/x/vulndb/cmd/indexdb@$*
 	dir=$$($(GO) mod download -json golang.org/x/vulndb@$* | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
 	rm -rf $@.new && bin/indexdb -vulns "$$dir/data/osv" -out $@.new && mv $@.new $@
 
@@ -92,10 +95,10 @@ snapshot: bin/goreleaser bin/cyclonedx-gomod ## what a release would publish, in
 
 bin/goreleaser:
 	@$(call say,snapshot: compiling goreleaser at low priority (8 minutes of processor time))
-	GOBIN=$(CURDIR)/bin nice -n 19 $(GO) install github.com/goreleaser/goreleaser/v2@v2.15.0
+	$(INSTALL) github.com/goreleaser/goreleaser/v2@v2.15.0
 
 bin/cyclonedx-gomod:
-	GOBIN=$(CURDIR)/bin nice -n 19 $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
+	$(INSTALL) github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 
 HISTORIES ?= 100000
 sim: ## play HISTORIES (100000) histories of a cluster in which everything goes wrong; SEED=N shows one
