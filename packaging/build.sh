@@ -9,6 +9,7 @@ export VERSION
 dist=${DIST:-dist}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' HUP INT TERM # dash runs the trap above only when it exits by itself
 rm -f "$dist"/foreman-dlm-updater[_-]*.deb "$dist"/foreman-dlm-updater[_-]*.rpm
 for arch in ${ARCHS:-amd64 arm64}; do
     GOOS=linux GOARCH=$arch CGO_ENABLED=0 "${GO:-go}" build -tags nethttpomithttp2 -trimpath -buildvcs=false \

@@ -10,6 +10,7 @@ go=${GO:-go}
 export SOURCE_DATE_EPOCH # for nfpm
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
+trap 'exit 130' HUP INT TERM # dash runs the trap above only when it exits by itself
 
 cp "$binary" "$stage/foreman-dlm-updater"
 for page in packaging/man/*.[1-9]; do

@@ -32,6 +32,7 @@ clock() {
 }
 finish() { # kills what still runs, and waits up to a minute for it to clean up
     local group end=$((SECONDS + 60))
+    disown -a # or bash would report each one that it kills
     for group in "${groups[@]}"; do kill -- "-$group" 2>/dev/null || true; done
     for group in "${groups[@]}"; do
         while kill -0 -- "-$group" 2>/dev/null && ((SECONDS < end)); do sleep 0.1; done
@@ -46,7 +47,6 @@ trap 'exit 130' INT TERM HUP
 reader=$!
 clock &
 groups+=("$reader" "$!")
-disown "$!" # or bash would report that it was killed
 lanes=()
 for lane in "$@"; do
     # shellcheck disable=SC2086 # several targets

@@ -23,7 +23,7 @@ packages() { # KIND: prints the packages of its hosts, separated by commas
     esac
 }
 
-trap '"$lab" destroy' EXIT
+trap 'trap "" INT TERM; "$lab" destroy' EXIT
 if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here (root and systemd-nspawn are needed)" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit

@@ -15,7 +15,7 @@ work=$(mktemp -d)
 : "${BOOT_LAB_NET:=10.91.0}" "${BOOT_LAB_DIR:=$work/lab}"
 export BOOT_LAB_NET BOOT_LAB_DIR GNUPGHOME=$work/gnupg PACKAGES=$work/packages
 lab=../lab/boot-lab.sh
-finish() { "$lab" destroy; gpgconf --kill all; rm -rf --one-file-system "$work"; }
+finish() { trap '' INT TERM; "$lab" destroy; gpgconf --kill all; rm -rf --one-file-system "$work"; }
 trap finish EXIT
 
 # Two versions, whose files have different times, and a key that signed neither. Only the hosts below install the second.

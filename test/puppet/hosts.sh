@@ -7,6 +7,7 @@ export BOOT_LAB_NET BOOT_LAB_DIR GNUPGHOME=$work/gnupg
 lab=../lab/boot-lab.sh
 servers=()
 finish() {
+    trap '' INT TERM
     "$lab" destroy
     ((${#servers[@]} == 0)) || kill "${servers[@]}" || true
     gpgconf --kill all
