@@ -12,13 +12,13 @@ const module = "foreman-dlm-updater"
 
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line watch, standing,
-// workflow, state. In addition history, outcome and metrics import state, standing imports outcome, and metrics imports
-// standing. Every package may import the leaf internal/file.
+// workflow, state. In addition history, outcome and metrics import state, standing imports outcome, metrics imports
+// standing, and hook imports process and vet. Every package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
 	"internal/cli": {"internal/config", "internal/dlm", "internal/history", "internal/hook", "internal/host", "internal/logging", "internal/metrics",
-		"internal/outcome", "internal/status", "internal/state", "internal/events", "internal/workflow"},
+		"internal/outcome", "internal/process", "internal/status", "internal/state", "internal/events", "internal/vet", "internal/workflow"},
 	"internal/events":   {"internal/status", "internal/state", "internal/workflow"},
 	"internal/status":   {"internal/outcome", "internal/state", "internal/workflow"},
 	"internal/outcome":  {"internal/state"},
@@ -29,10 +29,12 @@ var allowed = map[string][]string{
 	"internal/dlm":      nil,
 	"internal/sandbox":  nil,
 	"internal/file":     nil,
-	"internal/hook":     nil,
+	"internal/hook":     {"internal/process", "internal/vet"},
 	"internal/host":     nil,
 	"internal/logging":  nil,
+	"internal/process":  nil,
 	"internal/state":    nil,
+	"internal/vet":      nil,
 	"tools/badinput":    nil,
 	"tools/bench":       {"internal/sandbox"},
 	"test/chaos":        nil,

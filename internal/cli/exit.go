@@ -13,9 +13,9 @@ import (
 	"strings"
 
 	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 )
 
@@ -77,7 +77,7 @@ func hint(err error) string {
 	var (
 		unreadable *state.UnreadableError
 		running    *host.RunningError
-		unsafe     *hook.UnsafeError
+		unsafe     *vet.UnsafeError
 		missing    *fs.PathError
 		elsewhere  *workflow.ElsewhereError
 		notByRun   *workflow.NotByRunError
