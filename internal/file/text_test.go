@@ -27,3 +27,26 @@ func TestEscape(t *testing.T) {
 		}
 	}
 }
+
+// TestEscapeBut: the newlines of a text stay, and nothing else.
+func TestEscapeBut(t *testing.T) {
+	if got, want := EscapeBut("one\n\x1b[1mtwo\r\n\xff", "\n"), "one\n\\x1b[1mtwo\\r\n\\xff"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, test := range []struct{ what, got, want string }{
+		{"short enough", Cut("grün", 4), "grün"},
+		{"too long", Cut("grünes", 4), "grün..."},
+		{"bytes that are not UTF-8 count as characters", Cut("\xff\xfeab", 3), "\xff\xfea..."},
+		{"bytes", CutBytes("grün", 5), "grün"},
+		{"no half character", CutBytes("grün", 3), "gr..."},
+		{"quoted", Quote([]byte("a\nb"), 3), `"a\nb"`},
+		{"quoted and too long", Quote([]byte("a\nbc"), 3), `"a\nb"...`},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %q, want %q", test.what, test.got, test.want)
+		}
+	}
+}
