@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -180,9 +181,14 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 // noServices is an error if services-stop is enabled in a directory of pre_update, and its settings certainly name no
 // service: it would fail with the lock held.
 func noServices(look *vet.Session, library hook.Library, dir, settings string) error {
-	entries, _ := hook.Entries(look, dir) // what is wrong with the directory is said elsewhere
+	leads := func(path string) bool { return library.Leads(string(state.PreUpdate), path) == "services-stop" }
+	names, _ := os.ReadDir(dir) // what is wrong with the directory is said elsewhere
+	if !slices.ContainsFunc(names, func(name fs.DirEntry) bool { return leads(filepath.Join(dir, name.Name())) }) {
+		return nil // the whole directory need not be looked at
+	}
+	entries, _ := hook.Entries(look, dir)
 	for _, e := range entries {
-		if e.Skipped != "" || library.Leads(string(state.PreUpdate), e.Path) != "services-stop" {
+		if e.Skipped != "" || !leads(e.Path) {
 			continue
 		}
 		conf := filepath.Join(settings, "services-stop.conf")

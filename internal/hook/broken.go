@@ -12,7 +12,7 @@ import (
 // CheckInterpreter sees, without running it, whether the kernel finds what a hook's first line names, and env(1) what it is to look for in the
 // PATH of env. It is meant for hooks that were vetted.
 func CheckInterpreter(h Hook, env []string) (vet.Offender, bool) {
-	return badInterpreter(process.NewInterpreters(env), h, h.Path)
+	return badInterpreter(process.NewInterpreters(func() []string { return env }), h, h.Path)
 }
 
 // broken is why the kernel would not execute a hook that leads to path.

@@ -90,7 +90,7 @@ type vetter struct {
 }
 
 func newVetter(s *vet.Session) vetter {
-	return vetter{s, process.NewInterpreters(process.Environment())}
+	return vetter{s, process.NewInterpreters(process.Environment)}
 }
 
 // entry looks at one entry of a directory, which leads to real, and leaves out what is known to be wrong with the

@@ -398,3 +398,16 @@ func TestListLinkDepth(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkList vets a stage with five hooks, as each start does for all stages.
+func BenchmarkList(b *testing.B) {
+	dir := tempDir(b)
+	for i := range 5 {
+		script(b, dir, fmt.Sprint(i), "#!/bin/sh\n")
+	}
+	for b.Loop() {
+		if _, err := List(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func FuzzInterpreter(f *testing.F) {
 		path := filepath.Join(t.TempDir(), "x")
 		must(t, os.WriteFile(path, head, 0o755))
 		legible(t, missing(path).Error())
-		if err := NewInterpreters(nil).Check(path); err != nil {
+		if err := NewInterpreters(Environment).Check(path); err != nil {
 			legible(t, err.Error())
 		}
 	})

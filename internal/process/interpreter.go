@@ -19,12 +19,12 @@ import (
 // it is to look for in the PATH of its environment. It looks for each interpreter once: most hooks of a stage have the
 // same. Not safe for concurrent use.
 type Interpreters struct {
-	env   []string
+	env   func() []string
 	known map[string]error
 }
 
-// NewInterpreters is for files that are to be run with this environment.
-func NewInterpreters(env []string) Interpreters { return Interpreters{env, map[string]error{}} }
+// NewInterpreters is for files that are to be run with this environment, which is made only if env(1) would use it.
+func NewInterpreters(env func() []string) Interpreters { return Interpreters{env, map[string]error{}} }
 
 // ErrDOS says that a script can't be executed because its first line ends in a carriage return.
 var ErrDOS = errors.New("the lines of the file end as in DOS")
@@ -69,7 +69,7 @@ func (in Interpreters) find(words []string) error {
 		return nil
 	}
 	if command := commandOfEnv(words[1:]); command != "" {
-		if _, err := LookPath(command, in.env); err != nil {
+		if _, err := LookPath(command, in.env()); err != nil {
 			return fmt.Errorf("%w%s", err, install)
 		}
 	}
