@@ -105,7 +105,7 @@ func loadCA(dir string) (*CA, error) {
 }
 
 func readPEM(path, kind string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := file.Read(path, 1<<20)
 	if err != nil {
 		return nil, err
 	}
