@@ -12,7 +12,9 @@ import (
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
+	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,16 +40,17 @@ const renewBefore = 14 * 24 * time.Hour
 func checkHooks(_ *Process, c *config.Config) (string, error) {
 	var counts []string
 	var idle doubts
-	refused := []error{hook.VetSettings(c.SettingsDir()),
-		noServices(hook.Library{Dir: DefaultLibrary}, hooksDir(c, string(state.PreUpdate)), c.SettingsDir())}
+	look := vet.NewSession()
+	refused := []error{hook.VetSettings(look, c.SettingsDir()),
+		noServices(look, hook.Library{Dir: DefaultLibrary}, hooksDir(c, string(state.PreUpdate)), c.SettingsDir())}
 	for _, stage := range workflow.HookStages() {
 		dir := hooksDir(c, string(stage))
-		found, err := hook.List(dir, hclog.NewNullLogger())
+		found, err := hook.List(look, dir, hclog.NewNullLogger())
 		if err != nil {
 			refused = append(refused, err)
 		}
 		counts = append(counts, fmt.Sprintf("%s %d", stage, len(found)))
-		idle = append(idle, notRun(dir)...)
+		idle = append(idle, notRun(look, dir)...)
 	}
 	if err := errors.Join(refused...); err != nil {
 		return "", &configError{err}
@@ -57,8 +60,8 @@ func checkHooks(_ *Process, c *config.Config) (string, error) {
 
 // notRun names the files of a directory that are perhaps meant to run, and don't. What is wrong with dir itself has
 // been said.
-func notRun(dir string) (found doubts) {
-	entries, _ := hook.Entries(dir)
+func notRun(look *vet.Session, dir string) (found doubts) {
+	entries, _ := hook.Entries(look, dir)
 	for _, e := range entries {
 		switch {
 		case e.Disabled():
@@ -112,7 +115,7 @@ func sameHost(a, b string) bool {
 func checkRebootCmd(_ *Process, c *config.Config) (string, error) { return findRebootCmd(c) }
 
 func findRebootCmd(c *config.Config) (string, error) {
-	path, err := hook.LookPath(c.RebootCmd[0], hook.Environment())
+	path, err := process.LookPath(c.RebootCmd[0], process.Environment())
 	if err == nil {
 		err = unix.Access(path, unix.X_OK)
 	}

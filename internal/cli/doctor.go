@@ -16,6 +16,7 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/process"
 
 	"github.com/alecthomas/kong"
 )
@@ -39,7 +40,7 @@ type surroundings struct {
 func here(library string) *surroundings {
 	return &surroundings{
 		library:      hook.Library{Dir: library},
-		env:          hook.Environment(),
+		env:          process.Environment(),
 		systemd:      host.Units,
 		init:         host.CheckInit,
 		synchronised: host.ClockSynchronised,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,7 +13,9 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -86,8 +89,9 @@ var (
 // hooks are those that would run, by stage. A stage whose directory is missing or refused is left out: checkHooks has said so.
 func (s *surroundings) hooks(c *config.Config) map[state.Stage][]hook.Hook {
 	found := map[state.Stage][]hook.Hook{}
+	look := vet.NewSession()
 	for _, stage := range workflow.HookStages() {
-		entries, err := hook.Entries(hooksDir(c, string(stage)))
+		entries, err := hook.Entries(look, hooksDir(c, string(stage)))
 		if err != nil {
 			continue
 		}
@@ -106,7 +110,7 @@ func (s *surroundings) notifiers(c *config.Config) []hook.Hook {
 	if c.NotifyDir == "" {
 		return nil
 	}
-	found, err := listNotifiers(c.NotifyDir, hclog.NewNullLogger())
+	found, err := listNotifiers(vet.NewSession(), c.NotifyDir, hclog.NewNullLogger())
 	if err != nil {
 		return nil
 	}
@@ -176,10 +180,15 @@ func (s *surroundings) checkStages(_ *Process, c *config.Config) (string, error)
 
 // noServices is an error if services-stop is enabled in a directory of pre_update, and its settings certainly name no
 // service: it would fail with the lock held.
-func noServices(library hook.Library, dir, settings string) error {
-	entries, _ := hook.Entries(dir) // what is wrong with the directory is said elsewhere
+func noServices(look *vet.Session, library hook.Library, dir, settings string) error {
+	leads := func(path string) bool { return library.Leads(string(state.PreUpdate), path) == "services-stop" }
+	names, _ := os.ReadDir(dir) // what is wrong with the directory is said elsewhere
+	if !slices.ContainsFunc(names, func(name fs.DirEntry) bool { return leads(filepath.Join(dir, name.Name())) }) {
+		return nil // the whole directory need not be looked at
+	}
+	entries, _ := hook.Entries(look, dir)
 	for _, e := range entries {
-		if e.Skipped != "" || library.Leads(string(state.PreUpdate), e.Path) != "services-stop" {
+		if e.Skipped != "" || !leads(e.Path) {
 			continue
 		}
 		conf := filepath.Join(settings, "services-stop.conf")
@@ -304,7 +313,7 @@ func (s *surroundings) install(names [3]string) string {
 }
 
 func (s *surroundings) has(command string) bool {
-	path, err := hook.LookPath(command, s.env)
+	path, err := process.LookPath(command, s.env)
 	return err == nil && exists(path) // LookPath takes a name with a slash as a path
 }
 

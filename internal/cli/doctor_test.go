@@ -18,6 +18,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/vet"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -624,7 +625,7 @@ func TestTally(t *testing.T) {
 func TestNoServices(t *testing.T) {
 	refusal := func(p *patient) error {
 		s := p.surroundings
-		return noServices(s.library, hooksDir(p.config, "pre_update"), p.config.SettingsDir())
+		return noServices(vet.NewSession(), s.library, hooksDir(p.config, "pre_update"), p.config.SettingsDir())
 	}
 	for _, test := range []struct {
 		settings string

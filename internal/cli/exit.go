@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 )
 
@@ -63,7 +63,7 @@ func hint(err error) string {
 	var (
 		unreadable *state.UnreadableError
 		running    *host.RunningError
-		unsafe     *hook.UnsafeError
+		unsafe     *vet.UnsafeError
 		missing    *fs.PathError
 		elsewhere  *lock.Elsewhere
 		notByRun   *lock.NotByRun

@@ -13,6 +13,7 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -98,7 +99,7 @@ func (p *Process) warnOfRun(c *config.Config, stage string) {
 
 // refused is an error of vetting as one of the configuration.
 func refused(err error) error {
-	var unsafe *hook.UnsafeError
+	var unsafe *vet.UnsafeError
 	if errors.As(err, &unsafe) {
 		return &configError{err}
 	}
@@ -135,12 +136,13 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 		fmt.Fprintf(p.Stdout, "%s (%s.d is not set)\n", stage, stage)
 	} else {
 		fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
-		entries, dirUnsafe = hook.Entries(dir)
+		look := vet.NewSession()
+		entries, dirUnsafe = hook.Entries(look, dir)
 		list := hook.List
 		if stage == notifyStage {
 			list = listNotifiers
 		}
-		_, unsafe = list(dir, hclog.NewNullLogger()) // all that is wrong, each once
+		_, unsafe = list(look, dir, hclog.NewNullLogger()) // all that is wrong, each once
 	}
 	enabled := map[string]string{} // the first link to each bundled hook
 	for _, e := range entries {
@@ -206,7 +208,7 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	if link == name {
 		link = library.Number(stage, name) + "-" + name
 	}
-	entries, _ := hook.Entries(dir) // what is wrong with it Enable says
+	entries, _ := hook.Entries(vet.NewSession(), dir) // what is wrong with it Enable says
 	for _, e := range entries {
 		if library.Leads(stage, e.Path) == name && e.Skipped == "" {
 			if e.Name != link && cmd.Hook.name != name {
@@ -260,7 +262,7 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 	if dir == "" {
 		return notSet(c)
 	}
-	entries, err := hook.Entries(dir)
+	entries, err := hook.Entries(vet.NewSession(), dir)
 	if entries == nil && err != nil {
 		return refused(err)
 	}

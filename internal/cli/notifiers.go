@@ -13,6 +13,8 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/process"
+	"foreman-dlm-updater/internal/vet"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -64,7 +66,7 @@ type eventDocument struct {
 // told is how a notifier fared.
 type told struct {
 	name   string
-	result hook.Result
+	result process.Result
 }
 
 // listen makes the notifiers hear of a run's events. That they are refused is said at once, and then only if it changes. It is no error:
@@ -97,16 +99,17 @@ func (n *notifiers) vetted(skips hclog.Logger) []hook.Hook {
 
 // list vets the notifiers and the settings that they read, as those of a stage.
 func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
-	found, err := listNotifiers(n.dir, skips)
-	if err = errors.Join(err, hook.VetSettings(n.settings)); err != nil {
+	look := vet.NewSession()
+	found, err := listNotifiers(look, n.dir, skips)
+	if err = errors.Join(err, hook.VetSettings(look, n.settings)); err != nil {
 		return nil, err
 	}
 	return found, nil
 }
 
-func listNotifiers(dir string, log hclog.Logger) ([]hook.Hook, error) {
-	found, err := hook.ListSafe(dir, log) // a notifier that can't be executed must not silence the others
-	var unsafe *hook.UnsafeError
+func listNotifiers(look *vet.Session, dir string, log hclog.Logger) ([]hook.Hook, error) {
+	found, err := hook.ListSafe(look, dir, log) // a notifier that can't be executed must not silence the others
+	var unsafe *vet.UnsafeError
 	if errors.As(err, &unsafe) {
 		unsafe.Kind = "notifiers' directory"
 	}
@@ -126,12 +129,12 @@ func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 		return nil
 	}
 	n.called = true
-	runner := &hook.Runner{Log: n.log, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill, Input: append(text, '\n')}
+	runner := &process.Runner{Log: n.log, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill, Input: append(text, '\n')}
 	results := make([]told, len(found))
 	var all sync.WaitGroup
 	for i, one := range found {
 		all.Go(func() {
-			results[i] = told{one.Name, runner.Notify(string(d.Kind), one, n.env(d))}
+			results[i] = told{one.Name, hook.Notify(runner, string(d.Kind), one, n.env(d))}
 		})
 	}
 	all.Wait()

@@ -11,6 +11,7 @@ import (
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -128,12 +129,12 @@ func checkNotifiers(p *Process, c *config.Config) (string, error) {
 	if n == nil {
 		return "notify.d is not set, so nobody is notified", nil
 	}
-	found, err := listNotifiers(n.dir, n.log)
+	found, err := listNotifiers(vet.NewSession(), n.dir, n.log)
 	if err != nil {
 		return "", &configError{err}
 	}
 	if len(found) == 0 {
 		return "", doubts{{n.dir + " has no notifiers, so nobody is notified", "foreman-dlm-updater hooks list notify"}}
 	}
-	return fmt.Sprintf("%d", len(found)), notRun(n.dir).orNone()
+	return fmt.Sprintf("%d", len(found)), notRun(vet.NewSession(), n.dir).orNone()
 }

@@ -10,12 +10,12 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
-	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -30,7 +30,7 @@ func readOutcome(c *config.Config) (*outcome.Outcome, error) {
 	if o == nil || err != nil {
 		return nil, err
 	}
-	if err = hook.VetState(file.Path); err != nil {
+	if err = vet.NewSession().State(file.Path); err != nil {
 		o.Distrust(time.Now())
 	}
 	return o, err
@@ -117,7 +117,7 @@ func refusedSince(last *status.Last, c *config.Config, refused error) time.Time 
 		return last.Ended
 	}
 	path, now := filepath.Dir(c.State), time.Now()
-	var unsafe *hook.UnsafeError
+	var unsafe *vet.UnsafeError
 	if errors.As(refused, &unsafe) && len(unsafe.Offenders) > 0 {
 		path = unsafe.Offenders[0].Path
 	}

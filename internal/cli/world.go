@@ -16,7 +16,9 @@ import (
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -72,7 +74,8 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 
 // vetFiles looks whether somebody else could change the program's own files.
 func vetFiles(c *config.Config) error {
-	if err := errors.Join(hook.VetState(c.State), hook.VetLock(c.Lock), hook.VetLock(c.State+".lock")); err != nil {
+	look := vet.NewSession()
+	if err := errors.Join(look.State(c.State), look.Lock(c.Lock), look.Lock(c.State+".lock")); err != nil {
 		return &configError{err}
 	}
 	return nil
@@ -99,8 +102,8 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 		},
 		Store:    state.Store{Path: c.State},
 		OpenLock: lockServer(c, log),
-		Hooks:    hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
-		Host:     thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
+		Hooks:    hooks{c.StageDirs, c.SettingsDir(), &process.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
+		Host:     thisHost{c, &process.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
 		Log:      log,
 	}
 }
@@ -160,17 +163,18 @@ func credentials(c *config.Config) dlm.TLS {
 type hooks struct {
 	dirs     map[string]string
 	settings string
-	runner   *hook.Runner
+	runner   *process.Runner
 	log      hclog.Logger
 }
 
 func (h hooks) VetSettings() error {
 	library := hook.Library{Dir: DefaultLibrary}
-	return errors.Join(hook.VetSettings(h.settings), noServices(library, h.dirs[string(state.PreUpdate)], h.settings))
+	look := vet.NewSession()
+	return errors.Join(hook.VetSettings(look, h.settings), noServices(look, library, h.dirs[string(state.PreUpdate)], h.settings))
 }
 
 func (h hooks) List(stage state.Stage) ([]string, error) {
-	found, err := hook.List(h.dirs[string(stage)], h.log)
+	found, err := hook.List(vet.NewSession(), h.dirs[string(stage)], h.log)
 	names := make([]string, len(found))
 	for i, one := range found {
 		names[i] = one.Name
@@ -179,12 +183,12 @@ func (h hooks) List(stage state.Stage) ([]string, error) {
 }
 
 func (h hooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
-	result := h.runner.Run(string(stage), hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}, env)
+	result := hook.Run(h.runner, string(stage), hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}, env)
 	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Last: result.Last, Stopped: result.Killed}
 }
 
 // toldNothing is an error if a process ended in a way that is no answer of its own.
-func toldNothing(r hook.Result) error {
+func toldNothing(r process.Result) error {
 	if r.Err != nil || r.Signal != 0 || r.TimedOut {
 		return errors.New(r.String())
 	}
@@ -194,7 +198,7 @@ func toldNothing(r hook.Result) error {
 // thisHost is the host for the workflow.
 type thisHost struct {
 	config *config.Config
-	runner *hook.Runner
+	runner *process.Runner
 	log    hclog.Logger
 }
 
@@ -227,7 +231,7 @@ func (h thisHost) Inhibitors(ctx context.Context) (all []workflow.Inhibitor) {
 }
 
 func (h thisHost) Reboot() error {
-	result := h.runner.Command("reboot_cmd", h.config.RebootCmd, nil)
+	result := h.runner.Command("reboot_cmd", h.config.RebootCmd)
 	switch said := lastWords(result.Last); {
 	case result.OK():
 		return nil

@@ -310,6 +310,23 @@ func TestLockFileOfValue(t *testing.T) {
 	}
 }
 
+// TestLeasedLockFile: whoever holds a lease on the lock file, such as a file server, could keep its opening waiting for
+// 45 s (lease-break-time).
+func TestLeasedLockFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Skipf("NOT TESTED: no leases here: %v", err)
+	}
+	if _, err := Only(path, path+"-state"); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestLockFileIsPrivate: whoever can open it can hold it.
 func TestLockFileIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")

@@ -3,11 +3,9 @@ package logging
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"foreman-dlm-updater/internal/file"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -88,26 +86,10 @@ func cleanValue(value interface{}) interface{} {
 	return clean(fmt.Sprint(value), true)
 }
 
-// clean escapes what is not printable: bytes that are not UTF-8 become \xNN, control characters, bidi
-// controls and the like their escape in Go. newlines says whether those are left as they are.
+// clean escapes what is not printable. newlines says whether those are left as they are.
 func clean(s string, newlines bool) string {
-	harmless := func(r rune) bool { return unicode.IsPrint(r) || r == '\n' && newlines }
-	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !harmless(r) }) < 0 {
-		return s
+	if newlines {
+		return file.EscapeBut(s, "\n")
 	}
-	out := make([]byte, 0, len(s)+len(s)/4)
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			out = fmt.Appendf(out, `\x%02x`, s[0])
-		case harmless(r):
-			out = append(out, s[:size]...)
-		default:
-			quoted := strconv.QuoteRune(r)
-			out = append(out, quoted[1:len(quoted)-1]...)
-		}
-		s = s[size:]
-	}
-	return string(out)
+	return file.Escape(s)
 }

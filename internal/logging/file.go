@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -102,17 +104,17 @@ func (d *daily) reopen() error {
 	if !trusted {
 		flags |= unix.O_NOFOLLOW
 	}
-	var file *os.File
+	var opened *os.File
 	if err == nil {
-		file, err = os.OpenFile(d.path, flags, 0o640) // #nosec G302 -- the group may read it, as it may other logs
+		opened, err = os.OpenFile(d.path, flags, 0o640) // #nosec G302 -- the group may read it, as it may other logs
 	}
 	if err != nil {
-		return fmt.Errorf("open log file %s: %w", d.path, cause(err))
+		return fmt.Errorf("open log file %s: %w", d.path, file.Cause(err))
 	}
 	if d.file != nil {
 		d.file.Close()
 	}
-	d.file = file
+	d.file = opened
 	return nil
 }
 
@@ -197,13 +199,4 @@ func (d *daily) complain(err error) {
 		d.reported = true
 		d.report(err)
 	}
-}
-
-// cause is an error without the operation and the path, which the caller tells himself.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }

@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 
-	"github.com/google/renameio/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -101,7 +99,7 @@ func (f File) Write(s Snapshot) error {
 	}
 	if err == nil {
 		// In the same directory, whose collector reads *.prom only. Anybody may read it: it tells of no hook's output.
-		err = renameio.WriteFile(f.Path, text.Bytes(), 0o644, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o644))
+		err = file.ReplaceShared(f.Path, text.Bytes(), 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write metrics %s: %w", f.Path, err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"foreman-dlm-updater/internal/vet"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
@@ -120,8 +122,8 @@ func TestListBroken(t *testing.T) {
 			dir := tempDir(t)
 			script(t, dir, "10-good", "#!/bin/sh\n")
 			test.make(t, dir)
-			hooks, err := List(dir, hclog.NewNullLogger())
-			var refused *UnsafeError
+			hooks, err := List(vet.NewSession(), dir, hclog.NewNullLogger())
+			var refused *vet.UnsafeError
 			got := ""
 			if errors.As(err, &refused) {
 				got = strings.ReplaceAll(refused.Offenders[0].String(), dir, "D")
@@ -133,7 +135,7 @@ func TestListBroken(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || want != "" && (hooks != nil || len(refused.Offenders) > 1) {
 				t.Error(err, diff)
 			}
-			if safe, err := ListSafe(dir, hclog.NewNullLogger()); err != nil || len(safe) == 0 || safe[0].Name != "10-good" {
+			if safe, err := ListSafe(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil || len(safe) == 0 || safe[0].Name != "10-good" {
 				t.Errorf("the other one is not called: %v, %v", safe, err)
 			}
 		})
@@ -155,12 +157,4 @@ func mountNoexec(t *testing.T, dir string) {
 		must(t, err)
 	}
 	t.Cleanup(func() { must(t, unix.Unmount(dir, 0)) })
-}
-
-func TestIsHome(t *testing.T) {
-	for path, want := range map[string]bool{"/root": true, "/etc": false} {
-		if isHome(path, 0) != want {
-			t.Errorf("%s: %v", path, !want)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package hook
+package process
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func TestUnreadLog(t *testing.T) {
 				r.Timeout = 200 * time.Millisecond
 			}
 			results := make(chan Result, 1)
-			go func() { results <- r.Run("update", sh(t, "echo $$ >"+path+"\n"+test.script), nil) }()
+			go func() { results <- run(r, sh(t, "echo $$ >"+path+"\n"+test.script)) }()
 			pid, _ := strconv.Atoi(wait()) // it runs, whatever becomes of the log
 			if test.kill {
 				cancel()
@@ -77,7 +77,7 @@ func TestUnreadLogIsHurriedByKill(t *testing.T) {
 	r := &Runner{Log: deafLog(t), Kill: kill, Grace: 100 * time.Millisecond}
 	results := make(chan Result, 1)
 	path, wait := fifo(t)
-	go func() { results <- r.Run("update", sh(t, "echo >"+path+"; exit 7"), nil) }()
+	go func() { results <- run(r, sh(t, "echo >"+path+"; exit 7")) }()
 	wait()
 	cancel()
 	select {

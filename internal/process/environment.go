@@ -1,4 +1,4 @@
-package hook
+package process
 
 import (
 	"os"
@@ -26,6 +26,9 @@ var notForHooks = []string{
 	// Of the account that the run was started from, with sudo -E or su: those of our own are set.
 	"HOME", "USER", "LOGNAME", "SHELL",
 }
+
+// Environment is the environment of a hook, without what a stage adds.
+func Environment() []string { return environment(os.Environ(), nil, self()) }
 
 // account is what passwd(5) says of a user.
 type account struct{ name, home, shell string }

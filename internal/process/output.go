@@ -1,15 +1,15 @@
-package hook
+package process
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"foreman-dlm-updater/internal/file"
 
 	"golang.org/x/sys/unix"
 )
@@ -127,7 +127,7 @@ func closeAll(files [2]*os.File) {
 // said is the last line of standard error, in short.
 func (o *output) said() string {
 	const most = 200
-	return short(o.streams[1].last, most)
+	return file.Cut(o.streams[1].last, most)
 }
 
 func (o *output) open() (n int) {
@@ -256,7 +256,7 @@ func (s *stream) flush() {
 		cut += int64(len(line) - end)
 		line = line[:end]
 	}
-	text := escape(line)
+	text := file.Escape(line)
 	if cut > 0 {
 		text += fmt.Sprintf(" [%d more bytes left out]", cut)
 	}
@@ -275,39 +275,4 @@ func runeStart(b []byte, i int) int {
 		}
 	}
 	return i // no UTF-8
-}
-
-// escape makes text of bytes that can be logged and shown: bytes that are not UTF-8 become \xNN, and what
-// is no printable character its escape in Go (\t, \x1b, \u202e). Printable is what unicode.IsPrint says,
-// as in hclog's own quoting of text, which therefore finds nothing to escape a second time. A backslash
-// stays one: who reads a log wants to see what the hook said, and nobody turns the text back into bytes.
-func escape(b []byte) string {
-	if printable(b) {
-		return string(b)
-	}
-	out := make([]byte, 0, len(b)+len(b)/4)
-	for len(b) > 0 {
-		r, size := utf8.DecodeRune(b)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			out = fmt.Appendf(out, `\x%02x`, b[0])
-		case unicode.IsPrint(r):
-			out = append(out, b[:size]...)
-		default:
-			quoted := strconv.QuoteRune(r)
-			out = append(out, quoted[1:len(quoted)-1]...)
-		}
-		b = b[size:]
-	}
-	return string(out)
-}
-
-// printable reports whether b is nothing but printable ASCII.
-func printable(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -1,9 +1,6 @@
-package hook
+package process
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "foreman-dlm-updater/internal/file"
 
 const (
 	tailLines = 40
@@ -17,7 +14,7 @@ type tail struct {
 }
 
 func (t *tail) add(line string) {
-	line = short(line, tailWidth)
+	line = file.Cut(line, tailWidth)
 	if len(t.ring) < tailLines {
 		t.ring = append(t.ring, line)
 		return
@@ -29,17 +26,4 @@ func (t *tail) add(line string) {
 // lines returns them, the oldest first.
 func (t *tail) lines() []string {
 	return append(t.ring[t.next:len(t.ring):len(t.ring)], t.ring[:t.next]...)
-}
-
-// short cuts text to a number of characters, and keeps nothing of the rest in memory.
-func short(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	end := 0
-	for range most {
-		_, size := utf8.DecodeRuneInString(text[end:])
-		end += size
-	}
-	return strings.Clone(text[:end]) + "..."
 }

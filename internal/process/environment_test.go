@@ -1,4 +1,4 @@
-package hook
+package process
 
 import (
 	"os"
@@ -57,7 +57,7 @@ func TestFindAccount(t *testing.T) {
 	}
 }
 
-// TestHome: hooks, notifiers and commands alike find root's files, at night as in the hands of a person who has another home.
+// TestHome: hooks and commands alike find root's files, at night as in the hands of a person who has another home.
 func TestHome(t *testing.T) {
 	for _, key := range []string{"HOME", "USER", "LOGNAME", "SHELL"} {
 		t.Setenv(key, "") // for the end of the test
@@ -78,12 +78,11 @@ func testHome(t *testing.T) {
 	if os.Geteuid() == 0 && !strings.HasPrefix(want, "/root root root /") {
 		t.Errorf("root is %q", want)
 	}
-	for name, run := range map[string]func(*Runner) Result{
-		"hook":       func(r *Runner) Result { return r.Run("update", h, nil) },
-		"notifier":   func(r *Runner) Result { return r.Notify("failed", h, nil) },
-		"reboot_cmd": func(r *Runner) Result { return r.Command("reboot_cmd", []string{h.Path}, nil) },
+	for name, res := range map[string]Result{
+		"hook":       run(&Runner{}, h),
+		"reboot_cmd": (&Runner{}).Command("reboot_cmd", []string{h}),
 	} {
-		if got := strings.Join(run(&Runner{}).Last, ""); got != want {
+		if got := strings.Join(res.Last, ""); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}

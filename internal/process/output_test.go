@@ -1,4 +1,4 @@
-package hook
+package process
 
 import (
 	"errors"
@@ -22,40 +22,18 @@ type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-func TestEscape(t *testing.T) {
-	for in, want := range map[string]string{
-		"":                       "",
-		"plain text, \"quoted\"": "plain text, \"quoted\"",
-		`back\slash \n`:          `back\slash \n`,
-		"grün €  😀":              "grün €  😀",
-		"a\tb\rc\x00":            `a\tb\rc\x00`,
-		"\x1b[31mred\x7f":        `\x1b[31mred\x7f`,
-		"c1 \u0085 \u009b":       `c1 \u0085 \u009b`,
-		"ls \u2028 ps \u2029":    `ls \u2028 ps \u2029`,
-		"bidi \u202e \u2066":     `bidi \u202e \u2066`,
-		"bom \ufeff":             `bom \ufeff`,
-		"latin1 \xfc, \xe2\x82":  `latin1 \xfc, \xe2\x82`,
-		"surrogate \xed\xa0\x80": `surrogate \xed\xa0\x80`,
-		"replacement \ufffd":     "replacement \ufffd",
-	} {
-		if diff := cmp.Diff(want, escape([]byte(in))); diff != "" {
-			t.Errorf("%q: %s", in, diff)
-		}
-	}
-}
-
 // TestLogged holds what a hook prints against what hclog makes of it: the same text in both
 // formats, escaped once.
 func TestLogged(t *testing.T) {
 	h := sh(t, `printf 'a "b" \\x \033[1m \377 \302\205\n'`)
 	var text, structured record
-	(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &text, DisableTime: true})}).Run("update", h, nil)
+	run(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &text, DisableTime: true})}, h)
 	_, rest, _ := strings.Cut(text.buf.String(), "\n") // "hook started"
 	first, _, _ := strings.Cut(rest, "\n")
 	if diff := cmp.Diff(`[INFO]  output: hook=10-test stream=stdout line="a \"b\" \x \x1b[1m \xff \u0085"`, first); diff != "" {
 		t.Error(diff)
 	}
-	(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &structured, JSONFormat: true})}).Run("update", h, nil)
+	run(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &structured, JSONFormat: true})}, h)
 	if diff := cmp.Diff([]string{`stdout: a "b" \x \x1b[1m \xff \u0085`}, structured.output(t)); diff != "" {
 		t.Error(diff)
 	}
@@ -81,7 +59,7 @@ func TestOutput(t *testing.T) {
 		{line(1000000) + "; echo", []string{"stdout: " + long(maxLine) + fmt.Sprintf(" [%d more bytes left out]", 1000000-maxLine)}},
 	} {
 		rec, log := newRecord()
-		if res := (&Runner{Log: log}).Run("update", sh(t, tt.text), nil); !res.OK() {
+		if res := run(&Runner{Log: log}, sh(t, tt.text)); !res.OK() {
 			t.Error(res)
 		}
 		if diff := cmp.Diff(tt.want, rec.output(t)); diff != "" {
@@ -103,7 +81,7 @@ func TestOutputOrder(t *testing.T) {
 	} {
 		for h, i := sh(t, text), 0; i < 8; i++ {
 			rec, log := newRecord()
-			(&Runner{Log: log}).Run("update", h, nil)
+			run(&Runner{Log: log}, h)
 			if diff := cmp.Diff(want, rec.output(t)); diff != "" {
 				t.Fatal(text, diff)
 			}
@@ -115,7 +93,7 @@ func TestOutputOrder(t *testing.T) {
 func TestOutputStreams(t *testing.T) {
 	h := sh(t, "seq -f e%.0f 5000 >&2 & seq -f o%.0f 5000; wait")
 	rec, log := newRecord()
-	(&Runner{Log: log}).Run("update", h, nil)
+	run(&Runner{Log: log}, h)
 	next := map[string]int{"stdout: o": 1, "stderr: e": 1}
 	for _, l := range rec.output(t) {
 		if want := fmt.Sprint(l[:9], next[l[:9]]); l != want {
@@ -138,7 +116,7 @@ func TestOutputLive(t *testing.T) {
 		}
 	})})
 	done := make(chan Result, 1)
-	go func() { done <- (&Runner{Log: log}).Run("update", sh(t, "echo hello; read -r _ <"+path), nil) }()
+	go func() { done <- run(&Runner{Log: log}, sh(t, "echo hello; read -r _ <"+path)) }()
 	<-seen
 	must(t, os.WriteFile(path, []byte("\n"), 0))
 	if res := <-done; !res.OK() {
@@ -152,10 +130,10 @@ func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
 
 func TestFailingLogger(t *testing.T) {
 	h := sh(t, "seq 20000; exit 9")
-	if res := (&Runner{Log: discard()}).Run("update", h, nil); res.Exit != 9 {
+	if res := run(&Runner{Log: discard()}, h); res.Exit != 9 {
 		t.Error(res)
 	}
-	if res := (&Runner{}).Run("update", h, nil); res.Exit != 9 {
+	if res := run(&Runner{}, h); res.Exit != 9 {
 		t.Error(res)
 	}
 }
@@ -167,7 +145,7 @@ func TestOutputMemory(t *testing.T) {
 	rec, log := newRecord()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	res := (&Runner{Log: log}).Run("update", h, nil)
+	res := run(&Runner{Log: log}, h)
 	runtime.ReadMemStats(&after)
 	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 4<<20 {
 		t.Errorf("%d bytes allocated", allocated)

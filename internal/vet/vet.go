@@ -1,4 +1,6 @@
-package hook
+// Package vet looks whether somebody else could change a file, or put another one into its place: a hook, a setting, the
+// state, a lock.
+package vet
 
 import (
 	"errors"
@@ -11,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"foreman-dlm-updater/internal/file"
 )
 
 // maxLinks is how many symbolic links one path may lead through: MAXSYMLINKS of the kernel's
@@ -26,7 +30,7 @@ type Offender struct {
 
 // String is a line for a person.
 func (o Offender) String() string {
-	line := quote(o.Path) + ": " + o.Why
+	line := file.ShellWord(o.Path) + ": " + o.Why
 	if o.Fix != "" {
 		line += "; fix it with: " + o.Fix
 	}
@@ -44,15 +48,15 @@ type UnsafeError struct {
 // Names with odd characters are quoted: nothing of them reaches a terminal raw.
 func (e *UnsafeError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "refused %s %s:", e.Kind, quote(e.Path))
+	fmt.Fprintf(&b, "refused %s %s:", e.Kind, file.ShellWord(e.Path))
 	for _, o := range e.Offenders {
 		fmt.Fprintf(&b, "\n%s", o)
 	}
 	return b.String()
 }
 
-// add takes each offender once: hooks share the directories on their paths.
-func (e *UnsafeError) add(offenders ...Offender) {
+// Add takes each offender once: files share the directories on their paths.
+func (e *UnsafeError) Add(offenders ...Offender) {
 	for _, o := range offenders {
 		if !slices.Contains(e.Offenders, o) {
 			e.Offenders = append(e.Offenders, o)
@@ -60,54 +64,76 @@ func (e *UnsafeError) add(offenders ...Offender) {
 	}
 }
 
-// place is where a path leads.
-type place struct {
-	path      string      // without links; of what is missing if it leads nowhere
-	info      fs.FileInfo // nil if it leads nowhere
-	err       error       // why it leads nowhere
-	linked    bool        // through at least one symbolic link
-	offenders []Offender  // met on the way, its end included
+// OrNil is the error, or nil if it names nothing.
+func (e *UnsafeError) OrNil() error {
+	if len(e.Offenders) == 0 {
+		return nil
+	}
+	return e
 }
 
-// vetter walks paths and looks at every step.
-type vetter struct {
-	owners       []uint32 // the users that may own what it meets
-	interpreters interpreters
+// Place is where a path leads.
+type Place struct {
+	Path      string      // without links; of what is missing if it leads nowhere
+	Info      fs.FileInfo // nil if it leads nowhere
+	Err       error       // why it leads nowhere
+	Linked    bool        // through at least one symbolic link
+	Offenders []Offender  // met on the way, its end included
 }
 
-func newVetter() vetter {
-	return vetter{[]uint32{0, uint32(os.Geteuid())}, interpreters{Environment(), map[string]error{}}}
+// Session is one look at the host's files. It looks at each directory once, since most paths share those above them. So
+// whoever looks again later, or after something else has run, needs a new one. Not safe for concurrent use.
+type Session struct {
+	owners []uint32               // the users that may own what it meets
+	dirs   map[string]fs.FileInfo // the directories that it has looked at
 }
 
-// stageDir vets the stage directory and all above it, and adds what is wrong to found. It returns where dir leads, and
+// NewSession begins a look as the user that the program runs as.
+func NewSession() *Session {
+	return &Session{[]uint32{0, uint32(os.Geteuid())}, map[string]fs.FileInfo{}}
+}
+
+// lstat remembers directories only: what else there is, is met once.
+func (s *Session) lstat(path string) (fs.FileInfo, error) {
+	if info, known := s.dirs[path]; known {
+		return info, nil
+	}
+	info, err := os.Lstat(path)
+	if err == nil && info.IsDir() {
+		s.dirs[path] = info
+	}
+	return info, err
+}
+
+// Dir vets a directory and all above it, and adds what is wrong to found. It returns where dir leads, and
 // whether there is a directory to be read.
-func (v vetter) stageDir(dir string, found *UnsafeError) (real string, readable bool) {
-	at := v.walk(dir)
-	found.add(advise(at.offenders, elsewhere)...)
+func (s *Session) Dir(dir string, found *UnsafeError) (real string, readable bool) {
+	at := s.Walk(dir)
+	found.Add(Advise(at.Offenders, elsewhere)...)
 	install := "install -d -m 0755 "
 	switch {
-	case errors.Is(at.err, fs.ErrNotExist) && at.linked:
-		found.add(Offender{dir, "leads to " + quote(at.path) + ", which does not exist", install + quote(at.path)})
-	case errors.Is(at.err, fs.ErrNotExist):
-		found.add(Offender{dir, "does not exist", install + quote(dir)})
-	case errors.Is(at.err, syscall.ELOOP):
-		found.add(Offender{dir, reason(at.err), "rm " + quote(dir) + " && " + install + quote(dir)})
-	case errors.Is(at.err, syscall.ENOTDIR), at.err == nil && !at.info.IsDir():
-		move := fmt.Sprintf("mv %s %s && ", quote(at.path), quote(at.path+".saved"))
-		found.add(Offender{at.path, "is not a directory", move + install + quote(dir)})
-	case at.err != nil:
-		found.add(Offender{dir, reason(at.err), ""})
+	case errors.Is(at.Err, fs.ErrNotExist) && at.Linked:
+		found.Add(Offender{dir, "leads to " + file.ShellWord(at.Path) + ", which does not exist", install + file.ShellWord(at.Path)})
+	case errors.Is(at.Err, fs.ErrNotExist):
+		found.Add(Offender{dir, "does not exist", install + file.ShellWord(dir)})
+	case errors.Is(at.Err, syscall.ELOOP):
+		found.Add(Offender{dir, file.Cause(at.Err).Error(), "rm " + file.ShellWord(dir) + " && " + install + file.ShellWord(dir)})
+	case errors.Is(at.Err, syscall.ENOTDIR), at.Err == nil && !at.Info.IsDir():
+		move := fmt.Sprintf("mv %s %s && ", file.ShellWord(at.Path), file.ShellWord(at.Path+".saved"))
+		found.Add(Offender{at.Path, "is not a directory", move + install + file.ShellWord(dir)})
+	case at.Err != nil:
+		found.Add(Offender{dir, file.Cause(at.Err).Error(), ""})
 	default:
-		return at.path, true
+		return at.Path, true
 	}
-	return at.path, false
+	return at.Path, false
 }
 
 // elsewhere is the advice about a directory that is not to be changed for our sake.
 const elsewhere = "leave it as it is, and name another place in the configuration, below directories that belong to root"
 
-// advise says what to do about offenders for which no command is known.
-func advise(offenders []Offender, what string) []Offender {
+// Advise says what to do about offenders for which no command is known.
+func Advise(offenders []Offender, what string) []Offender {
 	for i, o := range offenders {
 		if o.Fix == "" {
 			offenders[i].Why += "; " + what
@@ -116,18 +142,18 @@ func advise(offenders []Offender, what string) []Offender {
 	return offenders
 }
 
-// walk follows an absolute path as the kernel would, and looks at each directory, link and file that it
+// Walk follows an absolute path as the kernel would, and looks at each directory, link and file that it
 // meets on the way: whoever may change one of them may change what is executed.
 //
 // An ancestor that is sticky and root's, like /tmp, is accepted although all may write to it: nobody
 // else can rename or remove what root or we own there (unlink(2), EPERM), and each entry that the path
 // goes through is looked at itself. The end of the path gets no such exception: in a stage directory
 // like that anybody could add a hook.
-func (v vetter) walk(path string) place {
-	at := place{path: "/"}
+func (s *Session) Walk(path string) Place {
+	at := Place{Path: "/"}
 	rest := split(path)
 	for links := 0; ; {
-		info, err := os.Lstat(at.path)
+		info, err := s.lstat(at.Path)
 		if err == nil && len(rest) > 0 && !info.IsDir() && info.Mode()&fs.ModeSymlink == 0 {
 			err = syscall.ENOTDIR
 		}
@@ -138,38 +164,38 @@ func (v vetter) walk(path string) place {
 			}
 		}
 		if err != nil {
-			at.err = err
+			at.Err = err
 			if errors.Is(err, fs.ErrNotExist) {
-				at.path = filepath.Join(append([]string{at.path}, rest...)...)
+				at.Path = filepath.Join(append([]string{at.Path}, rest...)...)
 			}
 			return at
 		}
-		if o, bad := v.check(at.path, info, len(rest) > 0); bad {
-			at.offenders = append(at.offenders, o)
+		if o, bad := s.check(at.Path, info, len(rest) > 0); bad {
+			at.Offenders = append(at.Offenders, o)
 		}
 
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(at.path)
+			target, err := os.Readlink(at.Path)
 			if err != nil {
-				at.err = err
+				at.Err = err
 				return at
 			}
-			at.linked = true
-			at.path = filepath.Dir(at.path)
+			at.Linked = true
+			at.Path = filepath.Dir(at.Path)
 			if filepath.IsAbs(target) {
-				at.path = "/"
+				at.Path = "/"
 			}
 			rest = append(split(target), rest...)
 		case len(rest) == 0:
-			at.info = info
+			at.Info = info
 			return at
 		case rest[0] == ".": // nothing but a directory may have that behind it
 			rest = rest[1:]
 		case rest[0] == "..":
-			at.path, rest = filepath.Dir(at.path), rest[1:]
+			at.Path, rest = filepath.Dir(at.Path), rest[1:]
 		default:
-			at.path, rest = filepath.Join(at.path, rest[0]), rest[1:]
+			at.Path, rest = filepath.Join(at.Path, rest[0]), rest[1:]
 		}
 	}
 }
@@ -185,24 +211,24 @@ func split(path string) []string {
 
 // check says what is wrong with the owner and the mode of one file. A link has no mode of its own. There is no command
 // for a directory that is somebody else's home, or that is only on the way: it has another use.
-func (v vetter) check(path string, info fs.FileInfo, ancestor bool) (Offender, bool) {
+func (s *Session) check(path string, info fs.FileInfo, ancestor bool) (Offender, bool) {
 	uid := info.Sys().(*syscall.Stat_t).Uid
 	link := info.Mode()&fs.ModeSymlink != 0
 	sticky := ancestor && uid == 0 && info.Mode()&fs.ModeSticky != 0
 
 	var why, fix []string
-	theirs := !slices.Contains(v.owners, uid)
+	theirs := !slices.Contains(s.owners, uid)
 	if theirs {
 		why = append(why, "belongs to "+username(uid))
 		chown := "chown root:root "
 		if link {
 			chown = "chown -h root:root "
 		}
-		fix = append(fix, chown+quote(path))
+		fix = append(fix, chown+file.ShellWord(path))
 	}
 	if info.Mode().Perm()&0o022 != 0 && !link && !sticky {
 		why = append(why, fmt.Sprintf("can be written by others (mode %04o)", info.Sys().(*syscall.Stat_t).Mode&0o7777))
-		fix = append(fix, "chmod go-w "+quote(path))
+		fix = append(fix, "chmod go-w "+file.ShellWord(path))
 	}
 	if theirs && info.IsDir() && (ancestor || isHome(path, uid)) {
 		fix = nil
@@ -223,30 +249,4 @@ func username(uid uint32) string {
 		return fmt.Sprintf("%s (uid %s)", u.Username, id)
 	}
 	return "uid " + id
-}
-
-// reason is an error without the operation and the path, which its reader has seen already.
-func reason(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err.Error()
-	}
-	return err.Error()
-}
-
-// quote makes a path one word of the shell. With unprintable characters in it that is bash's and
-// POSIX 2024's $'…', so that the word can be shown as well.
-func quote(path string) string {
-	const plain = "+,-./:@_" // beside letters and digits
-	odd := func(r rune) bool {
-		return !strings.ContainsRune(plain, r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	}
-	switch shown := escape([]byte(path)); {
-	case path != "" && strings.IndexFunc(path, odd) < 0:
-		return path
-	case shown == path:
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-	default:
-		return "$'" + escape([]byte(strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(path))) + "'"
-	}
 }

@@ -1,4 +1,4 @@
-package hook
+package process
 
 import (
 	"context"
@@ -23,7 +23,6 @@ type scribe struct {
 }
 
 type entry struct {
-	log   hclog.Logger
 	level hclog.Level
 	text  string
 	pairs []any
@@ -33,10 +32,14 @@ type entry struct {
 func (r *Runner) scribe() *scribe {
 	late, giveUp := context.WithCancel(context.Background())
 	s := &scribe{queue: make(chan entry, scribeQueue), written: make(chan struct{}), late: late}
+	log := r.Log
+	if log == nil {
+		log = hclog.NewNullLogger()
+	}
 	go func() {
 		defer close(s.written)
 		for e := range s.queue {
-			e.log.Log(e.level, e.text, e.pairs...)
+			log.Log(e.level, e.text, e.pairs...)
 		}
 	}()
 	patience := orDefault(r.Grace, defaultGrace) + killed + lastWords
@@ -52,9 +55,9 @@ func (r *Runner) scribe() *scribe {
 }
 
 // log may be called by several goroutines, but not after close.
-func (s *scribe) log(log hclog.Logger, level hclog.Level, text string, pairs ...any) {
+func (s *scribe) log(level hclog.Level, text string, pairs ...any) {
 	select {
-	case s.queue <- entry{log, level, text, pairs}:
+	case s.queue <- entry{level, text, pairs}:
 	case <-s.late.Done():
 	}
 }

@@ -1,4 +1,4 @@
-package hook
+package process
 
 import (
 	"bytes"
@@ -10,68 +10,27 @@ import (
 	"slices"
 	"strings"
 
-	regular "foreman-dlm-updater/internal/file"
+	"foreman-dlm-updater/internal/file"
 
 	"golang.org/x/sys/unix"
 )
 
-// Environment is the environment of a hook, without what a stage adds.
-func Environment() []string { return environment(os.Environ(), nil, self()) }
-
-// CheckInterpreter sees, without running it, whether the kernel finds what a hook's first line names, and env(1) what it is to look for in the
-// PATH of env. It is meant for hooks that were vetted.
-func CheckInterpreter(h Hook, env []string) (Offender, bool) {
-	return interpreters{env, map[string]error{}}.check(h, h.Path)
-}
-
-// interpreters looks for each interpreter once: most hooks of a stage have the same.
-type interpreters struct {
-	env   []string
+// Interpreters looks, without running it, whether the kernel would find what a file's first line names, and env(1) what
+// it is to look for in the PATH of its environment. It looks for each interpreter once: most hooks of a stage have the
+// same. Not safe for concurrent use.
+type Interpreters struct {
+	env   func() []string
 	known map[string]error
 }
 
-// broken is why the kernel would not execute a hook that leads to file.
-func (in interpreters) broken(h Hook, file string) []Offender {
-	var found []Offender
-	if noexec(file) {
-		o := Offender{Path: h.Path, Why: "is on a file system that is mounted noexec"}
-		if file != h.Path {
-			o.Fix = "install -m 0755 " + quote(file) + " " + quote(h.Path)
-		}
-		found = append(found, o)
-	}
-	if o, bad := in.check(h, file); bad {
-		found = append(found, o)
-	}
-	return found
-}
+// NewInterpreters is for files that are to be run with this environment, which is made only if env(1) would use it.
+func NewInterpreters(env func() []string) Interpreters { return Interpreters{env, map[string]error{}} }
 
-// noexec reports whether nothing on the file system of a path can be executed (mount(8)). It may be a bind mount: the
-// device doesn't tell.
-func noexec(path string) bool {
-	var fs unix.Statfs_t
-	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
-}
+// ErrDOS says that a script can't be executed because its first line ends in a carriage return.
+var ErrDOS = errors.New("the lines of the file end as in DOS")
 
-func (in interpreters) check(h Hook, file string) (Offender, bool) {
-	err := in.errorOf(file)
-	switch {
-	case err == nil:
-		return Offender{}, false
-	case errors.Is(err, errDOS):
-		return Offender{Path: h.Path, Why: err.Error(), Fix: `sed -i 's/\r$//' ` + quote(file)}, true
-	}
-	disable := "chmod a-x " + quote(h.Path)
-	if file != h.Path {
-		disable = "rm " + quote(h.Path)
-	}
-	return Offender{Path: h.Path, Why: fmt.Sprintf("%s; `%s` disables the hook", err, disable)}, true
-}
-
-var errDOS = errors.New("the lines of the file end as in DOS")
-
-// errorOf is nil if the file has an interpreter, needs none, or may be executed but not read.
-func (in interpreters) errorOf(path string) error {
+// Check returns nil if the file has an interpreter, needs none, or may be executed but not read.
+func (in Interpreters) Check(path string) error {
 	head, err := readHead(path)
 	if err != nil && errors.Is(unix.Access(path, unix.R_OK), unix.EACCES) {
 		return nil
@@ -88,7 +47,7 @@ func (in interpreters) errorOf(path string) error {
 	case !script || len(words) == 0:
 		return errors.New("it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script")
 	case bytes.HasSuffix(line, []byte("\r")):
-		return errDOS
+		return ErrDOS
 	}
 	known, seen := in.known[string(line)]
 	if !seen {
@@ -99,18 +58,18 @@ func (in interpreters) errorOf(path string) error {
 }
 
 // find looks for the interpreter of a first line.
-func (in interpreters) find(words []string) error {
+func (in Interpreters) find(words []string) error {
 	const install = "; install it, or correct the hook's first line"
 	if info, err := os.Stat(words[0]); err != nil {
-		return fmt.Errorf("interpreter %q: %s%s", words[0], reason(err), install)
-	} else if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 || noexec(words[0]) {
+		return fmt.Errorf("interpreter %q: %s%s", words[0], file.Cause(err), install)
+	} else if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 || Noexec(words[0]) {
 		return fmt.Errorf("interpreter %q is not executable%s", words[0], install)
 	}
 	if filepath.Base(words[0]) != "env" {
 		return nil
 	}
 	if command := commandOfEnv(words[1:]); command != "" {
-		if _, err := LookPath(command, in.env); err != nil {
+		if _, err := LookPath(command, in.env()); err != nil {
 			return fmt.Errorf("%w%s", err, install)
 		}
 	}
@@ -149,15 +108,22 @@ func commandOfEnv(words []string) string {
 
 // readHead reads as much of a file as the kernel does to find its interpreter.
 func readHead(path string) ([]byte, error) {
-	f, err := regular.Open(path)
+	f, err := file.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %s", quote(path), reason(err))
+		return nil, fmt.Errorf("read %s: %s", file.ShellWord(path), file.Cause(err))
 	}
 	defer f.Close()
 	head := make([]byte, 256) // BINPRM_BUF_SIZE of the kernel's include/uapi/linux/binfmts.h
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read %s: %w", quote(path), err)
+		return nil, fmt.Errorf("read %s: %w", file.ShellWord(path), err)
 	}
 	return head[:n], nil
+}
+
+// Noexec reports whether nothing on the file system of a path can be executed (mount(8)). It may be a bind mount: the
+// device doesn't tell.
+func Noexec(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
 }

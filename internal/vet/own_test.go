@@ -1,4 +1,4 @@
-package hook
+package vet
 
 import (
 	"errors"
@@ -20,16 +20,16 @@ func TestVetOwnFiles(t *testing.T) {
 	}{
 		{"not there", false, func(_, _ string) error { return nil }, "", ""},
 		{"no directory", false, func(dir, _ string) error { return os.Remove(dir) }, "", ""},
-		{"safe", false, func(_, path string) error { return file(0o644)(path) }, "", ""},
-		{"open to all", false, func(_, path string) error { return file(0o666)(path) },
+		{"safe", false, func(_, path string) error { return regular(0o644)(path) }, "", ""},
+		{"open to all", false, func(_, path string) error { return regular(0o666)(path) },
 			"file: can be written by others (mode 0666); fix it with: chmod go-w ", "file: can be written by others (mode 0666)"},
-		{"another's", true, func(_, path string) error { return errors.Join(file(0o600)(path), os.Chown(path, nobody, nobody)) },
+		{"another's", true, func(_, path string) error { return errors.Join(regular(0o600)(path), os.Chown(path, nobody, nobody)) },
 			"file: belongs to nobody (uid 65534); fix it with: chown root:root ", "file: belongs to nobody"},
 		{"a link to what is open to all", false, func(dir, path string) error {
-			return errors.Join(file(0o666)(dir+"/x"), os.Symlink("x", path))
+			return errors.Join(regular(0o666)(dir+"/x"), os.Symlink("x", path))
 		}, "x: can be written by others", "x: can be written by others"},
 		{"another's link", true, func(dir, path string) error {
-			return errors.Join(file(0o600)(dir+"/x"), os.Symlink("x", path), os.Lchown(path, nobody, nobody))
+			return errors.Join(regular(0o600)(dir+"/x"), os.Symlink("x", path), os.Lchown(path, nobody, nobody))
 		}, "file: belongs to nobody", "file: belongs to nobody"},
 		{"in a directory that is open to all", false, func(dir, _ string) error { return os.Chmod(dir, 0o777) },
 			"can be written by others (mode 0777); fix it with: chmod go-w ", "can be written by others (mode 0777)"},
@@ -49,8 +49,8 @@ func TestVetOwnFiles(t *testing.T) {
 			must(t, os.Mkdir(dir, 0o700))
 			path := filepath.Join(dir, "file")
 			must(t, test.make(dir, path))
-			says(t, "refused state file "+path+":", test.state, VetState(path))
-			says(t, "refused lock file "+path+":", test.lock, VetLock(path))
+			says(t, "refused state file "+path+":", test.state, NewSession().State(path))
+			says(t, "refused lock file "+path+":", test.lock, NewSession().Lock(path))
 		})
 	}
 }

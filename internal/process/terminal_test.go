@@ -1,4 +1,4 @@
-package hook
+package process
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func TestTerminal(t *testing.T) {
 	_, slave := terminal(t)
 	h := sh(t, "read -r answer </dev/tty; echo \"exit $? $answer\"\n(stty sane <>/dev/tty) || echo no stty")
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "TEST_RUN_HOOK="+h.Path)
+	cmd.Env = append(os.Environ(), "TEST_RUN_HOOK="+h)
 	cmd.Stdin = slave
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -53,7 +53,7 @@ func TestTerminal(t *testing.T) {
 func runByHand(path string) {
 	_, log := newRecord()
 	r := &Runner{Log: log, Timeout: 10 * time.Second, Grace: time.Second}
-	res := r.Run("update", Hook{Name: "10-test", Path: path}, nil)
+	res := run(r, path)
 	fmt.Println(strings.Join(res.Last, "\n"))
 	fmt.Println(res)
 }
@@ -61,7 +61,7 @@ func runByHand(path string) {
 // TestStopped: a hook that was stopped (SIGSTOP, SIGTTOU) hears TERM, and needs no KILL.
 func TestStopped(t *testing.T) {
 	r := &Runner{Timeout: 100 * time.Millisecond, Grace: 10 * time.Second}
-	res := r.Run("update", sh(t, "trap 'exit 3' TERM; kill -STOP $$; exit 4"), nil)
+	res := run(r, sh(t, "trap 'exit 3' TERM; kill -STOP $$; exit 4"))
 	if !res.TimedOut || res.Exit != 3 {
 		t.Errorf("%+v", res)
 	}
