@@ -106,7 +106,7 @@ func (s *surroundings) notifiers(c *config.Config) []hook.Hook {
 	if c.NotifyDir == "" {
 		return nil
 	}
-	found, err := listNotifiers(c.NotifyDir, hclog.NewNullLogger())
+	found, err := hook.ListNotifiers(c.NotifyDir, hclog.NewNullLogger())
 	if err != nil {
 		return nil
 	}

@@ -97,20 +97,11 @@ func (n *notifiers) vetted(skips hclog.Logger) []hook.Hook {
 
 // list vets the notifiers and the settings that they read, as those of a stage.
 func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
-	found, err := listNotifiers(n.dir, skips)
+	found, err := hook.ListNotifiers(n.dir, skips)
 	if err = errors.Join(err, hook.VetSettings(n.settings)); err != nil {
 		return nil, err
 	}
 	return found, nil
-}
-
-func listNotifiers(dir string, log hclog.Logger) ([]hook.Hook, error) {
-	found, err := hook.ListSafe(dir, log) // a notifier that can't be executed must not silence the others
-	var unsafe *hook.UnsafeError
-	if errors.As(err, &unsafe) {
-		unsafe.Kind = "notifiers' directory"
-	}
-	return found, err
 }
 
 // tell calls all of them at once, and waits until they have ended, which is not long.

@@ -8,6 +8,7 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
@@ -127,7 +128,7 @@ func checkNotifiers(p *Process, c *config.Config) (string, error) {
 	if n == nil {
 		return "notify.d is not set, so nobody is notified", nil
 	}
-	found, err := listNotifiers(n.dir, n.log)
+	found, err := hook.ListNotifiers(n.dir, n.log)
 	if err != nil {
 		return "", &configError{err}
 	}

@@ -133,9 +133,6 @@ func copyHere(h Hook, at place, real string) []Offender {
 // missing or is no directory.
 func List(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, true) }
 
-// ListSafe is List for a directory in which a file that can't be executed is no reason to do without the others.
-func ListSafe(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, false) }
-
 func listHooks(dir string, log hclog.Logger, working bool) ([]Hook, error) {
 	entries, err := Entries(dir)
 	found := &UnsafeError{Kind: "stage directory", Path: dir}
