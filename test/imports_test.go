@@ -13,12 +13,15 @@ const module = "foreman-dlm-updater"
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line watch, standing,
 // workflow, state. In addition history, outcome and metrics import state, standing imports outcome, and metrics imports
-// standing. Every package may import the leaf internal/file.
+// standing. configcheck imports what it looks at: config, hook, host, and the stages of state and workflow. Every
+// package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
 	"internal/cli": {"internal/config", "internal/dlm", "internal/history", "internal/hook", "internal/host", "internal/logging", "internal/metrics",
-		"internal/outcome", "internal/status", "internal/state", "internal/events", "internal/workflow"},
+		"internal/outcome", "internal/status", "internal/state", "internal/events", "internal/workflow", "internal/configcheck"},
+	"internal/configcheck": {
+		"internal/config", "internal/hook", "internal/host", "internal/state", "internal/workflow"},
 	"internal/events":   {"internal/status", "internal/state", "internal/workflow"},
 	"internal/status":   {"internal/outcome", "internal/state", "internal/workflow"},
 	"internal/outcome":  {"internal/state"},

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
@@ -43,6 +44,7 @@ func exitCode(err error) int {
 	var (
 		running *host.RunningError
 		config  *configError
+		check   *configcheck.Error
 		plugin  verdict
 	)
 	switch {
@@ -50,7 +52,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &plugin):
 		return int(plugin)
-	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost), errors.Is(err, dlm.ErrCredentials),
+	case errors.As(err, &config), errors.As(err, &check), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost), errors.Is(err, dlm.ErrCredentials),
 		errors.Is(err, dlm.ErrWrongURL):
 		return exitConfig
 	case errors.Is(err, dlm.ErrRefused), errors.Is(err, dlm.ErrUntrusted), refusedByPage(err):

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
@@ -66,14 +67,6 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 		return nil, nil, err
 	}
 	return c, instance.Close, nil
-}
-
-// vetFiles looks whether somebody else could change the program's own files.
-func vetFiles(c *config.Config) error {
-	if err := errors.Join(hook.VetState(c.State), hook.VetLock(c.Lock), hook.VetLock(c.State+".lock")); err != nil {
-		return &configError{err}
-	}
-	return nil
 }
 
 // consoleLog is the logger of a command that prints to a person: warnings and errors only.
@@ -222,7 +215,8 @@ type hooks struct {
 
 func (h hooks) VetSettings() error {
 	library := hook.Library{Dir: DefaultLibrary}
-	return errors.Join(hook.VetSettings(h.settings), noServices(library, h.dirs[string(state.PreUpdate)], h.settings))
+	return errors.Join(hook.VetSettings(h.settings),
+		configcheck.VetServicesStop(library, h.dirs[string(state.PreUpdate)], h.settings))
 }
 
 func (h hooks) List(stage state.Stage) ([]string, error) {
@@ -261,6 +255,11 @@ func (h thisHost) Boot(ctx context.Context) (state.Boot, error) {
 
 func (h thisHost) Uptime() (time.Duration, error) { return host.Uptime() }
 func (h thisHost) MachineID() string              { return host.MachineID() }
+
+// Vet looks for what would leave the lock held for ever.
+func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
+	return configcheck.BeforeLock(ctx, checkOptions(h.config))
+}
 
 func (h thisHost) InhibitShutdown(why string) (allow func()) {
 	inhibitor, err := host.InhibitShutdown(context.Background(), why)
