@@ -14,13 +14,16 @@ const module = "foreman-dlm-updater"
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
 // state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm. In addition history,
 // outcome and metrics import state, status imports outcome, metrics imports status, and hook imports process and vet.
-// Every package may import the leaf internal/file.
+// configcheck imports what it looks at: config, hook, host, process, vet, and the stages of state and workflow. Every
+// package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
-	"internal/cli": {"internal/config", "internal/dlm", "internal/events", "internal/foreman", "internal/history",
-		"internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics", "internal/outcome",
-		"internal/process", "internal/state", "internal/status", "internal/vet", "internal/workflow"},
+	"internal/cli": {"internal/config", "internal/configcheck", "internal/dlm", "internal/events", "internal/foreman",
+		"internal/history", "internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics",
+		"internal/outcome", "internal/process", "internal/state", "internal/status", "internal/vet", "internal/workflow"},
+	"internal/configcheck": {"internal/config", "internal/hook", "internal/host", "internal/process", "internal/state",
+		"internal/vet", "internal/workflow"},
 	"internal/events":   {"internal/lock", "internal/state", "internal/status", "internal/workflow"},
 	"internal/status":   {"internal/lock", "internal/outcome", "internal/state", "internal/workflow"},
 	"internal/foreman":  {"internal/dlm", "internal/lock"},

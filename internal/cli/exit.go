@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
@@ -25,11 +26,6 @@ const (
 	exitConfig  = 78
 )
 
-// configError says that the configuration can't be used.
-type configError struct{ error }
-
-func (e *configError) Unwrap() error { return e.error }
-
 // toldError is an error that the person has been told of; only its exit code is still wanted.
 type toldError struct{ error }
 
@@ -39,7 +35,7 @@ func (e *toldError) Unwrap() error { return e.error }
 func exitCode(err error) int {
 	var (
 		running *host.RunningError
-		config  *configError
+		unfit   *config.Error
 		plugin  verdict
 	)
 	switch {
@@ -47,7 +43,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &plugin):
 		return int(plugin)
-	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
+	case errors.As(err, &unfit), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
 		errors.Is(err, lock.ErrMisconfigured):
 		return exitConfig
 	case errors.Is(err, lock.ErrRefused):

@@ -48,7 +48,7 @@ func (p *Process) runs(path configPath) ([]history.Run, error) {
 		return nil, err
 	}
 	if c.History == "" {
-		return nil, &configError{errors.New("no history is kept: history = none")}
+		return nil, &config.Error{Err: errors.New("no history is kept: history = none")}
 	}
 	runs, skipped, err := history.File{Path: c.History}.Read()
 	if err != nil {

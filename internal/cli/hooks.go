@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/vet"
@@ -101,7 +101,7 @@ func (p *Process) warnOfRun(c *config.Config, stage string) {
 func refused(err error) error {
 	var unsafe *vet.UnsafeError
 	if errors.As(err, &unsafe) {
-		return &configError{err}
+		return &config.Error{Err: err}
 	}
 	return err
 }
@@ -140,7 +140,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 		entries, dirUnsafe = hook.Entries(look, dir)
 		list := hook.List
 		if stage == notifyStage {
-			list = listNotifiers
+			list = hook.ListNotifiers
 		}
 		_, unsafe = list(look, dir, hclog.NewNullLogger()) // all that is wrong, each once
 	}
@@ -180,12 +180,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 }
 
 // shown is a name, quoted if it has anything in it that could play tricks on a terminal.
-func shown(name string) string {
-	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
-		return quoted
-	}
-	return name
-}
+func shown(name string) string { return file.Shown(name) }
 
 type hooksEnableCmd struct {
 	Hook hookArg `arg:"" name:"stage/name" help:"The hook, as in needs_update/apt or pre_update/20-services-stop."`

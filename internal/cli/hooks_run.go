@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -24,7 +25,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	terminal, journal := logging.Detect(p.Stderr)
 	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Blocking: true, Stderr: p.Stderr, Terminal: terminal, Journal: journal})
 	if err != nil {
-		return &configError{err}
+		return &config.Error{Err: err}
 	}
 	stage := state.Stage(cmd.Stage)
 	work := newWorkflow(p, c, log)

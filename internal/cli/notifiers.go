@@ -100,20 +100,11 @@ func (n *notifiers) vetted(skips hclog.Logger) []hook.Hook {
 // list vets the notifiers and the settings that they read, as those of a stage.
 func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
 	look := vet.NewSession()
-	found, err := listNotifiers(look, n.dir, skips)
+	found, err := hook.ListNotifiers(look, n.dir, skips)
 	if err = errors.Join(err, hook.VetSettings(look, n.settings)); err != nil {
 		return nil, err
 	}
 	return found, nil
-}
-
-func listNotifiers(look *vet.Session, dir string, log hclog.Logger) ([]hook.Hook, error) {
-	found, err := hook.ListSafe(look, dir, log) // a notifier that can't be executed must not silence the others
-	var unsafe *vet.UnsafeError
-	if errors.As(err, &unsafe) {
-		unsafe.Kind = "notifiers' directory"
-	}
-	return found, err
 }
 
 // tell calls all of them at once, and waits until they have ended, which is not long.
@@ -198,7 +189,7 @@ const endTimeout = 15 * time.Second
 
 // notSet says that there is no directory of notifiers.
 func notSet(c *config.Config) error {
-	return &configError{fmt.Errorf("notify.d is not set in %s, so nobody is notified; add the line notify.d = %s", c.Path, defaultNotifyDir)}
+	return &config.Error{Err: fmt.Errorf("notify.d is not set in %s, so nobody is notified; add the line notify.d = %s", c.Path, defaultNotifyDir)}
 }
 
 // defaultNotifyDir is the directory that the packages bring.

@@ -11,7 +11,6 @@ import (
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
-	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -121,20 +120,4 @@ func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 	s.Sentence = "a test, nothing has happened: " + s.Sentence
 	event.Status = s
 	return event
-}
-
-// checkNotifiers vets the notifiers as a run does.
-func checkNotifiers(p *Process, c *config.Config) (string, error) {
-	n := newNotifiers(p, c, hclog.NewNullLogger())
-	if n == nil {
-		return "notify.d is not set, so nobody is notified", nil
-	}
-	found, err := listNotifiers(vet.NewSession(), n.dir, n.log)
-	if err != nil {
-		return "", &configError{err}
-	}
-	if len(found) == 0 {
-		return "", doubts{{n.dir + " has no notifiers, so nobody is notified", "foreman-dlm-updater hooks list notify"}}
-	}
-	return fmt.Sprintf("%d", len(found)), notRun(vet.NewSession(), n.dir).orNone()
 }

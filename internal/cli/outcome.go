@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/metrics"
@@ -137,7 +138,7 @@ func refusedSince(last *status.Last, c *config.Config, refused error) time.Time 
 // refusedNow is why a run could not begin, as far as that can be seen in its files. What this user may not see is no
 // reason.
 func refusedNow(c *config.Config) error {
-	if err := vetFiles(c); err != nil {
+	if err := configcheck.VetFiles(c); err != nil {
 		return err
 	}
 	return unwritable(c)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
@@ -34,9 +35,9 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 	}
 	log, outputs, noLog := logging.New(options)
 	if noLog != nil { // reported like any other reason why no run can begin
-		options.File, noLog = "", &configError{noLog}
+		options.File, noLog = "", &config.Error{Err: noLog}
 		if log, outputs, err = logging.New(options); err != nil {
-			return &configError{err}
+			return &config.Error{Err: err}
 		}
 	}
 	defer outputs.Close()
@@ -118,7 +119,7 @@ func refusal(c *config.Config, log hclog.Logger, noLog error) error {
 // begin makes sure that this is the only invocation. It refuses if somebody else could change the files that this
 // depends on.
 func begin(c *config.Config) (*host.Instance, error) {
-	if err := vetFiles(c); err != nil {
+	if err := configcheck.VetFiles(c); err != nil {
 		var running *host.RunningError
 		if other := host.Running(c.Lock, c.State); errors.As(other, &running) {
 			return nil, other

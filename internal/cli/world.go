@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/hook"
@@ -28,7 +29,7 @@ import (
 func load(path configPath) (*config.Config, []config.Problem, error) {
 	c, problems, err := config.Load(string(path))
 	if err != nil {
-		return nil, nil, &configError{err}
+		return nil, nil, &config.Error{Err: err}
 	}
 	if c != nil {
 		return c, problems, nil
@@ -39,7 +40,7 @@ func load(path configPath) (*config.Config, []config.Problem, error) {
 			all = append(all, errors.New(p.String()))
 		}
 	}
-	return nil, problems, &configError{errors.Join(all...)}
+	return nil, problems, &config.Error{Err: errors.Join(all...)}
 }
 
 // loadFor reads the configuration for a command that prints to a person.
@@ -70,15 +71,6 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 		return nil, nil, err
 	}
 	return c, instance.Close, nil
-}
-
-// vetFiles looks whether somebody else could change the program's own files.
-func vetFiles(c *config.Config) error {
-	look := vet.NewSession()
-	if err := errors.Join(look.State(c.State), look.Lock(c.Lock), look.Lock(c.State+".lock")); err != nil {
-		return &configError{err}
-	}
-	return nil
 }
 
 // consoleLog is the logger of a command that prints to a person: warnings and errors only.
@@ -170,7 +162,8 @@ type hooks struct {
 func (h hooks) VetSettings() error {
 	library := hook.Library{Dir: DefaultLibrary}
 	look := vet.NewSession()
-	return errors.Join(hook.VetSettings(look, h.settings), noServices(look, library, h.dirs[string(state.PreUpdate)], h.settings))
+	return errors.Join(hook.VetSettings(look, h.settings),
+		configcheck.VetServicesStop(look, library, h.dirs[string(state.PreUpdate)], h.settings))
 }
 
 func (h hooks) List(stage state.Stage) ([]string, error) {
@@ -209,6 +202,11 @@ func (h thisHost) Boot(ctx context.Context) (state.Boot, error) {
 
 func (h thisHost) Uptime() (time.Duration, error) { return host.Uptime() }
 func (h thisHost) MachineID() string              { return host.MachineID() }
+
+// Vet looks for what would leave the lock held for ever.
+func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
+	return configcheck.BeforeLock(ctx, checkOptions(h.config))
+}
 
 func (h thisHost) InhibitShutdown(why string) (allow func()) {
 	inhibitor, err := host.InhibitShutdown(context.Background(), why)

@@ -37,6 +37,15 @@ func printable(key string) string {
 	return key
 }
 
+// Error says that the configuration can't be used.
+type Error struct{ Err error }
+
+// Error returns what the reason says.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
 // report collects the problems of one file.
 type report struct {
 	file     string

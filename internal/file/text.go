@@ -78,6 +78,14 @@ func Quote(content []byte, most int) string {
 	return fmt.Sprintf("%q", content)
 }
 
+// Shown is a name as a person may see it: quoted if it has anything in it that could play tricks on a terminal.
+func Shown(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
+}
+
 // ShellWord makes a path one word of the shell. With unprintable characters in it that is bash's and
 // POSIX 2024's $'…', so that the word can be shown as well.
 func ShellWord(path string) string {

@@ -135,7 +135,7 @@ func TestListBroken(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || want != "" && (hooks != nil || len(refused.Offenders) > 1) {
 				t.Error(err, diff)
 			}
-			if safe, err := ListSafe(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil || len(safe) == 0 || safe[0].Name != "10-good" {
+			if safe, err := ListNotifiers(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil || len(safe) == 0 || safe[0].Name != "10-good" {
 				t.Errorf("the other one is not called: %v, %v", safe, err)
 			}
 		})

@@ -146,11 +146,6 @@ func List(s *vet.Session, dir string, log hclog.Logger) ([]Hook, error) {
 	return listHooks(s, dir, log, true)
 }
 
-// ListSafe is List for a directory in which a file that can't be executed is no reason to do without the others.
-func ListSafe(s *vet.Session, dir string, log hclog.Logger) ([]Hook, error) {
-	return listHooks(s, dir, log, false)
-}
-
 func listHooks(s *vet.Session, dir string, log hclog.Logger, working bool) ([]Hook, error) {
 	entries, err := Entries(s, dir)
 	found := &vet.UnsafeError{Kind: "stage directory", Path: dir}

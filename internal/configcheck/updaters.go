@@ -1,4 +1,4 @@
-package cli
+package configcheck
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 var updaters = []struct {
 	unit  string
 	what  string
-	works func(*surroundings, context.Context) bool // whether it does so, as it is configured; nil: always
+	works func(*thisHost, context.Context) bool // whether it does so, as it is configured; nil: always
 }{
-	{"apt-daily-upgrade.timer", "unattended-upgrades installs updates", (*surroundings).unattendedUpgrades},
+	{"apt-daily-upgrade.timer", "unattended-upgrades installs updates", (*thisHost).unattendedUpgrades},
 	{"dnf-automatic.timer", "dnf-automatic installs updates", applies("/etc/dnf/automatic.conf")},
 	{"dnf-automatic-install.timer", "dnf-automatic installs updates", nil},
 	{"dnf5-automatic.timer", "dnf5-automatic installs updates", applies("/etc/dnf/automatic.conf")},
@@ -28,36 +28,35 @@ var updaters = []struct {
 }
 
 // checkUpdaters looks for others that update or reboot this host, each at its own time.
-func (s *surroundings) checkUpdaters(p *Process, _ *config.Config) (string, error) {
-	units, err := s.units()
-	var found doubts
+func (h *thisHost) checkUpdaters(ctx context.Context, _ *config.Config) (found Finding) {
+	units, err := h.units()
 	seen := map[string]bool{}
 	for _, u := range updaters {
 		unit := units[u.unit]
 		on := unit.Active == "active" || enabled(unit) && unit.Load == "loaded"
-		if !on || seen[unit.ID] || u.works != nil && !u.works(s, p.Context) {
+		if !on || seen[unit.ID] || u.works != nil && !u.works(h, ctx) {
 			continue
 		}
 		seen[unit.ID] = true // Fedora has one of them under two names
-		found.add(u.what+" without the lock", "systemctl disable --now "+unit.ID)
+		found.advise(u.what+" without the lock", "systemctl disable --now "+unit.ID)
 	}
 	// yast2-online-update-configuration says by such a link that it is on.
-	crons, _ := filepath.Glob(s.root + "/etc/cron.*/opensuse.org-online_update")
+	crons, _ := filepath.Glob(h.root + "/etc/cron.*/opensuse.org-online_update")
 	for _, cron := range crons {
-		found.add("YaST's online update installs updates without the lock", "rm "+cron)
+		found.advise("YaST's online update installs updates without the lock", "rm "+cron)
 	}
 	// systemd.offline-updates(7): PackageKit's and dnf's.
-	if link := s.root + "/system-update"; exists(link) {
-		found.add("an offline update is prepared: the next boot installs it, whoever asks for that boot", "rm "+link)
+	if link := h.root + "/system-update"; exists(link) {
+		found.advise("an offline update is prepared: the next boot installs it, whoever asks for that boot", "rm "+link)
 	}
-	if s.runs("kured") {
-		found.add("kured reboots this host without the lock", "kubectl -n kube-system delete daemonset kured")
+	if h.runs("kured") {
+		found.advise("kured reboots this host without the lock", "kubectl -n kube-system delete daemonset kured")
 	}
-	what := "none found"
+	found.Fine = "none found"
 	if err != nil {
-		what += " (but no units were looked at)"
+		found.Fine += " (but no units were looked at)"
 	}
-	return what, found.orNone()
+	return found
 }
 
 func exists(path string) bool {
@@ -65,13 +64,16 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// unattendedUpgrades asks apt for what apt.systemd.daily reads, which the timer starts on every Debian, and which mostly does nothing.
-func (s *surroundings) unattendedUpgrades(ctx context.Context) bool {
-	if !s.has("unattended-upgrade") {
+// unattendedUpgrades asks apt for what apt.systemd.daily reads, which the timer starts on every Debian, and which
+// mostly does nothing.
+func (h *thisHost) unattendedUpgrades(ctx context.Context) bool {
+	if !h.has("unattended-upgrade") {
 		return false
 	}
-	said, err := s.command(ctx, "apt-config", "shell", "enable", "APT::Periodic::Enable", "every", "APT::Periodic::Unattended-Upgrade")
-	return err == nil && strings.Contains(said, "every=") && !strings.Contains(said, "every='0'") && !strings.Contains(said, "enable='0'")
+	said, err := h.command(ctx, "apt-config", "shell", "enable", "APT::Periodic::Enable",
+		"every", "APT::Periodic::Unattended-Upgrade")
+	return err == nil && strings.Contains(said, "every=") && !strings.Contains(said, "every='0'") &&
+		!strings.Contains(said, "enable='0'")
 }
 
 var applyUpdates = regexp.MustCompile(`(?im)^[ \t]*apply_updates[ \t]*[=:][ \t]*(yes|true|on|1)[ \t]*$`)
@@ -80,16 +82,16 @@ var applyUpdates = regexp.MustCompile(`(?im)^[ \t]*apply_updates[ \t]*[=:][ \t]*
 const maxUpdaterConfig = 1 << 20
 
 // applies says whether a file has apply_updates, without which dnf-automatic and yum-cron only download.
-func applies(path string) func(*surroundings, context.Context) bool {
-	return func(s *surroundings, _ context.Context) bool {
-		content, err := file.Read(s.root+path, maxUpdaterConfig)
+func applies(path string) func(*thisHost, context.Context) bool {
+	return func(h *thisHost, _ context.Context) bool {
+		content, err := file.Read(h.root+path, maxUpdaterConfig)
 		return err == nil && applyUpdates.Match(content)
 	}
 }
 
 // runs reports whether a process of that name runs, in a container too.
-func (s *surroundings) runs(name string) bool {
-	files, _ := filepath.Glob(s.root + "/proc/[0-9]*/comm")
+func (h *thisHost) runs(name string) bool {
+	files, _ := filepath.Glob(h.root + "/proc/[0-9]*/comm")
 	for _, file := range files {
 		if comm, err := os.ReadFile(file); err == nil && string(comm) == name+"\n" {
 			return true

@@ -1,4 +1,4 @@
-package cli
+package configcheck
 
 import (
 	"errors"
@@ -12,14 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestVet: what would cost the lock, and can be known before it is asked for.
-func TestVet(t *testing.T) {
+// TestBeforeLock: what would cost the lock, and can be known before it is asked for.
+func TestBeforeLock(t *testing.T) {
+	const library = "/usr/share/foreman-dlm-updater/hooks"
 	dir := t.TempDir()
 	bin := dir + "/bin"
 	for _, err := range []error{
-		os.Mkdir(bin, 0o755), os.WriteFile(bin+"/reboot", nil, 0o755), os.Mkdir(dir+"/needs_reboot.d", 0o755), os.Mkdir(dir+"/post_update.d", 0o755),
-		os.Symlink(DefaultLibrary+"/needs_reboot.d/needrestart", dir+"/needs_reboot.d/50-needrestart"),
-		os.Symlink(DefaultLibrary+"/post_update.d/haproxy-ready", dir+"/post_update.d/50-haproxy-ready"),
+		os.Mkdir(bin, 0o755), os.WriteFile(bin+"/reboot", nil, 0o755),
+		os.Mkdir(dir+"/needs_reboot.d", 0o755), os.Mkdir(dir+"/post_update.d", 0o755),
+		os.Symlink(library+"/needs_reboot.d/needrestart", dir+"/needs_reboot.d/50-needrestart"),
+		os.Symlink(library+"/post_update.d/haproxy-ready", dir+"/post_update.d/50-haproxy-ready"),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -28,7 +30,8 @@ func TestVet(t *testing.T) {
 	t.Setenv("PATH", bin)
 	c := &config.Config{State: dir + "/state", BootIDFile: dir + "/boot_id", RebootCmd: []string{"shutdown", "-r"},
 		StageDirs: map[string]string{"needs_reboot": dir + "/needs_reboot.d", "post_update": dir + "/post_update.d"}}
-	warnings, err := thisHost{config: c}.Vet(t.Context())
+	options := Options{Config: c, Library: library, Resumes: resumes}
+	warnings, err := BeforeLock(t.Context(), options)
 	want := []string{
 		`reboot_cmd: shutdown: command "shutdown" not found in PATH "DIR/bin": a reboot would fail, with the lock kept`,
 		"DIR/needs_reboot.d/50-needrestart needs needrestart, which this host doesn't have",
@@ -50,37 +53,37 @@ func TestVet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if warnings, err := (thisHost{config: c}).Vet(t.Context()); len(warnings) != 0 || err != nil {
+	if warnings, err := BeforeLock(t.Context(), options); len(warnings) != 0 || err != nil {
 		t.Errorf("with all of it: %q, %v", warnings, err)
 	}
 }
 
-// TestVetInit: a reboot that could never be proved is warned of before the lock is asked for, as by `config check`. It is
-// no error: reboot_cmd may reboot the machine that the container runs on.
-func TestVetInit(t *testing.T) {
+// TestBeforeLockInit: a reboot that could never be proved is warned of before the lock is asked for, as by `config
+// check`. It is no error: reboot_cmd may reboot the machine that the container runs on.
+func TestBeforeLockInit(t *testing.T) {
 	const want = `this is a container, and PID 1 is "tini", which is no init: a reboot of the container alone goes ` +
 		"unnoticed, only a boot of the kernel counts; a run asks for such a reboot again, up to max_reboots times, and " +
 		"stops with the lock kept; let an init such as systemd be PID 1, or let reboot_cmd reboot the machine"
-	p := newPatient(t)
-	p.config.BootIDFile, p.config.RebootCmd = config.KernelBootID, []string{"/bin/true"}
+	h := newTestHost(t)
+	h.Config.BootIDFile, h.Config.RebootCmd = config.KernelBootID, []string{"/bin/true"}
 	for _, test := range []struct {
 		err  error
 		want []string
 	}{{nil, nil}, {errors.New(`PID 1 is "tini", which is no init`), []string{want}}} {
-		p.init = func() error { return test.err }
-		warnings, _ := thisHost{config: p.config}.vet(t.Context(), p.surroundings) // of the state see TestVetState
+		h.init = func() error { return test.err }
+		warnings, _ := h.beforeLock(t.Context()) // of the state see TestBeforeLockState
 		if diff := cmp.Diff(test.want, warnings); diff != "" {
 			t.Error(diff)
 		}
 	}
-	p.config.BootIDFile = "/run/boot_id" // reboots are played
-	if warnings, err := (thisHost{config: p.config}).vet(t.Context(), p.surroundings); len(warnings) != 0 || err != nil {
+	h.Config.BootIDFile = "/run/boot_id" // reboots are played
+	if warnings, err := h.beforeLock(t.Context()); len(warnings) != 0 || err != nil {
 		t.Errorf("played: %q, %v", warnings, err)
 	}
 }
 
-// TestVetState: a boot would forget the run, unless reboots are played.
-func TestVetState(t *testing.T) {
+// TestBeforeLockState: a boot would forget the run, unless reboots are played.
+func TestBeforeLockState(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, "tmpfs", 0, ""); errors.Is(err, unix.EPERM) {
 		t.Skip("needs the permission to mount")
@@ -88,8 +91,11 @@ func TestVetState(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, 0) })
-	c := &config.Config{State: dir + "/state", BootIDFile: config.KernelBootID, RebootCmd: []string{"/bin/true"}, StageDirs: map[string]string{}}
-	if _, err := (thisHost{config: c}).Vet(t.Context()); exitCode(err) != exitConfig || !strings.Contains(err.Error(), "a boot empties (tmpfs)") {
+	c := &config.Config{State: dir + "/state", BootIDFile: config.KernelBootID, RebootCmd: []string{"/bin/true"},
+		StageDirs: map[string]string{}}
+	var unusable *config.Error
+	_, err := BeforeLock(t.Context(), Options{Config: c, Resumes: resumes})
+	if !errors.As(err, &unusable) || !strings.Contains(err.Error(), "a boot empties (tmpfs)") {
 		t.Errorf("got %v", err)
 	}
 	c.BootIDFile = "/run/boot_id"
