@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,10 +50,16 @@ func openDaily(path string, keep int, now func() time.Time, report func(error)) 
 }
 
 // Write appends p, which should be whole lines, with one write(2). It never fails: what can't be written is
-// lost, and the first time reported.
-func (d *daily) Write(p []byte) (int, error) {
+// lost, and the first time reported. So is a mistake in here: it must not end the program.
+func (d *daily) Write(p []byte) (n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer func() {
+		if mistake := recover(); mistake != nil {
+			d.complain(internalError(mistake))
+			n = len(p)
+		}
+	}()
 	if d.file == nil {
 		return len(p), nil
 	}
@@ -63,8 +70,7 @@ func (d *daily) Write(p []byte) (int, error) {
 	if d.torn {
 		line = append([]byte("\n"), p...)
 	}
-	n, err := d.file.Write(line)
-	if err != nil {
+	if n, err = d.file.Write(line); err != nil {
 		d.torn = d.torn && n == 0 || n > 0
 		d.complain(err)
 		return len(p), nil
@@ -198,6 +204,9 @@ func (d *daily) complain(err error) {
 		d.report(err)
 	}
 }
+
+// internalError is a panic as an error.
+func internalError(mistake any) error { return fmt.Errorf("internal error: %v\n%s", mistake, debug.Stack()) }
 
 // cause is an error without the operation and the path, which the caller tells himself.
 func cause(err error) error {

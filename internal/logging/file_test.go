@@ -323,3 +323,28 @@ func TestTorn(t *testing.T) {
 		t.Error(trouble)
 	}
 }
+
+// TestMistake: a panic while a line is written ends neither the program nor the log, and is told.
+func TestMistake(t *testing.T) {
+	dir := t.TempDir()
+	var trouble []error
+	mistaken := false
+	d, err := openDaily(filepath.Join(dir, "log"), 7, func() time.Time {
+		if mistaken {
+			panic("there is no time")
+		}
+		return at(1)
+	}, func(err error) { trouble = append(trouble, err) })
+	must(t, err)
+	defer d.Close()
+	mistaken = true
+	put(t, d, "lost\n")
+	mistaken = false
+	put(t, d, "line\n")
+	if diff := cmp.Diff(map[string]string{"log": "line\n"}, files(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+	if len(trouble) != 1 || !strings.Contains(trouble[0].Error(), "internal error: there is no time\n") {
+		t.Errorf("told %v", trouble)
+	}
+}
