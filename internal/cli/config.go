@@ -80,7 +80,7 @@ func (t *tally) add(p *Process, about, finding string, err error) {
 		fmt.Fprintf(p.Stdout, "ok: %s: %s\n", about, finding)
 	case errors.As(err, &found):
 		for _, one := range found {
-			fmt.Fprintf(newOutput(p.Stderr), "foreman-dlm-updater: warning: %s: %s\n", about, one)
+			fmt.Fprintf(newOutput(p.Stderr, nil), "foreman-dlm-updater: warning: %s: %s\n", about, one)
 		}
 		t.warnings += len(found)
 	default:

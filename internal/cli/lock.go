@@ -60,7 +60,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	// Only for what is said afterwards: the lock is claimed and verified all the same, as a release that got no answer may
 	// still come true. Where this look fails, that one tells.
 	before, _ := client(c, hclog.NewNullLogger(), c.HTTPTimeout, 0).Show(p.Context, name)
-	if err := newWorkflow(p, c, log).AcquireLock(p.Context, name, cmd.Wait); err != nil {
+	if err := newWorkflow(p, c, log, nil).AcquireLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
 	what := "acquired"
@@ -118,7 +118,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	c.ReleaseTimeout = manualReleaseTimeout
-	if err := newWorkflow(p, c, log).ReleaseLock(p.Context, name); err != nil {
+	if err := newWorkflow(p, c, log, nil).ReleaseLock(p.Context, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)

@@ -130,7 +130,7 @@ func TestStuckNotifier(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "10-stuck"), "#!/bin/sh\necho $$ >"+dir+"/.pid\nexec sleep 1000\n", 0o755)
 	p := &Process{Kill: t.Context()}
-	n := newNotifiers(p, &config.Config{Path: filepath.Join(dir, "config.ini"), NotifyDir: dir}, hclog.NewNullLogger())
+	n := newNotifiers(p, &config.Config{Path: filepath.Join(dir, "config.ini"), NotifyDir: dir}, hclog.NewNullLogger(), nil)
 	hears := n.listen()[0]
 	over := make(chan struct{})
 	go func() {

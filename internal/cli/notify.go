@@ -45,7 +45,7 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer unlock()
-	n := newNotifiers(p, c, hclog.NewNullLogger())
+	n := newNotifiers(p, c, hclog.NewNullLogger(), nil)
 	if n == nil {
 		return notSet(c)
 	}
@@ -123,7 +123,7 @@ func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 
 // checkNotifiers vets the notifiers as a run does.
 func checkNotifiers(p *Process, c *config.Config) (string, error) {
-	n := newNotifiers(p, c, hclog.NewNullLogger())
+	n := newNotifiers(p, c, hclog.NewNullLogger(), nil)
 	if n == nil {
 		return "notify.d is not set, so nobody is notified", nil
 	}

@@ -83,8 +83,8 @@ func (p *Process) consoleLog() (hclog.Logger, error) {
 	return log, err
 }
 
-// newWorkflow builds the workflow's world.
-func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workflow {
+// newWorkflow builds the workflow's world. wait holds up what writes faster than the log takes it; nil: nothing does.
+func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func()) *workflow.Workflow {
 	return &workflow.Workflow{
 		Settings: workflow.Settings{
 			LockName:         c.LockName,
@@ -104,8 +104,8 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 		},
 		Store:  state.Store{Path: c.State},
 		Server: LockServer{client(c, log, c.HTTPTimeout, c.HTTPRetries)},
-		Hooks:  hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
-		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
+		Hooks:  hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill, Wait: wait}, log},
+		Host:   thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill, Wait: wait}, log},
 		Log:    log,
 	}
 }

@@ -37,6 +37,9 @@ func (r *Runner) scribe() *scribe {
 		defer close(s.written)
 		for e := range s.queue {
 			e.log.Log(e.level, e.text, e.pairs...)
+			if r.Wait != nil {
+				r.Wait()
+			}
 		}
 	}()
 	patience := orDefault(r.Grace, defaultGrace) + killed + lastWords

@@ -206,7 +206,9 @@ func (d *daily) complain(err error) {
 }
 
 // internalError is a panic as an error.
-func internalError(mistake any) error { return fmt.Errorf("internal error: %v\n%s", mistake, debug.Stack()) }
+func internalError(mistake any) error {
+	return fmt.Errorf("internal error: %v\n%s", mistake, debug.Stack())
+}
 
 // cause is an error without the operation and the path, which the caller tells himself.
 func cause(err error) error {
