@@ -8,9 +8,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// What only reports (the log, systemd, notifiers, metrics, history, the outcome) must neither block nor end what it
-// reports on: not on a disk that hangs, not with a peer that does not read, not with a mistake of its own. So it works in
-// goroutines of its own, which this file begins, and the end of an invocation waits for them a limited time.
+// What only reports (systemd's sentence, notifiers, metrics, history, the outcome) must neither block nor end what it
+// reports on: not when a disk hangs, not when nobody reads, not by a mistake of its own. So it works in goroutines of its
+// own, which this file begins, and the end of an invocation waits for them, but not for long. The log has its own.
 
 // reportPatience is how long the end of an invocation waits for each thing that only reports: a disk that is busy may
 // need seconds.
@@ -44,8 +44,8 @@ func together(log hclog.Logger, reports ...func()) {
 }
 
 // inTime calls a function that only reports, and waits for it, but not for ever: the host's next invocation and systemd
-// must not wait for a disk that hangs, or for a pipe that nobody reads. A function that has not returned by then is left
-// behind, and the error says so.
+// must not wait for a disk that hangs, or for a pipe that nobody reads. A function that has not returned within the
+// patience is left behind, and the error says so.
 func inTime(log hclog.Logger, patience time.Duration, report func() error) error {
 	result := make(chan error, 1)
 	go func() { result <- safely(log, report) }()
@@ -59,8 +59,8 @@ func inTime(log hclog.Logger, patience time.Duration, report func() error) error
 	}
 }
 
-// newest passes values to a goroutine that may be slow, or hang. While it is busy one value waits, and makes room for the
-// next: only the newest is of interest, and it gets there if anything does. Its methods may be called by any goroutine.
+// newest passes values to a goroutine that may be slow, or hang. While that one is busy, one value waits, and the next
+// one takes its place: only the newest is of interest. Its methods may be called by any goroutine.
 type newest[T any] struct {
 	mu     sync.Mutex
 	values chan T // one at most; nil once closed

@@ -53,6 +53,22 @@ func TestMetricsOnADiskThatHangs(t *testing.T) {
 	})
 }
 
+// TestReportsOnADiskThatHangs: the end waits for all of them at once.
+func TestReportsOnADiskThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := make(chan struct{})
+		defer close(hung)
+		report := func() {
+			_ = inTime(hclog.NewNullLogger(), reportPatience, func() error { <-hung; return nil })
+		}
+		began := time.Now()
+		together(hclog.NewNullLogger(), report, report, report)
+		if took := time.Since(began); took != reportPatience {
+			t.Errorf("three took %s", took)
+		}
+	})
+}
+
 // TestMistakesOfReports: the log tells of them, with the place, and everything else goes on.
 func TestMistakesOfReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +78,8 @@ func TestMistakesOfReports(t *testing.T) {
 		done := false
 		together(log, mistake("one of several"), func() { done = true })
 		<-beside(log, mistake("a goroutine"))
-		if err := inTime(log, time.Second, func() error { panic("mistake at the end") }); err == nil || err.Error() != "internal error: mistake at the end" {
+		err := inTime(log, time.Second, func() error { panic("mistake at the end") })
+		if err == nil || err.Error() != "internal error: mistake at the end" {
 			t.Error(err)
 		}
 		n := passNewest(log, func(<-chan int) { panic("mistake of a listener") })

@@ -70,7 +70,8 @@ type told struct {
 }
 
 // listen makes the notifiers hear of a run's events. That they are refused is said at once, and then only if it changes. It is no error:
-// a run in progress has to finish, and no update depends on whether somebody hears of it. Nor does the run wait for their disk.
+// a run in progress has to finish, and no update depends on whether somebody hears of it.
+// Nor does the run wait for their disk.
 func (n *notifiers) listen() []events.Listener {
 	if n == nil {
 		return nil
@@ -129,7 +130,8 @@ func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 		return nil
 	}
 	n.called = true
-	runner := &hook.Runner{Log: n.log, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill, Input: append(text, '\n'), Wait: n.wait}
+	runner := &hook.Runner{Log: n.log, Wait: n.wait, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill,
+		Input: append(text, '\n')}
 	results := make([]told, len(found))
 	var all []func()
 	for i, one := range found {

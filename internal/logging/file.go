@@ -119,6 +119,9 @@ func (d *daily) reopen() error {
 		d.file.Close()
 	}
 	d.file = file
+	// A mistake that nothing recovers from ends the program. Go tells of it on standard error, which may be nowhere
+	// (cron); this file gets a copy, as it is.
+	_ = debug.SetCrashOutput(file, debug.CrashOptions{})
 	return nil
 }
 

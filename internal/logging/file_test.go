@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -321,6 +322,28 @@ func TestTorn(t *testing.T) {
 	}
 	if len(trouble) != 1 || !errors.Is(trouble[0], unix.EFBIG) {
 		t.Error(trouble)
+	}
+}
+
+// TestCrash: what ends the program is in the log file.
+func TestCrash(t *testing.T) {
+	if path := os.Getenv("LOGGING_TEST_CRASH"); path != "" {
+		_, _, err := New(Options{File: path})
+		must(t, err)
+		over := make(chan struct{})
+		go func() { panic("nobody recovers from this") }()
+		<-over
+	}
+	path := filepath.Join(t.TempDir(), "log")
+	self, err := os.Executable()
+	must(t, err)
+	program := exec.Command(self, "-test.run=^TestCrash$")
+	program.Env = append(os.Environ(), "LOGGING_TEST_CRASH="+path)
+	if err := program.Run(); err == nil {
+		t.Error("it has not crashed")
+	}
+	if got := read(t, path); !strings.HasPrefix(got, "panic: nobody recovers from this\n") || !strings.Contains(got, "file_test.go") {
+		t.Errorf("the log has %q", got)
 	}
 }
 

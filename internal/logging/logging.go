@@ -37,14 +37,14 @@ type Options struct {
 	now func() time.Time // the clock, for tests; nil: time.Now
 }
 
-// Outputs are where a logger writes. Each has a queue and a goroutine of its own: to log never blocks, and an output
-// that hangs delays no other. A line that finds 1 MiB queued for an output is lost there; the next one that gets through
-// says how many were.
+// Outputs are where a logger writes. Each has a queue and a goroutine of its own (but with Options.Blocking): to log
+// never blocks, and an output that hangs delays no other. A line that finds 1 MiB queued for an output is lost there; the
+// next one that gets through says how many were.
 type Outputs struct{ sinks []sink }
 
-// Wait is for whoever has as much to log as a hook may write, and can be held up: to be called after each line. It waits
-// while more than half of an output's queue is taken, and the output has taken something within the last 3 s. So a slow
-// reader gets every line, and one that does not read at all holds nobody up.
+// Wait is for whoever may log as much as a hook writes, and can be held up; call it after each line. It waits while more
+// than half of an output's queue is taken, unless the output has taken nothing for 3 s. So a slow reader gets every line,
+// and one that does not read at all holds nobody up.
 func (o *Outputs) Wait() {
 	for _, s := range o.sinks {
 		if s.queue != nil {
