@@ -85,7 +85,7 @@ func Main(p Process, args []string) int {
 		p.report(cmp.Or(misspelt(args), err), "foreman-dlm-updater --help")
 		return exitUsage
 	}
-	p.Stdout = newOutput(p.Stdout)
+	p.Stdout = newOutput(p.Stdout, p.Context.Done())
 	err = command.Run(&p, configPath(g.Config), &g.Hooks)
 	if err == nil || errors.Is(err, errUnread) {
 		return 0

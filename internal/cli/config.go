@@ -113,7 +113,7 @@ func (p *Process) printFinding(found configcheck.Finding) {
 		report(p.Stderr, fmt.Errorf("%s: %w", found.About, found.Err), "")
 	case len(found.Advice) > 0:
 		for _, one := range found.Advice {
-			fmt.Fprintf(newOutput(p.Stderr), "foreman-dlm-updater: warning: %s: %s\n", found.About, one)
+			fmt.Fprintf(newOutput(p.Stderr, nil), "foreman-dlm-updater: warning: %s: %s\n", found.About, one)
 		}
 	default:
 		fmt.Fprintf(p.Stdout, "ok: %s: %s\n", found.About, found.Fine)

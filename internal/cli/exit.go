@@ -15,6 +15,8 @@ import (
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // The exit codes, most of them from sysexits.h.
@@ -106,12 +108,12 @@ func noDirectory(path string) bool {
 
 // report prints an error at the end of the program, which must not wait for ever until somebody reads it.
 func (p *Process) report(err error, hint string) {
-	_ = inTime(func() error { report(p.Stderr, err, hint); return nil })
+	_ = inTime(hclog.NewNullLogger(), reportPatience, func() error { report(p.Stderr, err, hint); return nil })
 }
 
 // report prints an error and what to do about it.
 func report(w io.Writer, err error, hint string) {
-	w = newOutput(w)
+	w = newOutput(w, nil)
 	fmt.Fprintf(w, "foreman-dlm-updater: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint != "" {
 		fmt.Fprintf(w, "foreman-dlm-updater: hint: %s\n", hint)

@@ -28,7 +28,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 		return &config.Error{Err: err}
 	}
 	stage := state.Stage(cmd.Stage)
-	work := newWorkflow(p, c, log)
+	work := newWorkflow(p, c, log, nil)
 	names, err := work.Hooks.List(stage)
 	if err != nil {
 		return refused(err)

@@ -37,7 +37,9 @@ type notifiers struct {
 	log                         hclog.Logger
 	kill                        context.Context
 	end                         context.CancelFunc
-	refused                     string // why they were not called the last time; empty if they were
+	wait                        func()          // holds up one that writes faster than the log takes it; nil: nothing does
+	refused                     string          // why they were not called the last time; empty if they were
+	ready                       <-chan struct{} // closed once they were vetted for the first time
 
 	atWork sync.Mutex
 	called bool // whether any notifier was called
@@ -45,11 +47,11 @@ type notifiers struct {
 }
 
 // newNotifiers returns nil if the configuration wants none.
-func newNotifiers(p *Process, c *config.Config, log hclog.Logger) *notifiers {
+func newNotifiers(p *Process, c *config.Config, log hclog.Logger, wait func()) *notifiers {
 	if c.NotifyDir == "" {
 		return nil
 	}
-	n := &notifiers{dir: c.NotifyDir, settings: c.SettingsDir(), config: c.Path, log: log}
+	n := &notifiers{dir: c.NotifyDir, settings: c.SettingsDir(), config: c.Path, log: log, wait: wait}
 	n.kill, n.end = context.WithCancel(p.Kill)
 	n.host, _ = os.Hostname()
 	return n
@@ -71,12 +73,14 @@ type told struct {
 
 // listen makes the notifiers hear of a run's events. That they are refused is said at once, and then only if it changes. It is no error:
 // a run in progress has to finish, and no update depends on whether somebody hears of it.
+// Nor does the run wait for their disk.
 func (n *notifiers) listen() []events.Listener {
 	if n == nil {
 		return nil
 	}
-	n.vetted(n.log)
+	n.ready = beside(n.log, func() { n.vetted(n.log) })
 	return []events.Listener{func(event events.Event) {
+		<-n.ready
 		if found := n.vetted(hclog.NewNullLogger()); len(found) > 0 {
 			n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Event: event})
 		}
@@ -120,15 +124,15 @@ func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 		return nil
 	}
 	n.called = true
-	runner := &process.Runner{Log: n.log, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill, Input: append(text, '\n')}
+	runner := &process.Runner{Log: n.log, Wait: n.wait, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill,
+		Input: append(text, '\n')}
 	results := make([]told, len(found))
-	var all sync.WaitGroup
+	var all []func()
 	for i, one := range found {
-		all.Go(func() {
-			results[i] = told{one.Name, hook.Notify(runner, string(d.Kind), one, n.env(d))}
-		})
+		results[i] = told{one.Name, process.Result{Exit: -1}}
+		all = append(all, func() { results[i].result = hook.Notify(runner, string(d.Kind), one, n.env(d)) })
 	}
-	all.Wait()
+	together(n.log, all...)
 	return results
 }
 
@@ -154,20 +158,18 @@ func (n *notifiers) close() {
 		return
 	}
 	n.end()
-	over := make(chan struct{})
-	go func() {
+	err := inTime(n.log, endTimeout, func() error {
+		<-n.ready
 		n.atWork.Lock()
+		defer n.atWork.Unlock()
 		n.over = true
-		n.atWork.Unlock()
-		close(over)
-	}()
-	select {
-	case <-over:
-		if n.called {
-			n.keepRunning()
-		}
-	case <-time.After(endTimeout):
+		return nil
+	})
+	switch {
+	case err != nil:
 		n.log.Warn("a notifier can't be ended, and is left behind", "waited", endTimeout)
+	case n.called:
+		n.keepRunning()
 	}
 }
 

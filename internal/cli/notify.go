@@ -46,7 +46,7 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer unlock()
-	n := newNotifiers(p, c, hclog.NewNullLogger())
+	n := newNotifiers(p, c, hclog.NewNullLogger(), nil)
 	if n == nil {
 		return notSet(c)
 	}

@@ -51,7 +51,7 @@ func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 
 // reserveOutcome makes room for how the invocation will end, if none ever has on this host: the disk may get full.
 func reserveOutcome(c *config.Config, log hclog.Logger) {
-	if err := inTime(outcome.Beside(c.State).Reserve); err != nil {
+	if err := inTime(log, reportPatience, outcome.Beside(c.State).Reserve); err != nil {
 		log.Debug("on a full disk nothing could tell how this invocation ends", "error", err)
 	}
 }
@@ -74,7 +74,7 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 		o.Stage, o.Error = stage.Stage, stage.Err.Error()
 	}
 	o.After(&before)
-	if err := inTime(func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
+	if err := inTime(log, reportPatience, func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
 		log.Warn("how this invocation ended could not be written, and status and check may not know it", "error", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/configcheck"
@@ -55,24 +56,24 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 		defer instance.Close()
 		err = refusal(c, log, noLog)
 	}
-	return cmd.work(p, c, log, err)
+	return cmd.work(p, c, log, outputs.Wait, err)
 }
 
-// work runs the workflow, unless it is refused, and tells everybody what happens, and how it ended.
-func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused error) error {
+// work runs the workflow, unless it is refused, and tells everybody what happens, and how it ended. wait is newWorkflow's.
+func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait func(), refused error) error {
 	defer context.AfterFunc(p.Context, func() {
 		log.Warn("told to stop: a hook that runs may finish, and no further one is started; a second signal ends it")
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
-	work := newWorkflow(p, c, log)
+	work := newWorkflow(p, c, log, wait)
 	before := lastOutcome(c, log)
 	reserveOutcome(c, log)
-	notifiers := newNotifiers(p, c, log)
+	notifiers := newNotifiers(p, c, log, wait)
 	defer notifiers.close()
-	status := host.NewStatus()
-	defer status.Close()
-	options := events.Options{Show: status.Show, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater }, Listeners: notifiers.listen(),
-		RebootDue: before.RebootDue, Wording: wording}
+	sentences := passNewest(log, showSentences)
+	defer func() { _ = inTime(log, statusPatience, sentences.close) }()
+	options := events.Options{Show: sentences.pass, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater },
+		Listeners: notifiers.listen(), RebootDue: before.RebootDue, Wording: wording}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)
@@ -89,17 +90,27 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	if err != nil { // first: history and metrics may be on a disk that hangs
 		tellStopped(log, err, seen)
 	}
-	keepOutcome(c, log, cmd.AfterReboot, before, seen, err)
-	keepHistory(c, log, seen, err)
-	if reports != nil {
-		reports.end(p.Context, seen.Last(), err)
-	}
+	together(log,
+		func() { keepOutcome(c, log, cmd.AfterReboot, before, seen, err) },
+		func() { keepHistory(c, log, seen, err) },
+		func() { reports.end(p.Context, seen.Last(), err) },
+		seen.Close,
+	)
 	if err != nil {
 		err = &toldError{err}
 	}
-	seen.Close()
 	return err
 }
+
+// showSentences is for a goroutine of its own.
+func showSentences(sentences <-chan string) {
+	for sentence := range sentences {
+		host.ShowStatus(sentence)
+	}
+}
+
+// statusPatience is how long the end waits until systemd takes the last sentence, which it shows from then on.
+const statusPatience = time.Second
 
 // refusal is why no run may begin without its log file, nil if there is one. A host that is out of service has to come
 // back all the same.

@@ -80,8 +80,11 @@ func (p *Process) consoleLog() (hclog.Logger, error) {
 	return log, err
 }
 
-// newWorkflow builds the workflow's world.
-func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workflow {
+// newWorkflow builds the workflow's world. wait holds up what writes faster than the log takes it; nil: nothing does.
+func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func()) *workflow.Workflow {
+	runner := func(timeout time.Duration) *process.Runner {
+		return &process.Runner{Log: log, Wait: wait, Timeout: timeout, Kill: p.Kill}
+	}
 	return &workflow.Workflow{
 		Settings: workflow.Settings{
 			LockName:         c.LockName,
@@ -94,8 +97,8 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 		},
 		Store:    state.Store{Path: c.State},
 		OpenLock: lockServer(c, log),
-		Hooks:    hooks{c.StageDirs, c.SettingsDir(), &process.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
-		Host:     thisHost{c, &process.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
+		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), log},
+		Host:     thisHost{c, runner(c.RebootTimeout), log},
 		Log:      log,
 	}
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -453,6 +454,22 @@ func TestAlive(t *testing.T) {
 		if got.err != nil {
 			t.Error(got.err)
 		}
+	})
+}
+
+// TestMistakeInTick: a timer's goroutine in which somebody makes a mistake does not end the program.
+func TestMistakeInTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		work := &workflow.Workflow{Log: hclog.New(&hclog.LoggerOptions{Output: &logged})}
+		seen := Watch(work, Options{Show: func(string) { panic("a mistake") }})
+		seen.alive = time.AfterFunc(time.Second, seen.tick)
+		time.Sleep(2 * time.Second) // virtual
+		synctest.Wait()
+		if seen.alive.Stop(); !strings.Contains(logged.String(), "a mistake") || !strings.Contains(logged.String(), "TestMistakeInTick") {
+			t.Errorf("logged: %s", &logged)
+		}
+		seen.Last() // does not wait for the timer's goroutine
 	})
 }
 

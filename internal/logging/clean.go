@@ -12,6 +12,9 @@ import (
 
 // sink hands an output what can be shown. hclog itself quotes most values, but neither messages, names and keys,
 // nor bytes that are not UTF-8, nor, in JSON, anything beyond ASCII's control characters.
+//
+// hclog calls all sinks of a logger under one mutex. So Accept must not block: it would hold up whoever logs, and the
+// other outputs.
 type sink struct {
 	hclog.SinkAdapter
 	root  hclog.Logger // whose level counts: hclog gives its sinks every entry
@@ -40,23 +43,25 @@ func (s sink) admit() bool {
 		return true
 	}
 	lost, ok := s.queue.admit()
-	if ok && lost > 0 {
-		s.SinkAdapter.Accept("", hclog.Warn, "log lines lost: nobody read the log", "lines", lost)
+	if ok {
+		s.tellLost(lost)
 	}
 	return ok
 }
 
-// close lets the output have what is queued, as long as it takes anything, and reports whether nothing is written any
-// more.
-func (s sink) close() bool {
+func (s sink) tellLost(lines int) {
+	if lines > 0 {
+		s.SinkAdapter.Accept("", hclog.Warn, "log lines lost: nobody read the log", "lines", lines)
+	}
+}
+
+// close lets the output have what is queued, and in the end how many lines it has missed.
+func (s sink) close(deadline time.Time) error {
 	if s.queue == nil {
-		return true
+		return nil
 	}
-	if s.queue.flush() {
-		s.admit() // tells what was lost
-		s.queue.flush()
-	}
-	return s.queue.close()
+	s.tellLost(s.queue.missed())
+	return s.queue.close(deadline)
 }
 
 // cleanValue leaves numbers as they are and makes text of the rest, in every format the same. The newlines of

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,10 +52,16 @@ func openDaily(path string, keep int, now func() time.Time, report func(error)) 
 }
 
 // Write appends p, which should be whole lines, with one write(2). It never fails: what can't be written is
-// lost, and the first time reported.
-func (d *daily) Write(p []byte) (int, error) {
+// lost, and the first time reported. So is a mistake in here: it must not end the program.
+func (d *daily) Write(p []byte) (n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer func() {
+		if mistake := recover(); mistake != nil {
+			d.complain(internalError(mistake))
+			n = len(p)
+		}
+	}()
 	if d.file == nil {
 		return len(p), nil
 	}
@@ -65,8 +72,7 @@ func (d *daily) Write(p []byte) (int, error) {
 	if d.torn {
 		line = append([]byte("\n"), p...)
 	}
-	n, err := d.file.Write(line)
-	if err != nil {
+	if n, err = d.file.Write(line); err != nil {
 		d.torn = d.torn && n == 0 || n > 0
 		d.complain(err)
 		return len(p), nil
@@ -115,6 +121,9 @@ func (d *daily) reopen() error {
 		d.file.Close()
 	}
 	d.file = opened
+	// A mistake that nothing recovers from ends the program. Go tells of it on standard error, which may be nowhere
+	// (cron); this file gets a copy, as it is.
+	_ = debug.SetCrashOutput(opened, debug.CrashOptions{})
 	return nil
 }
 
@@ -199,4 +208,9 @@ func (d *daily) complain(err error) {
 		d.reported = true
 		d.report(err)
 	}
+}
+
+// internalError is a panic as an error.
+func internalError(mistake any) error {
+	return fmt.Errorf("internal error: %v\n%s", mistake, debug.Stack())
 }

@@ -27,17 +27,24 @@ func deafLog(t *testing.T) hclog.Logger {
 // TestUnreadLog: a log that nobody reads delays neither the timeout nor a signal, and does not hold up whoever waits
 // for the hook.
 func TestUnreadLog(t *testing.T) {
-	for _, test := range []struct {
+	type unread struct {
 		name, script string
 		kill         bool
-	}{
-		{"timeout of a silent hook", "exec sleep 60", false},
-		{"timeout of one that writes without end", "exec yes", false},
-		{"kill of a silent hook", "exec sleep 60", true},
-		{"kill of one that writes without end", "exec yes", true},
-		{"timeout, and a daemon that writes without end", "setsid timeout 20 yes & exec sleep 60", false},
-		{"of one that has ended by itself", "exit 7", false},
-	} {
+		held         bool // by Wait, not by the logger
+	}
+	tests := []unread{
+		{"timeout of a silent hook", "exec sleep 60", false, false},
+		{"timeout of one that writes without end", "exec yes", false, false},
+		{"kill of a silent hook", "exec sleep 60", true, false},
+		{"kill of one that writes without end", "exec yes", true, false},
+		{"timeout, and a daemon that writes without end", "setsid timeout 20 yes & exec sleep 60", false, false},
+		{"of one that has ended by itself", "exit 7", false, false},
+	}
+	for _, test := range tests {
+		test.name, test.held = "held up, "+test.name, true
+		tests = append(tests, test)
+	}
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			path, wait := fifo(t)
@@ -45,6 +52,9 @@ func TestUnreadLog(t *testing.T) {
 			r := &Runner{Log: deafLog(t), Kill: kill, Grace: 200 * time.Millisecond, Linger: 200 * time.Millisecond}
 			if !test.kill {
 				r.Timeout = 200 * time.Millisecond
+			}
+			if test.held {
+				r.Log, r.Wait = nil, func() { <-t.Context().Done() }
 			}
 			results := make(chan Result, 1)
 			go func() { results <- run(r, sh(t, "echo $$ >"+path+"\n"+test.script)) }()

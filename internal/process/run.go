@@ -35,6 +35,9 @@ type Runner struct {
 	Grace   time.Duration   // between TERM and KILL; 0: 10 s
 	Linger  time.Duration   // from the exit until output held open by others is closed; 0: 5 s
 	Input   []byte          // what it reads from standard input; nil: nothing, it is /dev/null
+	// Wait is called after each entry in the log, and may block: so a process is held up that writes faster than the log
+	// takes it, but neither Timeout nor Kill is. Nil: nothing is waited for.
+	Wait func()
 
 	noPidfd bool // as on a kernel without pidfds; for tests
 }

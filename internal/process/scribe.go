@@ -40,6 +40,9 @@ func (r *Runner) scribe() *scribe {
 		defer close(s.written)
 		for e := range s.queue {
 			log.Log(e.level, e.text, e.pairs...)
+			if r.Wait != nil {
+				r.Wait()
+			}
 		}
 	}()
 	patience := orDefault(r.Grace, defaultGrace) + killed + lastWords
