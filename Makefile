@@ -4,6 +4,8 @@ GO        ?= go
 export GOTOOLCHAIN ?= auto
 VERSION   ?= $(shell packaging/version.sh)
 LDFLAGS   := -s -w -X foreman-dlm-updater/internal/cli.release=$(VERSION)
+# Without HTTP/2, which the client never speaks: 0.4 MB less to load at each start. packaging/build.sh and .goreleaser.yaml have it too.
+TAGS      := -tags nethttpomithttp2
 SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)' | grep -vE '\.(txtar|md)$$')
 
 .DEFAULT_GOAL := help
@@ -13,7 +15,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 build: ## build the static binaries into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 packages: ## .deb and .rpm for amd64 and arm64 into dist/ (settings: packaging/build.sh)
 	packaging/build.sh
@@ -108,7 +110,7 @@ demo: ## three hosts that update one after the other, to look at
 	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."
 	@$(GO) run ./tools/demo
 
-docs-bad-input: ## write the tables of bad input in docs/safety.md from the tests
+docs-bad-input: ## write the lists of bad input in docs/bad-input.md from the tests
 	$(GO) run ./tools/badinput
 
 FUZZTIME ?= 30s

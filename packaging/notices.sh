@@ -1,5 +1,5 @@
 #!/bin/sh
-# notices.sh [GO]: prints the licenses of what is linked into the binary: Go itself, and modules.
+# notices.sh [GO]: prints the licenses of everything that is linked into the binary: Go itself, and modules.
 set -eu
 cd "$(dirname "$0")/.."
 go=${1:-go}

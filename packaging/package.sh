@@ -1,5 +1,5 @@
 #!/bin/sh
-# package.sh BINARY ARCH: packs a binary, and all else that nfpm.yaml names, as .deb and .rpm. Settings: see build.sh.
+# package.sh BINARY ARCH: packs a binary, and everything else in nfpm.yaml, as .deb and .rpm. Settings: see build.sh.
 set -eu
 binary=$(readlink -f "$1") arch=$2
 cd "$(dirname "$0")/.."
@@ -18,7 +18,7 @@ done
 packaging/notices.sh "$go" >"$stage/notices"
 gzip -9n "$stage/notices"
 gzip -9nc CHANGELOG.md >"$stage/changelog.gz"
-# dpkg and rpm want a changelog of their own, with this very version.
+# dpkg and rpm need a changelog in their own format, with this version.
 cat >"$stage/changelog.yaml" <<END
 - semver: "$version-1"
   date: $(date -u -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)
@@ -30,7 +30,7 @@ END
 
 mkdir -p "$dist"
 for packager in deb rpm; do
-    # nfpm itself puts variables into some fields only.
+    # nfpm itself expands variables in some fields only.
     sed "s|@STAGE@|$stage|; s|@ARCH@|$arch|; s|@VERSION@|$version|" packaging/nfpm.yaml |
         "$go" tool nfpm package --config - --packager "$packager" --target "$dist" >&2
 done

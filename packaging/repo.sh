@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes a signed apt and a signed dnf repository of the packages in DIST, as files that any web server can serve:
+# Makes a signed apt and a signed dnf repository from the packages in DIST, as files that any web server can serve:
 # DIST/repo/apt and DIST/repo/rpm, each with the public key in foreman-dlm-updater.asc.
-# Settings (environment): SIGNING_KEY (id, fingerprint or address of a secret key in gpg's keyring; GNUPGHOME is heeded), DIST.
+# Settings (environment): DIST, SIGNING_KEY (id, fingerprint or address of a secret key in gpg's keyring), GNUPGHOME.
 set -eu
 cd "$(dirname "$0")/.."
 dist=${DIST:-dist}
@@ -19,14 +19,16 @@ gpg() { command gpg --batch --yes --local-user "$SIGNING_KEY" "$@"; }
 repo=$dist/repo
 rm -rf "$repo"
 mkdir -p "$repo/apt" "$repo/rpm"
-gpg --armor --export-options export-minimal --export "$SIGNING_KEY" | tee "$repo/apt/foreman-dlm-updater.asc" >"$repo/rpm/foreman-dlm-updater.asc"
+gpg --armor --export-options export-minimal --export "$SIGNING_KEY" >"$repo/apt/foreman-dlm-updater.asc"
+cp "$repo/apt/foreman-dlm-updater.asc" "$repo/rpm/"
 
 cp "$dist"/foreman-dlm-updater_*.deb "$repo/apt/"
 (
     cd "$repo/apt"
     apt-ftparchive packages . >Packages
     gzip -9nk Packages
-    apt-ftparchive -o APT::FTPArchive::Release::Origin=foreman-dlm-updater -o APT::FTPArchive::Release::Label=foreman-dlm-updater \
+    apt-ftparchive -o APT::FTPArchive::Release::Origin=foreman-dlm-updater \
+        -o APT::FTPArchive::Release::Label=foreman-dlm-updater \
         -o APT::FTPArchive::Release::Architectures='amd64 arm64' release . >../Release
     mv ../Release .
     gpg --clearsign --output InRelease Release
@@ -34,7 +36,7 @@ cp "$dist"/foreman-dlm-updater_*.deb "$repo/apt/"
 )
 
 cp "$dist"/foreman-dlm-updater-*.rpm "$repo/rpm/"
-GPG_TTY=$(tty) || GPG_TTY= # as rpmsign would set it, but it complains where there is none
+GPG_TTY=$(tty) || GPG_TTY= # rpmsign would set it too, but complains if there is no terminal
 export GPG_TTY
 rpmsign --define "__gpg $program" --define "_gpg_name $SIGNING_KEY" --addsign "$repo"/rpm/*.rpm >/dev/null
 createrepo_c --quiet --no-database "$repo/rpm"

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Prints the version of what is built, in a form that both dpkg and rpm sort rightly: VERSION if it is set, else from git:
-# 1.2.3 for the tag v1.2.3, 1.2.3~rc1 for v1.2.3-rc1, 1.2.3+5.gabcdef for the fifth commit after it, 0.1.0~dev.N.gabcdef without tags.
+# Prints the version of the build, in a form that both dpkg and rpm sort correctly. It comes from VERSION if that is
+# set, else from git: 1.2.3 for the tag v1.2.3, 1.2.3~rc1 for v1.2.3-rc1, 1.2.3+5.gabcdef for the fifth commit after
+# v1.2.3, 0.1.0~dev.N.gabcdef without tags.
 set -eu
 cd "$(dirname "$0")/.."
 describe() {
@@ -17,7 +18,8 @@ case $version in
 *[!0-9A-Za-z.+~]*) bad=yes ;;
 esac
 if [ -n "${bad:-}" ]; then
-    echo "version.sh: VERSION=$VERSION is no version of a package: it has to begin with a digit, and may have letters, digits and . + ~ -" >&2
+    echo "version.sh: VERSION=$VERSION is not a package version: it must begin with a digit, and may contain letters," \
+        "digits and . + ~ -" >&2
     exit 1
 fi
 echo "$version"

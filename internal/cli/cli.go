@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -66,6 +68,9 @@ Exit codes: 0 done, nothing to do, or a reboot is under way; 1 a stage failed, o
 
 // Main runs the command line and returns the exit code.
 func Main(p Process, args []string) int {
+	if command, path, hooks := quick(args); command != nil {
+		return p.do(command, path, hooks)
+	}
 	var g grammar
 	asked := -1 // the code of an exit that kong asked for, after --help
 	parser, err := g.parser(kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { asked = code }))
@@ -85,8 +90,13 @@ func Main(p Process, args []string) int {
 		p.report(cmp.Or(misspelt(args), err), "foreman-dlm-updater --help")
 		return exitUsage
 	}
+	return p.do(command, configPath(g.Config), &g.Hooks)
+}
+
+// do runs a command and returns the exit code.
+func (p Process) do(command *kong.Context, path configPath, hooks *hooksCmd) int {
 	p.Stdout = newOutput(p.Stdout, p.Context.Done())
-	err = command.Run(&p, configPath(g.Config), &g.Hooks)
+	err := command.Run(&p, path, hooks)
 	if err == nil || errors.Is(err, errUnread) {
 		return 0
 	}
@@ -97,16 +107,59 @@ func Main(p Process, args []string) int {
 	return exitCode(err)
 }
 
+// quick reads a command line with a grammar of one command: to build the model of all of them takes kong 4 ms. It gives
+// no command unless the line is right and asks for no help: only the whole grammar can say what is wrong, or help.
+func quick(args []string) (command *kong.Context, path configPath, hooks *hooksCmd) {
+	whole := reflect.TypeFor[grammar]()
+	config, _ := whole.FieldByName("Config")
+	line := reflect.New(reflect.StructOf([]reflect.StructField{config, named(whole, args)}))
+	parser, err := kong.New(line.Interface(), append(options(), kong.NoDefaultHelp())...)
+	if err != nil {
+		return nil, "", nil
+	}
+	if command, err = parser.Parse(args); err != nil {
+		return nil, "", nil
+	}
+	hooks, ok := line.Elem().Field(1).Addr().Interface().(*hooksCmd)
+	if !ok {
+		hooks = &hooksCmd{Library: DefaultLibrary}
+	}
+	return command, configPath(line.Elem().Field(0).String()), hooks
+}
+
+// named is the command that a command line seems to name, or run. A wrong guess does no harm: that command does not know
+// the other words, and the whole grammar is asked.
+func named(grammar reflect.Type, args []string) (command reflect.StructField) {
+	first := len(args)
+	for i := range grammar.NumField() {
+		field := grammar.Field(i)
+		name := cmp.Or(field.Tag.Get("name"), strings.ToLower(field.Name))
+		at := slices.Index(args, name)
+		switch _, isCommand := field.Tag.Lookup("cmd"); {
+		case !isCommand:
+		case at >= 0 && at < first:
+			command, first = field, at
+		case name == "run" && command.Name == "":
+			command = field
+		}
+	}
+	return command
+}
+
 // parser reads command lines into g.
-func (g *grammar) parser(options ...kong.Option) (*kong.Kong, error) {
-	return kong.New(g, append(options,
+func (g *grammar) parser(more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(g, append(options(), more...)...)
+}
+
+func options() []kong.Option {
+	return []kong.Option{
 		kong.Name("foreman-dlm-updater"),
 		kong.Description(description),
 		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "hookstages": hookStageNames(),
 			"stages": joinStages(state.Stages, ","), "stagelist": joinStages(state.Stages, ", "),
 			"hookdirs": hookDirNames(), "events": eventNames()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)...)
+	}
 }
 
 // misspelt returns kong's suggestion for a word that is no command, such as staus. If there is a default command, kong

@@ -22,10 +22,11 @@ import (
 
 // The documents, from the root of the tree.
 const (
-	readme   = "README.md"
-	manual8  = "packaging/man/foreman-dlm-updater.8"
-	manual5  = "packaging/man/foreman_dlm_updater.ini.5"
-	packaged = "packaging/etc/config.ini"
+	commandsPage = "docs/commands.md"
+	keysPage     = "docs/configuration.md"
+	manual8      = "packaging/man/foreman-dlm-updater.8"
+	manual5      = "packaging/man/foreman_dlm_updater.ini.5"
+	packaged     = "packaging/etc/config.ini"
 )
 
 func TestCommandsAndFlagsAreDocumented(t *testing.T) {
@@ -44,13 +45,14 @@ func TestCommandsAndFlagsAreDocumented(t *testing.T) {
 			}
 		}
 	}
-	plain := strings.NewReplacer(" Ns ", "", "Cm ", "", "Ar ", "", "Fl ", "-", "Oo ", "[", " Oc", "]")
+	plain := strings.NewReplacer("\\\n", "", " Ns ", "", "Cm ", "", "Ar ", "", "Fl ", "-", "Oo ", "[", " Oc", "]")
 	same(t, manual8, usages, each(plain.Replace(section(t, manual8, "COMMANDS")), `(?m)^\.It (.*)`))
 	same(t, manual8, append(flags, aliases...), each(strings.ReplaceAll(document(t, manual8), "Fl ", "Fl -"), `\bFl (-[\w-]+)`))
 
-	commands, _, _ := strings.Cut(section(t, readme, "Commands"), "\n| exit code")
-	same(t, readme, usages, each(strings.Join(each(commands, `(?m)^\| (.*?) \|`), "\n"), "`(.*?)`"))
-	same(t, readme, without(flags, "--help"), without(each(commands, "[`[](-[\\w-]+)"), aliases...))
+	commands := section(t, commandsPage, "Commands")
+	synopsis := strings.ReplaceAll(each(commands, "(?s)```\n(.*?)\n```")[0], "\n    ", " ") // a long one takes several lines
+	same(t, commandsPage, usages, strings.Split(synopsis, "\n"))
+	same(t, commandsPage, without(flags, "--help"), without(each(commands, "[`[](-[\\w-]+)"), aliases...))
 }
 
 // TestQuotes: mdoc's Ql quotes all that is on its line, so each of several words needs a line of its own.
@@ -75,7 +77,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 		return true
 	})
 	same(t, manual8, codes, each(section(t, manual8, "EXIT STATUS"), `(?m)^\.It (\d+)$`))
-	same(t, readme, codes, each(section(t, readme, "Commands"), `(?m)^\| (\d+) \|`))
+	same(t, commandsPage, codes, each(section(t, commandsPage, "Exit codes"), `(?m)^\| (\d+) \|`))
 	same(t, "--help", codes, each(description, `[:;] (\d+) `))
 }
 
@@ -98,14 +100,14 @@ func TestKeysAndDefaultsAreDocumented(t *testing.T) {
 	sameDefaults(t, manual5, keys, found)
 
 	found = map[string]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| (`.*?) \\| (.*?) \\|").FindAllStringSubmatch(section(t, readme, "Configuration"), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| (`.*?) \\| (.*?) \\|").FindAllStringSubmatch(section(t, keysPage, "Keys"), -1) {
 		names, values := each(m[1], "`(.*?)`"), strings.Split(strings.ReplaceAll(m[2], "`", ""), ", ")
 		for i, name := range names {
 			value, _, _ := strings.Cut(values[min(i, len(values)-1)], ":") // what follows says what it means
 			found[name] = strings.Replace(value, "STAGE.d", name, 1)
 		}
 	}
-	sameDefaults(t, readme, keys, found)
+	sameDefaults(t, keysPage, keys, found)
 }
 
 func TestPackagedConfiguration(t *testing.T) {
@@ -252,7 +254,7 @@ func put(t *testing.T, path, text string, mode os.FileMode) {
 // section is one of a document's, without its heading.
 func section(t *testing.T, path, name string) string {
 	t.Helper()
-	mark := map[bool]string{true: "## ", false: ".Sh "}[path == readme]
+	mark := map[bool]string{true: "## ", false: ".Sh "}[strings.HasSuffix(path, ".md")]
 	_, text, found := strings.Cut(document(t, path), "\n"+mark+name+"\n")
 	if !found {
 		t.Fatalf("%s has no section %s", path, name)

@@ -8,13 +8,14 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 
 	"github.com/hashicorp/go-hclog"
 )
 
-// TestReporterOutlivesAMistake: client_golang panics where it is used wrongly, which must not end a run.
+// TestReporterOutlivesAMistake: neither a name that can't be written nor a mistake of the program ends a run.
 func TestReporterOutlivesAMistake(t *testing.T) {
 	dir := t.TempDir()
 	c := &config.Config{MetricsTextfile: filepath.Join(dir, "m.prom"), ClientCert: filepath.Join(dir, "none")}
@@ -32,5 +33,10 @@ func TestReporterOutlivesAMistake(t *testing.T) {
 	r.end(t.Context(), event("web", status.Idle), nil)
 	if text, err := os.ReadFile(c.MetricsTextfile); err != nil || !strings.Contains(string(text), `last_result{lock="web",result="finished"} 1`) {
 		t.Errorf("%v: %s", err, text)
+	}
+	r = &reporter{log: hclog.NewNullLogger(), file: metrics.File{Path: c.MetricsTextfile}} // with no map for how long stages took
+	r.tell(events.Event{Record: &state.Record{Story: &state.Story{Steps: []state.Step{{Stage: state.Update}}}}})
+	if !r.warned {
+		t.Error("nothing was said of a panic")
 	}
 }

@@ -75,7 +75,7 @@ var happenings = []happening{
 		defer h.server.ClearFaults()
 		return <-ended
 	}},
-	{"nothing to do, and Foreman is away when the check looks", func(h *outcomeHost) string {
+	{"nothing to do, Foreman is away when checked", func(h *outcomeHost) string {
 		h.hook("needs_update", says0)
 		defer h.server.Inject(sandbox.Fault{Kind: sandbox.DropBefore})
 		return h.run()
@@ -83,21 +83,21 @@ var happenings = []happening{
 	{"it waits for a lock that is held", func(h *outcomeHost) string { h.server.SetHolder("web", h.other); return h.waits() }},
 	{"it waits for a lock that is disabled", func(h *outcomeHost) string { h.server.SetEnabled("web", false); return h.waits() }},
 	{"Foreman refuses this host (401)", func(h *outcomeHost) string { h.certificate("stranger.example.com"); return h.run() }},
-	{"the certificate's file can't be read", func(h *outcomeHost) string { h.conf["client_crt"] = h.path("no.pem"); return h.run() }},
-	{"a hook could be changed by others", func(h *outcomeHost) string {
+	{"the certificate can't be read", func(h *outcomeHost) string { h.conf["client_crt"] = h.path("no.pem"); return h.run() }},
+	{"others could change a hook", func(h *outcomeHost) string {
 		h.must(os.Chmod(h.path("update.d/50-hook"), 0o777))
 		return h.run()
 	}},
-	{"the state's directory could be changed by others", func(h *outcomeHost) string {
+	{"others could replace the state", func(h *outcomeHost) string {
 		h.must(os.Mkdir(h.path("open"), 0o777), os.Chmod(h.path("open"), 0o777))
 		h.conf["state"] = h.path("open/state")
 		return h.run()
 	}},
-	{"the log's file can't be opened", func(h *outcomeHost) string { h.conf["log"] = h.path("none/log"); return h.run() }},
-	{"the disk of the state is full", (*outcomeHost).fullDisk},
-	{"the disk of the state gets full in a stage", (*outcomeHost).fullDiskInStage},
-	{"the disk of the state is full, in the first invocation ever", func(h *outcomeHost) string { h.small(); h.fill(); return h.run() }},
-	{"the disk of the state is full when a run goes on that has the host out of service", (*outcomeHost).fullDiskOnResume},
+	{"the log file can't be opened", func(h *outcomeHost) string { h.conf["log"] = h.path("none/log"); return h.run() }},
+	{"the disk is full", (*outcomeHost).fullDisk},
+	{"the disk gets full in a stage", (*outcomeHost).fullDiskInStage},
+	{"the disk is full, first invocation ever", func(h *outcomeHost) string { h.small(); h.fill(); return h.run() }},
+	{"the disk is full, host out of service", (*outcomeHost).fullDiskOnResume},
 	{"the state can't be read", func(h *outcomeHost) string { h.put("state", "<html>\n"); return h.run() }},
 	{"another invocation is running", func(h *outcomeHost) string {
 		h.hook("update", blocks)
@@ -125,8 +125,8 @@ var happenings = []happening{
 		h.put("boot_id", "boot-2\n")
 		return "" // systemd does not know of it after the boot
 	}},
-	{"a reboot is overdue, by 1 min", func(h *outcomeHost) string { return h.overdue(16 * time.Minute) }},
-	{"a reboot is overdue, by twice reboot_timeout", func(h *outcomeHost) string { return h.overdue(31 * time.Minute) }},
+	{"a reboot is overdue by 1 min", func(h *outcomeHost) string { return h.overdue(16 * time.Minute) }},
+	{"a reboot is overdue by reboot_timeout", func(h *outcomeHost) string { return h.overdue(31 * time.Minute) }},
 	{"nothing to do, and this host holds the lock", func(h *outcomeHost) string {
 		h.hook("needs_update", says0)
 		h.server.SetHolder("web", h.name)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -110,7 +111,7 @@ func wrapped(words []string, indent, width int) string {
 			continue
 		}
 		needs := columns(word)
-		if rest := strings.Join(words[i:], " "); spaces > 1 && !gaps.MatchString(rest) {
+		if rest := strings.Join(words[i:], " "); spaces > 1 && !gaps().MatchString(rest) {
 			// The last column stays together.
 			needs = min(columns(rest), width-indent)
 		}
@@ -129,7 +130,7 @@ func wrapped(words []string, indent, width int) string {
 func hang(line string, most int) int {
 	first := len(line) - len(strings.TrimLeft(line, " "))
 	last := first + 2
-	for _, gap := range gaps.FindAllStringIndex(line, -1) {
+	for _, gap := range gaps().FindAllStringIndex(line, -1) {
 		if at := columns(line[:gap[1]]); at > first && at <= most {
 			last = at
 		}
@@ -137,10 +138,11 @@ func hang(line string, most int) int {
 	return last
 }
 
+// Most invocations print nothing, so these are made when they are needed.
 var (
-	gaps    = regexp.MustCompile(`  +`)
-	escapes = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]") // colours, and the like
+	gaps    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`  +`) })
+	escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]") }) // colours, and the like
 )
 
 // columns is how wide text is on a terminal.
-func columns(text string) int { return utf8.RuneCountInString(escapes.ReplaceAllString(text, "")) }
+func columns(text string) int { return utf8.RuneCountInString(escapes().ReplaceAllString(text, "")) }

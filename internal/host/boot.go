@@ -175,5 +175,5 @@ func MachineID() string {
 // one in /run and mounts it over the file.
 func MachineIDIsTransient() bool {
 	m, err := mountOf(machineID)
-	return err == nil && m.point == machineID && m.volatile() || Emptied(machineID) != ""
+	return err == nil && (m.point == machineID && m.volatile() || m.emptied())
 }

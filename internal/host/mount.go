@@ -85,9 +85,12 @@ func (m mount) volatile() bool {
 // Emptied is the kind of file system that an existing path is on, if a boot of this host empties that; empty if not, or
 // if it can't be told. A part of a bigger file system, which a container is given, outlives a boot of the container.
 func Emptied(path string) string {
-	m, err := mountOf(path)
-	if err != nil || !m.volatile() || m.root != "/" && pidNamespace() != InitialPIDNamespace {
-		return ""
+	if m, err := mountOf(path); err == nil && m.emptied() {
+		return m.kind
 	}
-	return m.kind
+	return ""
+}
+
+func (m mount) emptied() bool {
+	return m.volatile() && (m.root == "/" || pidNamespace() == InitialPIDNamespace)
 }

@@ -78,6 +78,8 @@ type Wait struct {
 	Since time.Time
 	// Barred: nobody else has the lock, and yet the server does not give it to this host.
 	Barred bool
+	// Other: the lock is not what is waited for, and Why says what is.
+	Other bool
 	// Err is why the server could not be asked; nil if it was.
 	Err error
 }

@@ -3,20 +3,15 @@
 package metrics
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
-
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 )
 
 // Result is how an invocation ended.
@@ -91,15 +86,10 @@ type File struct{ Path string }
 
 // Write replaces the file, atomically.
 func (f File) Write(s Snapshot) error {
-	families, err := registry(s).Gather()
-	var text bytes.Buffer
-	for _, family := range families {
-		_, wrong := expfmt.MetricFamilyToText(&text, family)
-		err = errors.Join(err, wrong)
-	}
+	text, err := encode(s.Status.Lock.Name, s.families())
 	if err == nil {
-		// In the same directory, whose collector reads *.prom only. Anybody may read it: it tells of no hook's output.
-		err = file.ReplaceShared(f.Path, text.Bytes(), 0o644)
+		// In the same directory, whose collector reads *.prom only. Anybody may read it: no output of a hook is in it.
+		err = file.ReplaceShared(f.Path, text, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write metrics %s: %w", f.Path, err)
@@ -107,67 +97,72 @@ func (f File) Write(s Snapshot) error {
 	return nil
 }
 
-// registry makes the metrics. What is a time is missing where there is none.
-func registry(s Snapshot) *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	labelled := prometheus.WrapRegistererWith(prometheus.Labels{"lock": s.Status.Lock.Name}, registry)
-	family := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + name, Help: help}, labels)
-		labelled.MustRegister(vec)
-		return vec
-	}
-	moment := func(name, help string, at time.Time) {
-		vec := family(name, help)
-		if !at.IsZero() {
-			vec.WithLabelValues().Set(float64(at.UnixMilli()) / 1000)
-		}
-	}
+// families are the metrics. A time that is zero has no sample.
+func (s Snapshot) families() map[string]family {
 	at := func(t *time.Time) time.Time {
 		if t == nil {
 			return time.Time{}
 		}
 		return *t
 	}
-	is := func(vec *prometheus.GaugeVec, value string, yes bool) {
-		gauge := vec.WithLabelValues(value)
-		if yes {
-			gauge.Set(1)
+	var due time.Time
+	if s.Status.RebootDue != nil {
+		due = s.Status.RebootDue.Since
+	}
+	durations := map[string]float64{}
+	for stage, seconds := range s.Took {
+		durations[string(stage)] = seconds
+	}
+	return map[string]family{
+		"state": oneOf("1 for the state that the host is in (the code of status --json), 0 for the others.",
+			"state", status.Codes, s.Status.Code),
+		"stage": oneOf("1 for the stage of the run in progress, 0 for the others.",
+			"stage", state.Stages, s.Status.Stage),
+		"lock_held_since_timestamp_seconds": moment("When this host took the lock, while it holds it.",
+			at(s.Status.HeldSince())),
+		"out_of_service_since_timestamp_seconds": moment("Since when the run has this host out of service, with the lock or without.",
+			at(s.Status.OutOfServiceSince())),
+		"lock_wanted_since_timestamp_seconds": moment("When the wait for the lock began, while it waits.",
+			at(s.Status.WantedSince())),
+		"reboot_pending_since_timestamp_seconds": moment("When the reboot was asked for that has not happened yet.",
+			at(s.Status.RebootPending)),
+		"lock_obstacle": oneOf("1 for what is in the way of the lock that this host waits for, 0 for the others.",
+			"obstacle", status.Obstacles, s.Status.Obstacle()),
+		"reboot_due_since_timestamp_seconds": moment("Since when a reboot may be due: a hook could not find out.",
+			due),
+		"certificate_not_after_timestamp_seconds": moment("When the certificate for Foreman expires.",
+			s.CertificateEnds),
+		invocation: moment("When the last invocation began.",
+			s.Invocation),
+		success: moment("When an invocation ended last that had finished a run, or found nothing to do.",
+			s.Success),
+		first: moment("When the first known invocation began.",
+			s.First),
+		result: oneOf("1 for how the last invocation ended, 0 for the others.",
+			"result", results, s.Result),
+		took: {"How long each stage took when it was finished last.", "stage", durations},
+	}
+}
+
+// oneOf has a sample for each value of a label: 1 for the one that is so, 0 for the others.
+func oneOf[T ~string](help, label string, values []T, so T) family {
+	samples := map[string]float64{}
+	for _, value := range values {
+		samples[string(value)] = 0
+		if value == so {
+			samples[string(value)] = 1
 		}
 	}
+	return family{help, label, samples}
+}
 
-	states := family("state", "1 for the state that the host is in (the code of status --json), 0 for the others.", "state")
-	for _, code := range status.Codes {
-		is(states, string(code), code == s.Status.Code)
+// moment is a time in seconds since 1970.
+func moment(help string, at time.Time) family {
+	f := family{help: help}
+	if !at.IsZero() {
+		f.samples = map[string]float64{"": float64(at.UnixMilli()) / 1000}
 	}
-	stages := family("stage", "1 for the stage of the run in progress, 0 for the others.", "stage")
-	for _, stage := range state.Stages {
-		is(stages, string(stage), stage == s.Status.Stage)
-	}
-	moment("lock_held_since_timestamp_seconds", "When this host took the lock, while it holds it.", at(s.Status.HeldSince()))
-	moment("out_of_service_since_timestamp_seconds",
-		"Since when the run has this host out of service, with the lock or without.", at(s.Status.OutOfServiceSince()))
-	moment("lock_wanted_since_timestamp_seconds", "When the wait for the lock began, while it waits.", at(s.Status.WantedSince()))
-	moment("reboot_pending_since_timestamp_seconds", "When the reboot was asked for that has not happened yet.", at(s.Status.RebootPending))
-	obstacles := family("lock_obstacle", "1 for what is in the way of the lock that this host waits for, 0 for the others.", "obstacle")
-	for _, obstacle := range status.Obstacles {
-		is(obstacles, string(obstacle), obstacle == s.Status.Obstacle())
-	}
-	if due := s.Status.RebootDue; due != nil {
-		moment("reboot_due_since_timestamp_seconds", "Since when a reboot may be due: a hook could not find out.", due.Since)
-	}
-	moment("certificate_not_after_timestamp_seconds", "When the certificate for Foreman expires.", s.CertificateEnds)
-	moment(invocation, "When the last invocation began.", s.Invocation)
-	moment(success, "When an invocation ended last that had finished a run, or found nothing to do.", s.Success)
-	moment(first, "When the first known invocation began.", s.First)
-	ends := family(result, "1 for how the last invocation ended, 0 for the others.", "result")
-	for _, one := range results {
-		is(ends, string(one), one == s.Result)
-	}
-	durations := family(took, "How long each stage took when it was finished last.", "stage")
-	for stage, seconds := range s.Took {
-		durations.WithLabelValues(string(stage)).Set(seconds)
-	}
-	return registry
+	return f
 }
 
 // most bounds what is read: the file is some kilobytes.
@@ -181,40 +176,30 @@ func (f File) Read() (Last, error) {
 	if err != nil || len(content) == 0 {
 		return last, err
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(content))
-	if err == nil && families[prefix+"state"] == nil {
-		err = errors.New("it holds something else; name a file that is used for nothing else")
+	samples, err := decode(string(content))
+	if err == nil && !slices.ContainsFunc(samples, func(s sample) bool { return s.name == prefix+"state" }) {
+		err = errForeign
 	}
 	if err != nil {
 		return last, fmt.Errorf("read metrics %s: %w", f.Path, err)
 	}
-	last.Invocation, last.Success, last.First = moment(families[prefix+invocation]), moment(families[prefix+success]), moment(families[prefix+first])
-	for _, metric := range families[prefix+result].GetMetric() {
-		if metric.GetGauge().GetValue() == 1 {
-			last.Result = Result(label(metric, "result"))
+	for _, s := range samples {
+		switch s.name {
+		case prefix + invocation:
+			last.Invocation = s.time()
+		case prefix + success:
+			last.Success = s.time()
+		case prefix + first:
+			last.First = s.time()
+		case prefix + result:
+			if s.value == 1 {
+				last.Result = Result(s.labels["result"])
+			}
+		case prefix + took:
+			last.Took[state.Stage(s.labels["stage"])] = s.value
 		}
-	}
-	for _, metric := range families[prefix+took].GetMetric() {
-		last.Took[state.Stage(label(metric, "stage"))] = metric.GetGauge().GetValue()
 	}
 	return last, nil
-}
-
-func moment(family *dto.MetricFamily) time.Time {
-	for _, metric := range family.GetMetric() {
-		return time.UnixMilli(int64(metric.GetGauge().GetValue()*1000 + 0.5))
-	}
-	return time.Time{}
-}
-
-func label(metric *dto.Metric, name string) string {
-	for _, pair := range metric.GetLabel() {
-		if pair.GetName() == name {
-			return pair.GetValue()
-		}
-	}
-	return ""
 }
 
 func (f File) content() ([]byte, error) {

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"foreman-dlm-updater/internal/file"
@@ -138,14 +138,18 @@ func (o *Outcome) Distrust(now time.Time) {
 	if due.Time.After(now) {
 		due.Time = now
 	}
-	if !plain.MatchString(due.Hook) {
+	if !plain(due.Hook) {
 		due.Hook = "?"
 	}
 	o.RebootDue = &due
 }
 
-// plain is a name that can't be taken for a text.
-var plain = regexp.MustCompile(`^[\w.-]{1,100}$`)
+// plain reports whether a name can't be taken for a text. A regular expression with {1,100} takes half a millisecond to
+// compile, at each start.
+func plain(name string) bool {
+	const fits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+	return name != "" && len(name) <= 100 && strings.Trim(name, fits) == ""
+}
 
 // File is the file beside the state. Its methods are not safe for concurrent use.
 type File struct{ Path string }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -231,5 +232,15 @@ func TestStillSo(t *testing.T) {
 	if !o.StillSo(&record) || o.StillSo(nil) || (Outcome{}).StillSo(&record) || !(Outcome{}).StillSo(nil) ||
 		!(Outcome{}).StillSo(&state.Record{Stage: state.NeedsUpdate}) {
 		t.Error("nothing is not told from something")
+	}
+}
+
+func TestPlain(t *testing.T) {
+	pattern := regexp.MustCompile(`^[\w.-]{1,100}$`)
+	for _, name := range []string{"", "50-apt", "a.b_C-9", "a b", " a", "a ", "a\n", "a/b", "ä", "\xff",
+		strings.Repeat("a", 100), strings.Repeat("a", 101)} {
+		if want := pattern.MatchString(name); plain(name) != want {
+			t.Errorf("%q: %v", name, !want)
+		}
 	}
 }

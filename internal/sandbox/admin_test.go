@@ -67,7 +67,7 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-// TestCreate is the call of the README that creates a lock.
+// TestCreate is the call of docs/install.md that creates a lock.
 func TestCreate(t *testing.T) {
 	s := New(Options{AdminPassword: "secret"})
 	s.SetHolder("db", "a")

@@ -39,9 +39,11 @@ type Step struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Waiting is a wait for the lock.
+// Waiting is a wait of the run: for the lock, or for something else.
 type Waiting struct {
 	Since time.Time `json:"since"`
+	// Why says what the run waits for if it is not the lock; else it is empty.
+	Why string `json:"why,omitempty"`
 	// Barred: nobody else has the lock, and yet Foreman does not give it.
 	Barred bool `json:"barred,omitempty"`
 }

@@ -155,6 +155,9 @@ func (s *Status) waiting() string {
 	if since := s.WantedSince(); since != nil {
 		text += " " + Span(s.At.Sub(*since))
 	}
+	if s.waitsFor != "" {
+		return fmt.Sprintf("%s: %s; %s", text, s.waitsFor, s.Holder())
+	}
 	text += " for lock " + s.Lock.Name
 	if s.Stage != state.LockGet && s.Stage != "" {
 		text += fmt.Sprintf(" to go on with stage %s", s.Stage)

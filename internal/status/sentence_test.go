@@ -398,6 +398,13 @@ func TestRecord(t *testing.T) {
 			t.Errorf("%s: %s, barred %v: %s", test.name, s.Code, s.Lock.Barred, s.Sentence)
 		}
 	}
+	window := Status{Running: true, Lock: Lock{Name: "web"}, Wording: wording}
+	window.SetRecord(&state.Record{Stage: state.LockGet, Story: &state.Story{Waiting: &state.Waiting{Since: at, Why: "outside the window"}}})
+	window.See(free)
+	window.Say(at.Add(time.Minute))
+	if want := "waiting 1 min: outside the window; lock web is free"; window.Sentence != want {
+		t.Errorf("got %q, want %q", window.Sentence, want)
+	}
 	s := Status{Lock: Lock{Name: "web"}}
 	s.SetRecord(&state.Record{Stage: state.Update, Story: waits})
 	s.See(lock.View{Exists: true, Enabled: true, Holder: "me", Self: true, Since: at.Add(time.Hour)})

@@ -77,6 +77,7 @@ type Status struct {
 	// Record is what all that is on record comes from; nil: no run.
 	Record   *state.Record `json:"-"`
 	rebooted bool          // as asked
+	waitsFor string        // what the run waits for, if it is not the lock
 	stop     Stop          // more about Stopped
 }
 
@@ -219,7 +220,7 @@ func (s *Status) SetRecord(record *state.Record) {
 		return
 	}
 	if wait := record.Story.Waiting; wait != nil {
-		s.WaitingSince, s.Lock.Barred = known(wait.Since), wait.Barred
+		s.WaitingSince, s.Lock.Barred, s.waitsFor = known(wait.Since), wait.Barred, wait.Why
 	}
 }
 

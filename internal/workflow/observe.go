@@ -236,14 +236,17 @@ func (r *run) noteFailure() {
 
 // waits tells that the run can't go on now, and puts it on record for those who can't see it.
 func (r *run) waits(wait lock.Wait) {
-	before := r.tales.Waiting
-	if before != nil && before.Barred == wait.Barred {
-		return
+	now := &state.Waiting{Since: time.Now(), Barred: wait.Barred}
+	if wait.Other {
+		now.Why = wait.Why
 	}
-	r.tales.Waiting = &state.Waiting{Since: time.Now(), Barred: wait.Barred}
-	if before != nil {
-		r.tales.Waiting.Since = before.Since
+	if before := r.tales.Waiting; before != nil {
+		now.Since = before.Since
+		if *now == *before {
+			return
+		}
 	}
+	r.tales.Waiting = now
 	r.saveStory() // whoever waits has the time
 	r.tellResumed()
 	r.tell(Event{Kind: Waiting, Wait: wait})

@@ -1,7 +1,8 @@
 # Completion for bash. internal/cli/completions_test.go holds it against the program.
 # shellcheck shell=bash
 
-# _foreman_dlm_updater_hooks STATES [STAGE]: prints stage, directory and name of the hooks that `hooks list` shows in one of the states.
+# _foreman_dlm_updater_hooks STATES [STAGE]: prints stage, directory and name of the hooks that `hooks list` shows in
+# one of the states.
 _foreman_dlm_updater_hooks() {
     "$program" hooks list ${2:+"$2"} "${options[@]}" 2>/dev/null | awk -v states="^($1)\$" '
         /^[^ ]/ { stage = $1; dir = $0; sub(/^[^(]*\(/, "", dir); sub(/\)$/, "", dir); next }
@@ -12,7 +13,8 @@ _foreman_dlm_updater() {
     local program=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} command='' flag='' word stage dir name
     local -a offered=() options=() flags=(--config --help) stages=(needs_update pre_update update needs_reboot post_update)
 
-    # What stands before the current word: the command, and flags with their values. bash makes three words of --config=FILE.
+    # Read the words before the current one: the command, and flags with their values. bash splits --config=FILE into
+    # three words.
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $flag:$word in
         *:=) continue ;;

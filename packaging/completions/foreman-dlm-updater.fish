@@ -1,6 +1,6 @@
 # Completion for fish. internal/cli/completions_test.go holds it against the program.
 
-# Prints what stands before the current word: the command's words, or the flags that `hooks list` needs too.
+# Prints the words of the command before the current word (words), or the flags that `hooks list` needs too (options).
 function __foreman_dlm_updater_before -a what
     set -l flag
     set -l words
@@ -25,7 +25,7 @@ function __foreman_dlm_updater_before -a what
     printf '%s\n' $$what
 end
 
-# Is this the command? It may be a pattern.
+# True if this is the command. It may be a pattern.
 function __foreman_dlm_updater_at
     set -l words (__foreman_dlm_updater_before words)
     string match -q -- "$argv" "$words"
@@ -34,7 +34,7 @@ end
 # Prints stage, directory and name of the hooks that `hooks list` shows in one of the states: STATES [STAGE].
 function __foreman_dlm_updater_hooks -a states stage
     set -l program (commandline -opc)[1]
-    type -q $program; or return # fish would say so in the middle of the command line
+    type -q $program; or return # fish would print its error in the middle of the command line
     $program hooks list $stage (__foreman_dlm_updater_before options) 2>/dev/null | awk -v states="^($states)\$" '
         /^[^ ]/ { stage = $1; dir = $0; sub(/^[^(]*\(/, "", dir); sub(/\)$/, "", dir); next }
         $1 ~ states { print stage "\t" dir "\t" $2 }'
@@ -76,17 +76,17 @@ complete -c foreman_dlm_updater -w foreman-dlm-updater
 $c -e
 $c -f
 $c -s c -l config -r -F -d 'another configuration file'
-$c -s h -l help -d 'what it takes'
+$c -s h -l help -d 'show help'
 
 $c -n $at -a run -d 'begin a run, or go on with the one in progress'
 $c -n $at -a status -d 'where this host stands, and why'
-$c -n $at -a check -d 'the same as a monitoring plugin'
-$c -n $at -a history -d 'what became of the runs'
+$c -n $at -a check -d 'report as a Nagios/Icinga plugin'
+$c -n $at -a history -d 'list earlier runs'
 $c -n $at -a config -d 'check or show the configuration'
-$c -n $at -a lock -d 'look at the lock, take it, release it'
+$c -n $at -a lock -d 'show, take or release the lock'
 $c -n $at -a hooks -d 'list, enable, disable, run hooks'
-$c -n $at -a notify -d 'try the notifiers'
-$c -n $at -a state -d 'look at the record of the run, change it'
+$c -n $at -a notify -d 'test the notifiers'
+$c -n $at -a state -d 'show or change the record of the run'
 $c -n $at -a version -d 'print the version'
 
 $c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
@@ -98,33 +98,33 @@ $c -n "$at check" -l failed -x -d 'a stage failed'
 $c -n "$at check" -l orphan -x -d 'the lock is held, and no run is in progress'
 $c -n "$at check" -l reboot -x -d 'a reboot does not come'
 $c -n "$at check" -l held -x -d 'a run holds the lock'
-$c -n "$at check" -l waiting -x -d 'it waits for the lock'
+$c -n "$at check" -l waiting -x -d 'the host waits for the lock'
 $c -n "$at check" -l not-run -x -d 'nothing has started a run'
 $c -n "$at check" -l not-updated -x -d 'no run has succeeded'
 $c -n "$at check" -l reboot-due -x -d 'a reboot may be due'
 $c -n "$at check" -l certificate -x -d 'the certificate expires'
 
 $c -n "$at history" -a list -d 'one line for each run'
-$c -n "$at history" -a show -d 'a run step by step'
+$c -n "$at history" -a show -d 'show a run step by step'
 $c -n "$at history; or $at history list; or $at history show" -l json -d 'one JSON object for each run'
 $c -n "$at history show" -a 'last (__foreman_dlm_updater_runs)'
 
-$c -n "$at config" -a check -d 'look over everything'
-$c -n "$at config" -a show -d 'the effective values and where each is from'
+$c -n "$at config" -a check -d 'check everything'
+$c -n "$at config" -a show -d 'the effective values and their origins'
 $c -n "$at config check" -l offline -d 'do not ask Foreman'
 
-$c -n "$at lock" -a show -d 'who holds it'
+$c -n "$at lock" -a show -d 'which host holds it'
 $c -n "$at lock" -a acquire -d 'take it by hand'
 $c -n "$at lock" -a release -d 'give it back'
-$c -n "$at lock acquire" -l wait -d 'until it is free'
+$c -n "$at lock acquire" -l wait -d 'wait until it is free'
 
-$c -n "$at hooks" -a list -d 'which there are'
+$c -n "$at hooks" -a list -d 'list the hooks'
 $c -n "$at hooks" -a enable -d 'link a bundled hook into its stage'
 $c -n "$at hooks" -a disable -d 'remove such a link'
 $c -n "$at hooks" -a run -d 'run hooks by hand'
 $c -n "$at 'hooks*'" -l library -r -x -a '(__fish_complete_directories)' -d 'another directory of bundled hooks'
 $c -n "$at hooks list; or $at hooks run" -a "$stages"
-$c -n "$at hooks list" -a notify -d 'those that hear of a run'
+$c -n "$at hooks list" -a notify -d 'the notifiers'
 $c -n "$at hooks enable" -a '(__foreman_dlm_updater_available)'
 $c -n "$at hooks disable" -a '(__foreman_dlm_updater_links)'
 $c -n "$at 'hooks run *'" -a '(__foreman_dlm_updater_names)'

@@ -11,10 +11,10 @@ _foreman_dlm_updater_hooks() {
 _foreman_dlm_updater() {
     local program=${(Q)words[1]} command flag word stage dir name
     local -a offered options
-    local -a flags=('--config:another configuration file' '--help:what it takes')
+    local -a flags=('--config:another configuration file' '--help:show help')
     local -a stages=(needs_update pre_update update needs_reboot post_update)
 
-    # What stands before the current word: the command, and flags with their values.
+    # Read the words before the current one: the command, and flags with their values.
     for word in "${(@Q)words[2,CURRENT-1]}"; do
         case $flag:$word in
         --failed:*|--orphan:*|--reboot:*|--reboot-due:*|--held:*|--waiting:*|--not-run:*|--not-updated:*|--certificate:*) flag= ;;
@@ -32,32 +32,57 @@ _foreman_dlm_updater() {
     case $flag in
     -c|--config|--cfg) _files; return ;;
     --library) _files -/; return ;;
-    --failed|--orphan|--reboot|--reboot-due|--held|--waiting|--not-run|--not-updated|--certificate) _message 'limits for WARNING and CRITICAL, such as 4h,12h'; return ;;
+    --failed|--orphan|--reboot|--reboot-due|--held|--waiting|--not-run|--not-updated|--certificate)
+        _message 'limits for WARNING and CRITICAL, such as 4h,12h'
+        return
+        ;;
     esac
     case $command in
     '')
         offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why'
-            'check:the same as a monitoring plugin'
-            'history:what became of the runs' 'config:check or show the configuration'
-            'lock:look at the lock, take it, release it' 'hooks:list, enable, disable, run hooks' 'notify:try the notifiers'
-            'state:look at the record of the run, change it'
+            'check:report as a Nagios/Icinga plugin'
+            'history:list earlier runs' 'config:check or show the configuration'
+            'lock:show, take or release the lock' 'hooks:list, enable, disable, run hooks' 'notify:test the notifiers'
+            'state:show or change the record of the run'
             'version:print the version')
         flags+=('--after-reboot:do nothing if no run is in progress')
         ;;
     run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
     status) flags+=('--json:one JSON object' '--watch:look again every two seconds' '--offline:do not ask Foreman') ;;
-    check) flags+=('--failed:a stage failed' '--orphan:the lock is held, and no run is in progress' '--reboot:a reboot does not come' '--reboot-due:a reboot may be due' '--held:a run holds the lock' '--waiting:it waits for the lock' '--not-run:nothing has started a run' '--not-updated:no run has succeeded' '--certificate:the certificate expires') ;;
-    history) offered=('list:one line for each run' 'show:a run step by step') flags+=('--json:one JSON object for each run') ;;
+    check)
+        flags+=(
+            '--failed:a stage failed'
+            '--orphan:the lock is held, and no run is in progress'
+            '--reboot:a reboot does not come'
+            '--reboot-due:a reboot may be due'
+            '--held:a run holds the lock'
+            '--waiting:the host waits for the lock'
+            '--not-run:nothing has started a run'
+            '--not-updated:no run has succeeded'
+            '--certificate:the certificate expires'
+        )
+        ;;
+    history)
+        offered=('list:one line for each run' 'show:show a run step by step')
+        flags+=('--json:one JSON object for each run')
+        ;;
     'history list') flags+=('--json:one JSON object for each run') ;;
     'history show')
         flags+=('--json:one JSON object')
         offered=(${(f)"$("$program" history $options 2>/dev/null | awk 'NR > 1 { print $1 }')"} 'last:the newest')
         ;;
-    config) offered=('check:look over everything' 'show:the effective values and where each is from') ;;
+    config) offered=('check:check everything' 'show:the effective values and their origins') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
-    lock) offered=('show:who holds it' 'acquire:take it by hand' 'release:give it back') ;;
-    'lock acquire') flags+=('--wait:until it is free') ;;
-    hooks) offered=('list:which there are' 'enable:link a bundled hook into its stage' 'disable:remove such a link' 'run:run hooks by hand') ;;
+    lock) offered=('show:which host holds it' 'acquire:take it by hand' 'release:give it back') ;;
+    'lock acquire') flags+=('--wait:wait until it is free') ;;
+    hooks)
+        offered=(
+            'list:list the hooks'
+            'enable:link a bundled hook into its stage'
+            'disable:remove such a link'
+            'run:run hooks by hand'
+        )
+        ;;
     'hooks list') offered=($stages notify) ;;
     'hooks run') offered=($stages) ;;
     'hooks enable')

@@ -1,6 +1,6 @@
 #!/bin/sh
-# After an installation, upgrade or downgrade; for dpkg and rpm. Nothing is enabled, and nothing started but a timer that the
-# removal stopped. The service is left alone, always: it may be what runs this upgrade.
+# Runs after an installation, upgrade or downgrade, by dpkg or rpm. It enables nothing, and starts nothing except a
+# timer that a removal stopped. It never touches the service, which may be running this upgrade.
 set -e
 was_active=/var/lib/foreman_dlm_updater/timer-was-active # from preremove.sh
 if [ -d /run/systemd/system ]; then

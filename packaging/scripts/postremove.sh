@@ -1,11 +1,12 @@
 #!/bin/sh
-# After a removal; for dpkg and rpm. dpkg's purge removes what the package, its hooks and its administrator's
-# `systemctl enable` and `hooks enable` have left, but no hook that somebody wrote himself, and nothing that a run needs
-# to go on.
+# Runs after a removal, by dpkg or rpm. dpkg's purge removes the files of the package and its hooks, and the links made
+# by `systemctl enable` and `hooks enable`. It keeps the administrator's own hooks, and everything that a run needs to
+# go on.
 set -e
 lib=/var/lib/foreman_dlm_updater etc=/etc/foreman_dlm_updater
 
-# run_on_record: sets stage, that of a run in progress; its name is the first line of a state file.
+# run_on_record: sets $stage to the stage of the run in progress, which is the first line of a state file. False if
+# there is none.
 run_on_record() {
     for file in "$lib"/*; do
         stage=''
@@ -22,21 +23,22 @@ if [ "${1:-}" = purge ]; then
     if run_on_record; then
         rm -f "$lib/timer-was-active" || true
         {
-            echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and Foreman's lock may be"
-            echo "this host's. So $lib is kept, with the hooks and settings in $etc."
-            echo "To go on, install the package again, write $etc/config.ini again, which dpkg has"
-            echo "removed, and do: foreman-dlm-updater run. To give up, free the lock in Foreman (Monitor > Distributed"
-            echo "Locks), start the services, and remove both directories."
+            echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and this host may"
+            echo "hold the lock in Foreman. So $lib is kept, with the hooks and settings in $etc."
+            echo "To go on, install the package again, restore $etc/config.ini, which dpkg has"
+            echo "removed, and run: foreman-dlm-updater run. To give up, release the lock in Foreman (Monitor >"
+            echo "Distributed Locks), start the services, and remove both directories."
         } >&2
     else
-        # Each of these, and $etc, may be a mount point: it is emptied, and stays.
+        # Each of these, and $etc, may be a mount point, which rm can only empty.
         rm -rf "$lib" /var/log/foreman_dlm_updater "$etc/hooks.conf.d" || true
         if [ -d "$etc" ]; then
             find "$etc" -type l -lname '*/usr/share/foreman-dlm-updater/hooks/*' -delete || true
             find "$etc" -depth -type d -empty -delete || true
         fi
         if [ -n "$(find "$etc" ! -type d 2>/dev/null)" ]; then
-            echo "foreman-dlm-updater: these are not the package's, and are kept; remove them if you don't need them:" >&2
+            echo "foreman-dlm-updater: these are kept, because the package did not install them; remove them if you" \
+                "don't need them:" >&2
             find "$etc" ! -type d >&2
         fi
     fi

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs the hooks against the real tools: each test file in real/KIND/ inside a booted host of its own, with the Debian packages
-# that KIND needs. Root only; see ../lab/boot-lab.sh.
+# Runs the hooks against the real tools. Each test file in real/KIND/ runs in its own booted host, which has the Debian
+# packages for KIND. Root only; see ../lab/boot-lab.sh.
 # usage: real.sh [KIND | KIND/FILE.bats]...       (default: all)
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -10,7 +10,7 @@ hooks=$(readlink -f ../../contrib/hooks)
 export BOOT_LAB_NSPAWN="--bind-ro=$hooks:/usr/share/foreman-dlm-updater/hooks --bind-ro=$PWD:/test --capability=CAP_NET_ADMIN" # for keepalived
 lab=../lab/boot-lab.sh
 
-packages() { # KIND: what its hosts have, with commas
+packages() { # KIND: prints the packages of its hosts, separated by commas
     case $1 in
     apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
@@ -28,7 +28,7 @@ if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here (root and systemd-nspawn are needed)" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit
 fi
-one() { # FILE: its output comes in one piece, for others run beside it
+one() { # FILE: runs it and prints its output in one piece, because others run at the same time
     local kind host out code=0
     kind=$(basename "$(dirname "$1")") host=$(basename "$1" .bats)
     BOOT_LAB_PKGS=$(packages "$kind")

@@ -4,30 +4,30 @@
 # A host is a systemd-nspawn container: an overlay over one cached Debian rootfs, with its own PID, UTS, IPC,
 # cgroup, mount and network namespaces. `systemctl reboot` inside it is a whole shutdown and a whole boot:
 # every process dies, /run and /tmp are emptied, /proc/sys/kernel/random/boot_id is a new one, the disk stays.
-# What it is not: no kernel, initrd or bootloader of its own (the kernel is shared: uname, /proc/uptime, sysctls).
-# And nspawn's boot id is a mount, which a unit with ProtectKernelTunables=, ProtectControlGroups= or ProtectProc= does
-# not see: to such a unit the boot id is that of the machine, and the same after each reboot.
-# Runs as root with no systemd, D-Bus or terminal on the machine that runs it; reads no standard input.
-# The hosts' bridge is in a network namespace of its own with no way out. A server for the hosts is started there
+# A host has no kernel, initrd or bootloader of its own: it shares the machine's kernel (uname, /proc/uptime, sysctls).
+# And nspawn's boot id is a mount that a unit with ProtectKernelTunables=, ProtectControlGroups= or ProtectProc= does
+# not see: such a unit sees the machine's boot id, which is the same after each reboot.
+# Runs as root, without systemd, D-Bus or a terminal on the machine; reads no standard input.
+# The hosts' bridge is in its own network namespace, with no way out. Start a server for the hosts there
 # (`boot-lab.sh net CMD`), on the address .1, which the hosts know as "server".
 #
 #   boot-lab.sh deps                     apt-get install what this needs
-#   boot-lab.sh rootfs                   build the rootfs, or take it from the cache; prints its path
+#   boot-lab.sh rootfs                   build the rootfs, or take it from the cache, and print its path
 #   boot-lab.sh up NAME...               create (first time) and boot hosts; returns when all are booted
 #   boot-lab.sh exec NAME CMD [ARG...]   run a command inside as root; its exit status is the command's
 #   boot-lab.sh push NAME SRC DST        copy a file in (out: exec NAME cat SRC >DST, or the shared folder /lab)
-#   boot-lab.sh boots NAME               how many times this host has booted
-#   boot-lab.sh wait NAME BOOTS          until it has booted at least BOOTS times and is up
+#   boot-lab.sh boots NAME               print how many times this host has booted
+#   boot-lab.sh wait NAME BOOTS          wait until it has booted at least BOOTS times and is up
 #   boot-lab.sh reboot NAME              `systemctl reboot` inside, and wait for the next boot
 #   boot-lab.sh crash NAME...            power loss: SIGKILL to everything inside, disk kept (then: up)
 #   boot-lab.sh down NAME...             clean power-off, disk kept (then: up)
 #   boot-lab.sh rm NAME...               crash, and delete the disk
 #   boot-lab.sh net CMD [ARG...]         run a command in the network namespace of the bridge
-#   boot-lab.sh list                     hosts: name, address, boots, state
-#   boot-lab.sh destroy                  rm all hosts and the network (the cached rootfs stays)
+#   boot-lab.sh list                     print name, address, boots and state of each host
+#   boot-lab.sh destroy                  remove all hosts and the network (the cached rootfs stays)
 #
-# A booted host takes some ten inotify instances. Where the machine allows few of them (fs.inotify.max_user_instances), that
-# limit is raised, until the machine's next boot.
+# A booted host takes some ten inotify instances. Where the machine allows few of them (fs.inotify.max_user_instances),
+# that limit is raised, until the machine's next boot.
 #
 # Settings (environment): BOOT_LAB_DIR (state), BOOT_LAB_CACHE (rootfs cache), BOOT_LAB_PKGS (more Debian packages
 # for the rootfs, with commas; each host keeps the rootfs it was made with), BOOT_LAB_NET (first three octets),
@@ -38,24 +38,24 @@ set -euo pipefail; umask 022
 LAB=${BOOT_LAB_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/boot-lab}
 CACHE=${BOOT_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/boot-lab}
 NET=${BOOT_LAB_NET:-10.77.0}
-TIMEOUT=${BOOT_LAB_TIMEOUT:-300} # generous: it is waited for only if something is wrong, or the machine is busy
-# The hosts run the Debian that this machine runs, from the sources that its own apt uses.
+TIMEOUT=${BOOT_LAB_TIMEOUT:-300} # generous: it only matters if something is wrong or the machine is busy
+# The hosts run this machine's Debian, from its own apt sources.
 # shellcheck disable=SC1091
 SUITE=${BOOT_LAB_SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 SOURCES=${BOOT_LAB_SOURCES:-$(find /etc/apt -name '*.sources' -o -name 'sources.list' -size +0 -o -path '*.d/*.list' -size +0)}
 PKGS=systemd,systemd-sysv,dbus,iproute2${BOOT_LAB_PKGS:+,$BOOT_LAB_PKGS}
-ID=bl-$(printf %s "$LAB" | sha256sum | cut -c1-6) # names namespaces and cgroups: one a lab folder
+ID=bl-$(printf %s "$LAB" | sha256sum | cut -c1-6) # for the names of namespaces and cgroups; one for each BOOT_LAB_DIR
 SELF=$(readlink -f "${BASH_SOURCE[0]}")
 
 die() { echo "boot-lab: $*" >&2; exit 1; }
-host() { [[ $1 =~ ^[a-z0-9][a-z0-9-]{0,30}$ ]] || die "bad host name: $1"; echo "$LAB/hosts/$1"; } # its folder
+host() { [[ $1 =~ ^[a-z0-9][a-z0-9-]{0,30}$ ]] || die "bad host name: $1"; echo "$LAB/hosts/$1"; } # its directory
 locked() { mkdir -p "$LAB"; exec 9>"$LAB/lock"; flock 9; } # until `exec 9>&-`
 until_true() { local end=$((SECONDS + $1)); shift; until "$@"; do ((SECONDS < end)) || return 1; sleep 0.1; done; }
 
-# --- processes: a pid is kept together with its start time, so a signal never goes to a stranger -----------
+# --- processes: a pid is kept with its start time, so that a signal never reaches another process -----------
 start_time() { local s; s=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; s=${s##*) }; cut -d' ' -f20 <<<"$s"; }
 note_pid() { echo "$1 $(start_time "$1")" >"$2.tmp"; mv "$2.tmp" "$2"; } # PID FILE
-live_pid() { # FILE -> pid, if that very process still runs
+live_pid() { # FILE -> pid, if that process still runs
     local pid start; read -r pid start 2>/dev/null <"$1" || return 1
     [[ $(start_time "$pid") == "$start" ]] && echo "$pid"
 }
@@ -65,8 +65,8 @@ leader() { # NAME -> the pid, seen from here, of the host's PID 1
     read -r child _ 2>/dev/null <"/proc/$nspawn/task/$nspawn/children" || [[ -n $child ]] || return 1
     [[ $(awk '/^NSpid:/ {print $NF, NF}' "/proc/$child/status" 2>/dev/null) == "1 3" ]] && echo "$child"
 }
-# A host that goes down stops all its processes for a moment (SIGSTOP, SIGCONT). nsenter, once its child is stopped, stops itself,
-# and the host's SIGCONT does not reach it. Hence --no-fork, and a shell that waits: it takes no notice.
+# A host that goes down stops all its processes for a moment (SIGSTOP, SIGCONT). nsenter, once its child is stopped,
+# stops itself, and the host's SIGCONT does not reach it. Hence --no-fork, and a shell that waits: it takes no notice.
 inside() { # NAME CMD...: enter every namespace of the host's PID 1
     local pid; pid=$(leader "$1") || die "$1 is not up"; shift
     nsenter --no-fork -t "$pid" -m -u -i -n -p -C -- env -i HOME=/root LANG=C.UTF-8 TERM=dumb \
@@ -103,11 +103,11 @@ rootfs() {
     exec 8>&-; echo "$dir"
 }
 
-# --- network: a bridge in the namespace $ID, one namespace a host, no interface in the machine's own --------
+# --- network: a bridge in the namespace $ID, a namespace for each host, no interface in the machine's own ----
 network() {
     [[ -e /run/netns/$ID ]] && return
     ip netns add "$ID"
-    # Without an address of its own a bridge has that of a port, and a new one whenever hosts come and go.
+    # Without its own address a bridge takes a port's, which changes whenever hosts come and go.
     printf '%s\n' "link set lo up" "link add br0 address 02:b0:07:1a:b0:01 type bridge" "addr add $NET.1/24 dev br0" "link set br0 up" |
         ip -n "$ID" -batch -
 }
@@ -115,7 +115,7 @@ host_network() { # NAME OCTET
     local ns=$ID-$1
     [[ -e /run/netns/$ns ]] && return
     ip netns add "$ns"
-    # The address says which host it is: others remember who had the octet before (ARP).
+    # Each host has its own MAC address, because others remember which host had the octet before (ARP).
     printf '%s\n' "link add v$2 type veth peer name host0 address $(printf 02:b0:07:1a:b0:%02x "$2") netns $ns" \
         "link set v$2 master br0 up" | ip -n "$ID" -batch -
     printf '%s\n' "link set lo up" "addr add $NET.$2/24 dev host0" "link set host0 up" | ip -n "$ns" -batch -
@@ -130,7 +130,7 @@ enough_inotify() {
 }
 
 # --- hosts -------------------------------------------------------------------------------------------------
-start() { # NAME: create it if need be, and start its supervisor if none runs
+start() { # NAME: create the host if necessary, and start its supervisor if none runs
     local h octet=11; h=$(host "$1")
     locked; network
     if [[ ! -f $h/octet ]]; then
@@ -153,10 +153,10 @@ start() { # NAME: create it if need be, and start its supervisor if none runs
     fi
     exec 9>&-
 }
-supervise() { # NAME; runs in a mount namespace of its own, so its mounts go when it ends
+supervise() { # NAME; runs in its own mount namespace, so its mounts end with it
     local h rc=133 cg=/sys/fs/cgroup/$ID/$1; h=$(host "$1")
     note_pid $$ "$h/supervisor.pid"
-    mount -t cgroup2 cgroup2 /sys/fs/cgroup # whatever the machine has there (v1, hybrid): unified for us
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup # the machine may have v1 or hybrid there: use unified
     mkdir -p /run/systemd
     mount -t tmpfs tmpfs /run/systemd # nspawn wants its own files on a tmpfs
     mount -t overlay -o "lowerdir=$(cat "$h/rootfs"),upperdir=$h/upper,workdir=$h/work" overlay "$h/root"
@@ -165,7 +165,7 @@ supervise() { # NAME; runs in a mount namespace of its own, so its mounts go whe
         mkdir -p "$cg"
         # shellcheck disable=SC2086
         (
-            echo $BASHPID >"$cg/cgroup.procs" # --keep-unit takes the cgroup it finds itself in: one a host
+            echo $BASHPID >"$cg/cgroup.procs" # --keep-unit uses its current cgroup: one for each host
             note_pid $BASHPID "$h/nspawn.pid"
             echo "$(($(cat "$h/boots") + 1))" >"$h/boots.tmp"; mv "$h/boots.tmp" "$h/boots"
             exec systemd-nspawn --quiet --boot --keep-unit --register=no --link-journal=no --console=read-only \
@@ -183,7 +183,7 @@ booted() { # NAME BOOTS
     local state
     (($(cat "$(host "$1")/boots") >= $2)) && leader "$1" >/dev/null || return 1
     state=$(inside "$1" systemctl is-system-running 2>/dev/null) || true
-    [[ $state == running || $state == degraded ]] # degraded: some unit failed; for the test to judge
+    [[ $state == running || $state == degraded ]] # degraded: a unit failed; the test decides
 }
 wait_up() { # NAME BOOTS
     local end=$((SECONDS + TIMEOUT))
@@ -246,7 +246,7 @@ list() {
 }
 destroy() {
     local all
-    locked; exec 9>&- # a host that is just being created belongs to the list
+    locked; exec 9>&- # include a host that is being created
     mapfile -t all < <(list | cut -d' ' -f1)
     remove "${all[@]}"
     ip netns del "$ID" 2>/dev/null || true

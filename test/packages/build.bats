@@ -1,11 +1,11 @@
-# What is built, by what dpkg-deb, rpm and the linters say of it. run.sh has built it, in $PACKAGES.
+# Checks the packages in $PACKAGES, which run.sh built, with dpkg-deb, rpm and the linters.
 # shellcheck shell=bash
 
 root=$(readlink -f "$BATS_TEST_DIRNAME/../..")
 deb=$PACKAGES/1.0.0/foreman-dlm-updater_1.0.0-1
 rpm=$PACKAGES/1.0.0/foreman-dlm-updater-1.0.0-1
 
-@test "the same sources give the same packages, wherever and by whomever they are built" {
+@test "the same sources give the same packages, whoever builds them and wherever" {
     cp -r "$root/." "$BATS_TEST_TMPDIR/elsewhere"
     chmod -R go-rwx "$BATS_TEST_TMPDIR/elsewhere"
     (umask 077; cd /; VERSION=v1.0.0 DIST=$BATS_TEST_TMPDIR/again SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct) \
@@ -24,7 +24,7 @@ rpm=$PACKAGES/1.0.0/foreman-dlm-updater-1.0.0-1
     [[ $status != 0 && $output == *'names no secret key'* ]]
 }
 
-@test "versions sort as they were made" {
+@test "versions sort in the order in which they were made" {
     previous=0.0.9
     for tag in 0.1.0-rc1 0.1.0-rc1-3-gabc 0.1.0 0.1.0-2-gabc 0.1.0-10-gabc.dirty v0.1.1; do
         version=$(VERSION=$tag "$root/packaging/version.sh")
@@ -34,7 +34,7 @@ rpm=$PACKAGES/1.0.0/foreman-dlm-updater-1.0.0-1
     done
 }
 
-# The list of contents, with mode and owner; hooks and documents are those of the tree.
+# expected: prints the contents with mode and owner; hooks and documents come from the tree.
 expected() { # deb|rpm
     sed -n "s/^\($1\|both\) //p" "$BATS_TEST_DIRNAME/contents"
     (cd "$root/contrib/hooks" && printf -- '-rwxr-xr-x root:root /usr/share/foreman-dlm-updater/hooks/%s\n' *.d/* &&
@@ -45,7 +45,7 @@ same() { diff <(expected "$1" | sort -k 3) <(sort -k 3) || { echo "^ expected <,
 
 @test "contents of the deb, with modes and owners" {
     for arch in amd64 arm64; do
-        # nfpm gives one file the number of root and no name.
+        # nfpm gives one file root's number and no name.
         dpkg-deb --fsys-tarfile "${deb}_$arch.deb" | tar --list --verbose | sed 's, 0/0 , root/root ,' |
             awk '{ gsub("/", ":", $2); sub(/^\./, "", $6); sub(/\/$/, "", $6); print $1, $2, $6 $7 $8 }' |
             awk '$1 !~ /^d/ || $3 ~ /foreman/' | same deb
@@ -69,7 +69,7 @@ same() { diff <(expected "$1" | sort -k 3) <(sort -k 3) || { echo "^ expected <,
 }
 
 @test "rpmlint has nothing to say" {
-    # It unpacks with cpio. Names in packages of nfpm's are absolute: as root, it would install them here.
+    # rpmlint unpacks with cpio. Names in nfpm's packages are absolute, so as root it would install them here.
     mkdir "$BATS_TEST_TMPDIR/bin"
     printf '#!/bin/sh\nexec %s --no-absolute-filenames "$@"\n' "$(command -v cpio)" >"$BATS_TEST_TMPDIR/bin/cpio"
     chmod +x "$BATS_TEST_TMPDIR/bin/cpio"

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Tests the packages: how they are built (build.bats, here), and what they do on booted hosts (life/KIND.bats, in a fresh host).
-# Root only for the hosts; see ../lab/boot-lab.sh.
+# Tests the packages: their build (build.bats, on this machine), and their life on booted hosts (life/KIND.bats, each on
+# a fresh host). The hosts need root; see ../lab/boot-lab.sh.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
-not_tested() { # WHY: a failure in CI, where nobody would notice
+not_tested() { # WHY: says so; in CI, where nobody would notice, it fails
     echo "NOT TESTED: $*" >&2
     [[ -z ${CI:-} || $CI == false ]] && [[ -z ${failed:-} ]]; exit
 }
@@ -17,7 +17,7 @@ lab=../lab/boot-lab.sh
 finish() { "$lab" destroy; gpgconf --kill all; rm -rf --one-file-system "$work"; }
 trap finish EXIT
 
-# Two versions, with another time for the files of the newer one, as it would be; and a key that has signed neither.
+# Two versions, whose files have different times, and a key that signed neither.
 mkdir -m 0700 "$GNUPGHOME"
 for who in packages somebody; do
     gpg --batch --quiet --passphrase '' --quick-generate-key "$who@example.com" rsa3072 sign never
@@ -30,7 +30,7 @@ for version in 1.0.0 1.1.0; do
     SOURCE_DATE_EPOCH=$((SOURCE_DATE_EPOCH + 60))
 done
 gpg --armor --export somebody@example.com >"$PACKAGES/somebody.asc"
-# The certificate of the host on which apt.bats runs, and the lines of config.ini that name it.
+# The certificate of the host on which apt.bats runs, and its lines in config.ini.
 "${GO:-go}" run ../../cmd/dlm-sandbox issue --dir "$PACKAGES/foreman" apt | sed "s|$PACKAGES|/packages|" >"$PACKAGES/host.ini"
 
 failed=

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # sourced by run.sh
-# A host that a Puppet catalogue sets up, on which the README's example is applied as it stands, and that goes through an update. Names
-# are those of the example: foreman.example.com is the sandbox, packages.example.com has the repositories; both, and the host, have
-# certificates of a Puppet CA.
+# Applies the README's example to a booted host, unchanged, and takes the host through an update. The names come from
+# the example: foreman.example.com is the sandbox, packages.example.com has the repositories. Both, and the host, have
+# certificates from a Puppet CA.
 : "${BOOT_LAB_NET:=10.92.0}" "${BOOT_LAB_DIR:=$work/lab}"
 export BOOT_LAB_NET BOOT_LAB_DIR GNUPGHOME=$work/gnupg
 lab=../lab/boot-lab.sh
@@ -20,7 +20,7 @@ ruby -rpuppetserver/ca/cli -e '' || not_tested "the Puppet module on booted host
 given=$work/given ca=$work/ca
 mkdir -p "$given"/{www,ssl} "$ca"
 
-# The CA: what `puppetserver ca` does, without a server. Its certificate is an intermediate one, below a root.
+# The CA, made by `puppetserver ca` without a server. Its certificate is an intermediate one, below a root.
 ca() { RUBYOPT=-W0 ruby -rpuppetserver/ca/cli -e 'exit Puppetserver::Ca::Cli.run(ARGV)' -- "$@" --config "$ca/puppet.conf" >&2; }
 cat >"$ca/puppet.conf" <<END
 [main]
@@ -37,7 +37,7 @@ cp "$ca/ssl/certs/ca.pem" "$given/ssl/ca.pem"
 cp "$ca/ssl/certs/web1.example.com.pem" "$given/ssl/cert.pem"
 cp "$ca/ssl/private_keys/web1.example.com.pem" "$given/ssl/key.pem"
 
-# The updater's package in its signed repository; and a package of which there is a newer version that asks for a reboot.
+# The updater's package in its signed repository, and a package with a newer version that asks for a reboot.
 mkdir -m 0700 "$GNUPGHOME"
 gpg --batch --quiet --passphrase '' --quick-generate-key packages@example.com rsa3072 sign never
 export VERSION=1.0.0 DIST=$work/dist
@@ -52,7 +52,7 @@ for version in 1.0 2.0; do
     (cd "$given/ledger-$version" && dpkg-scanpackages . >Packages 2>/dev/null)
 done
 
-# Two addresses, since both servers have the port that https:// means.
+# Two addresses, because both servers use the port of https://.
 "$lab" net ip addr add "$BOOT_LAB_NET.2/24" dev br0
 printf '%s\n' "127.0.0.1 localhost" "$BOOT_LAB_NET.1 server foreman.example.com" "$BOOT_LAB_NET.2 packages.example.com" >"$BOOT_LAB_DIR/etc-hosts"
 certificate=("$ca/ssl/certs/foreman.example.com.pem" "$ca/ssl/private_keys/foreman.example.com.pem")

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Tests the Puppet module: as it is (syntax, style, catalogues, facts, documentation), and what it does on booted hosts (root only; see
-# ../lab/boot-lab.sh). usage: run.sh [static | hosts | reference]       (default: the first two; reference: writes REFERENCE.md anew)
+# Tests the Puppet module: its files (syntax, style, catalogues, facts, documentation), and its work on booted hosts
+# (root only; see ../lab/boot-lab.sh).
+# usage: run.sh [static | hosts | reference]      (default: the first two; reference: writes REFERENCE.md)
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 (($# > 0)) || exec xargs -P 2 -n 1 ./run.sh <<<"hosts static"
-not_tested() { # WHY: a failure in CI, where nobody would notice
+not_tested() { # WHY: says so; in CI, where nobody would notice, it fails
     echo "NOT TESTED: $*" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit
 }
@@ -17,7 +18,7 @@ work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 (cd ../.. && CGO_ENABLED=0 "${GO:-go}" build -o "$work/" ./cmd/... ./test/puppet)
 
-# module: a copy in a directory of the module's name, as puppet-lint and puppet-strings want it.
+# module: copies the module into a directory with its name, which puppet-lint and puppet-strings expect.
 module() {
     cd ../../contrib/puppet
     mkdir -p "$work/modules/foreman_dlm_updater"

@@ -1,5 +1,5 @@
-// Command badinput writes the tables of bad input in docs/safety.md from the tests that try it, so that the document says nothing that no
-// test asserts. A test takes part by a directive:
+// Command badinput writes the lists of bad input in docs/bad-input.md from the tests that try it, so that the document
+// says nothing that no test asserts. A test takes part by a directive:
 //
 //	#: SECTION | WHAT          in a script of testdata, above the commands that try it; they end with an empty line
 //	//bad:SECTION NAME SAYS... in a Go test, above a table: the fields that name the input, and say what must come of it
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 const (
 	root     = "."
-	document = "docs/safety.md"
+	document = "docs/bad-input.md"
 	begin    = "<!-- begin: bad input, written by `make docs-bad-input` -->\n"
 	end      = "<!-- end: bad input -->\n"
 )
@@ -58,7 +59,7 @@ func update(root string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// rewrite returns the document with the tables between its marks.
+// rewrite returns the document with the lists between its marks.
 func rewrite(old, root string) (string, error) {
 	groups, err := collect(root)
 	if err != nil {
@@ -69,7 +70,7 @@ func rewrite(old, root string) (string, error) {
 	if !ok || !ok2 {
 		return "", fmt.Errorf("%s lacks the lines %q and %q", document, begin, end)
 	}
-	return head + begin + tables(groups) + end + tail, nil
+	return head + begin + lists(groups) + end + tail, nil
 }
 
 // collect finds all directives below root.
@@ -112,18 +113,18 @@ func collect(root string) ([]group, error) {
 	return all, nil
 }
 
-func tables(groups []group) string {
+func lists(groups []group) string {
 	var b strings.Builder
 	total := 0
 	for _, section := range sections {
-		fmt.Fprintf(&b, "\n### %s\n", section)
+		fmt.Fprintf(&b, "\n## %s\n", section)
 		for _, g := range groups {
 			if g.section != section {
 				continue
 			}
-			fmt.Fprintf(&b, "\n%s:\n\n| tried | what happens |\n|---|---|\n", g.source)
+			fmt.Fprintf(&b, "\n%s:\n\n", g.source)
 			for _, r := range g.rows {
-				fmt.Fprintf(&b, "| %s | %s |\n", cell(r.what), cell(r.happens))
+				b.WriteString(item(r))
 			}
 			total += len(g.rows)
 		}
@@ -131,9 +132,37 @@ func tables(groups []group) string {
 	return fmt.Sprintf("\n%d inputs.\n", total) + b.String() + "\n"
 }
 
-// cell makes a text one cell of a table.
-func cell(text string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(text), "|", `\|`), "\n", " ")
+// mostColumns is how long a line of the document may be.
+const mostColumns = 120
+
+// startsBlock is what Markdown takes for the beginning of a list, a heading or the like when a line begins with it.
+var startsBlock = regexp.MustCompile(`^(?:[-+*#>=|:]|\d+[.)])`)
+
+// item is an entry of a list: the input, and below it what happens.
+func item(r row) string {
+	what := strings.TrimSpace(r.what)
+	if !strings.HasPrefix(what, "`") || !strings.HasSuffix(what, "`") {
+		what = "**" + what + "**"
+	}
+	return wrap("- ", what+":") + wrap("  ", r.happens)
+}
+
+// wrap breaks a text into lines: the first begins with what is given, the others are indented.
+func wrap(first, text string) string {
+	const indent = "  "
+	line, done := first, ""
+	for i, word := range strings.Split(strings.ReplaceAll(strings.TrimSpace(text), "\n", " "), " ") {
+		switch {
+		case i == 0:
+			line += word
+		case utf8.RuneCountInString(line+" "+word) > mostColumns && word != "" && !startsBlock.MatchString(word):
+			done += line + "\n"
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	return done + line + "\n"
 }
 
 // code makes a text code, whatever is in it, and not too long.

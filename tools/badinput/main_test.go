@@ -73,3 +73,16 @@ func TestCollect(t *testing.T) {
 		})
 	}
 }
+
+// TestItem: long entries take several lines, none of which begins as a list or a heading does.
+func TestItem(t *testing.T) {
+	long := strings.Repeat("word ", 23)
+	got := item(row{"it fails", long + "#! - is kept"})
+	want := "- **it fails**:\n  " + long + "#! -\n  is kept\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := item(row{"`\"x\"`", "fails"}); got != "- `\"x\"`:\n  fails\n" {
+		t.Errorf("%q", got)
+	}
+}

@@ -11,11 +11,13 @@ import (
 
 const (
 	settle      = 200 * time.Millisecond
-	mostExtra   = 10 * time.Millisecond
-	mostCycle   = 25 * time.Millisecond
-	mostRatio   = 1.25
-	mostIdleRSS = 16 << 10 // KiB
-	mostHookRSS = 32 << 10 // KiB
+	mostExtra   = 5 * time.Millisecond
+	mostCPU     = 5 * time.Millisecond
+	mostCycle   = 20 * time.Millisecond
+	mostRatio   = 1.15
+	mostSize    = 9_500_000 // bytes
+	mostIdleRSS = 10 << 10  // KiB
+	mostHookRSS = 32 << 10  // KiB
 )
 
 var stages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
@@ -57,6 +59,16 @@ func host(dir, name, url string, ca *sandbox.CA, hooks map[string]int, update bo
 	return config, os.WriteFile(config, []byte(text), 0o644)
 }
 
+// size is of a binary as it is packaged. Nearly all of it is mapped at each start, so it is most of the peak memory too.
+func size(updater, _ string) error {
+	info, err := os.Stat(updater)
+	if err != nil {
+		return err
+	}
+	line("the binary", pairs{}, fmt.Sprintf("%.2f MB", float64(info.Size())/1e6), budget("%.1f MB", mostSize/1e6), info.Size() <= mostSize)
+	return nil
+}
+
 func nothingToDo(updater, dir string) error {
 	config, err := host(dir, "idle", "https://foreman.example.com", nil, map[string]int{"needs_update": 1}, false)
 	if err != nil {
@@ -67,7 +79,9 @@ func nothingToDo(updater, dir string) error {
 	if err != nil {
 		return err
 	}
-	line("nothing to do, one hook", p, "+"+short(p.extra()), "at most +10ms", p.extra() <= mostExtra)
+	line("nothing to do, one hook", p, "+"+short(p.extra()), budget("+%s", mostExtra), p.extra() <= mostExtra)
+	cpu := median(p.cpu)
+	line("  CPU, without that of the hook", pairs{}, short(cpu), budget("%s", mostCPU), cpu <= mostCPU)
 	memory("  peak memory", p.rss, mostIdleRSS)
 	return nil
 }
@@ -82,7 +96,7 @@ func manyHooks(updater, dir string) error {
 	if err != nil {
 		return err
 	}
-	line("200 hooks in a stage", p, fmt.Sprintf("x%.2f", p.ratio()), "at most x1.25", p.ratio() <= mostRatio)
+	line("200 hooks in a stage", p, fmt.Sprintf("x%.2f", p.ratio()), budget("x%g", mostRatio), p.ratio() <= mostRatio)
 	return nil
 }
 
@@ -121,7 +135,7 @@ func wholeCycle(updater, dir string) error {
 		return err
 	}
 	extra := p.extra() - settle
-	line(fmt.Sprintf("a whole cycle (less %s to settle)", settle), p, "+"+short(extra), "at most +25ms", extra <= mostCycle)
+	line(fmt.Sprintf("a whole cycle (less %s to settle)", settle), p, "+"+short(extra), budget("+%s", mostCycle), extra <= mostCycle)
 	memory("  peak memory", p.rss, mostHookRSS)
 	return nil
 }
@@ -145,6 +159,8 @@ func hugeLine(updater, dir string) error {
 	memory("  peak memory", p.rss, mostHookRSS)
 	return nil
 }
+
+func budget(form string, most any) string { return fmt.Sprintf("at most "+form, most) }
 
 func memory(what string, kib, most int64) {
 	line(what, pairs{}, fmt.Sprintf("%.1f MiB", float64(kib)/1024), fmt.Sprintf("at most %d MiB", most>>10), kib <= most)

@@ -39,7 +39,7 @@ func run() error {
 	defer os.RemoveAll(dir)
 	syscall.Umask(0o022)
 	fmt.Printf("%-58s %10s %10s %10s  %s\n", "medians", "updater", "run-parts", "figure", "budget")
-	for _, bench := range []func(string, string) error{nothingToDo, manyHooks, wholeCycle, hugeLine} {
+	for _, bench := range []func(string, string) error{size, nothingToDo, manyHooks, wholeCycle, hugeLine} {
 		if err := bench(updater, dir); err != nil {
 			return err
 		}

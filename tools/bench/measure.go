@@ -3,12 +3,15 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // measureMode makes this program a small process that runs one command: a command's peak memory as the kernel counts
@@ -17,23 +20,44 @@ const measureMode = "measure"
 
 type measurement struct {
 	Wall   time.Duration
-	MaxRSS int64 // KiB
+	CPU    time.Duration // user and system, of the process alone
+	MaxRSS int64         // KiB
 }
 
 func measured(argv []string) int {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	began := time.Now()
-	err := cmd.Run()
-	took := time.Since(began)
+	m, err := watch(cmd)
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(m)
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%q: %v\n", argv, err)
 		return 1
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if err := json.NewEncoder(os.Stdout).Encode(measurement{took, usage.Maxrss}); err != nil {
-		return 1
-	}
 	return 0
+}
+
+// watch runs a command. Its CPU time is read between its end and wait(2), which would add that of its children.
+func watch(cmd *exec.Cmd) (m measurement, err error) {
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return m, err
+	}
+	pid := cmd.Process.Pid
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+	}
+	m.Wall = time.Since(began)
+	var cpu unix.Timespec
+	if err == nil {
+		err = unix.ClockGettime(int32(^pid<<3|2), &cpu) // as clock_getcpuclockid(3) makes it
+	}
+	m.CPU = time.Duration(cpu.Nano())
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		return m, err
+	}
+	m.MaxRSS = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	return m, nil
 }
 
 // measure runs a command in a process of its own.
@@ -54,7 +78,8 @@ func measure(argv ...string) (m measurement, err error) {
 // pairs are the times of two commands that ran in turn.
 type pairs struct {
 	ours, theirs []time.Duration
-	rss          int64 // the highest peak memory of ours, in KiB
+	cpu          []time.Duration // of ours
+	rss          int64           // the highest peak memory of ours, in KiB
 }
 
 // sideBySide runs two commands in turn, so that whatever else the machine does hits both.
@@ -68,7 +93,8 @@ func sideBySide(rounds int, ours, theirs []string) (p pairs, err error) {
 		if err != nil {
 			return p, err
 		}
-		p.ours, p.theirs, p.rss = append(p.ours, first.Wall), append(p.theirs, second.Wall), max(p.rss, first.MaxRSS)
+		p.ours, p.theirs = append(p.ours, first.Wall), append(p.theirs, second.Wall)
+		p.cpu, p.rss = append(p.cpu, first.CPU), max(p.rss, first.MaxRSS)
 	}
 	return p, nil
 }

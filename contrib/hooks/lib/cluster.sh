@@ -1,13 +1,14 @@
-# What the hooks for clusters and load balancers share. The library of each reads it: . "$lib/cluster.sh"
+# What the hooks for clusters and load balancers share. Their own libraries read it: . "$lib/cluster.sh"
 # shellcheck shell=sh
-: "${hook:?}" # its name
+: "${hook:?}" # the hook's name
 
 fail() {
     echo "$hook: $*" >&2
     exit 1
 }
 
-# numbers FILE NAME=VALUE...: these settings have to be whole numbers. The shell would find out in the middle of the work.
+# numbers FILE NAME=VALUE...: fails if one of these settings is not a whole number. The shell would only notice in the
+# middle of the work.
 numbers() {
     file=$1
     shift
@@ -16,7 +17,7 @@ numbers() {
     done
 }
 
-# within SECONDS COMMAND...: runs it, and ends it if it takes longer, which is then what it says.
+# within SECONDS COMMAND...: runs the command. If it takes longer, ends it and says so.
 within() {
     timeout "$@" && return
     code=$?

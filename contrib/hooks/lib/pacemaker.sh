@@ -1,12 +1,13 @@
 # What the hooks for Pacemaker share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/pacemaker.sh"
 # shellcheck shell=sh
-: "${hook:?}" "${lib:?}" # its name, and the libraries' folder
+: "${hook:?}" "${lib:?}" # the hook's name, this directory
 
 # shellcheck source=cluster.sh
 . "$lib/cluster.sh"
 
-# look: the cluster's state as this node sees it, an XML element a line, in $state (or the error), this node's name in $node and its element
-# in $this. False if the cluster does not answer. Before 2.0.3 crm_mon knows -X and not --output-as.
+# look: sets $state to the cluster's state as this node sees it, one XML element per line (or to the error), $node to
+# this node's name and $this to its element. False if the cluster does not answer. Before 2.0.3 crm_mon knows -X, not
+# --output-as.
 look() {
     this=""
     state=$(within 60 crm_node -n 2>&1) || return 1
@@ -16,20 +17,20 @@ look() {
     this=$(members | grep -F "name=\"$node\" ") || return 1
 }
 
-# members: the nodes of that state, without those that only run pacemaker_remote.
+# members: prints the nodes from that state, without those that only run pacemaker_remote.
 members() { printf '%s\n' "$state" | grep '^node .* online=.* type="member"'; }
 
-# has ATTRIBUTE=VALUE...: this node has all of these.
+# has ATTRIBUTE=VALUE...: true if this node has all of these.
 has() {
     for pair in "$@"; do
         case " $this" in *" ${pair%%=*}=\"${pair#*=}\""*) ;; *) return 1 ;; esac
     done
 }
 
-# joined: this node is a full member of the cluster, though perhaps in standby.
+# joined: true if this node is a full member of the cluster; it may be in standby.
 joined() { look && has online=true pending=false unclean=false; }
 
-# await SECONDS COMMAND: tries until it is true, at least once.
+# await SECONDS COMMAND: runs the command until it succeeds, at least once.
 await() {
     end=$(($(date +%s) + $1))
     until "$2"; do

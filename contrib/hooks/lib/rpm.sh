@@ -1,16 +1,17 @@
 # What the update hooks for dnf and zypper share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/rpm.sh"
 # shellcheck shell=sh
-: "${name:?}" "${lock_timeout:=600}" # the hook's
+: "${name:?}" "${lock_timeout:=600}" # the hook's name and setting
 
-export LC_ALL=C # some of their words are looked for
+export LC_ALL=C # hooks search the output of rpm, dnf and zypper
 
 fail() {
     echo "$name: $*" >&2
     exit 1
 }
 
-# patient COMMAND...: runs it, and again for as long as another program has rpm's own lock: rpm, dnf and zypper don't wait for that.
-# Its errors come after it has ended. They go through a file, for a daemon that a package starts would keep a pipe open.
+# patient COMMAND...: runs the command, and again while another program has rpm's own lock, for which rpm, dnf and
+# zypper don't wait. Its errors are printed when it has ended. They go through a file, because a daemon that a package
+# starts would keep a pipe open.
 patient() {
     end=$(($(date +%s) + lock_timeout)) errors=$(mktemp)
     while :; do

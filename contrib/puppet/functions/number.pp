@@ -1,11 +1,11 @@
-# @summary The number of a hook that is enabled without one: the bundled hook's own, 50 for all others.
+# @summary Returns the number of a hook whose title has none: a bundled hook's own number, 50 for all others.
 #
 # @api private
 #
 # @param hook
 #   `STAGE/NAME`.
 # @return
-#   Its place in the stage.
+#   The hook's place in its stage.
 function foreman_dlm_updater::number(String[1] $hook) >> Integer[0, 99] {
   $own = {
     'pre_update/disk-space'              => 10,

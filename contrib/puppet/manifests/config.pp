@@ -1,4 +1,4 @@
-# @summary config.ini, and the directories of the hooks and their settings.
+# @summary config.ini, and the directories for hooks and their settings.
 #
 # @api private
 class foreman_dlm_updater::config {
@@ -8,7 +8,7 @@ class foreman_dlm_updater::config {
   $present = $foreman_dlm_updater::ensure == 'present'
   $noop = $foreman_dlm_updater::under_way
 
-  # Where there is no fact yet; Debian's packages of Puppet keep certificates elsewhere.
+  # Used before the fact exists. Debian's own Puppet packages keep certificates elsewhere.
   $ssldir = $facts['aio_agent_version'] ? {
     undef   => '/var/lib/puppet/ssl',
     default => '/etc/puppetlabs/puppet/ssl',
@@ -88,14 +88,15 @@ class foreman_dlm_updater::config {
     }
   }
 
-  # The check covers everything that a run looks at before it begins, so all of that is in place before this file.
-  # Puppet reports twice what a failed command said, for the file and for its change, so it gets only standard error.
+  $given = $settings.filter |$key, $value| { $value =~ NotUndef }
+  # The check looks at everything that a run needs, so all of that is in place before this file. Puppet reports the
+  # output of a failed command twice, for the file and for its change, so the command prints only standard error.
   file { "${etc}/config.ini":
     ensure       => stdlib::ensure($present, 'file'),
     owner        => 'root',
     group        => 'root',
     mode         => '0644',
-    content      => epp('foreman_dlm_updater/config.ini.epp', { 'settings' => $settings.filter |$key, $value| { $value =~ NotUndef } }),
+    content      => epp('foreman_dlm_updater/config.ini.epp', { 'settings' => $given }),
     validate_cmd => '/usr/bin/foreman-dlm-updater -c % config check --offline >/dev/null',
     noop         => $noop,
   }

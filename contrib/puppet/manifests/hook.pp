@@ -1,7 +1,7 @@
 # @summary One hook of a stage, or a notifier: a link to a bundled one, or a script of your own.
 #
-# All hooks of a stage run in byte order of their names. A hook that is given another place gets another name. The hook
-# under the old name stays and runs too: set it to absent, or let `foreman_dlm_updater::purge_hooks` remove it.
+# All hooks of a stage run in byte order of their names. A hook that gets another place gets another name. The file with
+# the old name stays and runs too: set it to absent, or let `foreman_dlm_updater::purge_hooks` remove it.
 # `foreman-dlm-updater config check` warns of bundled hooks that are enabled twice.
 #
 # @example A bundled hook, with settings
@@ -22,24 +22,24 @@
 #   }
 #
 # @param ensure
-#   Whether the hook, and its settings if they are given, are there.
+#   Whether the hook, and its settings file if `settings` is given, exist.
 # @param order
-#   The place in the stage. If neither this nor the title says it, a bundled hook has its own
-#   (`pre_update/postgresql-stop` is `55-postgresql-stop`), and all others have 50. A link to a bundled hook that an
+#   The place in the stage. If neither this nor the title has a number, a bundled hook gets its own
+#   (`pre_update/postgresql-stop` is `55-postgresql-stop`), and all others get 50. A link to a bundled hook that an
 #   earlier version made with the number 50 is then removed.
 # @param bundled
-#   Link to the hook of that name which the package brings.
+#   Link to the bundled hook of that name.
 # @param source
-#   Where the script is copied from, as for a file.
+#   Where to copy the script from, as for a file resource.
 # @param content
 #   The script.
 # @param template
 #   An EPP template that makes the script, such as `profile/drain.epp`.
 # @param template_parameters
-#   What the template takes.
+#   The template's parameters.
 # @param settings
-#   What goes into hooks.conf.d/NAME.conf. Hooks of one name in two stages share that file: give the settings with one of the two. Without
-#   settings the file is not Puppet's business.
+#   The contents of hooks.conf.d/NAME.conf. Hooks with the same name in two stages share that file: give the settings
+#   with one of the two. Without settings Puppet does not manage the file.
 define foreman_dlm_updater::hook (
   Enum['present', 'absent'] $ensure = 'present',
   Optional[Integer[0, 99]] $order = undef,
@@ -71,7 +71,10 @@ define foreman_dlm_updater::hook (
   }
   $stage_dir = getvar("foreman_dlm_updater::${stage}_d")
   if $ensure == 'present' and $stage_dir =~ Undef {
-    fail("Foreman_dlm_updater::Hook[${title}]: set foreman_dlm_updater::${stage}_d, such as to /etc/foreman_dlm_updater/${stage}.d")
+    fail(
+      "Foreman_dlm_updater::Hook[${title}]: set foreman_dlm_updater::${stage}_d, such as to \
+/etc/foreman_dlm_updater/${stage}.d"
+    )
   }
   $dir = pick($stage_dir, "/etc/foreman_dlm_updater/${stage}.d").regsubst('(.)/+\z', '\1')
 
@@ -104,7 +107,7 @@ define foreman_dlm_updater::hook (
     before => File['/etc/foreman_dlm_updater/config.ini'],
   }
 
-  # With both links the hook would run twice.
+  # If both links existed the hook would run twice.
   if $number =~ Undef and $order =~ Undef and $own_number != 50 {
     file { "${dir}/50-${name_only}":
       ensure => absent,

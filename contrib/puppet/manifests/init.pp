@@ -1,13 +1,13 @@
 # @summary Updates this host while it holds its cluster's lock in Foreman: package, configuration, hooks and timer.
 #
-# While a run of the updater is under way (from stage pre_update to post_update, and unless it has failed), package, configuration and
-# hooks are left as they are, and what would change is reported as noop: a hook that stopped a service needs the one that starts
-# it. The timer only starts runs, and is managed at any time.
+# While a run is under way (from stage pre_update to post_update, and unless it has failed), Puppet changes neither the
+# package nor the configuration nor the hooks, and reports the changes as noop: a hook that stopped a service needs the
+# hook that starts it again. The timer only starts runs, and Puppet manages it at any time.
 #
-# Each key of config.ini has a parameter; those without a value are left out of the file, so that the program's default holds. Values are
-# literal: a `%` is doubled in the file.
+# Each key of config.ini has a parameter. A key without a value is left out of the file, so that the program's default
+# applies. Values are literal: a `%` is doubled in the file.
 #
-# @example A web server; the certificate's paths are the agent's own
+# @example A web server, which uses the Puppet agent's certificate
 #   class { 'foreman_dlm_updater':
 #     foreman_url => 'https://foreman.example.com',
 #     lock_name   => 'web',
@@ -19,63 +19,68 @@
 #   }
 #
 # @param foreman_url
-#   Foreman, with the DLM plugin; a path prefix is fine.
+#   Foreman with the DLM plugin; a path prefix is allowed.
 # @param lock_name
-#   The lock in Foreman that the hosts of one cluster share. Create it there beforehand, so that a mistyped name is noticed.
+#   The lock in Foreman that the hosts of one cluster share. Create it in Foreman first: then a mistyped name is an
+#   error.
 # @param ensure
-#   `absent` removes the package, the configuration, the hooks that Puppet knows and the timer's override. It fails while a run is on
-#   record, since nothing could give the lock back then.
+#   `absent` removes the package, the configuration, the hooks that Puppet manages and the timer's override. It fails
+#   while a run is on record, because nothing could give the lock back then.
 # @param package_manage
-#   Whether the package is Puppet's business.
+#   Whether Puppet manages the package.
 # @param package_ensure
 #   `installed`, `latest`, or a version as the package manager writes it.
 # @param repo_manage
 #   Whether Puppet sets up the package repository.
 # @param repo_url
-#   The repository: for apt a flat one (the directory that `Packages` is in), else the directory that `repodata` is in.
+#   The repository: for apt a flat one (the directory with `Packages`), else the directory with `repodata`.
 # @param repo_key
-#   The key that signs the repository: its text, or a source for a file (such as `puppet:///modules/profile/updater.asc`).
+#   The key that signs the repository: its text, or a source for a file (such as
+#   `puppet:///modules/profile/updater.asc`).
 # @param hooks
-#   Hooks by their names, `STAGE/NAME` or `STAGE/NN-NAME`: `bundled`, `absent`, or the parameters of `foreman_dlm_updater::hook`. Hiera
-#   merges the hashes of its levels.
+#   Hooks by name, `STAGE/NAME` or `STAGE/NN-NAME`. Values are `bundled`, `absent`, or the parameters of
+#   `foreman_dlm_updater::hook`. Hiera merges the hashes from its levels.
 # @param purge_hooks
-#   Whether hooks, and settings of hooks, that Puppet doesn't know are removed.
+#   Whether to remove hooks, and settings of hooks, that Puppet does not manage.
 # @param timer_enable
-#   Whether the timer that starts the runs is enabled and running. Without it a run that needed a reboot does not go on after it.
+#   Whether the timer that starts the runs is enabled and running. Without it a run does not go on after a reboot.
 # @param timer_schedule
-#   When runs begin, as in systemd.time(7), one or several. Without it the package's own time: every night at 4. Choose
-#   no time before 04:00: in the night in which the clocks go forward it may not exist, and systemd leaves that run out.
-#   A schedule that is changed counts from then on: it starts no run for a time that has passed.
+#   When runs begin: one or more times, see systemd.time(7). Default: the package's schedule, every night at 4. Choose
+#   no time before 04:00: such a time may not exist in the night in which the clocks go forward, and systemd would skip
+#   that run. A new schedule applies from the change on; it starts no run for a time that has passed.
 # @param timer_spread
-#   Each host begins at a time of its own within so long after the schedule. Without it what the package says: two hours.
+#   Each host begins at its own time within this period after the schedule. Default: the package's, two hours.
 # @param client_crt
-#   The certificate that Foreman knows the host by. Without it the Puppet agent's own.
+#   The certificate by which Foreman knows the host. Default: the Puppet agent's.
 # @param client_key
-#   Its key. Without it the Puppet agent's own.
+#   The certificate's key. Default: the Puppet agent's.
 # @param ca
-#   What vouches for Foreman's certificate, `system` for the system's trust store. Without it the Puppet agent's own CA.
+#   The CA that vouches for Foreman's certificate; `system` for the system's trust store. Default: the Puppet agent's
+#   CA.
 # @param needs_update_d
-#   The hooks that say whether there is something to update; key `needs_update.d`.
+#   The directory of the hooks that find out whether there are updates; key `needs_update.d`.
 # @param pre_update_d
-#   The hooks that make the host ready; key `pre_update.d`.
+#   The directory of the hooks that get the host out of service; key `pre_update.d`.
 # @param update_d
-#   The hooks that update; key `update.d`.
+#   The directory of the hooks that install the updates; key `update.d`.
 # @param needs_reboot_d
-#   The hooks that say whether to reboot; key `needs_reboot.d`.
+#   The directory of the hooks that find out whether a reboot is needed; key `needs_reboot.d`.
 # @param post_update_d
-#   The hooks that bring the host back to service; key `post_update.d`.
+#   The directory of the hooks that get the host back into service; key `post_update.d`.
 # @param notify_d
-#   The notifiers, which are told of what happens to a run; key `notify.d`. Without it nobody is told. Hooks `notify/NAME` go there.
+#   The directory of the notifiers, which hear of a run's events; key `notify.d`. Without it nobody is told. Hooks
+#   `notify/NAME` go there.
 # @param reboot_cmd
-#   What reboots the host.
+#   The command that reboots the host.
 # @param state
-#   The record of the run in progress.
+#   The file with the record of the run in progress.
 # @param history
-#   What became of earlier runs, `none` to keep nothing.
+#   The file with the results of earlier runs; `none` keeps nothing.
 # @param metrics_textfile
-#   A file `*.prom` for the textfile collector of Prometheus' node_exporter, in the collector's directory. Without it there are no metrics.
+#   A file `*.prom` in the directory of node_exporter's textfile collector (Prometheus). Without it there are no
+#   metrics.
 # @param lock
-#   The file that keeps a second invocation on this host away.
+#   The file that prevents a second invocation on this host.
 # @param log
 #   A log file besides the journal, rotated daily.
 # @param logretention
@@ -83,15 +88,15 @@
 # @param log_level
 #   How much is logged; key `loglevel` (in Puppet that is the name of a metaparameter).
 # @param log_format
-#   How a line of the log looks.
+#   The format of the log's lines.
 # @param lock_retry_interval
-#   How long to wait between two looks at a lock that another host holds.
+#   How long to wait before asking again for a lock that another host holds.
 # @param lock_retry_jitter
-#   By how much each of these waits differs, at most. The default is that of the package's config.ini.
+#   By how much each of these waits may vary. The package's config.ini has the same default.
 # @param lock_timeout
 #   How long to wait for the lock; 0 for ever.
 # @param lock_settle
-#   The time between claiming the lock and believing it.
+#   How long to wait, after taking the lock, before checking that no other host took it at the same time.
 # @param lock_refresh
 #   How often a held lock is refreshed; 0 never.
 # @param release_timeout
@@ -99,20 +104,21 @@
 # @param http_timeout
 #   How long one request may take.
 # @param http_retries
-#   How often a request is tried again.
+#   How often a failed request is tried again.
 # @param hook_timeout
 #   How long one hook may take; 0 for ever.
 # @param cannot_tell_exit
-#   The exit code by which a `needs_*` hook says that it could not find out. The default is that of the package's config.ini.
+#   The exit code by which a `needs_*` hook says that it could not find out. The package's config.ini has the same
+#   default.
 # @param cannot_tell_reboot
 #   Whether a host reboots if a `needs_reboot` hook could not find out whether a reboot is needed.
 # @param reboot_timeout
-#   After this time a host that was told to reboot is told again. For the same time `reboot_cmd` is tried again if a
-#   program inhibits shutdown.
+#   After this time a host that was told to reboot is told again. While a program inhibits shutdown, `reboot_cmd` is
+#   retried for the same time.
 # @param max_reboots
 #   How many reboots one run may ask for.
 # @param boot_id_file
-#   Where the kernel's boot id is read from; for demonstrations and tests.
+#   The file with the kernel's boot id; for demonstrations and tests.
 class foreman_dlm_updater (
   Stdlib::HTTPSUrl $foreman_url,
   Foreman_dlm_updater::Lock_name $lock_name,
@@ -160,10 +166,10 @@ class foreman_dlm_updater (
   Optional[Integer[1]] $max_reboots = undef,
   Optional[Stdlib::Unixpath] $boot_id_file = undef,
 ) {
-  # The fact is of a moment ago; a run that begins meanwhile has yet to wait for its lock.
+  # The fact is a moment old. If a run begins meanwhile, it first has to wait for its lock.
   $under_way = $facts.dig('foreman_dlm_updater', 'under_way') ? {
     true    => true,
-    default => undef, # not false: that would end somebody's own noop
+    default => undef, # not false, which would override a noop that somebody else has set
   }
 
   contain foreman_dlm_updater::install
@@ -171,16 +177,21 @@ class foreman_dlm_updater (
   contain foreman_dlm_updater::service
 
   if $ensure == 'present' {
-    Class['foreman_dlm_updater::install'] -> Class['foreman_dlm_updater::config'] -> Class['foreman_dlm_updater::service']
+    Class['foreman_dlm_updater::install']
+    -> Class['foreman_dlm_updater::config']
+    -> Class['foreman_dlm_updater::service']
   } else {
-    # What a run that is on record still needs stays, and so does all that comes after this.
+    # If this fails, the run on record keeps everything that it needs: all the rest depends on this.
     exec { 'foreman_dlm_updater: no run in progress':
-      command  => 'echo "A run of foreman-dlm-updater is in progress, or its record can not be read: see foreman-dlm-updater status. \
+      command  => 'echo "A run of foreman-dlm-updater is in progress, or its record can not be read: \
+see foreman-dlm-updater status. \
 Let it end, or give it up: foreman-dlm-updater state set post_update, then foreman-dlm-updater run." >&2; exit 1',
       unless   => '! command -v foreman-dlm-updater || foreman-dlm-updater state show | grep -q "^no run in progress"',
       path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
       provider => 'shell',
     }
-    -> Class['foreman_dlm_updater::service'] -> Class['foreman_dlm_updater::config'] -> Class['foreman_dlm_updater::install']
+    -> Class['foreman_dlm_updater::service']
+    -> Class['foreman_dlm_updater::config']
+    -> Class['foreman_dlm_updater::install']
   }
 }

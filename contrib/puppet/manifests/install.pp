@@ -1,21 +1,21 @@
-# @summary The package, and the repository that it comes from.
+# @summary The package and its repository.
 #
-# Nothing is notified: the service may be the very process that upgrades this package.
+# Nothing is notified: the service may be the process that upgrades this package.
 #
 # @api private
 #
 # @param package_gone
-#   How a package is removed.
+#   The `ensure` that removes a package.
 # @param repo_file
-#   The file that names the repository.
+#   The file that defines the repository.
 # @param repo_key_file
-#   The repository's key.
+#   The file with the repository's key.
 # @param repo_template
-#   What is in the former.
+#   The template of `repo_file`.
 # @param repo_learn
-#   A command that makes the package manager look at the repository; undef where it does so by itself.
+#   A command that makes the package manager read the repository; undef if it does so by itself.
 # @param repo_known
-#   A command that says that it has; `%s` is the URL.
+#   A command that succeeds if it has read it; `%s` is the URL.
 class foreman_dlm_updater::install (
   Enum['absent', 'purged'] $package_gone,
   Stdlib::Unixpath $repo_file,
@@ -37,7 +37,7 @@ class foreman_dlm_updater::install (
     $url = $foreman_dlm_updater::repo_url.then |$url| { $url.regsubst('/+\z', '') }
     $key = $foreman_dlm_updater::repo_key
     unless $url and $key {
-      fail('foreman_dlm_updater: repo_manage needs repo_url and repo_key: where the repository is, and the key that signs it')
+      fail('foreman_dlm_updater: repo_manage needs repo_url (the repository) and repo_key (the key that signs it)')
     }
     $key_from = $key ? {
       /\A-----BEGIN/ => { 'content' => $key },
@@ -61,7 +61,7 @@ class foreman_dlm_updater::install (
         ;
     }
     if $repo_learn and $present {
-      # Not on refresh, but until it is known: what failed is tried again.
+      # Not refreshonly: if the command fails, the next Puppet run tries it again.
       exec { 'foreman_dlm_updater: learn of the repository':
         command  => $repo_learn,
         unless   => sprintf($repo_known, $url),

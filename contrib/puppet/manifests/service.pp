@@ -1,4 +1,4 @@
-# @summary The timer. What it starts is no resource: Puppet neither starts, stops nor restarts a run.
+# @summary The timer. The service that it starts is not a resource: Puppet never starts, stops or restarts a run.
 #
 # @api private
 class foreman_dlm_updater::service {
@@ -19,7 +19,7 @@ class foreman_dlm_updater::service {
     mode   => '0755',
   }
   if $overrides {
-    # systemd would ignore a line that it does not understand, and never begin a run.
+    # systemd ignores a line that it does not understand, and would then never start a run.
     $validate = $schedule.empty ? {
       true    => undef,
       default => "/bin/sed -n 's/^OnCalendar=\\(..*\\)/\\1/p' % | /usr/bin/xargs -d '\\n' /usr/bin/systemd-analyze calendar",
@@ -35,17 +35,18 @@ class foreman_dlm_updater::service {
     }
   }
 
-  # systemd would make up for a time of the new schedule that has passed since the last run, by a run at once: the stamp says from when on
-  # times count (Persistent= in systemd.timer(5)). To stop the timer does not stop a run that it has started. Not on refresh: what failed is
-  # tried again.
-  # systemd itself does not notice a file that is new.
+  # If a time of the new schedule has passed since the last run, systemd would start a run at once. The new stamp
+  # prevents that (Persistent= in systemd.timer(5)). Stopping the timer does not stop a run that it has started. Not
+  # refreshonly: if the command fails, the next Puppet run tries it again. NeedDaemonReload does not count a new file,
+  # so DropInPaths is checked too.
   $not = $overrides ? {
     true    => '',
     default => '! ',
   }
   exec { 'foreman_dlm_updater: new schedule':
     command  => "if systemctl is-active --quiet ${timer}; then
-        systemctl stop ${timer} && touch /var/lib/systemd/timers/stamp-${timer} && systemctl daemon-reload && systemctl start ${timer}
+        systemctl stop ${timer} && touch /var/lib/systemd/timers/stamp-${timer} &&
+          systemctl daemon-reload && systemctl start ${timer}
       else
         systemctl daemon-reload
       fi",

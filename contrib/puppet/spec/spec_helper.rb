@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-# Needs no puppetlabs_spec_helper and no facterdb: the fact sets are in fixtures/facts, one for each supported system, and
-# stdlib is where `STDLIB` says (the directory that it is in; where Debian's package has it, if unset).
+# Needs neither puppetlabs_spec_helper nor facterdb: fixtures/facts has one fact set for each supported system. `STDLIB`
+# is the directory that contains stdlib; default: the one in Debian's package.
 require 'rspec-puppet'
 require 'tmpdir'
 require 'yaml'
@@ -13,7 +13,7 @@ MODULE = File.expand_path('..', __dir__)
 FACT_SETS = Dir["#{__dir__}/fixtures/facts/*.yaml"].sort.to_h { |file| [File.basename(file, '.yaml'), YAML.safe_load(File.read(file))] }
 REQUIRED = { 'foreman_url' => 'https://foreman.example.com', 'lock_name' => 'web' }.freeze
 
-# Puppet looks for a module in a directory of the module's name.
+# Puppet expects a module in a directory with the module's name.
 MODULES = Dir.mktmpdir('foreman_dlm_updater-spec')
 File.symlink(MODULE, "#{MODULES}/foreman_dlm_updater")
 at_exit { FileUtils.rm_rf(MODULES) }

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Bolt task: starts the unit that the timer starts, so that the run is no child of this connection, and says where the host stands.
-# Exit: 0 started (with wait: ended well, or not now); else it could not be started (with wait: it has failed). Parameter: wait.
+# Bolt task: starts the unit that the timer starts, so that the run does not depend on this connection, and says where
+# the host stands.
+# Exit: 0 started (with wait: ended well, or not now); else it could not be started (with wait: it failed).
+# Parameter: wait.
 # Needs: systemd, foreman-dlm-updater, root.
 set -eu
 unit=foreman-dlm-updater.service

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Bolt task: what `foreman-dlm-updater status --json` prints.
+# Bolt task: prints `foreman-dlm-updater status --json`.
 # Exit: the updater's. Parameter: offline.
 # Needs: foreman-dlm-updater, root.
 set -eu

@@ -1,4 +1,4 @@
-# @summary The hooks that the package brings, `STAGE/NAME`.
+# @summary A bundled hook: `STAGE/NAME`.
 type Foreman_dlm_updater::Bundled_hook = Enum[
   'needs_reboot/dnf-needs-restarting',
   'needs_reboot/kernel-changed',

@@ -1,4 +1,4 @@
-# @summary `STAGE/NAME`, or `STAGE/NN-NAME` with the place in the order in which the stage's hooks run. Notifiers are of stage `notify`.
+# @summary `STAGE/NAME`, or `STAGE/NN-NAME` with the hook's place in its stage. The stage of a notifier is `notify`.
 #
-# Names that the updater takes for an editor's or a package manager's leftovers are refused.
+# Names that look like leftovers of an editor or a package manager are refused: the updater skips such files.
 type Foreman_dlm_updater::Hook_name = Pattern[/\A(needs_update|pre_update|update|needs_reboot|post_update|notify)\/(?!.*(~|\.(bak|orig|rej|swp|rpmsave|rpmnew|rpmorig))\z)(?!.*\.(dpkg|ucf)-)\w[\w.+-]*\z/]

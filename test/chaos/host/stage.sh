@@ -1,8 +1,8 @@
 #!/bin/sh
-# The hook of every stage of a host under test: writes into the ledger before and after its work, in one write each, so that lines of
-# several hosts stay whole and in order.
-# Exit: needs_update 1 while another version is offered; needs_reboot 1 for versions with an odd number. Needs: CHAOS_HOST, CHAOS_DIR,
-# CHAOS_LEDGER, and a sleep that takes fractions.
+# The hook for every stage of a host under test. It writes one line to the ledger before and one after its work, each in
+# a single write, so that the lines of several hosts stay whole and in order.
+# Exit: needs_update 1 while another version is offered; needs_reboot 1 for versions with an odd number.
+# Needs: CHAOS_HOST, CHAOS_DIR, CHAOS_LEDGER, and a sleep that takes fractions.
 set -eu
 record() {
 	printf '{"kind":"%s","host":"%s","stage":"%s","run":"%s","rebooted":%s,"answer":"%s"}\n' \

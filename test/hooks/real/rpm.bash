@@ -1,8 +1,9 @@
-# For the tests in dnf/ and zypper/: packages and repositories made on the spot, and locks held as rpm and dnf hold them.
+# For the tests in dnf/ and zypper/: makes packages and repositories, and holds locks as rpm and dnf do.
 # shellcheck shell=bash
-export HOME=/root # where Debian's rpm keeps the host's database
+export HOME=/root # Debian's rpm keeps the host's database there
 
-# package DIR NAME VERSION [TAG...]: a package with a configuration file /etc/NAME.conf ($CONF); $PRE, $POST: its scriptlets.
+# package DIR NAME VERSION [TAG...]: makes a package with a configuration file /etc/NAME.conf ($CONF) and the scriptlets
+# $PRE and $POST.
 package() {
     local top conf=${CONF:-$2.conf}; top=$(mktemp -d)
     mkdir -p "$1"
@@ -18,8 +19,8 @@ package() {
     rm -r "$top"
 }
 
-# publish DIR [TYPE NAME VERSION]...: (re)makes the metadata, with an advisory of that TYPE for each NAME-VERSION. $REBOOT: they
-# ask for a reboot; $RESTART: the package whose advisory asks to restart the package manager.
+# publish DIR [TYPE NAME VERSION]...: writes the metadata, with an advisory of that TYPE for each NAME-VERSION. If
+# $REBOOT is set, the advisories ask for a reboot. The advisory of package $RESTART asks to restart the package manager.
 publish() {
     local dir=$1 number=0 flags
     quietly createrepo_c -q "$dir"
@@ -46,14 +47,14 @@ END
     quietly modifyrepo_c --mdtype=updateinfo "$dir.updateinfo.xml" "$dir/repodata"
 }
 
-# installed NAME VERSION...: these versions are, and no others.
+# installed NAME VERSION...: fails unless exactly these versions are installed.
 installed() {
     local is; is=$(rpm -q --qf '%{version} ' "$1" 2>&1) || true
     [[ $is == "${*:2} " ]] || { echo "$1 is: $is, want ${*:2}"; return 1; }
 }
 quietly() { "$@" >"$BATS_TEST_TMPDIR/quietly" 2>&1 || { cat "$BATS_TEST_TMPDIR/quietly"; return 1; }; }
 
-# holding FILE SECONDS: another process has the lock, as rpm locks: with fcntl.
+# holding FILE SECONDS: another process holds the lock with fcntl, as rpm does.
 holding() {
     rm -f "$BATS_TEST_TMPDIR/held"
     # shellcheck disable=SC2016 # perl's variables
@@ -62,13 +63,13 @@ holding() {
     HOLDER=$!
     until [[ -e $BATS_TEST_TMPDIR/held ]]; do kill -0 "$HOLDER" || return 1; done
 }
-# released_once_waited_for: the hook's wait for that lock ends it, however long the hook has taken to get there.
+# released_once_waited_for: releases that lock when the hook begins to wait for it, however long that takes.
 released_once_waited_for() {
     export HOLDER
     # shellcheck disable=SC2016 # not for this shell
     stub sleep 'kill "$HOLDER" || true; exec /bin/sleep 1'
 }
-# could_not_find_out WHY HOOK: with and without an exit code for it.
+# could_not_find_out WHY HOOK: checks the hook with and without an exit code for "could not find out".
 could_not_find_out() {
     "$2"
     exits 75
@@ -81,6 +82,6 @@ could_not_find_out() {
         says "could not find out"
     )
 }
-# power_cut: a scriptlet for $POST: the first time it is run, everything ends there at once.
+# power_cut: prints a scriptlet for $POST. The first time it runs, it kills everything at once.
 # shellcheck disable=SC2016 # for the scriptlet's shell
 power_cut() { echo '[ -e /run/cut ] || { : >/run/cut; kill -9 $(pidof -x dnf zypper rpm) $$; }; echo ran >>/run/ran'; }

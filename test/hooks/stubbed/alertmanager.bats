@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
-# pre_update/alertmanager-silence and post_update/alertmanager-unsilence, with a curl behind which a folder has a file for each silence. What it
-# says was taken from Debian 12's Alertmanager 0.25.0. Against that: ../real/services/alertmanager.bats.
+# pre_update/alertmanager-silence and post_update/alertmanager-unsilence, with a stub for curl and a directory with a
+# file for each silence. Its answers come from Debian 12's Alertmanager 0.25.0. With the real one:
+# ../real/services/alertmanager.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    export SILENCES=$BATS_TEST_TMPDIR/silences # a file for each: what was sent; NAME.ended: it has ended
+    export SILENCES=$BATS_TEST_TMPDIR/silences # one file for each, with the request; NAME.ended: it has ended
     mkdir "$SILENCES"
     stub uname 'echo web1'
     stub hostname 'echo web1.example.com'
@@ -20,7 +21,7 @@ prepare() {
         POST:http://localhost:9093/api/v2/silences)
             id=$(printf "%s\n" "$sent" | sed -n "s/^{\"id\":\"\([^\"]*\)\".*/\1/p")
             [ -z "$id" ] || [ -e "$SILENCES/$id" ] || answers "\"silence not found\"" 404
-            [ -z "$id" ] || : >"$SILENCES/$id.ended" # one with another start replaces it
+            [ -z "$id" ] || : >"$SILENCES/$id.ended" # a silence with another start replaces it
             id=$(ls "$SILENCES" | grep -vc ended)-a-uuid
             printf "%s\n" "$sent" >"$SILENCES/$id"
             answers "{\"silenceID\":\"$id\"}" 200 ;;
@@ -36,7 +37,7 @@ active() { local id; for id in "$SILENCES"/*uuid; do [[ ! -e $id || -e $id.ended
 sent() { tr -d '\n' <"$SILENCES/$1"; }
 silence() { hook pre_update/alertmanager-silence; }
 unsilence() { hook post_update/alertmanager-unsilence; }
-# goes_on HOOK WHY: and not if strict.
+# goes_on HOOK WHY: checks that the hook goes on, but not with strict=yes.
 goes_on() {
     setting alertmanager-silence "${SETTING:-}"
     "$1"
@@ -50,7 +51,7 @@ goes_on() {
     says "Fix it, and start the updater again (or set strict=no)"
 }
 
-@test "this host's alerts for two hours, on record; and sent again" {
+@test "this host's alerts are silenced for two hours, on record; then sent again" {
     silence
     exits 0
     says "silence 0-a-uuid is set for 7200 s"
@@ -69,7 +70,7 @@ goes_on() {
     exits 0
 }
 
-@test "how it is asked: with an end, never curl's own settings, and a file for what others must not read" {
+@test "the request: it has an end, ignores curl's own settings, and takes secrets from a file" {
     silence
     called "curl -q -sS --connect-timeout 10 --max-time 30 -X POST"
     setting alertmanager-silence "curl_config='/etc/a b'"
@@ -91,7 +92,7 @@ goes_on() {
     [[ -z $(active) ]]
 }
 
-@test "again, and Alertmanager has forgotten it: a new one; ended by somebody: no error" {
+@test "again after Alertmanager has forgotten the silence: a new one; somebody ended it: no error" {
     silence
     rm "$SILENCES/0-a-uuid"
     silence
@@ -102,24 +103,24 @@ goes_on() {
     exits 0
     says "silence 0-a-uuid has ended"
     local answer
-    for answer in '404 ' '500 "silence 0-a-uuid already expired"'; do # of other versions
+    for answer in '404 ' '500 "silence 0-a-uuid already expired"'; do # from other versions
         ANSWER=$answer unsilence
         exits 0
         refute says "could not"
     done
 }
 
-@test "another run's silence is not this one's" {
+@test "another run's silence does not count" {
     DLM_RUN_ID=run-0 silence
     unsilence
     exits 0
-    says "this run has set no silence"
+    says "this run set no silence"
     [[ -n $(active) ]]
     silence
     [[ $(active | wc -l) == 2 ]]
 }
 
-@test "matchers of all four kinds, and what JSON quotes" {
+@test "matchers of all four kinds, with characters that JSON quotes" {
     setting alertmanager-silence "matchers='instance=~web\\d+\"x
 severity!=page
 
@@ -132,7 +133,7 @@ env=prod test'" duration=60
     [[ $(sent 0-a-uuid) == *'{"name":"env","value":"prod test","isRegex":false,"isEqual":true}]'* ]]
 }
 
-@test "Alertmanager is away, refuses, or is something else: the update goes on, unless strict" {
+@test "Alertmanager is down, refuses, or is another program: the update goes on, unless strict=yes" {
     AWAY=1 goes_on silence "could not be silenced at http://localhost:9093: 000 curl: (7) Failed to connect"
     ANSWER='400 "silence invalid"' goes_on silence 'at http://localhost:9093: 400 "silence invalid"'
     ANSWER='200 <html>Log in</html>' goes_on silence "at http://localhost:9093: 200 <html>Log in</html>"
@@ -140,7 +141,7 @@ env=prod test'" duration=60
     [[ ! -e $DLM_HOOKS_STATE/alertmanager-silence ]]
 }
 
-@test "unsilence: Alertmanager is away, refuses, or is something else: goes on, unless strict" {
+@test "unsilence: Alertmanager is down, refuses, or is another program: goes on, unless strict=yes" {
     silence
     AWAY=1 goes_on unsilence "silence 0-a-uuid could not be ended at http://localhost:9093: 000 curl: (7) Failed to connect"
     ANSWER='403 no' goes_on unsilence "could not be ended at http://localhost:9093: 403 no"
@@ -156,7 +157,7 @@ env=prod test'" duration=60
     PATH=$BATS_TEST_TMPDIR/tools goes_on silence "curl"
 }
 
-@test "settings that are wrong: nothing is asked" {
+@test "wrong settings: no request is sent" {
     local wrong
     for wrong in strict=maybe duration=2h duration= 'matchers=" "' matchers=instance 'matchers="1a=b"' 'matchers="a-b=c"' 'matchers="a>b"' matchers= \
         url=http://me:secret@localhost:9093; do

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# The hooks for apt: what the real apt does not do on demand (older apt, a package of Ubuntu's that is phased in, apt-get away), and how
-# it is called. All else is in ../real/apt/ against the real one.
+# The hooks for apt: cases that can't be made with the real apt (an older apt, a phased update on Ubuntu, no apt-get),
+# and how they call apt. ../real/apt/ tests the rest against the real one.
 load ../hook
 
-# apt-get as a script: each file NAME in $APT is the answer to that command: its output; NAME.exit its exit code.
+# apt-get is a script: in $APT the file NAME has the output of that command, and NAME.exit its exit code.
 prepare() {
     export APT=$BATS_TEST_TMPDIR/apt
     mkdir "$APT"
@@ -17,7 +17,7 @@ case " $* " in *" -s "*) act=simulate ;; *" -d "*) act=download ;; *" --fix-brok
     stub apt-mark
     stub sleep
 }
-# apt_get ACT EXIT [LINE...]: from now on `apt-get ACT` prints these and exits so.
+# apt_get ACT EXIT [LINE...]: from now on `apt-get ACT` prints these lines and exits with EXIT.
 apt_get() {
     echo "$2" >"$APT/$1.exit"
     printf '%s\n' "${@:3}" >"$APT/$1"
@@ -27,7 +27,7 @@ LOCKED='E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (
 E: Unable to lock directory /var/lib/apt/lists/'
 SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd64])'
 
-@test "needs_update: none, updates, could not find out, with and without an exit code for it" {
+@test "needs_update: no, yes, could not find out, with and without an exit code for that" {
     local name
     for name in apt apt-security; do
         offers
@@ -54,7 +54,7 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
     done
 }
 
-@test "needs_update: a failed update that apt calls a warning, as before 2.1" {
+@test "needs_update: a failed update that apt before 2.1 only warns of" {
     local name
     for name in apt apt-security; do
         offers "$SECURE"
@@ -70,7 +70,7 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
     done
 }
 
-@test "needs_update: lists that are locked are waited for" {
+@test "needs_update: waits for locked lists" {
     local name
     for name in apt apt-security; do
         offers "$SECURE"
@@ -92,7 +92,7 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
     done
 }
 
-@test "needs_update: what apt keeps back, holds or phases in later is no update, and is named" {
+@test "needs_update: packages that are kept back, held or phased are no update, and are named" {
     offers "The following upgrades have been deferred due to phasing:" "  tzdata" "The following packages have been kept back:" "  linux" \
         "0 upgraded, 0 newly installed, 0 to remove and 2 not upgraded."
     hook needs_update/apt
@@ -102,7 +102,7 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
     refute says "0 upgraded"
 }
 
-@test "needs_update: download=no fetches nothing; an interrupted dpkg can't be fetched for" {
+@test "needs_update: nothing is fetched with download=no, or after an interrupted dpkg" {
     local name
     for name in apt apt-security; do
         offers "$SECURE"
@@ -175,7 +175,7 @@ EOF
     called "DPkg::Lock::Timeout=7"
 }
 
-@test "update: lists that can't be renewed are a warning; a package that can't be fetched a failure" {
+@test "update: lists that can't be renewed are a warning; a package that can't be fetched is a failure" {
     apt_get update 100 "E: no mirror"
     hook update/apt
     exits 0
@@ -188,7 +188,7 @@ EOF
     refute called "Use-Pty"
 }
 
-@test "update: locked lists and archives are waited for, no longer than lock_timeout" {
+@test "update: waits for locked lists and archives, no longer than lock_timeout" {
     local name
     for name in apt apt-security; do
         offers "$SECURE"
@@ -210,7 +210,7 @@ EOF
     done
 }
 
-@test "update: an interrupted dpkg is finished first; other trouble is not guessed at" {
+@test "update: an interrupted dpkg is finished first; any other error is a failure" {
     local name
     for name in apt apt-security; do
         : >"$CALLS"
@@ -257,14 +257,14 @@ EOF
     [[ $output == local=2 ]]
 }
 
-@test "apt-security: what was installed as a dependency is marked so again, even if the update fails" {
+@test "apt-security: packages that were installed as dependencies stay marked so, even if the update fails" {
     # shellcheck disable=SC2016 # not for this shell
     stub apt-mark '[ "$1" != showauto ] || echo ssl'
     offers "$SECURE"
     apt_get install 100 "E: Sub-process /usr/bin/dpkg returned an error code (1)"
     hook update/apt-security
     exits 1
-    says "not all was installed"
+    says "some packages were not installed"
     called "apt-mark showauto ssl"
     called "apt-mark -qq auto ssl"
 }

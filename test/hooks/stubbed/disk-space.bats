@@ -4,7 +4,7 @@ load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    # What a path has free, in KiB and inodes; "-" for a file system without inodes (vfat), 0 for btrfs.
+    # The free KiB and inodes of each path; "-" for a file system without inodes (vfat), 0 for btrfs.
     export KIB=2097152 INODES=50000 ALL=100000
     # shellcheck disable=SC2016 # not for this shell
     stub df 'echo "Filesystem blocks Used Available Capacity Mounted on"
@@ -21,20 +21,20 @@ space() { hook pre_update/disk-space; }
     rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/disk-space.conf"
     space
     exits 0
-    says "enough is free (/:500:10000 /usr:500:10000 /var:1000:10000 /boot:200)"
+    says "there is enough room (/:500:10000 /usr:500:10000 /var:1000:10000 /boot:200)"
     called "df -k -P -- /usr"
     called "df -i -P -- /var"
 }
 
-@test "the defaults: each is looked at" {
+@test "the defaults: each path is checked" {
     rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/disk-space.conf"
     KIB=102400 INODES=9000 space
     exits 1
-    says "/ has 100 MiB free, 500 are wanted: 400 are missing"
-    says "/usr has 100 MiB free, 500 are wanted"
-    says "/var has 100 MiB free, 1000 are wanted: 900 are missing"
-    says "/var has 9000 inodes free, 10000 are wanted: 1000 are missing"
-    [[ ! -d /boot ]] || says "/boot has 100 MiB free, 200 are wanted"
+    says "/ has 100 MiB free, 500 are needed: 400 are missing"
+    says "/usr has 100 MiB free, 500 are needed"
+    says "/var has 100 MiB free, 1000 are needed: 900 are missing"
+    says "/var has 9000 inodes free, 10000 are needed: 1000 are missing"
+    [[ ! -d /boot ]] || says "/boot has 100 MiB free, 200 are needed"
     says "make room (apt-get clean, apt-get autoremove --purge, journalctl --vacuum-size=100M), and start the updater again"
 }
 
@@ -43,7 +43,7 @@ space() { hook pre_update/disk-space; }
     exits 0
     KIB=511999 space
     exits 1
-    says "/ has 499 MiB free, 500 are wanted: 1 are missing"
+    says "/ has 499 MiB free, 500 are needed: 1 are missing"
     INODES=9999 space
     exits 1
     says "/ has 9999 inodes free"
@@ -68,7 +68,7 @@ space() { hook pre_update/disk-space; }
     [[ -z $stderr ]]
 }
 
-@test "a setting that is none" {
+@test "a wrong setting" {
     local entry
     for entry in / /:0800 /:x /: :5 var:5 /:5:x /:5: /:5:5:5 500; do
         setting disk-space "SPACE='$entry'"
@@ -85,10 +85,10 @@ space() { hook pre_update/disk-space; }
     stub df 'echo "df: /: stale" >&2; exit 1'
     space
     exits 1
-    says "df -k / failed, it is not known how much is free"
+    says "df -k / failed, so it is unknown how much is free"
 }
 
-@test "what to do is said in the words of the package manager" {
+@test "the hook names the package manager's own commands" {
     stub dnf
     stub zypper
     KIB=1 space

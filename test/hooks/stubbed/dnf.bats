@@ -1,17 +1,19 @@
 #!/usr/bin/env bats
-# The hooks for dnf: every branch, with a stub for the command. dnf5 and yum 3 are not in Debian: what the stubs say for them is what
-# their documentation and sources say, never tried here: check-update exits 100, 0, 1 in all three; dnf5's and yum's words at --assumeno;
-# dnf5 exits 2 at an option that it does not know ("exit_on_lock", "remove --duplicates"), and does not wait for rpm's lock; yum 3
-# has no --refresh. dnf 4 is in ../real/dnf/ against the real one.
+# The hooks for dnf: every branch, with a stub for the command. Debian has neither dnf5 nor yum 3: the stubs answer
+# according to their documentation and sources, and were never compared with the real ones. check-update exits 100, 0 or
+# 1 in all three. dnf5 and yum have their own words for --assumeno. dnf5 exits 2 for an unknown option ("exit_on_lock",
+# "remove --duplicates") and does not wait for rpm's lock. yum 3 has no --refresh. ../real/dnf/ tests dnf 4 against the
+# real one.
 load ../hook
 bats_require_minimum_version 1.5.0
 
-# dnf as a script: the file $DNF/ACT is the answer to that command: its output; ACT.exit its exit code; ACT.once comes first, once.
+# dnf is a script: in $DNF the file ACT has the output of that command, and ACT.exit its exit code. ACT.once is the
+# first answer.
 prepare() {
     export DNF=$BATS_TEST_TMPDIR/dnf
     mkdir "$DNF"
     NAMES=(dnf dnf-security)
-    # A PATH without the machine's own: no other dnf must be found.
+    # A PATH without the machine's own: the hooks must find no other dnf.
     mkdir "$BATS_TEST_TMPDIR/tools"
     local tool
     for tool in \
@@ -26,12 +28,12 @@ case $act:" $* " in upgrade:*" --assumeno "*) act=plan ;; upgrade:*" --downloado
 [ ! -e "$DNF/$act" ] || cat "$DNF/$act"
 [ ! -e "$DNF/$act.exit" ] || exit "$(cat "$DNF/$act.exit")"'
 is() { stub "$1" "$ANSWERS"; }
-# answers ACT EXIT [LINE...]: from now on it says this, and exits so.
+# answers ACT EXIT [LINE...]: from now on it prints these lines and exits with EXIT.
 answers() {
     echo "$2" >"$DNF/$1.exit"
     printf '%s\n' "${@:3}" >"$DNF/$1"
 }
-# asked, updated NAME; reboot: runs the hook, with no commands but the stubs and some tools.
+# asked NAME, updated NAME, reboot: run the hook with no commands except the stubs and some tools.
 run_hook() {
     : >"$CALLS"
     local PATH=$BATS_TEST_TMPDIR/tools
@@ -44,7 +46,7 @@ offers() {
     answers check-update 100 "acme.noarch 2-1 main"
     answers plan 1 "Upgrade  1 Package" "Operation aborted."
 }
-# could_not_find_out WHY HOOK...: with and without an exit code for it.
+# could_not_find_out WHY HOOK...: checks the hook with and without an exit code for "could not find out".
 could_not_find_out() {
     "${@:2}"
     exits 75
@@ -58,7 +60,7 @@ could_not_find_out() {
     )
 }
 
-@test "needs_update: none, updates, could not find out, with and without an exit code for it" {
+@test "needs_update: no, yes, could not find out, with and without an exit code for that" {
     local name dnf act
     for dnf in dnf5 dnf yum; do
         is $dnf
@@ -87,7 +89,7 @@ could_not_find_out() {
     done
 }
 
-@test "needs_update: how each dnf is asked: fresh metadata, no broken repository skipped, never a question, waiting for another" {
+@test "needs_update: each dnf fetches fresh metadata, skips no broken repository, asks nothing, waits for another dnf" {
     offers
     local all="--setopt=*.skip_if_unavailable=False"
     is dnf5
@@ -121,7 +123,7 @@ could_not_find_out() {
     refute called "dnf --"
 }
 
-@test "needs_update: what --assumeno says in each" {
+@test "needs_update: the output of --assumeno in each dnf" {
     offers
     local words
     is dnf
@@ -132,7 +134,7 @@ could_not_find_out() {
     done
 }
 
-@test "needs_update: what is listed but would be skipped is no update" {
+@test "needs_update: packages that are listed but would be skipped are no update" {
     offers
     is dnf
     answers plan 0 "Skip  1 Package" "Nothing to do."
@@ -146,7 +148,7 @@ could_not_find_out() {
     done
 }
 
-@test "needs_update: yum's cached metadata can't be declared old" {
+@test "needs_update: yum's cached metadata can't be expired" {
     offers
     is yum
     answers clean 1 "no space"
@@ -233,7 +235,7 @@ $all upgrade --security
 END
 }
 
-@test "update: what can't be fetched any more is taken from the cache" {
+@test "update: packages that can no longer be fetched come from the cache" {
     is dnf
     answers download 1 "Error: no mirror"
     updated dnf-security
@@ -249,7 +251,7 @@ END
     for name in "${NAMES[@]}"; do
         updated "$name"
         exits 1
-        says "$name: not all was installed"
+        says "$name: some packages were not installed"
         refute called sleep
     done
     rm "$BATS_TEST_TMPDIR/bin/dnf"
@@ -258,7 +260,7 @@ END
     says "nothing was installed"
 }
 
-@test "update: rpm's lock is waited for, in dnf 4's and dnf5's words, no longer than lock_timeout" {
+@test "update: waits for rpm's lock, in dnf 4's and dnf5's words, no longer than lock_timeout" {
     is dnf
     local words
     for words in "RPM: error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)" \
@@ -338,7 +340,7 @@ Reboot should not be necessary."
     done
 }
 
-@test "needs_reboot: nobody to ask, too late an answer, another command, a mistake in the settings" {
+@test "needs_reboot: no command, a late answer, another command, a mistake in the settings" {
     could_not_find_out "needs-restarting -r failed (127)" reboot
     stub dnf 'exec /bin/sleep 5'
     setting dnf-needs-restarting timeout=1

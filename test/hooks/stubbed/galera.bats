@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# pre_update/galera-healthy and post_update/galera-synced, with a client that says what a file holds. What it says was taken from Debian 12's
-# MariaDB 10.11.19 with Galera 26.4.23. Against a cluster of three: ../real/services/galera.bats.
+# pre_update/galera-healthy and post_update/galera-synced, with a client that prints a file. Its answers come from
+# Debian 12's MariaDB 10.11.19 with Galera 26.4.23. With a cluster of three: ../real/services/galera.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -14,7 +14,7 @@ prepare() {
     setting galera-synced sync_timeout=0
     synced 3
 }
-# server COMMENT SIZE STATUS READY [ADDRESS]: what it says from now on.
+# server COMMENT SIZE STATUS READY [ADDRESS]: sets the server's state from now on.
 server() {
     printf 'wsrep_local_state_comment\t%s\nwsrep_cluster_size\t%s\nwsrep_cluster_status\t%s\nwsrep_ready\t%s\nwsrep_cluster_address\t%s\n' \
         "$1" "$2" "$3" "$4" "${5-gcomm://10.0.0.1,10.0.0.2:4567,10.0.0.3}" >"$SERVER"
@@ -43,7 +43,7 @@ refused() { # WHY
     exits 0
 }
 
-@test "what is asked, and for how long" {
+@test "the question, and its time limit" {
     # shellcheck disable=SC2016 # not for this shell
     stub timeout 'shift; exec "$@"'
     healthy
@@ -92,7 +92,7 @@ refused() { # WHY
     exits 0
 }
 
-@test "the size as the settings say" {
+@test "the size from the settings" {
     synced 3
     setting galera-healthy min_size=4
     refused "needs 4"
@@ -117,7 +117,7 @@ refused() { # WHY
     refused "could not be asked whether the cluster can lose it: no answer within 30 s"
 }
 
-@test "again in the same run with the server stopped, as after a failed hook or a power cut; not in another run, not for another error" {
+@test "again in the same run with the server stopped: passes; not in another run, and not with another error" {
     healthy
     rm "$SERVER"
     healthy
@@ -132,7 +132,7 @@ refused() { # WHY
     says "Access denied"
 }
 
-@test "again in the same run with the server up: looked at again" {
+@test "again in the same run with the server up: checked again" {
     healthy
     synced 2
     healthy
@@ -154,7 +154,7 @@ refused() { # WHY
     [[ $(grep -c ^sleep "$CALLS") == 3 ]]
 }
 
-@test "back: too late, and it says why" {
+@test "back: too late, and the hook says why" {
     healthy
     rm "$SERVER"
     back
@@ -189,7 +189,7 @@ refused() { # WHY
     exits 0
 }
 
-@test "back: as many as the last look of this run has found" {
+@test "back: as many nodes as this run found last" {
     synced 4
     healthy
     synced 3
@@ -202,7 +202,7 @@ refused() { # WHY
     says "had 3 before"
 }
 
-@test "the client by its older name; none at all" {
+@test "the client's older name; no client at all" {
     rm "$BATS_TEST_TMPDIR/bin/mariadb"
     ! command -v mariadb || skip "MariaDB is installed here"
     # shellcheck disable=SC2016 # not for this shell
@@ -215,7 +215,7 @@ refused() { # WHY
     refused "mysql"
 }
 
-@test "settings that are wrong: nothing is done" {
+@test "wrong settings: nothing is done" {
     local wrong
     for wrong in min_size=three min_size= expected_size=all expected_size=; do
         setting galera-healthy "$wrong"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
-# pre_update/haproxy-drain and post_update/haproxy-ready, with a socat behind which each load balancer is a file with a server a line. What it
-# says was taken from Debian 12's HAProxy 2.6.12. Against that: ../real/services/haproxy.bats.
+# pre_update/haproxy-drain and post_update/haproxy-ready, with a stub for socat and a file for each load balancer, one
+# server per line. Its answers come from Debian 12's HAProxy 2.6.12. With the real one: ../real/services/haproxy.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    export LB=$BATS_TEST_TMPDIR/lb # a file for each load balancer: BACKEND SERVER, what it does, what it was told, its sessions
+    # One file for each load balancer: BACKEND SERVER, operational state, administrative state, sessions.
+    export LB=$BATS_TEST_TMPDIR/lb
     mkdir "$LB"
     printf '%s\n' 'web web1 2 0 0' 'web web2 2 0 7' 'api web1 2 0 0' 'api web2 2 0 0' >"$LB/a"
     stub uname 'echo web1.example.com'
@@ -38,7 +39,7 @@ prepare() {
     stub sleep
     lbs a
 }
-# lbs NAME...: the load balancers; with more settings after --.
+# lbs NAME...: sets the load balancers; more settings follow after --.
 lbs() {
     local sockets='' more=()
     while [[ $# != 0 ]]; do
@@ -47,7 +48,7 @@ lbs() {
     setting haproxy-drain "sockets='$sockets'" drain_timeout=0 "${more[@]}"
     setting haproxy-ready ready_timeout=0
 }
-# server LB BACKEND SERVER "OP TOLD SESSIONS": it is so from now on.
+# server LB BACKEND SERVER "OP TOLD SESSIONS": sets the server's state from now on.
 server() { sed -i "s/^$2 $3 .*/$2 $3 $4/" "$LB/$1"; }
 is() { grep -qx "$2 $3 $4" "$LB/$1" || { cat "$LB/$1"; return 1; }; }
 drain() { hook pre_update/haproxy-drain; }
@@ -63,7 +64,7 @@ refused() { # WHY
     [[ ! -e $DLM_HOOKS_STATE/haproxy-drain ]]
 }
 
-@test "this host's servers, on record before, and no others; and back" {
+@test "drains this host's servers and no others, after recording them; and brings them back" {
     drain
     exits 0
     says "draining web/web1 on /run/a"
@@ -80,7 +81,7 @@ refused() { # WHY
     is a web web1 "2 0 0"
 }
 
-@test "by default the socket of the distributions; another host's name is not this one's" {
+@test "the default is the distributions' socket; another host's servers are left alone" {
     setting haproxy-drain drain_timeout=0
     cp "$LB/a" "$LB/admin.sock"
     printf '%s\n' 'web web10 2 0 0' >>"$LB/admin.sock"
@@ -102,7 +103,7 @@ refused() { # WHY
     is 9999 web web1 "2 0 0"
 }
 
-@test "again in the same run: nothing new; out of drain as often as it likes" {
+@test "again in the same run: nothing changes; ready may run any number of times" {
     drain
     drain
     exits 0
@@ -126,7 +127,7 @@ refused() { # WHY
     is a api web1 "2 0 0"
 }
 
-@test "what was in drain or maintenance before stays there" {
+@test "a server that was in drain or maintenance before stays so" {
     server a web web1 "2 8 0"
     server a api web1 "0 1 0"
     drain
@@ -142,7 +143,7 @@ refused() { # WHY
     refute called "set server"
 }
 
-@test "another run's record is not this one's" {
+@test "another run's record does not count" {
     drain
     DLM_RUN_ID=run-2 ready
     exits 0
@@ -150,14 +151,14 @@ refused() { # WHY
     is a web web1 "2 8 0"
 }
 
-@test "enough other servers must be up, where this host's is" {
+@test "enough other servers must be up in each backend that this host's server serves" {
     local state
     for state in '0 0 0' '2 8 0' '2 1 0' '0 5 0' '3 0 0'; do
         server a web web2 "$state"
         refused "too few other servers are up on the load balancer at /run/a"
         says "(min_left=1 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/haproxy-drain.conf): web. Bring"
     done
-    server a web web2 "1 0 0" # on its way up
+    server a web web2 "1 0 0" # being started
     lbs a -- min_left=2
     refused "too few other servers"
     server a web web2 "0 0 0"
@@ -167,7 +168,7 @@ refused() { # WHY
     is a web web1 "2 8 0"
 }
 
-@test "a backend that this host's server does not serve needs nobody else" {
+@test "a backend that this host's server does not serve needs no other server" {
     server a web web1 "0 0 0"
     server a web web2 "0 0 0"
     drain
@@ -175,7 +176,7 @@ refused() { # WHY
     is a web web1 "0 8 0"
 }
 
-@test "all load balancers are looked at before one is changed" {
+@test "the hook looks at all load balancers before it changes one" {
     lbs a b
     refused 'the load balancer at /run/b could not be asked, nothing was drained: 2026/11/25'
     says "Connection refused"
@@ -191,7 +192,7 @@ refused() { # WHY
     is b api web1 "2 0 0"
 }
 
-@test "a load balancer that is being reloaded says nothing: that is no answer" {
+@test "a load balancer that is being reloaded prints nothing: that is not an answer" {
     MUTE="show servers" refused "could not be asked, nothing was drained: its answer to 'show servers state' is ''"
     MUTE="show stat" drain
     exits 1
@@ -249,7 +250,7 @@ refused() { # WHY
     is a web web1 "2 0 2"
 }
 
-@test "ready: each gets its turn before one is waited for" {
+@test "ready: ends every drain before it waits for one server" {
     drain
     server a web web1 "0 8 0"
     ready
@@ -265,7 +266,7 @@ refused() { # WHY
     [[ $(grep -c ^sleep "$CALLS") == 1 ]]
 }
 
-@test "ready: a load balancer that is away, a server that is gone, one that somebody has put into maintenance" {
+@test "ready: a load balancer that is down, a server that no longer exists, one that somebody put into maintenance" {
     drain
     mv "$LB/a" "$LB/away"
     ready
@@ -277,7 +278,7 @@ refused() { # WHY
     ready
     exits 0
     says "web/web1 on /run/a: somebody has put it into maintenance, it stays there"
-    says "api/web1 on /run/a: the load balancer has it no more"
+    says "api/web1 on /run/a: the load balancer no longer has it"
     is a web web1 "0 1 0"
 }
 
@@ -288,7 +289,7 @@ refused() { # WHY
     refused "failed to run command 'socat'"
 }
 
-@test "settings that are wrong: nothing is done" {
+@test "wrong settings: nothing is done" {
     local wrong
     for wrong in leftover=keep drain_timeout=5m drain_timeout= min_left=all; do
         lbs a -- "$wrong"

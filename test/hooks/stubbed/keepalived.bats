@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# pre_update/keepalived-stop and post_update/keepalived-start, with a systemctl that keeps the state of its units in files. What they share with
-# other hooks, lib/units.sh and lib/record.sh, is tested in services.bats. Against the real keepalived: ../real/services/keepalived.bats.
+# pre_update/keepalived-stop and post_update/keepalived-start, with a stub for systemctl that keeps its units' states in
+# files. services.bats tests lib/units.sh and lib/record.sh. With the real keepalived: ../real/services/keepalived.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    export UNITS=$BATS_TEST_TMPDIR/units # a file for each unit: its ActiveState
+    export UNITS=$BATS_TEST_TMPDIR/units # one file for each unit, with its ActiveState
     mkdir "$UNITS"
     # shellcheck disable=SC2016 # not for this shell
     stub systemctl 'for unit; do :; done
@@ -30,7 +30,7 @@ is() { [[ $(cat "$UNITS/$2") == "$1" ]]; }
 stop() { hook pre_update/keepalived-stop; }
 start() { hook post_update/keepalived-start; }
 
-@test "stopped, on record before; and started" {
+@test "stopped after it was recorded; and started" {
     stop
     exits 0
     says "stopping keepalived.service"
@@ -42,7 +42,7 @@ start() { hook post_update/keepalived-start; }
     is active keepalived.service
 }
 
-@test "again in the same run: stopped once, started as often as it likes" {
+@test "again in the same run: stopped once; start may run any number of times" {
     stop
     stop
     exits 0
@@ -65,7 +65,7 @@ start() { hook post_update/keepalived-start; }
     is active keepalived.service
 }
 
-@test "what was down before stays down; another run's record is not this one's" {
+@test "a unit that was down before stays down; another run's record does not count" {
     unit inactive keepalived.service
     stop
     exits 0
@@ -81,7 +81,7 @@ start() { hook post_update/keepalived-start; }
     is inactive keepalived.service
 }
 
-@test "the units that the settings name, in that order, and back in reverse" {
+@test "stops the units in the order of the settings, and starts them in reverse" {
     setting keepalived-stop "units='keepalived@a.service keepalived@b.service'"
     unit active keepalived@a.service
     unit active keepalived@b.service
@@ -106,7 +106,7 @@ start() { hook post_update/keepalived-start; }
     is active keepalived.service
 }
 
-@test "it does not stop, or comes back, or does not stop in time" {
+@test "a unit that does not stop, comes back, or does not stop in time" {
     FAILS=1 stop
     exits 1
     says "keepalived.service could not be stopped within 60 s"
@@ -121,11 +121,11 @@ start() { hook post_update/keepalived-start; }
     called "timeout 7 systemctl stop -- keepalived.service"
 }
 
-@test "it does not start, dies again, or does not start in time" {
+@test "a unit that does not start, dies again, or does not start in time" {
     stop
     FAILS=1 start
     exits 1
-    says "keepalived.service is not up (60 s were given)"
+    says "keepalived.service is not up (60 s allowed)"
     STARTED=failed start
     exits 1
     says "keepalived.service is not up"
@@ -133,7 +133,7 @@ start() { hook post_update/keepalived-start; }
     setting keepalived-start start_timeout=7
     start
     exits 1
-    says "keepalived.service is not up (7 s were given)"
+    says "keepalived.service is not up (7 s allowed)"
     called "timeout 7 systemctl start -- keepalived.service"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# needs_reboot/kernel-changed against folders that stand in for /boot and /lib/modules. Hosts of the lab share the machine's kernel and
-# have none of their own, so there is no run in a booted host.
+# needs_reboot/kernel-changed with directories in place of /boot and /lib/modules. There is no test on a booted host:
+# the lab's hosts share the machine's kernel.
 load ../hook
 
 prepare() {
@@ -10,10 +10,10 @@ prepare() {
     stub systemd-detect-virt 'exit 1'
 }
 
-# running RELEASE [BUILD]: the kernel that runs.
+# running RELEASE [BUILD]: sets the running kernel.
 running() { stub uname "[ \"\$1\" = -v ] && echo '${2:-#1 SMP Debian 6.1.119-1}' || echo '$1'"; }
 
-# debian VERSION [BUILD] and el VERSION: an installed kernel, as these lay it out.
+# debian VERSION [BUILD], el VERSION: install a kernel in the distribution's layout.
 debian() {
     mkdir -p "$ROOT/lib/modules/$1"
     printf 'MZ\0HdrS\0%s (builder@debian.org) %s\0\377' "$1" "${2:-#1 SMP Debian 6.1.119-1}" >"$ROOT/boot/vmlinuz-$1"
@@ -72,7 +72,7 @@ answers() { # CODE RUNNING
     answers 1 6.6.31+rpt-rpi-2712
 }
 
-@test "the release of the distribution is no flavour" {
+@test "the distribution's release is not part of the flavour" {
     debian 6.1.0-28-amd64
     debian 6.12.48+deb13-amd64
     answers 1 6.1.0-28-amd64
@@ -108,7 +108,7 @@ answers() { # CODE RUNNING
     answers 0 6.8-amd64
 }
 
-@test "what a removed kernel left behind does not count: modules without an image, an image without modules, an empty image" {
+@test "leftovers of a removed kernel do not count: modules without an image, an image without modules, an empty image" {
     debian 6.1.0-9-amd64
     mkdir "$ROOT/lib/modules/6.1.0-10-amd64" "$ROOT/lib/modules/6.1.0-12-amd64"
     echo image >"$ROOT/boot/vmlinuz-6.1.0-11-amd64"
@@ -132,27 +132,27 @@ answers() { # CODE RUNNING
     debian 6.12.1-amd64
     setting kernel-changed "root=$ROOT" "ignore='5.* 6.12.*-amd64'"
     cd "$BATS_TEST_TMPDIR"
-    : >6.12.9-amd64 # a pattern is not for file names
+    : >6.12.9-amd64 # the pattern must not match file names
     answers 0 6.1.0-9-amd64
     setting kernel-changed "root=$ROOT" "ignore=5.*"
     answers 1 6.1.0-9-amd64
 }
 
-@test "no kernels at all, or none of the running one's kind: no" {
+@test "no kernels at all, or none with the running one's flavour: no" {
     answers 0 6.1.0-9-amd64
     debian 6.1.0-9-amd64
     answers 0 6.18.44-fc
     says "not booted from this disk"
 }
 
-@test "a container: no, whatever is installed in it" {
+@test "in a container: no, whatever is installed" {
     debian 6.1.0-10-amd64
     stub systemd-detect-virt 'exit 0'
     answers 0 6.1.0-9-amd64
     called "systemd-detect-virt -cq"
 }
 
-@test "a mistake in the settings is no answer" {
+@test "a mistake in the settings does not count as yes" {
     debian 6.1.0-10-amd64
     setting kernel-changed 'root=('
     answers 75 6.1.0-9-amd64

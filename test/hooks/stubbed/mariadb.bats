@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
-# pre_update/mariadb-stop and post_update/mariadb-start. Against a real server: ../real/services/mariadb.bats; MySQL and instances only here.
+# pre_update/mariadb-stop and post_update/mariadb-start. With a real server: ../real/services/mariadb.bats. Only this
+# file tests MySQL and instances.
 load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    export SERVERS=$BATS_TEST_TMPDIR/servers # a file for each unit that is there, with its ActiveState
+    export SERVERS=$BATS_TEST_TMPDIR/servers # one file for each existing unit, with its ActiveState
     mkdir "$SERVERS"
-    # ALIASES: all three names are those of one unit
+    # ALIASES: all three names belong to one unit
     # shellcheck disable=SC2016 # not for this shell
     stub systemctl 'for unit; do :; done
         case $unit in mariadb.service | mysql.service | mysqld.service) unit=${ALIASES:-$unit} ;; esac
@@ -27,7 +28,7 @@ record() { tr '\n' ' ' <"$DLM_HOOKS_STATE/mariadb"; }
 stop() { hook pre_update/mariadb-stop; }
 start() { hook post_update/mariadb-start; }
 
-@test "one server of three names is stopped once, by its own" {
+@test "one server with three names is stopped once, by its own name" {
     unit active mariadb.service
     ALIASES=mariadb.service stop
     exits 0
@@ -40,7 +41,7 @@ start() { hook post_update/mariadb-start; }
     called "mariadb-admin --protocol=socket --host=localhost --connect-timeout=5 ping"
 }
 
-@test "by its own name, whichever of the three that is" {
+@test "the server's own name may be any of the three" {
     unit inactive mysqld.service
     ALIASES=mysqld.service stop
     exits 0
@@ -62,7 +63,7 @@ start() { hook post_update/mariadb-start; }
     [[ $(record) == "run-2 mysql.service " ]]
 }
 
-@test "instances that run too; they are started, but not asked" {
+@test "running instances too; they are started, but not asked" {
     unit inactive mariadb.service
     unit active mariadb@two.service
     stub mariadb-admin 'exit 1'
@@ -139,7 +140,7 @@ start() { hook post_update/mariadb-start; }
     says "mariadb.service runs, but does not answer after 1 s (connect failed)"
 }
 
-@test "mysqladmin where there is no mariadb-admin; neither: systemd's word counts" {
+@test "mysqladmin if there is no mariadb-admin; without both, systemd's word counts" {
     unit active mysqld.service
     stop
     rm "$BATS_TEST_TMPDIR/bin/mariadb-admin"
@@ -171,5 +172,5 @@ start() { hook post_update/mariadb-start; }
     unit active mariadb.service
     BY_HAND=1 stop
     exits 1
-    says "a server still answers at the socket, and not as one of mariadb.service"
+    says "a server still answers at the socket, and it is none of mariadb.service"
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# needs_reboot/needrestart with needrestart's batch output as version 3.6 prints it (its source: KSTA 0 unknown, 1 current, 2 rebuilt
-# under the same version, 3 another version; UCSTA 0 unknown, 1 current, 2 obsolete).
+# needs_reboot/needrestart with the batch output of needrestart 3.6 (from its source: KSTA 0 unknown, 1 current, 2
+# rebuilt under the same version, 3 another version; UCSTA 0 unknown, 1 current, 2 obsolete).
 load ../hook
 
-# reports LINE...: what needrestart prints.
+# reports LINE...: sets needrestart's output.
 reports() { stub needrestart "printf '%s\n' 'NEEDRESTART-VER: 3.6' $(printf "'%s' " "$@")"; }
 answers() { # CODE [LINE...]
     reports "${@:2}"
@@ -11,7 +11,7 @@ answers() { # CODE [LINE...]
     exits "$1"
 }
 
-@test "nothing to say: no; and nothing is ever restarted" {
+@test "nothing to report: no; and nothing is ever restarted" {
     answers 0
     says "nothing runs an old version"
     called "needrestart -b -r l -m a -k -l"
@@ -25,7 +25,7 @@ answers() { # CODE [LINE...]
     says "another kernel"
 }
 
-@test "a kernel that it knows nothing of: could not find out" {
+@test "an unknown kernel state: could not find out" {
     answers 75 'NEEDRESTART-KCUR: 6.1.0-9-amd64' 'NEEDRESTART-KSTA: 0'
     says "could not find out"
     says "kernel=no"
@@ -53,7 +53,7 @@ answers() { # CODE [LINE...]
     refute says "user@1000"
 }
 
-@test "settings choose what is asked" {
+@test "the settings choose what needrestart checks" {
     setting needrestart services=no
     answers 0
     called "needrestart -b -r l -m a -k"
@@ -90,7 +90,7 @@ answers() { # CODE [LINE...]
     says "printed no report"
 }
 
-@test "a mistake in the settings is no answer" {
+@test "a mistake in the settings does not count as yes" {
     setting needrestart 'kernel=('
     answers 75 'NEEDRESTART-KSTA: 3'
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The notifiers, with a curl and a sendmail that keep what they were given. Against real servers: ../real/notify/.
+# The notifiers, with stubs for curl and sendmail that record their input. With real servers: ../real/notify/.
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -19,7 +19,7 @@ tell() { # NAME EVENT [STAGE]
     output="$output${stderr:+${output:+$'\n'}$stderr}"
 }
 
-@test "mail: who, what, and the last of the hook; only the events that are wanted" {
+@test "mail: the recipient, the event and the hook's last lines; only the chosen events" {
     # shellcheck disable=SC2016 # not for this shell
     stub sendmail 'cat >"$CALLS.mail"'
     tell mail failed
@@ -36,7 +36,7 @@ Auto-Submitted: auto-generated
 
 web1: failed: stage update failed 02:31 in 50-apt (exit 100), lock kept
 
-50-apt wrote last:
+The last lines of 50-apt:
 E: "a\b"
 E: <c> & d
 
@@ -49,12 +49,12 @@ END
     DLM_HOOK=50-kernel DLM_OUTPUT='' tell mail reboot-due lock_release
     exits 0
     grep -qx 'Subject: web1: update reboot-due in 50-kernel (lock web)' "$CALLS.mail"
-    DLM_RUN_ID='' tell mail failed # nothing could be begun
+    DLM_RUN_ID='' tell mail failed # no run could begin
     exits 0
     [[ $(tail -n 1 "$CALLS.mail") == 'E: <c> & d' ]]
 }
 
-@test "mail: settings, and nothing that could be a header of its own, or too long a line" {
+@test "mail: settings; nothing can inject a header, and no line is too long" {
     # shellcheck disable=SC2016 # not for this shell
     stub my-mta 'cat >"$CALLS.mail"'
     setting mail to=ops@example.com,dba@example.com from=dlm@example.com "events='failed finished'" sendmail=my-mta
@@ -80,7 +80,7 @@ END
     says "sendmail has failed, see above: nobody was told of failed"
 }
 
-@test "webhook: the document as it is; its URL and token in no list of processes, and in no log" {
+@test "webhook: the document unchanged; URL and token are in no list of processes and no log" {
     setting webhook url=https://hooks.example.com/secret token=TOKEN
     tell webhook failed
     exits 0
@@ -99,7 +99,7 @@ END
     diff - <(body | jq -r .text) <<'END'
 web1: failed: stage update failed 02:31 in 50-apt (exit 100), lock kept
 
-50-apt wrote last:
+The last lines of 50-apt:
 E: "a\b"
 E: &lt;c&gt; &amp; d
 END
@@ -111,7 +111,7 @@ END
     called "-X PUT"
 }
 
-@test "webhook: not all events, and what is wrong is said without the secret" {
+@test "webhook: only the chosen events; errors do not contain the secret" {
     tell webhook alive
     exits 0
     tell webhook failed
@@ -136,7 +136,7 @@ END
     says "was not told of failed: 000"
 }
 
-@test "alertmanager: set, prolonged while alive, ended; each only when it should be" {
+@test "alertmanager: set, prolonged while alive, ended; nothing at other events" {
     local event
     for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update finished:lock_release reboot-due:lock_release failed:update; do
         tell alertmanager "${event%:*}" "${event#*:}"
@@ -156,7 +156,7 @@ END
     [[ $(sent) == 2 ]]
     tell alertmanager rebooting post_update
     tell alertmanager resumed post_update
-    [[ $(sent) == 4 && $(body 4 | jq -r .id) == id-3 ]] # the stub gives each a new id
+    [[ $(sent) == 4 && $(body 4 | jq -r .id) == id-3 ]] # the stub gives each silence a new id
     tell alertmanager failed
     exits 0
     says "silence id-4 has ended"
@@ -165,14 +165,14 @@ END
     [[ $(sent) == 5 ]]
 }
 
-@test "alertmanager: another run's silence is not prolonged; one that is forgotten is set anew; trouble is said" {
+@test "alertmanager: another run's silence is not prolonged; a forgotten one is set anew; errors are reported" {
     tell alertmanager acquired pre_update
     DLM_RUN_ID=run-2 tell alertmanager alive
     [[ $(sent) == 1 ]]
     CODES='0 404' tell alertmanager alive
     exits 0
     [[ $(body 3 | jq -r .id) == null ]]
-    PROXY=1 CODES='0 0 0 200' tell alertmanager alive # an answer that is not Alertmanager's
+    PROXY=1 CODES='0 0 0 200' tell alertmanager alive # the answer comes from another program
     exits 1
     says "could not be silenced at http://localhost:9093: 200"
     CODES='0 0 0 0 500' tell alertmanager alive
@@ -187,10 +187,10 @@ END
     setting alertmanager matchers=instance
     tell alertmanager alive
     exits 1
-    says "no matcher: instance"
+    says "this is not a matcher: instance"
 }
 
-@test "icinga2: a downtime, renewed in its second half and before a reboot, removed; each only when it should be" {
+@test "icinga2: a downtime, renewed in its second half and before a reboot, removed; nothing at other events" {
     setting icinga2 icinga_host=web1.example.com
     local event now=$EPOCHSECONDS
     for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update finished:lock_release failed:update; do
@@ -220,7 +220,7 @@ END
     [[ $(sent) == 7 ]]
 }
 
-@test "icinga2: nothing to remove is no error; trouble is said" {
+@test "icinga2: nothing to remove is no error; errors are reported" {
     setting icinga2 icinga_host=web1
     CODES='200 404' ANSWER='{"error":404,"status":"No objects found."}' tell icinga2 acquired pre_update
     exits 0

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# pre_update/pacemaker-standby and post_update/pacemaker-unstandby, with a cluster whose nodes are lines of a file. What the stubs say was taken
-# from Debian 12's Pacemaker 2.1.5 in a cluster of two. Against that: ../real/cluster/pacemaker.bats.
+# pre_update/pacemaker-standby and post_update/pacemaker-unstandby, with a cluster whose nodes are lines in a file. The
+# stubs' answers come from Debian 12's Pacemaker 2.1.5 in a cluster of two. With the real one:
+# ../real/cluster/pacemaker.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -48,7 +49,8 @@ END'
     setting pacemaker-standby 'standby_timeout=0'
     setting pacemaker-unstandby 'online_timeout=0'
 }
-# node NAME "ONLINE STANDBY STANDBY_ONFAIL MAINTENANCE PENDING UNCLEAN RESOURCES TYPE": it is so from now on.
+# node NAME "ONLINE STANDBY STANDBY_ONFAIL MAINTENANCE PENDING UNCLEAN RESOURCES TYPE": sets the node's state from now
+# on.
 node() { sed -i "/^$1 /d" "$NODES" && echo "$1 $2" >>"$NODES"; }
 standby() { grep -q "^$1 [a-z]* true" "$NODES"; }
 recorded() { mkdir -p "$DLM_HOOKS_STATE" && printf '%s\n' "$@" >"$DLM_HOOKS_STATE/pacemaker-standby"; }
@@ -64,7 +66,7 @@ refused() { # WHY
     [[ ! -e $DLM_HOOKS_STATE/pacemaker-standby ]]
 }
 
-@test "into standby, on record before; and out of it" {
+@test "into standby after it was recorded; and out of it" {
     drain
     exits 0
     says "putting web1 into standby"
@@ -78,7 +80,7 @@ refused() { # WHY
     refute standby web2
 }
 
-@test "again in the same run: one standby, and out of it as often as it likes" {
+@test "again in the same run: one standby; unstandby may run any number of times" {
     drain
     drain
     exits 0
@@ -90,7 +92,7 @@ refused() { # WHY
     refute standby web1
 }
 
-@test "what was in standby before stays in standby" {
+@test "a node that was in standby before stays in standby" {
     node web1 'true true false false false false 0 member'
     drain
     exits 0
@@ -101,7 +103,7 @@ refused() { # WHY
     refute called crm_standby
 }
 
-@test "another run's record is not this one's" {
+@test "another run's record does not count" {
     recorded run-0 web1
     node web1 'true true false false false false 0 member'
     drain
@@ -112,7 +114,7 @@ refused() { # WHY
     standby web1
 }
 
-@test "waits until nothing runs here, and says what to do if that does not end" {
+@test "waits until nothing runs here, and says what to do if that takes too long" {
     export LEFT=2
     drain
     exits 1
@@ -161,7 +163,7 @@ false false false false false false 0 member'
     standby web1
 }
 
-@test "a node whose name begins as this one's is another" {
+@test "a node whose name begins with this one's is another node" {
     node web10 'false false false false false false 0 member'
     refused "not enough other nodes"
     node web10 'true true false false false false 0 member'
@@ -184,7 +186,7 @@ false false false false false false 0 member'
     QUORUM=false refused "the cluster has no quorum"
 }
 
-@test "Pacemaker is not up, or does not answer, or is not there: refused" {
+@test "Pacemaker is not up, does not answer, or is not installed: refused" {
     AWAY=1 refused "nothing was moved: error: Could not connect to controller: Connection refused"
     DEAF=1 refused "nothing was moved: crm_mon: Connection to cluster failed"
     stub timeout 'exit 124'
@@ -194,7 +196,7 @@ false false false false false false 0 member'
     refused "crm_node"
 }
 
-@test "each question, and the order, has an end" {
+@test "each command has a time limit" {
     # shellcheck disable=SC2016 # not for this shell
     stub timeout 'shift; exec "$@"'
     drain
@@ -235,7 +237,7 @@ false false false false false false 0 member'
     refute standby web1
 }
 
-@test "after a power cut, in standby: Pacemaker is waited for, and the other nodes do not matter" {
+@test "after a power cut, in standby: waits for Pacemaker, and the other nodes do not matter" {
     recorded run-1 web1
     node web1 'true true false false true false 0 member'
     node web2 'false false false false false false 0 member'
@@ -249,7 +251,7 @@ false false false false false false 0 member'
     refute called crm_standby
 }
 
-@test "after a power cut between the record and the standby: all is looked at again" {
+@test "after a power cut between the record and the standby: everything is checked again" {
     recorded run-1 web1
     node web2 'false false false false false false 0 member'
     drain
@@ -286,7 +288,7 @@ false false false false false false 0 member'
     refute standby web1
 }
 
-@test "settings that are wrong: nothing is done" {
+@test "wrong settings: nothing is done" {
     local wrong
     for wrong in others=two others= standby_timeout=10m standby_timeout=; do
         setting pacemaker-standby "$wrong"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
-# pre_update/postgresql-stop and post_update/postgresql-start. Against real servers: ../real/services/postgresql.bats; on Enterprise Linux's
-# names of units (postgresql.service, postgresql-16.service) only here.
+# pre_update/postgresql-stop and post_update/postgresql-start. With real servers: ../real/services/postgresql.bats. Only
+# this file tests Enterprise Linux's unit names (postgresql.service, postgresql-16.service).
 load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    export SERVERS=$BATS_TEST_TMPDIR/servers # a file for each unit that is up
+    export SERVERS=$BATS_TEST_TMPDIR/servers # one file for each unit that is up
     PGDATA=$BATS_TEST_TMPDIR/data
     mkdir -p "$SERVERS" "$PGDATA" "$BATS_TEST_TMPDIR/pgbin"
-    # A server, as far as /proc tells: pg_isready lies beside its program, and it works in the folder of its data.
+    # A server as /proc shows it: pg_isready is beside its program, and its working directory is its data directory.
     cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/pgbin/postgres"
     (cd "$PGDATA" && exec "$BATS_TEST_TMPDIR/pgbin/postgres" 100 3>&-) &
     export PID=$!
@@ -68,7 +68,7 @@ start() { hook post_update/postgresql-start; }
     [[ -e $SERVERS/postgresql.service && -e $SERVERS/postgresql-16.service ]]
 }
 
-@test "only services that are, or will be, PostgreSQL are asked for" {
+@test "only units that are, or will be, PostgreSQL" {
     up postgresql.service
     stop
     called "postgresql@*.service postgresql.service postgresql-[0-9]*.service"
@@ -106,7 +106,7 @@ start() { hook post_update/postgresql-start; }
     exits 0
 }
 
-@test "again in the same run: the record stays; nothing of ours: nothing is started" {
+@test "again in the same run: the record stays; without a record nothing is started" {
     up postgresql.service
     stop
     stop
@@ -127,14 +127,14 @@ start() { hook post_update/postgresql-start; }
     refute called pg_isready
 }
 
-@test "asked with its own pg_isready, at its own socket and port" {
+@test "the hook uses the server's own pg_isready, socket and port" {
     up postgresql.service
     stop
     start
     called "pg_isready -q -t 3 -h /run/pg -p 5433"
 }
 
-@test "a server without a socket is asked at its address" {
+@test "a server without a socket: the hook uses its address" {
     up postgresql.service
     stop
     pidfile 5433 '' 192.0.2.1 ready
@@ -154,7 +154,7 @@ start() { hook post_update/postgresql-start; }
     start
     exits 0
     [[ $(grep -c ^pg_isready "$CALLS") == 3 ]]
-    [[ $(grep -c '^sleep 1' "$CALLS") == 3 ]] # one of them is start_units's
+    [[ $(grep -c '^sleep 1' "$CALLS") == 3 ]] # one of them comes from start_units
 }
 
 @test "a server that never accepts connections" {
@@ -167,7 +167,7 @@ start() { hook post_update/postgresql-start; }
     says "postgresql.service runs, but accepts no connections after 1 s"
 }
 
-@test "a standby that is set up to accept none is up" {
+@test "a standby that is configured to accept no connections is up" {
     up postgresql.service
     stop
     pidfile 5433 /run/pg '*' standby

@@ -17,14 +17,14 @@ prepare() {
         "agent --enable") [ -n "${STUCK:-}" ] || rm -f "$STATE/agent_disabled.lock" ;;
         esac'
     stub puppet "$PUPPET"
-    # Where puppet is installed from its own packages the hook would find that.
+    # If Puppet's own packages are installed, the hook would find that puppet.
     setting puppet-disable puppet=puppet run_timeout=1
     setting puppet-enable puppet=puppet
 }
 teardown() { [[ -z ${PID:-} ]] || kill "$PID"; }
 by_admin() { echo '{"disabled_message":"do not touch"}' >"$STATE/agent_disabled.lock"; }
 disabled() { cat "$STATE/agent_disabled.lock"; }
-run_of() { # NAME: a process of this name has the lock of a run
+run_of() { # NAME: a process with this name holds the lock of an agent run
     (exec -a "$1" sleep 100 3>&-) &
     PID=$!
     until grep -q "$1" /proc/$PID/cmdline; do :; done
@@ -33,7 +33,7 @@ run_of() { # NAME: a process of this name has the lock of a run
 disable() { hook pre_update/puppet-disable; }
 enable() { hook post_update/puppet-enable; }
 
-@test "disabled with a reason, on record before; enabled again" {
+@test "disabled with a reason, after it was recorded; enabled again" {
     disable
     exits 0
     [[ $(disabled) == '{"disabled_message":"foreman-dlm-updater: run run-1"}' ]]
@@ -50,7 +50,7 @@ enable() { hook post_update/puppet-enable; }
     by_admin
     disable
     exits 0
-    says 'somebody else has disabled the agent, it stays so: {"disabled_message":"do not touch"}'
+    says 'somebody else has disabled the agent, it stays disabled: {"disabled_message":"do not touch"}'
     enable
     exits 0
     says "did not disable"
@@ -68,19 +68,19 @@ enable() { hook post_update/puppet-enable; }
     [[ -e $STATE/agent_disabled.lock ]]
 }
 
-@test "an administrator's lock of meanwhile stays" {
+@test "a lock that an administrator made meanwhile stays" {
     disable
     by_admin
     enable
     exits 0
-    says "meanwhile, it stays so"
+    says "since, it stays disabled"
     [[ $(disabled) == *"do not touch"* ]]
     disable
     exits 0
     [[ $(disabled) == *"do not touch"* ]]
 }
 
-@test "again in the same run: still ours" {
+@test "again in the same run: the lock is still ours" {
     disable
     disable
     exits 0
@@ -90,7 +90,7 @@ enable() { hook post_update/puppet-enable; }
     [[ ! -e $STATE/agent_disabled.lock ]]
 }
 
-@test "our lock of a run that was given up becomes this run's" {
+@test "our lock from a run that was given up becomes this run's" {
     disable
     DLM_RUN_ID=run-2 enable
     exits 0
@@ -138,7 +138,7 @@ enable() { hook post_update/puppet-enable; }
     says "there is no puppet"
 }
 
-@test "the PATH's puppet if the one of the settings is not there" {
+@test "the PATH's puppet if the one in the settings does not exist" {
     setting puppet-disable puppet=/no/such/puppet
     disable
     exits 0
@@ -156,7 +156,7 @@ enable() { hook post_update/puppet-enable; }
     says "does not say where the agent's locks are"
 }
 
-@test "a run that is going on is waited for, with the agent disabled" {
+@test "waits for an agent run, with the agent disabled" {
     run_of "puppet agent: applying configuration"
     setting puppet-disable puppet=puppet run_timeout=30
     # shellcheck disable=SC2016 # not for this shell
@@ -166,7 +166,7 @@ enable() { hook post_update/puppet-enable; }
     [[ $(grep -c ^sleep "$CALLS") == 1 ]]
 }
 
-@test "a run that does not end, an administrator's lock or not" {
+@test "an agent run that does not end, with and without an administrator's lock" {
     run_of "puppet agent: applying configuration"
     disable
     exits 1
@@ -177,7 +177,7 @@ enable() { hook post_update/puppet-enable; }
     says "has not ended"
 }
 
-@test "a lock of a run that is dead, of another program, or empty, is none" {
+@test "a run lock that is empty, or names a dead process or another program, does not count" {
     run_of unrelated
     disable
     exits 0

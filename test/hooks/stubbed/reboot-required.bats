@@ -31,14 +31,14 @@ prepare() {
     [[ -z $stderr ]]
 }
 
-@test "the flag is that of Debian if there are no settings" {
+@test "the default is Debian's flag" {
     rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/reboot-required.conf"
     hook needs_reboot/reboot-required
     [[ $status == "$([[ ! -e /run/reboot-required ]]; echo $?)" ]]
     says /run/reboot-required
 }
 
-@test "a mistake in the settings is no answer" {
+@test "a mistake in the settings does not count as yes" {
     : >"$FLAG"
     setting reboot-required 'flag=('
     hook needs_reboot/reboot-required

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# pre_update/services-stop and post_update/services-start, with a systemctl that keeps the state of its units in files. What they share with
-# other hooks, lib/units.sh and lib/record.sh, is tested here too. Against the real systemd: ../real/services/services.bats.
+# pre_update/services-stop and post_update/services-start, with a stub for systemctl that keeps its units' states in
+# files. This file also tests lib/units.sh and lib/record.sh. With the real systemd: ../real/services/services.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    export UNITS=$BATS_TEST_TMPDIR/units # a file for each unit: its ActiveState
+    export UNITS=$BATS_TEST_TMPDIR/units # one file for each unit, with its ActiveState
     mkdir "$UNITS"
     # shellcheck disable=SC2016 # not for this shell
     stub systemctl 'for unit; do :; done
@@ -34,7 +34,7 @@ record() { tr '\n' ' ' <"$DLM_HOOKS_STATE/services"; }
 stop() { hook pre_update/services-stop; }
 start() { hook post_update/services-start; }
 
-@test "not configured: it fails, and says what to set" {
+@test "not configured: the hook fails, and says what to set" {
     rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/services-stop.conf"
     stop
     exits 1
@@ -44,7 +44,7 @@ start() { hook post_update/services-start; }
     exits 1
     says "put SERVICES="
     refute called systemctl
-    start # of what was never stopped
+    start # nothing was ever stopped
     exits 0
 }
 
@@ -105,7 +105,7 @@ start() { hook post_update/services-start; }
     [[ $(order stop) == "app.service db.service worker@1.service " ]]
 }
 
-@test "what does not run is neither stopped nor started" {
+@test "a unit that does not run is neither stopped nor started" {
     unit inactive db.service
     unit failed worker@1.service
     stop
@@ -117,7 +117,7 @@ start() { hook post_update/services-start; }
     [[ $(order start) == "app.service " ]]
 }
 
-@test "what is on its way up is stopped and started; what is on its way down is waited for" {
+@test "a unit that is being started is stopped and started; one that is being stopped is waited for" {
     unit activating app.service
     unit reloading db.service
     unit deactivating worker@1.service
@@ -135,7 +135,7 @@ start() { hook post_update/services-start; }
     [[ $(record) == "run-1 app.service db.service worker@1.service " ]]
 }
 
-@test "another run: a record of its own" {
+@test "another run has its own record" {
     stop
     unit active db.service
     DLM_RUN_ID=run-2 stop
@@ -143,7 +143,7 @@ start() { hook post_update/services-start; }
     [[ $(record) == "run-2 db.service " ]]
 }
 
-@test "a record of another run, or none, brings nothing back" {
+@test "another run's record, or none, brings nothing back" {
     start
     exits 0
     says "stopped nothing"
@@ -200,7 +200,7 @@ start() { hook post_update/services-start; }
     says "worker@1.service is not up"
 }
 
-@test "what systemd stops together with a unit is stopped before it, and comes back after it" {
+@test "units that systemd stops together with a unit are stopped before it, and come back after it" {
     setting services-stop "SERVICES='first.service db.service'"
     unit active first.service web.service some.target loop.service
     unit inactive idle.service
@@ -225,7 +225,7 @@ start() { hook post_update/services-start; }
     [[ $(record) == "run-1 app.service db.service " ]]
 }
 
-@test "what hangs on a unit that does not run stays up" {
+@test "dependents of a unit that does not run stay up" {
     setting services-stop "SERVICES=db.service"
     unit inactive db.service
     echo app.service >"$UNITS/../needed-by-db.service"
@@ -242,11 +242,11 @@ start() { hook post_update/services-start; }
     [[ $(order stop) == "app.target " ]]
 }
 
-@test "a systemctl that fails in between: nothing is stopped without being on record" {
+@test "systemctl fails in between: no unit is stopped without being on record" {
     local question code
     setting services-stop "SERVICES=app.service"
     for question in 1 2 3; do
-        for code in 1 0; do # without an answer, too
+        for code in 1 0; do # 0: without an answer
             MUTE=$question MUTE_EXIT=$code stop
             exits 1
             says "systemctl does not say whether app.service runs"
@@ -256,7 +256,7 @@ start() { hook post_update/services-start; }
     done
 }
 
-@test "a oneshot that ran is run again, and done with it" {
+@test "a oneshot that ran is run again, and may then be inactive" {
     unit activating app.service
     setting services-stop "SERVICES=app.service"
     stop

@@ -42,7 +42,7 @@ healthy() { hook post_update/systemd-healthy; }
     says "systemctl status 'srv-a\\x2db.mount'"
 }
 
-@test "exceptions are patterns, and not for others" {
+@test "exceptions are patterns, and do not cover other units" {
     failed apt-daily.service apt-daily-upgrade.service app.service
     setting systemd-healthy "EXCEPT='fwupd.service apt-daily*'"
     healthy
@@ -82,13 +82,13 @@ healthy() { hook post_update/systemd-healthy; }
     setting systemd-healthy job_timeout=0
     healthy
     exits 1
-    says "not done after 0 s: app.service b.mount:"
+    says "still being started or stopped after 0 s: app.service b.mount:"
     setting systemd-healthy job_timeout=0 "EXCEPT='b* app.service'"
     healthy
     exits 0
 }
 
-@test "the updater's own jobs, and what waits behind them, are not waited for" {
+@test "does not wait for the updater's own jobs, or for jobs that wait for them" {
     printf '%s\n' '11 foreman-dlm-updater.service start running' '12 foreman-dlm-updater-resume.service start running' \
         '13 after.service start waiting' >"$JOBS"
     setting systemd-healthy job_timeout=0
@@ -114,7 +114,7 @@ healthy() { hook post_update/systemd-healthy; }
     [[ $status != 0 ]]
 }
 
-@test "a unit that fails and is started again all the time is not healthy; one that ends well is" {
+@test "a unit that fails and restarts all the time is not healthy; one that ends well is" {
     echo 'loop.service loaded activating auto-restart Some service' >"$FAILED"
     healthy
     exits 1

@@ -3,7 +3,8 @@
 load ../hook
 bats_require_minimum_version 1.5.0
 
-# zypper as a script: the file $ZYPPER/ACT is the answer to that command: its output; ACT.exit its exit code; ACT.once comes first, once.
+# zypper is a script: in $ZYPPER the file ACT has the output of that command, and ACT.exit its exit code. ACT.once is
+# the first answer.
 prepare() {
     export ZYPPER=$BATS_TEST_TMPDIR/zypper
     mkdir "$ZYPPER"
@@ -21,7 +22,7 @@ for act; do case $act in refresh | update | patch | install | needs-rebooting) b
     stub rpm '[ ! -e "$ZYPPER/rpm" ] || cat "$ZYPPER/rpm"'
     stub sleep
 }
-# answers ACT EXIT [LINE...]: from now on it says this, and exits so; ACT may be ACT.once.
+# answers ACT EXIT [LINE...]: from now on it prints these lines and exits with EXIT; ACT may be ACT.once.
 answers() {
     echo "$2" >"$ZYPPER/$1.exit"
     printf '%s\n' "${@:3}" >"$ZYPPER/$1"
@@ -29,7 +30,7 @@ answers() {
 asked() { : >"$CALLS" && hook needs_update/zypper; }
 updated() { : >"$CALLS" && hook update/zypper; }
 reboot() { : >"$CALLS" && hook needs_reboot/zypper-needs-rebooting; }
-# could_not_find_out WHY HOOK: with and without an exit code for it.
+# could_not_find_out WHY HOOK: checks the hook with and without an exit code for "could not find out".
 could_not_find_out() {
     "$2"
     exits 75
@@ -48,7 +49,7 @@ NO="Reading installed packages...
 Nothing to do."
 RUN="zypper --non-interactive --non-interactive-include-reboot-patches"
 
-@test "needs_update: none, updates, with and without an exit code for could not find out" {
+@test "needs_update: no, yes, with and without an exit code for could not find out" {
     local mode code
     for mode in update patch; do
         setting zypper mode=$mode
@@ -86,7 +87,7 @@ RUN="zypper --non-interactive --non-interactive-include-reboot-patches"
     done
 }
 
-@test "needs_update: what it asks, and the settings" {
+@test "needs_update: the commands, and the settings" {
     answers update 0 "$YES"
     answers patch 0 "$YES"
     asked
@@ -108,7 +109,7 @@ END
     exits 75
 }
 
-@test "update: how it is done, and the settings" {
+@test "update: the commands, and the settings" {
     updated
     exits 0
     grep -v -e ^rpm -e '^$' "$CALLS" | diff - <(cat <<END
@@ -150,12 +151,12 @@ END
         answers update $code
         updated
         exits 1
-        says "not all was installed ($code)"
+        says "some packages were not installed ($code)"
         [[ $(grep -c " update " "$CALLS") == 1 ]]
     done
 }
 
-@test "update: zypper that updated itself runs once more, no more than once" {
+@test "update: a zypper that updated itself runs once more, and not again" {
     answers update.once 103
     updated
     exits 0
@@ -172,7 +173,7 @@ END
     [[ $(grep -c " update " "$CALLS") == 2 ]]
 }
 
-@test "update: repositories that can't be refreshed: with the metadata of before" {
+@test "update: repositories that can't be refreshed: uses the old metadata" {
     answers refresh 4 "repository 'main' is invalid"
     updated
     exits 0
@@ -181,7 +182,7 @@ END
     called "$RUN --no-refresh update"
 }
 
-@test "update: rpm's lock is waited for, no longer than lock_timeout" {
+@test "update: waits for rpm's lock, no longer than lock_timeout" {
     answers update.once 8 "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)"
     updated
     exits 0
@@ -194,7 +195,7 @@ END
     refute called sleep
 }
 
-@test "update: packages in two versions are installed once more; kernels and keys may be" {
+@test "update: packages in two versions are installed again, except kernels and keys" {
     printf '%s\n' "acme.noarch acme " "lib.noarch lib " "kernel.noarch multiversion(kernel) k " "kernel.noarch k multiversion(kernel) " \
         "gpg-pubkey.(none) a " "gpg-pubkey.(none) b " >"$ZYPPER/rpm"
     updated
@@ -203,7 +204,7 @@ END
     echo "lib.noarch lib " >>"$ZYPPER/rpm"
     updated
     exits 1
-    says "interrupted, installing once more: lib.noarch"
+    says "interrupted, installing again: lib.noarch"
     says "still installed in two versions"
     called "$RUN install --force --auto-agree-with-licenses lib.noarch"
     refute called update

@@ -1,13 +1,13 @@
 # The deb, with apt and dpkg. See life.bash.
 load life
 
-source_is() { # VERSION: the repository that apt knows
+source_is() { # VERSION: sets the repository that apt uses
     echo "deb [signed-by=${2:-/packages/$1/repo/apt/foreman-dlm-updater.asc}] file:/packages/$1/repo/apt ./" >/etc/apt/sources.list
     apt-get -q -o APT::Update::Error-Mode=any update
 }
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
 
-@test "apt refuses a repository that somebody else has signed" {
+@test "apt refuses a repository that somebody else signed" {
     files >/root/before
     run source_is 1.0.0 /packages/somebody.asc
     [[ $status != 0 && $output == *NO_PUBKEY* ]]
@@ -50,7 +50,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     is "$(property "$timer" InvocationID)" "$was"
 }
 
-@test "a timer that was stopped, or disabled, stays so over an upgrade" {
+@test "a timer that was stopped or disabled stays so during an upgrade" {
     systemctl stop "$timer"
     source_is 1.1.0
     apt upgrade
@@ -100,7 +100,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     apt remove foreman-dlm-updater
 }
 
-@test "purge leaves nothing behind but an administrator's own hook, and names that" {
+@test "purge leaves only the administrator's own hook, and names it" {
     apt install foreman-dlm-updater
     systemctl start "$timer" # which leaves a stamp
     run apt purge foreman-dlm-updater
@@ -111,7 +111,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     is "$(systemctl list-unit-files --no-legend 'foreman*')" ""
 }
 
-@test "purge of a package that is installed, with nothing of an administrator's" {
+@test "purge of an installed package without changes by an administrator" {
     apt install foreman-dlm-updater
     nothing_enabled
     apt purge foreman-dlm-updater
@@ -145,7 +145,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     is "$(cat "$etc/config.ini")" '[main]'
 }
 
-@test "config check has nothing to find after the steps of docs/install.md; what is undone it finds, and the command that it names fixes it" {
+@test "config check finds nothing after the steps in docs/install.md; it finds what is undone, and its command fixes it" {
     apt purge foreman-dlm-updater
     rm -rf "$etc"
     source_is 1.1.0
@@ -164,7 +164,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     systemctl enable --now "$timer"
     healthy
 
-    # ill WHAT [N]: there are N findings (1 by default), the first is WHAT, and the command in it clears all of them.
+    # ill WHAT [N]: there are N findings (default 1), the first is WHAT, and its command clears all of them.
     ill() {
         check
         mapfile -t found < <(grep 'warning: ' <<<"$output")
@@ -185,7 +185,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     ill "units: $resume is masked"
 
     ln -s /bin/true /usr/local/bin/unattended-upgrade
-    healthy # installed, and not switched on
+    healthy # installed, but not enabled
     echo 'APT::Periodic::Unattended-Upgrade "1";' >/etc/apt/apt.conf.d/20auto-upgrades
     systemctl enable --now apt-daily-upgrade.timer
     ill "other updaters: unattended-upgrades installs updates without the lock"
@@ -207,13 +207,13 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     [[ -e $etc/post_update.d/55-systemd-healthy ]]
     printf '#!/bin/sh\r\nexit 0\r\n' >"$etc/update.d/60-own"
     chmod +x "$etc/update.d/60-own"
-    run foreman-dlm-updater config check --offline # not only a finding: no run would begin
+    run foreman-dlm-updater config check --offline # more than a finding: no run would begin
     is "$status" 78
     [[ $output == *"$etc/update.d/60-own: the lines of the file end as in DOS; fix it with: sed "* ]]
     sed -i 's/\r$//' "$etc/update.d/60-own"
     healthy
 
-    # A bus that does not answer holds nobody up for long.
+    # A bus that does not answer delays nothing for long.
     kill -STOP "$(pidof dbus-daemon)"
     began=$SECONDS
     check

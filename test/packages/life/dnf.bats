@@ -1,4 +1,4 @@
-# The rpm, with dnf and rpm. systemd is Debian's; a userland of Red Hat's or SUSE's own can't be had here. See life.bash.
+# The rpm, with dnf and rpm. systemd is Debian's, because there is no Red Hat or SUSE system here. See life.bash.
 load life
 
 repository_is() { # VERSION [KEY]
@@ -18,7 +18,7 @@ END
 }
 dnf() { command dnf -q -y --refresh "$@" </dev/null; }
 
-@test "dnf refuses a repository, and a package, that somebody else has signed" {
+@test "dnf refuses a repository, and a package, that somebody else signed" {
     repository_is 1.0.0 /packages/somebody.asc
     run dnf install foreman-dlm-updater
     [[ $status != 0 && $output == *[Ss]ignature* ]]
@@ -58,7 +58,7 @@ dnf() { command dnf -q -y --refresh "$@" </dev/null; }
     is "$(property "$timer" InvocationID)" "$was"
 }
 
-@test "a timer that was stopped, or disabled, stays so over an upgrade" {
+@test "a timer that was stopped or disabled stays so during an upgrade" {
     systemctl stop "$timer"
     repository_is 1.1.0
     dnf upgrade
@@ -88,7 +88,7 @@ dnf() { command dnf -q -y --refresh "$@" </dev/null; }
     ends
 }
 
-@test "remove, with the directory of the state missing" {
+@test "remove without the state's directory" {
     rm -r /var/lib/foreman_dlm_updater
     dnf remove foreman-dlm-updater
     mv "$etc/config.ini.rpmsave" "$etc/config.ini"

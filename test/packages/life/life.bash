@@ -1,4 +1,4 @@
-# For the tests of a package's life on a booted host: tests of one file follow on each other, on the same host.
+# For the tests of a package's life on a booted host. The tests of one file build on each other, on the same host.
 # shellcheck shell=bash
 
 timer=foreman-dlm-updater.timer service=foreman-dlm-updater.service resume=foreman-dlm-updater-resume.service
@@ -8,7 +8,7 @@ is() { [[ $1 == "$2" ]] || { printf 'got %q, want %q\n' "$1" "$2"; return 1; }; 
 property() { systemctl show --property="$2" --value "$1"; }
 version() { is "$(foreman-dlm-updater version | cut -d' ' -f2)" "$1"; }
 
-# eventually COMMAND...: in five minutes, on a busy machine.
+# eventually COMMAND...: fails unless the command succeeds within five minutes (on a busy machine).
 eventually() {
     local end=$((SECONDS + 300))
     until "$@"; do
@@ -17,16 +17,17 @@ eventually() {
     done
 }
 
-# timer_is ENABLED ACTIVE: of the timer; the resume unit is enabled with it.
+# timer_is ENABLED ACTIVE: fails unless the timer has these states, and the resume unit is enabled like the timer.
 timer_is() {
     is "$(systemctl is-enabled "$timer" "$resume" | xargs)" "$1 $1"
     is "$(systemctl is-active "$timer")" "$2"
 }
 
-# written: the files and links in /etc. (Removing the package takes empty directories with it.)
+# written: prints the files and links in /etc. (Removing the package removes empty directories too.)
 written() { (cd "$etc" && { find . -type f -exec grep -H '' {} +; find . -type l -printf '%p -> %l\n'; } | sort); }
 
-# What an administrator does: configuration, hooks, the timer. And a run that lasts: a hook of his own waits.
+# administrator: does what an administrator does with configuration, hooks and the timer, and starts a run that lasts,
+# because the administrator's own hook waits.
 administrator() {
     cat >>"$etc/config.ini" <<'END'
 lock_name = web
@@ -47,7 +48,7 @@ END
     property "$service" InvocationID >/run/invocation
 }
 
-# The run goes on, in the same process; and what the administrator has done is still there.
+# untouched: fails unless the run goes on in the same process, and the administrator's changes still exist.
 untouched() {
     is "$(property "$service" MainPID)" "$(cat /run/main-pid)"
     is "$(property "$service" InvocationID)" "$(cat /run/invocation)"
@@ -56,7 +57,7 @@ untouched() {
     diff /root/written <(written)
 }
 
-# systemd knows the units that are installed now, and they are those of the version.
+# reloaded: fails unless systemd has read the units that are installed now.
 reloaded() {
     for unit in "$timer" "$service" "$resume"; do
         is "$(property "$unit" NeedDaemonReload)" no
@@ -65,7 +66,7 @@ reloaded() {
 
 ended() { [[ $(property "$service" ActiveState) != active ]]; }
 
-# The run ends well.
+# ends: lets the run end, and fails unless it ends well.
 ends() {
     touch /run/hook-may-end
     eventually ended
@@ -73,14 +74,14 @@ ends() {
     [[ -e /run/hook-has-ended ]]
 }
 
-# nothing_enabled: after an installation.
+# nothing_enabled: checks the state after an installation.
 nothing_enabled() {
     timer_is disabled inactive
     is "$(systemctl is-active "$service" "$resume" | xargs)" "inactive inactive"
     is "$(find /etc/systemd -name '*foreman*')" ""
     is "$(find "$etc" -mindepth 1 ! -type d)" "$etc/config.ini"
     is "$(systemd-analyze verify --man=no "$timer" "$service" "$resume" 2>&1)" ""
-    systemctl preset "$timer" "$resume" # as the first boot of an image may do to all units
+    systemctl preset "$timer" "$resume" # the first boot of an image may do this to all units
     timer_is disabled inactive
     run foreman-dlm-updater config check --offline
     is "$status" 78
@@ -90,7 +91,7 @@ nothing_enabled() {
     [[ $output == *"warning: units: $timer is disabled: "*"; fix it with: systemctl enable --now $timer"* ]]
 }
 
-# files: what is on the disk and might be the package's.
+# files: prints the files on the disk that might belong to the package.
 files() {
     find /etc /usr /var -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/lib/apt/*' -not -path '/var/cache/*' -not -path '/var/log/*.log' \
         -not -path '/var/log/apt*' -not -path '/var/log/journal/*' -not -path '/var/lib/rpm/*' -not -path '/var/lib/dnf/*' \

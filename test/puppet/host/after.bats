@@ -1,4 +1,4 @@
-# After the update, which has rebooted the host.
+# After the update, which rebooted the host.
 load host
 
 @test "the update is complete" {
@@ -13,7 +13,7 @@ load host
     [[ ! -e $(puppet config print agent_disabled_lockfile) ]]
 }
 
-@test "what was to change changes now" {
+@test "the delayed changes are made now" {
     applies 2
     [[ ! -e $etc/post_update.d/50-services-start ]]
     is "$(sed -n 's/^lock_name = //p' "$config")" galera

@@ -1,4 +1,4 @@
-# The README's example, on a host as the fleet has it; and what changes do.
+# The README's example on a typical host, and the effect of changes.
 load host
 
 @test "a host with a Puppet agent, a service, and a package of an older version" {
@@ -7,7 +7,7 @@ load host
     install -m 0644 /given/ssl/cert.pem "$ssl/certs/web1.example.com.pem"
     install -m 0640 /given/ssl/key.pem "$ssl/private_keys/web1.example.com.pem"
     install -m 0644 /given/ssl/ca.pem "$ssl/certs/ca.pem"
-    # Not the host's own name, and where `puppet apply` doesn't look.
+    # This is not the host's own name, and `puppet apply` doesn't read this section.
     printf '[agent]\ncertname = web1.example.com\n' >/etc/puppet/puppet.conf
 
     ln -s /module "$environment/modules/foreman_dlm_updater"
@@ -41,9 +41,9 @@ load host
     says "50-services-stop"
 }
 
-@test "the README's locks: created where they are not there" {
+@test "the README's locks: created if they do not exist" {
     printf 'machine foreman.example.com login admin password secret\n' >/root/.foreman-api
-    block 2 puppet >/root/locks.pp
+    block 3 puppet >/root/locks.pp
     applies 2 /root/locks.pp
     for lock in web postgresql galera; do
         sed "s/^lock_name = .*/lock_name = $lock/" "$config" >/root/lock.ini
@@ -56,7 +56,7 @@ load host
     applies 0
 }
 
-@test "the facts tell of the agent's certificate, and of the host" {
+@test "the facts show the agent's certificate, and the host's state" {
     facts
     is "$(fact foreman_dlm_updater_ssl hostcert)" '"/var/lib/puppet/ssl/certs/web1.example.com.pem"'
     is "$(fact foreman_dlm_updater lock)" '"web"'
@@ -94,7 +94,7 @@ END
     applies 0
 }
 
-@test "what Puppet does not know is purged if asked for" {
+@test "purge_hooks removes hooks that Puppet does not know" {
     ln -s /usr/share/foreman-dlm-updater/hooks/update.d/apt-security "$etc/update.d/60-apt-security"
     echo SPACE=/:1 >"$etc/hooks.conf.d/disk-space.conf"
     applies 0
@@ -129,7 +129,7 @@ END
     applies 4
     says "70-strange"
     rm "$etc/update.d/70-strange"
-    chmod 0777 "$etc/update.d" # Puppet's own to fix, which comes first
+    chmod 0777 "$etc/update.d" # Puppet fixes this directory, and does so first
     applies 2
     is "$(stat -c %a "$etc/update.d")" 755
 }
@@ -141,7 +141,7 @@ END
     is "$(property "$timer" TimersCalendar | sed 's/ ;.*//')" "{ OnCalendar=2099-01-01 00:00:00"
     is "$(property "$timer" RandomizedDelayUSec)" 0
 
-    # As if the last run were of the day before yesterday: systemd would make up for what an hourly timer has missed.
+    # As if the last run was the day before yesterday: systemd would catch up on the runs that an hourly timer missed.
     systemctl stop "$timer"
     touch -d '2 days ago' "/var/lib/systemd/timers/stamp-$timer"
     systemctl start "$timer"

@@ -1,7 +1,7 @@
-# A catalogue that is applied in the middle of an update.
+# Applies catalogues in the middle of an update.
 load host
 
-# The package ledger asks for a reboot by the flag: the kernel is not this host's.
+# The package ledger asks for a reboot with the flag, because the host shares the machine's kernel.
 wait_hook='  needs_reboot/reboot-required: bundled
   update/10-wait: { content: "#!/bin/sh\ntouch /run/waits\nuntil [ -e /run/go-on ]; do sleep 0.1; done\n" }'
 

@@ -2,20 +2,20 @@
 
 require 'json'
 
-# Where this host stands in its updates. Nothing here writes, and nothing asks Foreman.
-#   code            where it stands, one of the codes in docs/status.schema.json; what only Foreman knows is not in it
+# Where this host stands in its updates. The fact writes nothing and does not ask Foreman.
+#   code            where the host stands: one of the codes in docs/status.schema.json, without what only Foreman knows
 #   lock            the lock's name
 #   in_progress     whether a run is on record
-#   under_way       whether it is between pre_update and post_update, and has not failed
-#   running         whether an invocation of the updater runs at this moment
-#   stage, run, began   of the run on record
-#   error           why its stage was not finished: stage, hook, message, time
-#   reboot_pending  whether the host was told to reboot and has not yet
-#   reboot_due      a reboot may be due, as the last run could not find out: since, hook, message
-#   last_result     how the last run ended: success, failed, not_now, interrupted (by a signal, and the host is out of
+#   under_way       whether that run is between pre_update and post_update, and has not failed
+#   running         whether an invocation of the updater is running now
+#   stage, run, began   the stage, the id and the beginning of the run on record
+#   error           why its stage failed: stage, hook, message, time
+#   reboot_pending  whether the host was told to reboot and has not done so yet
+#   reboot_due      set if the last run could not find out whether a reboot is needed: since, hook, message
+#   last_result     how the last run ended: success, failed, not_now, interrupted (by a signal, with the host out of
 #                   service), refused, bad_configuration, or systemd's word for a unit that was killed; none if no run
 #                   has ended yet
-#   problem         in place of all but the last, if the updater can't say
+#   problem         if the updater can't tell: why; then only this and last_result are set
 Facter.add(:foreman_dlm_updater) do
   program = '/usr/bin/foreman-dlm-updater'
   guarded = ['pre_update', 'update', 'needs_reboot', 'reboot', 'post_update']
@@ -24,16 +24,17 @@ Facter.add(:foreman_dlm_updater) do
   confine kernel: 'Linux'
   confine { File.executable?(program) }
 
-  # What a command prints; empty if it fails, or takes longer than a fact may.
+  # Returns what a command prints; empty if it fails or takes too long for a fact.
   ask = lambda do |command|
     Facter::Core::Execution.execute("#{command} 2>/dev/null", on_fail: '', timeout: 5).to_s
   end
 
-  # If the unit that ended last was killed, what systemd says of it. Otherwise what the updater has put on record. An
-  # earlier version has put nothing there: then the exit status that systemd knows.
+  # If the unit that ended last was killed, systemd's word counts. Otherwise it is the result that the updater recorded.
+  # An earlier version recorded none: then it is the exit status that systemd knows.
   last_exit = lambda do |last_run|
     properties = 'Result,ExecMainStatus,ExecMainExitTimestampMonotonic'
-    shown = ask.call("systemctl show --property=#{properties} foreman-dlm-updater.service foreman-dlm-updater-resume.service")
+    services = 'foreman-dlm-updater.service foreman-dlm-updater-resume.service'
+    shown = ask.call("systemctl show --property=#{properties} #{services}")
     units = shown.split("\n\n").map { |unit| unit.lines.to_h { |line| line.chomp.split('=', 2) } }
     last = units.max_by { |unit| unit['ExecMainExitTimestampMonotonic'].to_i }
     ended = !last.nil? && last['ExecMainExitTimestampMonotonic'].to_i.positive?
@@ -51,7 +52,8 @@ Facter.add(:foreman_dlm_updater) do
       nil
     end
     if status.nil?
-      { 'problem' => "its state can't be read: `foreman-dlm-updater status` says why", 'last_result' => last_exit.call(nil) }
+      problem = "its state can't be read: `foreman-dlm-updater status` says why"
+      { 'problem' => problem, 'last_result' => last_exit.call(nil) }
     else
       stage, error = status.values_at('stage', 'error')
       {

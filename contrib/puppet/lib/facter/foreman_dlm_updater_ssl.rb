@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-# Where the Puppet agent has its certificate, its key and its CA.
-# The agent's settings are asked for whatever runs: `puppet apply` and `facter -p` don't look into section [agent] by themselves.
+# The paths of the Puppet agent's certificate, key and CA. The fact always reads the agent's settings: `puppet apply`
+# and `facter -p` don't read section [agent] by themselves.
 Facter.add(:foreman_dlm_updater_ssl) do
   confine do
     defined?(Puppet) && Puppet.respond_to?(:settings) && Puppet.settings.app_defaults_initialized?

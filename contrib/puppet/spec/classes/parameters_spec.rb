@@ -3,7 +3,7 @@
 require 'spec_helper'
 require 'open3'
 
-# Each parameter that is a key of config.ini, with a value that is not the default, and what then stands in the file.
+# Each parameter that is a key of config.ini, with a value other than the default, and the value's form in the file.
 KEYS = {
   'foreman_url' => ['https://foreman.example.com/prefix', 'foreman_url = https://foreman.example.com/prefix'],
   'lock_name' => ['galera 1', 'lock_name = galera 1'],
@@ -51,13 +51,13 @@ describe 'foreman_dlm_updater' do
 
   it { is_expected.to compile.with_all_deps }
 
-  it 'has no parameter that is not tested here' do
+  it 'has only parameters that are tested here' do
     parsed = Puppet::Pops::Parser::Parser.new.parse_file("#{MODULE}/manifests/init.pp")
     expect(parsed.model.definitions.first.parameters.map(&:name)).to match_array(KEYS.keys + OTHERS)
   end
 
-  context 'with nothing but what is needed' do
-    it 'leaves the rest to the program, but for what the package sets too' do
+  context 'with the required parameters only' do
+    it 'sets only what the package sets too' do
       packaged = File.readlines("#{MODULE}/../../packaging/etc/config.ini", chomp: true).grep(/^[a-z]/)
       agent = FACT_SETS['debian-12']['foreman_dlm_updater_ssl']
       dirs = ['needs_update', 'pre_update', 'update', 'needs_reboot', 'post_update'].map { |s| "#{s}.d = /etc/foreman_dlm_updater/#{s}.d" }
@@ -67,7 +67,7 @@ describe 'foreman_dlm_updater' do
       )
     end
 
-    it 'is checked before it is put in place, when all that the check looks at is there' do
+    it 'checks config.ini after everything that the check looks at, and before it replaces the old file' do
       is_expected.to contain_file(CONFIG).with_validate_cmd('/usr/bin/foreman-dlm-updater -c % config check --offline >/dev/null')
                                          .with(owner: 'root', group: 'root', mode: '0644').that_requires('Package[foreman-dlm-updater]')
       is_expected.to contain_service('foreman-dlm-updater.timer').with(ensure: 'running', enable: true).that_requires("File[#{CONFIG}]")
@@ -78,13 +78,13 @@ describe 'foreman_dlm_updater' do
     it { expect(catalogue.resources.map { |r| r[:noop] }.compact).to eq [] }
   end
 
-  # The list of the program's keys is that of its own `config show`, which prints the table in internal/config.
+  # The program's `config show` prints the list of its keys, which is the table in internal/config.
   context 'with every key' do
     let(:params) { KEYS.transform_values(&:first) }
 
     it { expect(ini).to match_array(['[main]'] + KEYS.values.map(&:last)) }
 
-    it 'sets every key that the program has, and none that it does not know' do
+    it 'sets every key of the program, and no other' do
       program = ENV.fetch('FOREMAN_DLM_UPDATER') { raise 'FOREMAN_DLM_UPDATER does not name the program; `make build` makes bin/foreman-dlm-updater' }
       file = "#{MODULES}/config.ini"
       File.write(file, catalogue.resource('file', CONFIG)[:content])
@@ -97,8 +97,8 @@ describe 'foreman_dlm_updater' do
     end
   end
 
-  context 'with no fact of the agent' do
-    context 'of Puppet\'s own packages' do
+  context 'without the fact about the agent' do
+    context 'with Puppet\'s own packages' do
       let(:facts) { FACT_SETS['redhat-9'].reject { |name, _| name == 'foreman_dlm_updater_ssl' } }
       let(:node) { 'db1.example.com' }
 
@@ -107,7 +107,7 @@ describe 'foreman_dlm_updater' do
       it { expect(ini).to include('ca = /etc/puppetlabs/puppet/ssl/certs/ca.pem') }
     end
 
-    context 'of a distribution\'s packages' do
+    context 'with a distribution\'s packages' do
       let(:facts) { FACT_SETS['debian-12-own-puppet'].reject { |name, _| name == 'foreman_dlm_updater_ssl' } }
       let(:node) { 'db1.example.com' }
 
@@ -143,25 +143,26 @@ describe 'foreman_dlm_updater' do
     it { is_expected.to contain_file('/etc/apt/keyrings/foreman-dlm-updater.asc').with_content(text).without_source }
   end
 
-  context 'with a repository that has no key' do
+  context 'with a repository without a key' do
     let(:params) { REQUIRED.merge('repo_manage' => true, 'repo_url' => 'https://packages.example.com') }
 
-    it { is_expected.to compile.and_raise_error(/repo_manage needs repo_url and repo_key/) }
+    it { is_expected.to compile.and_raise_error(/repo_manage needs repo_url \(the repository\) and repo_key/) }
   end
 
   context 'with a schedule' do
     let(:params) { REQUIRED.merge('timer_schedule' => ['Sat *-*-* 03:00', 'Sun *-*-* 03:00'], 'timer_spread' => '30m') }
     let(:dropin) { '/etc/systemd/system/foreman-dlm-updater.timer.d/puppet.conf' }
 
-    it 'takes the place of the package\'s' do
+    it 'replaces the package\'s schedule' do
       is_expected.to contain_file(dropin)
-        .with_content("# Managed by Puppet.\n[Timer]\nOnCalendar=\nOnCalendar=Sat *-*-* 03:00\nOnCalendar=Sun *-*-* 03:00\nRandomizedDelaySec=30m\n")
+        .with_content("# Managed by Puppet.\n[Timer]\nOnCalendar=\nOnCalendar=Sat *-*-* 03:00\n" \
+                      "OnCalendar=Sun *-*-* 03:00\nRandomizedDelaySec=30m\n")
         .with_validate_cmd(/systemd-analyze calendar/).that_comes_before('Exec[foreman_dlm_updater: new schedule]')
       is_expected.to contain_exec('foreman_dlm_updater: new schedule').that_comes_before('Service[foreman-dlm-updater.timer]')
     end
   end
 
-  context 'with a spread alone' do
+  context 'with a spread only' do
     let(:params) { REQUIRED.merge('timer_spread' => 600) }
 
     it 'keeps the package\'s schedule' do
@@ -170,7 +171,7 @@ describe 'foreman_dlm_updater' do
     end
   end
 
-  context 'with no timer' do
+  context 'without the timer' do
     let(:params) { REQUIRED.merge('timer_enable' => false) }
 
     it { is_expected.to contain_service('foreman-dlm-updater.timer').with(ensure: 'stopped', enable: false) }
@@ -195,7 +196,7 @@ describe 'foreman_dlm_updater' do
   context 'with ensure absent' do
     let(:params) { REQUIRED.merge('ensure' => 'absent', 'timer_spread' => 1, 'hooks' => { 'update/apt' => { 'bundled' => true, 'settings' => {} } }) }
 
-    it 'removes all, once no run is on record' do
+    it 'removes everything once no run is on record' do
       guard = 'Exec[foreman_dlm_updater: no run in progress]'
       is_expected.to contain_service('foreman-dlm-updater.timer').with(ensure: 'stopped', enable: false).that_requires(guard)
       is_expected.to contain_file('/etc/systemd/system/foreman-dlm-updater.timer.d').with(ensure: 'absent', force: true).that_requires(guard)

@@ -2,7 +2,7 @@
 
 require 'spec_helper'
 
-# The roles of the README compile, each with the README's common data. (Its quick start is applied on a booted host.)
+# The README's roles compile, each with its common data. (A test on a booted host applies its quick start.)
 describe 'foreman_dlm_updater' do
   blocks = File.read("#{MODULE}/README.md").scan(/^```yaml\n# (\S+\.yaml).*?\n(.*?)^```/m).to_h
   levels = {
@@ -12,7 +12,7 @@ describe 'foreman_dlm_updater' do
     'Galera' => ['role/galera.yaml'],
   }
 
-  it 'has no data that are not tested here' do
+  it 'has only data that are tested here' do
     expect(blocks.keys).to match_array(levels.values.flatten.uniq + ['common.yaml'])
   end
 
@@ -31,7 +31,7 @@ describe 'foreman_dlm_updater' do
         File.write("#{data}/hiera.yaml", JSON.generate('version' => 5, 'hierarchy' => [{ 'name' => 'all', 'datadir' => data, 'paths' => paths }]))
       end
 
-      it 'compiles, and has the hooks of all levels' do
+      it 'compiles, and has the hooks from all levels' do
         is_expected.to compile.with_all_deps
         hooks = (files + ['common.yaml']).flat_map { |path| YAML.safe_load(blocks[path]).fetch('foreman_dlm_updater::hooks', {}).keys }
         expect(catalogue.resources.select { |r| r.type == 'Foreman_dlm_updater::Hook' }.map(&:title)).to match_array(hooks)

@@ -2,7 +2,7 @@
 
 require 'spec_helper'
 
-# What differs from system to system.
+# What differs between operating systems.
 EXPECTED = {
   'Debian' => {
     repo: '/etc/apt/sources.list.d/foreman-dlm-updater.list',
@@ -49,7 +49,7 @@ describe 'foreman_dlm_updater' do
       end
 
       if expected[:learn]
-        it 'makes the package manager look at the repository, once it is there' do
+        it 'makes the package manager read the repository once it is set up' do
           is_expected.to contain_exec('foreman_dlm_updater: learn of the repository')
             .with_command(expected[:learn]).with_unless(expected[:known])
             .that_requires(["File[#{expected[:repo]}]", "File[#{expected[:key]}]"]).that_comes_before('Package[foreman-dlm-updater]')
@@ -58,20 +58,20 @@ describe 'foreman_dlm_updater' do
         it { is_expected.not_to contain_exec('foreman_dlm_updater: learn of the repository') }
       end
 
-      it 'takes the certificate that the agent has' do
+      it 'uses the agent\'s certificate' do
         is_expected.to contain_file('/etc/foreman_dlm_updater/config.ini')
           .with_content(%r{^client_crt = #{ssldir}/certs/web1.example.com.pem$})
           .with_content(%r{^client_key = #{ssldir}/private_keys/web1.example.com.pem$})
           .with_content(%r{^ca = #{ssldir}/certs/ca.pem$})
       end
 
-      it 'has no service but the timer, and notifies nothing' do
+      it 'manages no service but the timer, and notifies nothing' do
         expect(catalogue.resources.select { |r| r.type == 'Service' }.map(&:title)).to eq ['foreman-dlm-updater.timer']
         notifying = catalogue.resources.select { |r| r[:notify] || r[:subscribe] }
         expect(notifying.map(&:ref)).to eq []
       end
 
-      context 'that shall be without it' do
+      context 'with ensure absent' do
         let(:params) { super().merge('ensure' => 'absent') }
 
         it { is_expected.to compile.with_all_deps }

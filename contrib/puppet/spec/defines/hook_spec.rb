@@ -9,7 +9,7 @@ describe 'foreman_dlm_updater::hook' do
   etc = '/etc/foreman_dlm_updater'
   library = '/usr/share/foreman-dlm-updater/hooks'
 
-  { # title and order, and the file that it is
+  { # title and order, and the file's name
     ['pre_update/50-postgresql-stop', nil] => 'pre_update.d/50-postgresql-stop',
     ['pre_update/postgresql-stop', nil] => 'pre_update.d/55-postgresql-stop',
     ['pre_update/postgresql-stop', 7] => 'pre_update.d/07-postgresql-stop',
@@ -28,7 +28,7 @@ describe 'foreman_dlm_updater::hook' do
     end
   end
 
-  context 'that had the number 50 because it had none of its own' do
+  context 'that had number 50 before it had its own' do
     let(:title) { 'pre_update/postgresql-stop' }
 
     [{ 'bundled' => true }, { 'content' => "#!/bin/sh\n" }, { 'ensure' => 'absent' }].each do |how|
@@ -40,13 +40,13 @@ describe 'foreman_dlm_updater::hook' do
       end
     end
 
-    context 'and has another now' do
+    context 'and has another number now' do
       let(:params) { { 'bundled' => true, 'order' => 20 } }
 
       it { is_expected.not_to contain_file("#{etc}/pre_update.d/50-postgresql-stop") }
     end
 
-    context 'and has it still' do
+    context 'and still has that number' do
       let(:title) { 'pre_update/services-stop' }
       let(:params) { { 'bundled' => true } }
 
@@ -92,7 +92,7 @@ describe 'foreman_dlm_updater::hook' do
       it { is_expected.to contain_file("#{etc}/hooks.conf.d/mail.conf").with_content(/^to='ops@example.com'$/) }
     end
 
-    context 'absent, with no directory any more' do
+    context 'absent, without a directory' do
       let(:params) { { 'ensure' => 'absent' } }
 
       it { is_expected.to contain_file("#{etc}/notify.d/50-mail").with_ensure('absent') }
@@ -122,7 +122,7 @@ describe 'foreman_dlm_updater::hook' do
 
     it { is_expected.to contain_file(file).with(owner: 'root', group: 'root', mode: '0644').that_comes_before("File[#{etc}/pre_update.d/50-postgresql-stop]") }
 
-    it 'gives the shell the very values' do
+    it 'gives the shell exactly these values' do
       conf = "#{MODULES}/settings.conf"
       File.write(conf, catalogue.resource('file', file)[:content])
       read = values.keys.to_h do |name|
@@ -132,7 +132,7 @@ describe 'foreman_dlm_updater::hook' do
     end
   end
 
-  context 'purging what Puppet does not know' do
+  context 'with purge_hooks' do
     let(:pre_condition) { "class { 'foreman_dlm_updater': foreman_url => 'https://foreman.example.com', lock_name => 'web', purge_hooks => true }" }
     let(:params) { { 'bundled' => true } }
 
@@ -141,7 +141,7 @@ describe 'foreman_dlm_updater::hook' do
     end
   end
 
-  { # what is wrong, and how it is told
+  { # what is wrong, and the error
     'no way' => [{}, /give one of bundled, source, content and template, not 0/],
     'two ways' => [{ 'bundled' => true, 'content' => 'x' }, /give one of bundled, source, content and template, not 2/],
     'two numbers' => [{ 'bundled' => true, 'order' => 10 }, /has a number already/],

@@ -3,7 +3,7 @@
 require 'spec_helper'
 require 'facter'
 
-# Puppet's own settings are asked, with a puppet.conf of each kind.
+# The fact reads Puppet's own settings, here with each kind of puppet.conf.
 describe 'fact foreman_dlm_updater_ssl' do
   around do |example|
     Dir.mktmpdir do |dir|
@@ -14,7 +14,7 @@ describe 'fact foreman_dlm_updater_ssl' do
 
   after { Facter.clear }
 
-  # fact RUN_MODE, PUPPET.CONF, ARGUMENT...: the fact's value in a Puppet of its own.
+  # fact RUN_MODE, PUPPET.CONF, ARGUMENT...: returns the fact's value in a new Puppet process.
   def fact(run_mode, conf, *arguments)
     File.write("#{@dir}/puppet.conf", conf)
     script = <<~'RUBY'
@@ -44,7 +44,7 @@ describe 'fact foreman_dlm_updater_ssl' do
     end
   end
 
-  it 'follows an ssldir of the agent' do
+  it 'follows the agent\'s ssldir' do
     expect(fact('user', "[main]\ncertname = web1\n[agent]\nssldir = $confdir/keys\n")).to eq paths("#{@dir}/keys", 'web1')
   end
 
@@ -52,12 +52,12 @@ describe 'fact foreman_dlm_updater_ssl' do
     expect(fact('agent', own, '--certname', 'other')).to eq paths('/srv/ssl', 'other')
   end
 
-  it 'follows files of their own' do
+  it 'follows the setting of each file' do
     conf = "[agent]\nhostcert = /k/c.pem\nhostprivkey = /k/k.pem\nlocalcacert = /k/ca.pem\n"
     expect(fact('user', conf)).to eq('hostcert' => '/k/c.pem', 'hostprivkey' => '/k/k.pem', 'localcacert' => '/k/ca.pem')
   end
 
-  it 'is not there without a Puppet' do
+  it 'does not exist without Puppet' do
     output = IO.popen(['facter', '--custom-dir', "#{MODULE}/lib/facter", '--json', 'foreman_dlm_updater_ssl'], err: File::NULL, &:read)
     expect(JSON.parse(output)['foreman_dlm_updater_ssl']).to be_nil
   end

@@ -22,7 +22,7 @@ describe 'fact foreman_dlm_updater' do
 
   after { Facter.clear }
 
-  # The fact, where the program prints STATUS and systemd knows these of the two units.
+  # Returns the fact if the program prints STATUS and systemd knows UNITS of the two units.
   def fact(status, *units)
     answers = {
       '/usr/bin/foreman-dlm-updater status --offline --json' => status,
@@ -81,7 +81,7 @@ describe 'fact foreman_dlm_updater' do
     end
   end
 
-  it 'tells of a run that a signal has stopped while the host is out of service' do
+  it 'reports a run that a signal stopped while the host is out of service' do
     stopped = { 'exit' => 75, 'result' => 'interrupted' }
     expect(fact(JSON.generate(begun.merge('code' => 'interrupted', 'stage' => 'update', 'last' => stopped)), never, never)['last_result']).to eq 'interrupted'
   end
@@ -93,7 +93,7 @@ describe 'fact foreman_dlm_updater' do
     end
   end
 
-  it 'is not there without the program' do
+  it 'does not exist without the program' do
     allow(File).to receive(:executable?).with(program).and_return(false)
     expect(fact(JSON.generate(idle))).to be_nil
   end

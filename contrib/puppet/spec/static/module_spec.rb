@@ -7,7 +7,7 @@ describe 'the module' do
   let(:metadata) { JSON.parse(File.read("#{MODULE}/metadata.json")) }
 
   describe 'metadata.json' do
-    it 'is what Puppet takes' do
+    it 'is valid for Puppet' do
       parsed = Puppet::ModuleTool::Metadata.new.update(metadata.dup)
       expect(parsed.full_module_name).to eq 'foremandlmupdater-foreman_dlm_updater'
       expect(parsed.name).to eq 'foreman_dlm_updater'
@@ -15,15 +15,15 @@ describe 'the module' do
       expect(metadata['summary'].length).to be < 145 # the Forge's limit
     end
 
-    it 'names the version that CHANGELOG.md begins with' do
+    it 'has the newest version in CHANGELOG.md' do
       expect(File.read("#{MODULE}/CHANGELOG.md")[/^## (\S+)/, 1]).to eq metadata['version']
     end
 
-    it 'has stdlib for its only dependency' do
+    it 'depends on stdlib only' do
       expect(metadata['dependencies'].map { |d| d['name'] }).to eq ['puppetlabs/stdlib']
     end
 
-    it 'gives closed ranges, and the versions that the tests run with are in them' do
+    it 'has closed version ranges, which include the versions that the tests run with' do
       ranges = (metadata['dependencies'] + metadata['requirements']).to_h { |d| [d['name'], d['version_requirement']] }
       expect(ranges.keys).to eq ['puppetlabs/stdlib', 'puppet', 'openvox']
       expect(ranges.values).to all(match(/\A>= \d+\.\d+\.\d+ < \d+\.0\.0\z/))
@@ -34,20 +34,20 @@ describe 'the module' do
       end
     end
 
-    it 'supports the systems that there are fact sets of' do
+    it 'supports exactly the systems that have a fact set' do
       supported = metadata['operatingsystem_support'].flat_map { |s| s['operatingsystemrelease'].map { |r| [s['operatingsystem'], r] } }
       sets = FACT_SETS.values.map { |facts| [facts['os']['name'], facts['os']['release'][facts['os']['name'] == 'Ubuntu' ? 'full' : 'major']] }
       expect(sets.uniq).to match_array(supported)
     end
   end
 
-  it 'has well-formed YAML' do
+  it 'has valid YAML' do
     files = Dir["#{MODULE}/{hiera.yaml,data/**/*.yaml}"]
     expect(files.length).to be > 3
     files.each { |file| expect(YAML.safe_load(File.read(file))).to be_a(Hash) }
   end
 
-  it 'has no data for parameters that there are not' do
+  it 'has data for existing parameters only' do
     manifests = Dir["#{MODULE}/manifests/*.pp"].to_h do |file|
       name = ['foreman_dlm_updater', File.basename(file, '.pp')].uniq.join('::').sub(/::init\z/, '')
       [name, Puppet::Pops::Parser::Parser.new.parse_file(file).model.definitions.first.parameters.map(&:name)]
@@ -59,7 +59,7 @@ describe 'the module' do
     end
   end
 
-  it 'knows the hooks that the package brings' do
+  it 'knows all bundled hooks' do
     bundled = Dir.chdir("#{MODULE}/../hooks") { Dir['*.d/*'] }.map { |file| file.sub('.d/', '/') }
     expect(File.read("#{MODULE}/types/bundled_hook.pp").scan(/'(.+)'/).flatten).to match_array(bundled)
   end

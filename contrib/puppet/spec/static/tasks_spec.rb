@@ -2,7 +2,8 @@
 
 require 'spec_helper'
 
-# The tasks, with stand-ins for the updater and systemd that note how they were called; on a booted host they run for real.
+# The tasks, with stubs for the updater and systemd that record how they were called. On a booted host the real ones
+# run.
 describe 'task' do
   around do |example|
     Dir.mktmpdir do |dir|

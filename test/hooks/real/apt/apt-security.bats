@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# needs_update/apt-security and update/apt-security with Debian's apt and dpkg, against two repositories with the labels and suites of
-# Debian's.
+# needs_update/apt-security and update/apt-security with Debian's apt and dpkg, against two repositories with Debian's
+# labels and suites.
 load ../../hook
 load repository
 bats_require_minimum_version 1.5.0
@@ -105,7 +105,7 @@ updated() { hook update/apt-security; }
     apt-mark -qq unhold acme
 }
 
-@test "what it needs comes along, from whatever archive: a new package, a newer one" {
+@test "dependencies are installed from any archive: a new package, a newer one" {
     package /srv/main extra 1
     package /srv/main unrelated 2
     package /srv/security acme 1+deb12u1 "Depends: extra, unrelated (>= 2)"
@@ -121,7 +121,7 @@ updated() { hook update/apt-security; }
     exits 0
 }
 
-@test "one whose dependency is nowhere is no update, in both hooks" {
+@test "a package whose dependency does not exist is no update, in both hooks" {
     package /srv/security acme 1+deb12u1 "Depends: nowhere"
     offered
     asked
@@ -131,7 +131,7 @@ updated() { hook update/apt-security; }
     installed acme 1
 }
 
-@test "a package that was installed as a dependency stays so marked" {
+@test "a package that was installed as a dependency stays marked as one" {
     package /srv/security acme 1+deb12u1
     offered
     apt-mark -qq auto acme
@@ -152,7 +152,7 @@ updated() { hook update/apt-security; }
     installed acme 1+deb12u1
 }
 
-@test "the security archives of Ubuntu, of another distribution, and as a setting says" {
+@test "the security archives of Ubuntu, of another distribution, and from the settings" {
     package /srv/security acme 2
     becomes() { publish /srv/security "$@"; rm -r /var/lib/apt/lists/*; } # apt refuses lists that change their label
     becomes Ubuntu noble-security

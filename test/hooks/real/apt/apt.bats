@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# needs_update/apt and update/apt with Debian's apt and dpkg, against repositories made on the spot.
+# needs_update/apt and update/apt with Debian's apt and dpkg, against repositories that the test makes.
 load ../../hook
 load repository
 bats_require_minimum_version 1.5.0
@@ -15,7 +15,7 @@ prepare() {
 }
 teardown() { fresh; }
 
-# offer NAME VERSION [FIELD...]: the repository has it from now on.
+# offer NAME VERSION [FIELD...]: adds the package to the repository.
 offer() {
     package /srv/main "$@"
     publish /srv/main Test stable
@@ -23,7 +23,7 @@ offer() {
 asked() { hook needs_update/apt; }
 updated() { hook update/apt; }
 
-# could_not_find_out WHY: with and without an exit code for it.
+# could_not_find_out WHY: checks the hook with and without an exit code for "could not find out".
 could_not_find_out() {
     asked
     exits 75
@@ -74,7 +74,7 @@ could_not_find_out() {
     could_not_find_out "apt-get update failed"
 }
 
-@test "nobody at the mirror's port" {
+@test "nothing listens on the mirror's port" {
     sources "deb [trusted=yes] http://127.0.0.1:9/ ./"
     could_not_find_out "Failed to fetch"
 }
@@ -85,18 +85,18 @@ could_not_find_out() {
     could_not_find_out "127.0.0.1"
 }
 
-@test "a list of packages that is not the one of the Release file" {
+@test "a list of packages that does not match the Release file" {
     offer acme 2
     echo >>/srv/main/Packages
     could_not_find_out "apt-get update failed"
 }
 
-@test "a source that nobody signed" {
+@test "an unsigned source" {
     sources "deb file:/srv/main ./"
     could_not_find_out "not signed"
 }
 
-@test "a signature that is not good, while lists of before are there" {
+@test "a bad signature, while older lists exist" {
     export GNUPGHOME=$BATS_TEST_TMPDIR/gnupg
     mkdir -m 700 "$GNUPGHOME"
     quietly gpg --batch --passphrase '' --quick-generate-key test@example.com ed25519
@@ -118,7 +118,7 @@ could_not_find_out() {
     gpgconf --kill all
 }
 
-@test "a package is not at the mirror: noticed before anything is stopped" {
+@test "a package is missing on the mirror: the hook notices before anything is stopped" {
     offer acme 2
     rm /srv/main/acme_2_all.deb
     could_not_find_out "could not be fetched"
@@ -131,8 +131,8 @@ could_not_find_out() {
     installed acme 1
 }
 
-@test "what was fetched is installed even if the mirror has gone since" {
-    # From file: nothing is copied; copy: fetches as http does.
+@test "fetched packages are installed even if the mirror has gone since" {
+    # file: copies nothing; copy: fetches like http.
     offer acme 2
     sources "deb [trusted=yes] copy:/srv/main ./"
     asked
@@ -245,7 +245,7 @@ could_not_find_out() {
     updated
     exits 0
     [[ $(cat /srv/answer) == 8080 ]]
-    refute says "unable to initialize frontend" # as debconf complains where it wanted to ask and found nobody
+    refute says "unable to initialize frontend" # debconf's complaint if it wanted to ask and found nobody
 }
 
 @test "a package that reads its standard input reads nothing" {
@@ -290,7 +290,7 @@ could_not_find_out() {
 }
 
 @test "apt's lists locked for a second: both wait" {
-    sources "deb [trusted=yes] copy:/srv/main ./" # of file: apt needs no lists
+    sources "deb [trusted=yes] copy:/srv/main ./" # for file: apt needs no lists
     offer acme 2
     holding /var/lib/apt/lists/lock 1
     asked
@@ -302,7 +302,7 @@ could_not_find_out() {
     installed acme 3
 }
 
-@test "apt's lists locked for ever: could not find out; the update goes on with the lists that are there" {
+@test "apt's lists locked for ever: could not find out; the update goes on with the old lists" {
     sources "deb [trusted=yes] copy:/srv/main ./"
     offer acme 2
     asked
@@ -346,7 +346,7 @@ could_not_find_out() {
     installed acme 2
 }
 
-# In a maintainer script: the power fails. apt and dpkg are killed where they are.
+# For a maintainer script: the power fails, that is, apt and dpkg are killed.
 # shellcheck disable=SC2016 # for the package's shell
 CUT='[ -e /run/fixed ] || { touch /run/fixed; kill -9 $(pidof apt-get dpkg) $PPID; sleep 5; }'
 
@@ -403,7 +403,7 @@ CUT='[ -e /run/fixed ] || { touch /run/fixed; kill -9 $(pidof apt-get dpkg) $PPI
     installed lib 1
 }
 
-@test "an interrupted installation that can't be finished without removing something is left to people" {
+@test "an interrupted installation that can't be finished without removing something needs a person" {
     offer acme 2 "Depends: nowhere"
     quietly dpkg --unpack /srv/main/acme_2_all.deb
     rm /srv/main/*.deb
@@ -415,7 +415,7 @@ CUT='[ -e /run/fixed ] || { touch /run/fixed; kill -9 $(pidof apt-get dpkg) $PPI
     [[ $output == 2 ]]
 }
 
-@test "settings that are wrong: could not find out; the update fails" {
+@test "wrong settings: could not find out; the update fails" {
     offer acme 2
     setting apt upgrade=maybe
     could_not_find_out "upgrade=maybe"

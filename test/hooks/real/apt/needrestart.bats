@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# needs_reboot/needrestart and needs_reboot/reboot-required on a booted host. Hosts of the lab are containers, where needrestart looks at
-# no kernel: that part is in ../../stubbed/needrestart.bats. What is real here is a service that runs a deleted library.
+# needs_reboot/needrestart and needs_reboot/reboot-required on a booted host. The lab's hosts are containers, where
+# needrestart does not check the kernel: ../../stubbed/needrestart.bats tests that. The real thing here is a service
+# that runs a deleted library.
 load ../../hook
 bats_require_minimum_version 1.5.0
 
@@ -13,7 +14,7 @@ prepare() {
 }
 teardown() { systemctl stop 'acme*' 'foreman-dlm-updater*' 2>/dev/null || true; }
 
-# service NAME: runs with a library of its own. reinstall: the library is replaced, as dpkg does.
+# service NAME: runs with its own library. reinstall: replaces the library as dpkg does.
 service() {
     systemd-run --quiet --collect --unit="$1" --property=Environment=LD_PRELOAD=/opt/acme/libz.so.1 /opt/acme/acmed 1000
     until grep -q /opt/acme/libz "/proc/$(systemctl show -P MainPID "$1")/maps"; do :; done
@@ -44,7 +45,7 @@ asked() { hook needs_reboot/needrestart; }
     exits 0
 }
 
-@test "needrestart configured to restart by itself, in easy mode, or for Debian's own front end: asked all the same" {
+@test "needrestart configured to restart by itself, in easy mode, or for Debian's own front end: it still answers" {
     # shellcheck disable=SC2016 # not for this shell
     printf '%s\n' '$nrconf{restart} = "a";' '$nrconf{ui_mode} = "e";' >/etc/needrestart/conf.d/test.conf
     service acme.service
@@ -95,7 +96,7 @@ asked() { hook needs_reboot/needrestart; }
     says "install it"
 }
 
-@test "reboot-required: no, and yes with a flag as packages leave it" {
+@test "reboot-required: no, and yes with the flag that packages leave" {
     rm -f /run/reboot-required /run/reboot-required.pkgs
     hook needs_reboot/reboot-required
     exits 0

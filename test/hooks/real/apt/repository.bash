@@ -1,8 +1,8 @@
-# For the tests in this folder: packages and repositories made on the spot, and locks held as apt and dpkg hold them.
+# For the tests in this directory: makes packages and repositories, and holds locks as apt and dpkg do.
 # shellcheck shell=bash
 
-# package DIR NAME VERSION [FIELD...]: a package with a configuration file /etc/NAME.conf. $POSTINST, $PREINST, $CONFIG, $TEMPLATES:
-# the content of these.
+# package DIR NAME VERSION [FIELD...]: makes a package with a configuration file /etc/NAME.conf. $POSTINST, $PREINST,
+# $CONFIG and $TEMPLATES are the contents of these files.
 package() {
     local build; build=$(mktemp -d)
     mkdir -p "$build"/{DEBIAN,etc} "$1"
@@ -21,25 +21,25 @@ package() {
     rm -r "$build"
 }
 
-# publish DIR LABEL SUITE: (re)makes the index and the Release file.
+# publish DIR LABEL SUITE: writes the index and the Release file.
 publish() {
     (cd "$1" && apt-ftparchive packages . >Packages && rm -f Release InRelease &&
         apt-ftparchive -o "APT::FTPArchive::Release::Label=$2" -o "APT::FTPArchive::Release::Suite=$3" \
             -o "APT::FTPArchive::Release::Origin=Test" release . >../Release && mv ../Release Release)
 }
 
-# sources LINE...: /etc/apt/sources.list.
+# sources LINE...: writes /etc/apt/sources.list.
 sources() { printf '%s\n' "$@" >/etc/apt/sources.list; }
 trusted() { echo "deb [trusted=yes] file:$1 ./"; }
 
-# installed NAME VERSION: it is, and wholly.
+# installed NAME VERSION: fails unless this version is completely installed.
 installed() {
     local is; is=$(dpkg-query -f '${Status} ${Version}' -W "$1" 2>&1) || true
     [[ ${is/#hold/install} == "install ok installed $2" ]] || { echo "$1 is: $is, want $2"; return 1; }
 }
 quietly() { "$@" >"$BATS_TEST_TMPDIR/quietly" 2>&1 || { cat "$BATS_TEST_TMPDIR/quietly"; return 1; }; }
 
-# holding FILE SECONDS: another process has the lock, as dpkg and apt lock: with fcntl.
+# holding FILE SECONDS: another process holds the lock with fcntl, as dpkg and apt do.
 holding() {
     rm -f "$BATS_TEST_TMPDIR/held"
     # shellcheck disable=SC2016 # perl's variables
@@ -49,7 +49,7 @@ holding() {
     until [[ -e $BATS_TEST_TMPDIR/held ]]; do kill -0 "$HOLDER" || return 1; done
 }
 
-# fresh: no test package, no source, nothing cached; a host is shared by the tests of a file.
+# fresh: removes test packages, sources and caches, because all tests of a file share one host.
 fresh() {
     [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true
     quietly dpkg --purge --force-all acme extra lib other unrelated

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# pacemaker-standby and pacemaker-unstandby with Debian's Corosync and Pacemaker, in a cluster of two: this host ("here"), and one in
-# namespaces of it ("there").
+# pacemaker-standby and pacemaker-unstandby with Debian's Corosync and Pacemaker, in a cluster of two: this host
+# ("here"), and a node in namespaces on it ("there").
 load ../../hook
 
 setup_file() {
@@ -35,7 +35,7 @@ logging {
   to_syslog: yes
 }
 END
-    # What the two must not share: processes, IPC, sockets, state.
+    # The two must not share processes, IPC, sockets or state.
     cat >/run/there <<'END'
 for dir in /dev/shm /run /var/lib/corosync /var/lib/pacemaker /var/log; do mount -t tmpfs tmpfs $dir; done
 cd /var/lib/pacemaker
@@ -47,7 +47,7 @@ END
     systemctl stop pacemaker corosync # Debian starts a cluster of one
     rm -f /var/lib/pacemaker/cib/*
     systemctl start pacemaker
-    there_joins # the first to start wait 20 s for others
+    there_joins # the first nodes wait 20 s for others
     cibadmin --modify --xml-text '<crm_config><cluster_property_set id="all"><nvpair id="fencing" name="stonith-enabled" value="false"/>
         </cluster_property_set></crm_config>'
     cibadmin --create --scope resources --xml-text '<primitive id="app" class="ocf" provider="pacemaker" type="Dummy"/>'
@@ -99,7 +99,7 @@ back() { hook post_update/pacemaker-unstandby; }
     exits 0
 }
 
-@test "over a stop of the whole cluster stack, as a reboot is one" {
+@test "a stop of the whole cluster stack in between, as in a reboot" {
     drain
     exits 0
     systemctl stop pacemaker corosync
@@ -133,7 +133,7 @@ back() { hook post_update/pacemaker-unstandby; }
     refute standby here
 }
 
-@test "what was in standby before stays in standby, and another run's is not this one's" {
+@test "a node that was in standby before stays in standby; another run's record does not count" {
     crm_standby -N here -v on
     until_true runs_on there
     drain

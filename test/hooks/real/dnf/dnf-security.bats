@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# needs_update/dnf-security and update/dnf-security with Debian's dnf 4, against a repository with advisories made on the spot.
+# needs_update/dnf-security and update/dnf-security with Debian's dnf 4, against a repository with advisories that the
+# test makes.
 load dnf
 
 prepare() {
@@ -12,7 +13,7 @@ prepare() {
 teardown() { fresh; }
 asked() { hook needs_update/dnf-security; }
 updated() { hook update/dnf-security; }
-# offer_with [TYPE NAME VERSION]...: what was made is in the repository, with these advisories.
+# offer_with [TYPE NAME VERSION]...: publishes the packages, with these advisories.
 offer_with() { publish /srv/main "$@"; }
 
 @test "only what has a security advisory is an update, and is installed" {
@@ -54,7 +55,7 @@ offer_with() { publish /srv/main "$@"; }
     installed acme 1
 }
 
-@test "the newest version, though another one has the advisory; then none" {
+@test "the newest version is installed, though the advisory names another one; then none" {
     package /srv/main acme 2
     package /srv/main acme 3
     offer_with security acme 2 bugfix acme 3
@@ -67,7 +68,7 @@ offer_with() { publish /srv/main "$@"; }
     exits 0
 }
 
-@test "what it needs comes along, though it has no advisory" {
+@test "dependencies are installed too, without an advisory" {
     package /srv/main acme 2 "Requires: lib = 2"
     package /srv/main lib 2
     offer_with security acme 2
@@ -79,7 +80,7 @@ offer_with() { publish /srv/main "$@"; }
     installed lib 2
 }
 
-@test "a security update that can't be installed is none; excluded or locked neither" {
+@test "a security update that can't be installed, or is excluded or locked, is no update" {
     package /srv/main acme 2 "Requires: nowhere"
     offer_with security acme 2
     asked

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# needs_update/dnf and update/dnf with Debian's dnf 4, against repositories made on the spot.
+# needs_update/dnf and update/dnf with Debian's dnf 4, against repositories that the test makes.
 load dnf
 
 prepare() {
@@ -40,7 +40,7 @@ updated() { hook update/dnf; }
     says "nothing to upgrade"
 }
 
-@test "metadata that is still young is not believed" {
+@test "metadata is always fetched anew, even if it is still young" {
     asked
     exits 0
     offer acme 2
@@ -77,13 +77,13 @@ updated() { hook update/dnf; }
     could_not_find_out "no enabled repositories" asked
 }
 
-@test "metadata that are not what the repository says" {
+@test "metadata that do not match the repository's checksums" {
     offer acme 2
     local file; for file in /srv/main/repodata/*primary.xml*; do echo x >>"$file"; done
     could_not_find_out "main-repo" asked
 }
 
-@test "a package is not at the mirror: noticed before anything is stopped; what was fetched is installed even if the mirror goes" {
+@test "a package is missing on the mirror: noticed in needs_update; fetched packages are installed without the mirror" {
     offer acme 2
     python3 -m http.server -d /srv -b 127.0.0.1 8000 >/dev/null 2>&1 3>&- &
     SERVER=$!
@@ -93,7 +93,7 @@ updated() { hook update/dnf; }
     could_not_find_out "could not be fetched" asked
     updated
     exits 1
-    says "not all was installed"
+    says "some packages were not installed"
     installed acme 1
     setting dnf download=no
     asked
@@ -174,7 +174,7 @@ updated() { hook update/dnf; }
     [[ $(cat /etc/acme.conf) == mine && $(cat /etc/acme.conf.rpmnew) == version=2 ]]
 }
 
-@test "another dnf is waited for, also if dnf.conf says not to" {
+@test "the hooks wait for another dnf, even if dnf.conf says not to" {
     configured exit_on_lock=True
     POST="sleep 4; echo other >>/run/ran" package /srv/main lib 1
     offer acme 2
@@ -190,7 +190,7 @@ updated() { hook update/dnf; }
     [[ $(cat /run/ran) == other ]]
 }
 
-@test "rpm's own lock is waited for" {
+@test "the update waits for rpm's own lock" {
     offer acme 2
     holding /root/.rpmdb/.rpm.lock 600
     released_once_waited_for
@@ -202,7 +202,7 @@ updated() { hook update/dnf; }
     installed acme 2
 }
 
-@test "rpm's own lock, too long: a failure, and nothing is changed" {
+@test "rpm's own lock is held too long: a failure, and nothing is changed" {
     setting dnf lock_timeout=0
     offer acme 2
     holding /root/.rpmdb/.rpm.lock 600
@@ -212,7 +212,7 @@ updated() { hook update/dnf; }
     installed acme 1
 }
 
-@test "a power cut in the middle of the upgrade: finished by the next run, with the package's scripts" {
+@test "a power cut in the middle of the upgrade: the hook's next run finishes it, with the package's scripts" {
     offer lib 1
     installing lib
     POST=$(power_cut) package /srv/main acme 2
@@ -248,11 +248,11 @@ updated() { hook update/dnf; }
     PRE="exit 1" offer acme 2
     updated
     exits 1
-    says "not all was installed"
+    says "some packages were not installed"
     installed acme 1
 }
 
-@test "signatures: a package without one is noticed before anything is stopped; the key that the repository names is imported" {
+@test "an unsigned package is noticed before anything is stopped; the key that the repository names is imported" {
     export GNUPGHOME=$BATS_TEST_TMPDIR/gnupg
     mkdir -m 700 "$GNUPGHOME"
     quietly gpg --batch --passphrase '' --quick-generate-key test@example.com rsa2048

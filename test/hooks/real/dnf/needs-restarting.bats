@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# needs_reboot/dnf-needs-restarting with Debian's dnf 4 and its plugin. That a reboot turns yes into no can't be tried in here.
+# needs_reboot/dnf-needs-restarting with Debian's dnf 4 and its plugin. A container can't test that a reboot turns yes
+# into no.
 load dnf
 
 prepare() {

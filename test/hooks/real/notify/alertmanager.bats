@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# alertmanager with Debian's Alertmanager: what becomes of a real silence.
+# alertmanager with Debian's Alertmanager and real silences.
 load ../../hook
 
 API=http://localhost:9093/api/v2
@@ -10,20 +10,20 @@ prepare() {
     local id
     for id in $(silences id); do curl -fsS -X DELETE "$API/silence/$id"; done
 }
-# silences FIELD: of the active ones.
+# silences FIELD: prints a field of the active silences.
 silences() {
     curl -fsS "$API/silences" | python3 -c 'import json, sys
 for s in json.load(sys.stdin):
     if s["status"]["state"] == "active": print(s[sys.argv[1]])' "$1"
 }
-seconds() { echo $(($(date -d "$(silences endsAt)" +%s) - $(date +%s))); } # that are left
+seconds() { echo $(($(date -d "$(silences endsAt)" +%s) - $(date +%s))); } # until the silence ends
 tell() { DLM_EVENT=$1 DLM_STAGE=${2:-update} run "$DLM_HOOKS_DIR/notify.d/alertmanager" <<<'{}'; }
 
 @test "through a run: set, prolonged, kept over a reboot, ended" {
     setting alertmanager duration=400
     tell acquired pre_update
     exits 0
-    sleep 1.1 # Alertmanager takes one that began in another second for another
+    sleep 1.1 # Alertmanager sees a silence that began in another second as another silence
     local id
     id=$(silences id)
     says "silence $id is set for 400 s"
@@ -53,10 +53,10 @@ tell() { DLM_EVENT=$1 DLM_STAGE=${2:-update} run "$DLM_HOOKS_DIR/notify.d/alertm
     tell resumed
     exits 0
     [[ -n $(silences id) ]]
-    sleep 4 # nobody prolongs it
+    sleep 4 # nothing prolongs it
     [[ -z $(silences id) ]]
     setting alertmanager duration=60
-    tell resumed # its id is another now
+    tell resumed # it has a new id now
     exits 0
     [[ $(silences id | wc -l) == 1 ]]
     tell finished

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# icinga2 with the API of Debian's Icinga 2: what becomes of real downtimes.
+# icinga2 with the API of Debian's Icinga 2 and real downtimes.
 load ../../hook
 
 prepare() {
@@ -24,13 +24,13 @@ END
     printf '%s\n' 'user = "dlm:secret"' 'cacert = "/var/lib/icinga2/certs/ca.crt"' >"$BATS_TEST_TMPDIR/curl"
     settings icinga_host=web1.example.com
     local name
-    for name in $(downtimes __name); do # that of a host takes its services' with it
+    for name in $(downtimes __name); do # a host's downtime takes its services' with it
         curl -sSk -u test:test -H 'Accept: application/json' -X POST "https://localhost:5665/v1/actions/remove-downtime?downtime=$name" >/dev/null
     done
     [[ -z $(downtimes __name) ]]
 }
 settings() { setting icinga2 "curl_config=$BATS_TEST_TMPDIR/curl" "$@"; }
-# downtimes FIELD: of all of web1 and web2, a line each (Debian's configuration has one of localhost).
+# downtimes FIELD: prints a field of each downtime of web1 and web2 (Debian's configuration has one for localhost).
 downtimes() {
     curl -fsSk -u test:test https://localhost:5665/v1/objects/downtimes |
         python3 -c 'import json, sys
@@ -38,7 +38,7 @@ for d in json.load(sys.stdin)["results"]:
     if d["attrs"]["host_name"].startswith("web"): print(d["attrs"][sys.argv[1]])' "$1" | sort
 }
 tell() { DLM_EVENT=$1 DLM_STAGE=${2:-update} run "$DLM_HOOKS_DIR/notify.d/icinga2" <<<'{}'; }
-of_others() { # a downtime that an administrator has set
+of_others() { # a downtime that an administrator scheduled
     curl -fsSk -u test:test -H 'Accept: application/json' -X POST https://localhost:5665/v1/actions/schedule-downtime -d '{"type":"Host",
         "filter":"host.name==\"web1.example.com\"","author":"admin","comment":"x","start_time":1,"end_time":4000000000,"fixed":true}' >/dev/null
 }
@@ -55,9 +55,9 @@ of_others() { # a downtime that an administrator has set
     before=$(downtimes __name)
     tell alive
     exits 0
-    [[ $(downtimes __name) == "$before" ]] # it is good for a while
+    [[ $(downtimes __name) == "$before" ]] # it is still long enough
     settings icinga_host=web1.example.com duration=7400
-    tell alive # less than half of that is left
+    tell alive # less than half of the time is left
     exits 0
     [[ $(downtimes author | grep -c foreman-dlm-updater) == 2 && $(downtimes __name) != "$before" ]]
     tell finished lock_release
@@ -75,7 +75,7 @@ of_others() { # a downtime that an administrator has set
     tell resumed
     exits 0
     [[ -n $(downtimes __name) ]]
-    for _ in {1..300}; do # Icinga looks every minute
+    for _ in {1..300}; do # Icinga checks every minute
         [[ -n $(downtimes __name) ]] || break
         sleep 1
     done

@@ -9,7 +9,7 @@ prepare() {
     export DLM_OUTPUT=$'E: could not\n.\nE: end' MAILS=$BATS_TEST_TMPDIR/mails
     printf '%s\n' 'account default' 'host localhost' "port $PORT" 'from root@example.com' >/etc/msmtprc
 }
-listen() { # MAILS is what it has received
+listen() { # MAILS has the received mails
     python3 -u - "$PORT" >"$MAILS" 3>&- <<'PYTHON' &
 import asyncore, smtpd, sys
 class Sink(smtpd.SMTPServer):
@@ -34,13 +34,14 @@ tell() { DLM_EVENT=$1 run "$DLM_HOOKS_DIR/notify.d/mail" <<<'{}'; }
     grep -qx 'from dlm@example.com to ops@example.com dba@example.com' "$MAILS"
     grep -qx 'Subject: web1: update failed in 50-apt (lock web)' "$MAILS"
     grep -qx 'web1: failed: stage update failed 02:31 in 50-apt (exit 100), lock kept – fix it' "$MAILS"
-    [[ $(grep -A 3 -x '50-apt wrote last:' "$MAILS") == $'50-apt wrote last:\nE: could not\n.\nE: end' ]] # a dot alone ends no mail
+    # A line with a dot alone must not end the mail.
+    [[ $(grep -A 3 -x 'The last lines of 50-apt:' "$MAILS") == $'The last lines of 50-apt:\nE: could not\n.\nE: end' ]]
     tell finished
     exits 0
     [[ $(grep -c '^from ' "$MAILS") == 1 ]]
 }
 
-@test "nobody listens: that is said" {
+@test "nothing listens: the notifier says so" {
     tell failed
     exits 1
     says "sendmail has failed, see above: nobody was told of failed"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# webhook with a real curl, and a server here that keeps what it was sent.
+# webhook with a real curl, and a server here that records the requests.
 load ../../hook
 
 prepare() {
@@ -26,7 +26,8 @@ PYTHON
 }
 teardown() { kill "$SINK"; }
 tell() { run "$DLM_HOOKS_DIR/notify.d/webhook" <<<'{"version":1,"output":["ü \"quoted\""]}'; }
-# got FIELD: of the last request, in Python: r[0] method, r[1] path, r[2] Authorization, r[3] Content-Type, r[4] body.
+# got FIELD: prints a part of the last request, in Python: r[0] method, r[1] path, r[2] Authorization, r[3]
+# Content-Type, r[4] body.
 got() { tail -n 1 "$GOT" | python3 -c 'import json, sys; r = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
 
 @test "json: the document as it is" {
@@ -37,20 +38,20 @@ got() { tail -n 1 "$GOT" | python3 -c 'import json, sys; r = json.load(sys.stdin
     [[ $(got 'r[4]["output"][0]') == 'ü "quoted"' ]]
 }
 
-@test "slack and matrix: the text as a person would read it" {
+@test "slack and matrix: the text for people" {
     setting webhook url=http://localhost:8080/services/T/B/X shape=slack
     tell
     exits 0
-    [[ $(got 'r[4]["text"]') == $'web1: failed: stage update failed – lock kept\n\n50-apt wrote last:\nE: "a\\b"\nE: &lt;c&gt;' ]]
+    [[ $(got 'r[4]["text"]') == $'web1: failed: stage update failed – lock kept\n\nThe last lines of 50-apt:\nE: "a\\b"\nE: &lt;c&gt;' ]]
     [[ $(got 'r[2]') == None ]]
     setting webhook url=http://localhost:8080 shape=matrix "room='!abc:example.com'" token=TOKEN
     tell
     exits 0
     [[ $(got 'r[0]') == PUT && $(got 'r[1]') == /_matrix/client/v3/rooms/%21abc%3Aexample.com/send/m.room.message/* ]]
-    [[ $(got 'r[4]["body"]') == $'web1: failed: stage update failed – lock kept\n\n50-apt wrote last:\nE: "a\\b"\nE: <c>' ]]
+    [[ $(got 'r[4]["body"]') == $'web1: failed: stage update failed – lock kept\n\nThe last lines of 50-apt:\nE: "a\\b"\nE: <c>' ]]
 }
 
-@test "refused, too slow, and away: said, and no secret with it" {
+@test "refused, too slow, or down: the notifier says so, without the secret" {
     setting webhook url=http://localhost:8080/refused/secret
     tell
     exits 1

@@ -31,7 +31,7 @@ agent() { timeout 600 puppet agent --onetime --no-daemonize --verbose 2>&1 || tr
     says "enabled already"
 }
 
-@test "an administrator's lock stays, of before and of meanwhile" {
+@test "an administrator's lock stays, from before or from meanwhile" {
     puppet agent --disable "by me"
     disable
     exits 0
@@ -44,7 +44,7 @@ agent() { timeout 600 puppet agent --onetime --no-daemonize --verbose 2>&1 || tr
     puppet agent --disable "by me again"
     enable
     exits 0
-    says "meanwhile, it stays so"
+    says "since, it stays disabled"
     [[ $(cat "$LOCK") == *"by me again"* ]]
 }
 
@@ -58,14 +58,14 @@ agent() { timeout 600 puppet agent --onetime --no-daemonize --verbose 2>&1 || tr
     [[ -e $LOCK ]]
 }
 
-@test "without the environment of a login" {
+@test "without a login's environment" {
     run env -i PATH="$PATH" DLM_RUN_ID=run-1 DLM_CONFIG="$DLM_CONFIG" DLM_HOOKS_STATE="$DLM_HOOKS_STATE" \
         "$DLM_HOOKS_DIR/pre_update.d/puppet-disable"
     exits 0
     [[ -e $LOCK ]]
 }
 
-@test "the agent of puppet's own packages comes first" {
+@test "the agent from Puppet's own packages comes first" {
     mkdir -p /opt/puppetlabs/bin
     # shellcheck disable=SC2016 # not for this shell
     printf '%s\n' '#!/bin/sh' 'echo "puppetlabs $*" >>"$CALLS"' 'exec /usr/bin/puppet "$@"' >/opt/puppetlabs/bin/puppet
@@ -78,7 +78,7 @@ agent() { timeout 600 puppet agent --onetime --no-daemonize --verbose 2>&1 || tr
     called "puppetlabs agent --enable"
 }
 
-# An agent that has its certificates already, but whose server never answers, stays in its run.
+# An agent that has its certificates, but whose server never answers, stays in its run.
 certificates() {
     ruby -r openssl -r fileutils -e '
         dir, name = ARGV
@@ -97,7 +97,7 @@ certificates() {
 }
 silent_server() { ruby -r socket -e 'server = TCPServer.new("127.0.0.1", 8140); all = []; loop { all << server.accept }' 3>&- & }
 
-@test "a real run that is going on is waited for" {
+@test "the hook waits for a real agent run" {
     certificates "$BATS_TEST_TMPDIR/ssl"
     silent_server
     SERVER=$!
@@ -116,7 +116,7 @@ silent_server() { ruby -r socket -e 'server = TCPServer.new("127.0.0.1", 8140); 
     SECONDS=0
     disable
     exits 0
-    says "no run of the agent is going on"
+    says "no agent run is in progress"
     ((SECONDS >= 2))
     [[ -e $RUN ]]
 }

@@ -12,14 +12,14 @@ prepare() {
     for id in $(silences active .id); do curl -fsS -X DELETE "$API/silence/$id"; done
 }
 ready() { curl -fsS --retry 50 --retry-delay 1 --retry-connrefused "${API%/api/v2}/-/ready" >/dev/null; }
-# silences STATE FIELD: of the silences in that state.
+# silences STATE FIELD: prints a field of the silences in that state.
 silences() {
     curl -fsS "$API/silences" |
         python3 -c 'import json, sys
 for s in json.load(sys.stdin):
     if s["status"]["state"] == sys.argv[1]: print(eval("s" + "".join("[%r]" % f for f in sys.argv[2].split(".")[1:])))' "$1" "$2"
 }
-alert() { # INSTANCE: what Alertmanager does with an alert about it: active (it is sent), or suppressed
+alert() { # INSTANCE: prints the state of an alert about it in Alertmanager: active (it is sent), or suppressed
     curl -fsS -H 'Content-Type: application/json' -d "[{\"labels\":{\"alertname\":\"Down\",\"instance\":\"$1\"}}]" "$API/alerts"
     for _ in {1..3000}; do
         curl -fsS --get --data-urlencode "filter=instance=\"$1\"" "$API/alerts" | grep -oE '"state":"(active|suppressed)"' && return
@@ -60,10 +60,10 @@ alert() { # INSTANCE: what Alertmanager does with an alert about it: active (it 
     [[ $(silences active .id | wc -l) == 2 ]]
     hook post_update/alertmanager-unsilence
     exits 0
-    says "this run has set no silence"
+    says "this run set no silence"
 }
 
-@test "matchers of the administrator's, all four kinds, with characters that JSON quotes" {
+@test "the administrator's matchers of all four kinds, with characters that JSON quotes" {
     setting alertmanager-silence "matchers='instance=~web\\d+\"x
 severity!=page
 
@@ -98,7 +98,7 @@ env=prod test'"
     refute says "could not"
 }
 
-@test "refused by Alertmanager, and away: the update goes on, unless strict" {
+@test "Alertmanager refuses, or is down: the update goes on, unless strict=yes" {
     setting alertmanager-silence 'matchers="instance=~("'
     hook pre_update/alertmanager-silence
     exits 0

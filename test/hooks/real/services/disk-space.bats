@@ -13,7 +13,7 @@ space() { hook pre_update/disk-space; }
 @test "the defaults, on this host" {
     space
     exits 0
-    says "enough is free"
+    says "there is enough room"
 }
 
 @test "enough until it is filled" {
@@ -23,7 +23,7 @@ space() { hook pre_update/disk-space; }
     head -c 15M /dev/zero >/run/small/file
     space
     exits 1
-    says "/run/small has 5 MiB free, 10 are wanted: 5 are missing"
+    says "/run/small has 5 MiB free, 10 are needed: 5 are missing"
     says "apt-get clean"
     refute says inodes
 }
@@ -33,6 +33,6 @@ space() { hook pre_update/disk-space; }
     (cd /run/small && seq 600 | xargs touch)
     space
     exits 1
-    says "inodes free, 500 are wanted"
+    says "inodes free, 500 are needed"
     refute says MiB\ free
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# galera-healthy and galera-synced with a real cluster: three of Debian's MariaDB servers with Galera in this one host. The first is "this node".
+# galera-healthy and galera-synced with a real cluster: three of Debian's MariaDB servers with Galera on this host. The
+# first one is "this node".
 load ../../hook
 
 setup_file() {
@@ -94,7 +95,7 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
 }
 
 @test "no primary component: refused, and not back" {
-    systemctl kill -s KILL n2 n3 # both at once: the one that is left has no quorum
+    systemctl kill -s KILL n2 n3 # both at once: the remaining node has no quorum
     for _ in {1..1500}; do
         hook pre_update/galera-healthy
         [[ $output == *wsrep_cluster_status* ]] && break

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# haproxy-drain and haproxy-ready with Debian's HAProxy, by its UNIX socket and by TCP: two servers that answer, sessions that last.
+# haproxy-drain and haproxy-ready with Debian's HAProxy, by its UNIX socket and by TCP. Two servers answer, and sessions
+# last.
 load ../../hook
 
 prepare() {
@@ -22,7 +23,7 @@ backend api
 EOF
     local port
     for port in 8001 8002; do server "$port"; done
-    systemctl reset-failed haproxy # it is started more often here than systemd likes
+    systemctl reset-failed haproxy # the tests start it more often than systemd allows
     systemctl restart haproxy
     until_state web/haproxy '2 0'
     until_state web/other '2 0'
@@ -46,7 +47,7 @@ until_state() { # SERVER "OP TOLD"
 }
 
 @test "all of this host's servers are drained, and come back, by default" {
-    [[ $(uname -n) == haproxy ]] # the host's name is the servers'
+    [[ $(uname -n) == haproxy ]] # the servers have the host's name
     hook pre_update/haproxy-drain
     exits 0
     says "draining web/haproxy on /run/haproxy/admin.sock"
@@ -61,7 +62,7 @@ until_state() { # SERVER "OP TOLD"
     exits 0
 }
 
-@test "no new session comes, and it waits for those that are there" {
+@test "no new session comes, and the hook waits for the existing ones" {
     setting haproxy-drain 'servers=web/haproxy' 'drain_timeout=2'
     lb set server web/other state maint
     session 8000
@@ -85,7 +86,7 @@ until_state() { # SERVER "OP TOLD"
     [[ $SECONDS -ge 2 && $(sessions web/haproxy) == 0 ]]
 }
 
-@test "what was in drain or maintenance before stays there" {
+@test "a server that was in drain or maintenance before stays so" {
     lb set server web/haproxy state drain
     lb set server api/haproxy state maint
     hook pre_update/haproxy-drain
@@ -108,7 +109,7 @@ until_state() { # SERVER "OP TOLD"
     [[ $(state web/haproxy) == "2 8" ]]
 }
 
-@test "by TCP, and all load balancers are looked at before one is changed" {
+@test "by TCP; the hook looks at all load balancers before it changes one" {
     setting haproxy-drain 'sockets="127.0.0.1:9999 127.0.0.1:9998"' 'servers="web/h* nothing/*"'
     hook pre_update/haproxy-drain
     exits 1
@@ -136,7 +137,7 @@ until_state() { # SERVER "OP TOLD"
     [[ $(state web/haproxy) == "2 0" ]]
 }
 
-@test "it waits until HAProxy sees the server up" {
+@test "the hook waits until HAProxy sees the server up" {
     hook pre_update/haproxy-drain
     exits 0
     systemctl stop server-8001 # as a host that reboots
@@ -152,7 +153,7 @@ until_state() { # SERVER "OP TOLD"
     [[ $(state web/haproxy) == "2 0" ]]
 }
 
-@test "ready: a load balancer that is away, a server that is gone, one that somebody has put into maintenance" {
+@test "ready: a load balancer that is down, a server that no longer exists, one that somebody put into maintenance" {
     hook pre_update/haproxy-drain
     exits 0
     systemctl stop haproxy
@@ -166,6 +167,6 @@ until_state() { # SERVER "OP TOLD"
     hook post_update/haproxy-ready
     exits 0
     says "web/haproxy on /run/haproxy/admin.sock: somebody has put it into maintenance, it stays there"
-    says "api/haproxy on /run/haproxy/admin.sock: the load balancer has it no more"
+    says "api/haproxy on /run/haproxy/admin.sock: the load balancer no longer has it"
     [[ $(state web/haproxy) == "0 1" ]]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# keepalived-stop and keepalived-start with Debian's keepalived on two routers: this host, and a network namespace of it. The virtual address
-# moves from one to the other, and back.
+# keepalived-stop and keepalived-start with Debian's keepalived on two routers: this host, and a network namespace on
+# it. The virtual address moves from one to the other, and back.
 load ../../hook
 
 ADDRESS=192.0.2.100
@@ -31,7 +31,7 @@ vrrp_instance web {
 }
 EOF
 }
-# holder: who has the address: here, there, both, or nobody.
+# holder: prints which router has the address: here, there, both, or nobody.
 holder() {
     local who=''
     [[ -z $(ip -o addr show to $ADDRESS) ]] || who=here
@@ -65,7 +65,7 @@ until_holder() {
     until_holder here
 }
 
-@test "what was down before stays down" {
+@test "a unit that was down before stays down" {
     systemctl stop keepalived
     until_holder there
     hook pre_update/keepalived-stop
@@ -77,7 +77,7 @@ until_holder() {
     until_holder there
 }
 
-@test "a configuration that the update has broken: not up" {
+@test "a configuration that the update broke: not up" {
     systemctl start keepalived
     hook pre_update/keepalived-stop
     exits 0

@@ -22,7 +22,7 @@ start() { hook post_update/mariadb-start; }
     [[ $(up) == 1 ]]
 }
 
-@test "again in the same run, with the server down: the record stays; another run: nothing of ours" {
+@test "again in the same run, with the server down: the record stays; another run starts nothing" {
     stop
     stop
     exits 0
@@ -48,7 +48,7 @@ start() { hook post_update/mariadb-start; }
     refute env HOME=/root mariadb -Ne 'select 1' 2>/dev/null
 }
 
-@test "a server that is not reached: an error" {
+@test "a server that can't be reached: an error" {
     stop
     printf '%s\n' '[client]' socket=/run/nosuch.sock >/root/.my.cnf
     setting mariadb-start start_timeout=2
@@ -68,7 +68,7 @@ start() { hook post_update/mariadb-start; }
     systemctl reset-failed mariadb
 }
 
-@test "a client that is set up for another server: asked is the one here" {
+@test "a client that is configured for another server: the hook asks the local one" {
     printf '%s\n' '[client]' host=192.0.2.1 >/root/.my.cnf
     setting mariadb-start start_timeout=5
     HOME=/root stop
@@ -78,7 +78,7 @@ start() { hook post_update/mariadb-start; }
     says "mariadb.service answers"
 }
 
-@test "a server that was started by hand is not missed" {
+@test "a server that was started by hand is noticed" {
     systemctl stop mariadb
     setpriv --reuid mysql --regid mysql --clear-groups mariadbd >/dev/null 2>&1 3>&- &
     local pid=$! end=$((SECONDS + 300))
@@ -87,5 +87,5 @@ start() { hook post_update/mariadb-start; }
     kill "$pid"
     wait "$pid" || true
     exits 1
-    says "a server still answers at the socket, and not as one of mariadb.service"
+    says "a server still answers at the socket, and it is none of mariadb.service"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# pre_update/postgresql-stop and post_update/postgresql-start with real servers: two clusters of Debian's.
+# pre_update/postgresql-stop and post_update/postgresql-start with real servers: two Debian clusters.
 load ../../hook
 bats_require_minimum_version 1.5.0
 
@@ -11,13 +11,13 @@ prepare() {
     systemctl stop "$SECOND"
 }
 teardown() { rm -f "/etc/postgresql/$VERSION/second/conf.d/test.conf"; }
-state() { pg_lsclusters -h | awk '{ print $2, $4 }' | tr '\n' ' '; } # as PostgreSQL's own tools see it
+state() { pg_lsclusters -h | awk '{ print $2, $4 }' | tr '\n' ' '; } # from PostgreSQL's own tools
 record() { tr '\n' ' ' <"$DLM_HOOKS_STATE/postgresql"; }
 query() { (cd / && runuser -u postgres -- psql -At --cluster "$VERSION/$1" -c 'select 1'); }
 stop() { hook pre_update/postgresql-stop; }
 start() { hook post_update/postgresql-start; }
 
-@test "of two clusters one runs: it is stopped, and only it comes back" {
+@test "one of two clusters runs: it is stopped, and only it comes back" {
     [[ $(state) == "main online second down " ]]
     stop
     exits 0
@@ -30,7 +30,7 @@ start() { hook post_update/postgresql-start; }
     [[ $(query main) == 1 ]]
 }
 
-@test "both run: each is asked at its own port" {
+@test "both run: the hook asks each at its own port" {
     systemctl start "$SECOND"
     stop
     exits 0
@@ -73,7 +73,7 @@ start() { hook post_update/postgresql-start; }
     says "$MAIN accepts connections"
 }
 
-@test "a cluster that was started without systemd is not overlooked" {
+@test "a cluster that was started without systemd is noticed" {
     pg_ctlcluster --skip-systemctl-redirect "$VERSION" second start
     stop
     pg_ctlcluster --skip-systemctl-redirect "$VERSION" second stop
@@ -93,7 +93,7 @@ start() { hook post_update/postgresql-start; }
     says "$SECOND accepts connections"
 }
 
-@test "a server that is up, but not reached: an error" {
+@test "a server that is up, but can't be reached: an error" {
     systemctl stop "$MAIN"
     systemctl start "$SECOND"
     stop

@@ -41,7 +41,7 @@ start() { hook post_update/services-start; }
     [[ $(order) == "start-two start-one start-three " ]]
 }
 
-@test "just what ran comes back; again in the same run; in another run" {
+@test "only units that ran come back; again in the same run; in another run" {
     systemctl stop one
     stop
     exits 0
@@ -73,7 +73,7 @@ start() { hook post_update/services-start; }
     done
 }
 
-@test "a unit whose file is gone, but that runs, could not be started again" {
+@test "a running unit whose file is gone could not be started again" {
     rm /run/systemd/system/one.service
     systemctl daemon-reload
     stop
@@ -85,12 +85,12 @@ start() { hook post_update/services-start; }
 @test "a unit that does not stop in time" {
     unit stubborn.service '[Service]' "ExecStart=/bin/sh -c 'trap : TERM; while :; do sleep 1; done'" TimeoutStopSec=8
     systemctl start stubborn
-    sleep 0.5 # for its trap
+    sleep 0.5 # until it has set its trap
     setting services-stop 'SERVICES=stubborn.service' stop_timeout=1
     stop
     exits 1
     says "stubborn.service could not be stopped within 1 s"
-    setting services-stop 'SERVICES=stubborn.service' # again, on its way down now
+    setting services-stop 'SERVICES=stubborn.service' # again, while it is being stopped
     stop
     exits 0
     [[ $(tr '\n' ' ' <"$DLM_HOOKS_STATE/services") == "run-1 stubborn.service " ]]
@@ -105,7 +105,7 @@ start() { hook post_update/services-start; }
     says "systemctl status one.service"
 }
 
-@test "what systemd stops together with a unit comes back too, and nothing that did not run" {
+@test "units that systemd stops together with a unit come back too, but only those that ran" {
     unit base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
     unit app.service '[Unit]' Requires=base.service After=base.service PartOf=part.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
     unit bound.service '[Unit]' BindsTo=base.service After=base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
@@ -134,7 +134,7 @@ start() { hook post_update/services-start; }
     says "one.service is not up"
 }
 
-@test "a oneshot that was at it is run again" {
+@test "a oneshot that was running is run again" {
     unit brief.service '[Service]' Type=oneshot 'ExecStart=/usr/bin/sleep 2'
     systemctl start --no-block brief
     setting services-stop SERVICES=brief.service

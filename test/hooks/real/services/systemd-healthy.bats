@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# post_update/systemd-healthy with the real systemd, also within the updater's own unit while that is being started.
+# post_update/systemd-healthy with the real systemd, also inside the updater's own unit while that is being started.
 load ../../hook
 bats_require_minimum_version 1.5.0
 
@@ -54,7 +54,7 @@ healthy() { hook post_update/systemd-healthy; }
     exits 0
 }
 
-@test "waits for what is being started, and sees it fail" {
+@test "waits for a unit that is being started, and sees it fail" {
     unit slow.service '[Service]' Type=oneshot "ExecStart=/bin/sh -c 'sleep 3; exit 1'"
     systemctl start --no-block slow
     healthy
@@ -71,13 +71,13 @@ healthy() { hook post_update/systemd-healthy; }
     says "failed: late.service"
 }
 
-@test "what is still being started in the end is named" {
+@test "names a unit that is still being started at the end" {
     unit slow.service '[Service]' Type=oneshot 'ExecStart=/bin/sleep 30'
     systemctl start --no-block slow
     setting systemd-healthy settle=0 job_timeout=1
     healthy
     exits 1
-    says "not done after 1 s: slow.service"
+    says "still being started or stopped after 1 s: slow.service"
 }
 
 @test "inside the updater's own unit, with another one waiting behind it" {
@@ -97,7 +97,7 @@ END
     ((SECONDS < 200))
 }
 
-@test "a job that is an exception is not waited for" {
+@test "does not wait for an excepted job" {
     unit slow.service '[Service]' Type=oneshot 'ExecStart=/bin/sleep 30'
     systemctl start --no-block slow
     setting systemd-healthy settle=0 job_timeout=1 "EXCEPT='slow*'"
@@ -105,7 +105,7 @@ END
     exits 0
 }
 
-@test "a unit that fails and is started again, too slowly to be given up, is not healthy; one that ends well is" {
+@test "a unit that fails and restarts, too slowly for systemd to give up, is not healthy; one that ends well is" {
     unit again.service '[Service]' Restart=always RestartSec=20 ExecStart=/bin/false
     systemctl start again
     healthy

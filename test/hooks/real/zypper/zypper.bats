@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# needs_update/zypper and update/zypper with Debian's zypper 1.14, against repositories made on the spot.
+# needs_update/zypper and update/zypper with Debian's zypper 1.14, against repositories that the test makes.
 load ../../hook
 load ../rpm
 bats_require_minimum_version 1.5.0
@@ -14,9 +14,9 @@ prepare() {
     quietly zypper -n install shell acme lib
 }
 teardown() { fresh; }
-# fresh: no test package, no repository, no lock, nothing cached; a host is shared by the tests of a file.
+# fresh: removes test packages, repositories, locks and caches, because all tests of a file share one host.
 fresh() {
-    echo '%_dbpath /var/lib/rpm' >/root/.rpmmacros # where zypper has it; Debian's rpm has another
+    echo '%_dbpath /var/lib/rpm' >/root/.rpmmacros # zypper's path; Debian's rpm has another one
     [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true
     local all; mapfile -t all < <(rpm -qa)
     ((!${#all[@]})) || quietly rpm -e --nodeps --noscripts "${all[@]}"
@@ -24,7 +24,7 @@ fresh() {
     [[ ! -e /etc/acme.conf ]]
 }
 repository() { quietly zypper -n addrepo --no-gpgcheck "dir:///srv/$1" "$1"; }
-# offered [TYPE NAME VERSION]...: what was made is in the repository, with these patches.
+# offered [TYPE NAME VERSION]...: publishes the packages, with these patches.
 offered() { publish /srv/main "$@"; }
 asked() { hook needs_update/zypper; }
 updated() { hook update/zypper; }
@@ -76,13 +76,13 @@ updated() { hook update/zypper; }
     exits 1
     rm -r /srv/second
     could_not_find_out "second" asked
-    updated # what there is
+    updated # from the other repository
     exits 0
     says "going on with what was fetched before"
     installed acme 2
 }
 
-@test "a repository that never could be read: the update says so" {
+@test "a repository that could never be read: the update says so" {
     package /srv/main acme 2
     offered
     repository bad
@@ -93,7 +93,7 @@ updated() { hook update/zypper; }
     installed acme 2
 }
 
-@test "a package is not at the mirror: noticed before anything is stopped; what was fetched is installed even if the mirror goes" {
+@test "a package is missing on the mirror: noticed in needs_update; fetched packages are installed without the mirror" {
     package /srv/main acme 2
     offered
     mv /srv/main/acme-2-1.noarch.rpm /srv/
@@ -129,7 +129,7 @@ updated() { hook update/zypper; }
     exits 1
 }
 
-@test "an update that can't be installed is none; a version below it is one" {
+@test "an update that can't be installed is no update; an older version that can be is one" {
     package /srv/main acme 3 "Requires: nowhere"
     offered
     asked
@@ -148,7 +148,7 @@ updated() { hook update/zypper; }
     exits 0
 }
 
-@test "mode=patch: only what a patch names, those too that need a reboot" {
+@test "mode=patch: only packages that a patch names, even if it needs a reboot" {
     setting zypper mode=patch
     package /srv/main lib 2
     offered
@@ -171,7 +171,7 @@ updated() { hook update/zypper; }
     exits 0
 }
 
-@test "mode=patch: zypper that was updated is run once more for the rest" {
+@test "mode=patch: an updated zypper runs once more for the rest" {
     setting zypper mode=patch
     package /srv/main acme 2
     package /srv/main lib 2
@@ -187,7 +187,7 @@ updated() { hook update/zypper; }
     exits 0
 }
 
-@test "mode=patch: a patch that a lock keeps out is no answer, unless it is locked as well" {
+@test "mode=patch: could not find out if a lock conflicts with a patch, unless the patch is locked too" {
     setting zypper mode=patch
     package /srv/main acme 2
     offered security acme 2
@@ -204,7 +204,7 @@ updated() { hook update/zypper; }
     installed acme 1
 }
 
-@test "options go to both" {
+@test "both hooks use the options" {
     package /srv/second acme 2
     publish /srv/second
     repository second
@@ -231,7 +231,7 @@ updated() { hook update/zypper; }
     [[ $(cat /etc/acme.conf) == mine && $(cat /etc/acme.conf.rpmnew) == version=2 ]]
 }
 
-@test "another zypper is waited for; too long: could not find out, and a failure" {
+@test "the hooks wait for another zypper; too long: could not find out, and a failure" {
     package /srv/main acme 2
     offered
     sleep 4 3>&- | zypper -n shell >/dev/null 2>&1 3>&- &
@@ -252,7 +252,7 @@ updated() { hook update/zypper; }
     installed acme 2
 }
 
-@test "rpm's own lock is waited for; too long: a failure" {
+@test "the update waits for rpm's own lock; too long: a failure" {
     package /srv/main acme 2
     offered
     holding /var/lib/rpm/.rpm.lock 600
@@ -279,11 +279,11 @@ updated() { hook update/zypper; }
     offered
     updated
     exits 1
-    says "not all was installed (8)"
+    says "some packages were not installed (8)"
     installed acme 2
 }
 
-@test "a power cut in the middle of the update: finished by the next run, with the package's scripts" {
+@test "a power cut in the middle of the update: the hook's next run finishes it, with the package's scripts" {
     POST=$(power_cut) package /srv/main acme 2
     package /srv/main lib 2
     offered
@@ -292,7 +292,7 @@ updated() { hook update/zypper; }
     rpm -q acme-1 acme-2
     updated
     exits 0
-    says "installing once more: acme.noarch"
+    says "installing again: acme.noarch"
     installed acme 2
     installed lib 2
     [[ $(cat /run/ran) == ran ]]
@@ -300,7 +300,7 @@ updated() { hook update/zypper; }
     exits 0
 }
 
-@test "a power cut, and the package is not to be had any more: said clearly" {
+@test "a power cut, and the package is no longer available: the hook says so clearly" {
     POST=$(power_cut) package /srv/main acme 2
     offered
     updated
