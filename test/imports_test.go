@@ -13,14 +13,17 @@ const module = "foreman-dlm-updater"
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
 // state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm. In addition history,
-// outcome and metrics import state, status imports outcome, and metrics imports status. Every package may import the
-// leaf internal/file.
+// outcome and metrics import state, status imports outcome, metrics imports status, and hook imports process and vet.
+// configcheck imports what it looks at: config, hook, host, process, vet, and the stages of state and workflow. Every
+// package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
-	"internal/cli": {"internal/config", "internal/dlm", "internal/events", "internal/foreman", "internal/history",
-		"internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics", "internal/outcome",
-		"internal/state", "internal/status", "internal/workflow"},
+	"internal/cli": {"internal/config", "internal/configcheck", "internal/dlm", "internal/events", "internal/foreman",
+		"internal/history", "internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics",
+		"internal/outcome", "internal/process", "internal/state", "internal/status", "internal/vet", "internal/workflow"},
+	"internal/configcheck": {"internal/config", "internal/hook", "internal/host", "internal/process", "internal/state",
+		"internal/vet", "internal/workflow"},
 	"internal/events":   {"internal/lock", "internal/state", "internal/status", "internal/workflow"},
 	"internal/status":   {"internal/lock", "internal/outcome", "internal/state", "internal/workflow"},
 	"internal/foreman":  {"internal/dlm", "internal/lock"},
@@ -33,10 +36,12 @@ var allowed = map[string][]string{
 	"internal/sandbox":  nil,
 	"internal/file":     nil,
 	"internal/lock":     nil,
-	"internal/hook":     nil,
+	"internal/hook":     {"internal/process", "internal/vet"},
 	"internal/host":     nil,
 	"internal/logging":  nil,
+	"internal/process":  nil,
 	"internal/state":    nil,
+	"internal/vet":      nil,
 	"tools/badinput":    nil,
 	"tools/bench":       {"internal/sandbox"},
 	"test/chaos":        nil,

@@ -95,7 +95,7 @@ func Main(p Process, args []string) int {
 
 // do runs a command and returns the exit code.
 func (p Process) do(command *kong.Context, path configPath, hooks *hooksCmd) int {
-	p.Stdout = newOutput(p.Stdout)
+	p.Stdout = newOutput(p.Stdout, p.Context.Done())
 	err := command.Run(&p, path, hooks)
 	if err == nil || errors.Is(err, errUnread) {
 		return 0

@@ -1,13 +1,19 @@
 package cli
 
 import (
-	"errors"
+	"context"
+	"crypto/x509"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
+	"foreman-dlm-updater/internal/lock"
+
+	"github.com/alecthomas/kong"
 )
 
 type configShowCmd struct{}
@@ -29,32 +35,66 @@ type configCheckCmd struct {
 }
 
 // Run reports all that it finds. What is wrong with the host is reported beside a configuration that can't be used.
-func (cmd *configCheckCmd) Run(p *Process, path configPath, all *hooksCmd) error {
+func (cmd *configCheckCmd) Run(p *Process, path configPath) error {
 	if text := notRoot(os.Geteuid()); text != "" {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: %s\n", text)
 	}
 	c, problems, err := load(path)
-	host := here(all.Library)
-	sum := tally{warnings: p.warn(problems)}
-	var checks []check
+	sum := configcheck.Summary{Warnings: p.warn(problems)}
 	if err != nil {
 		report(p.Stderr, err, hint(err))
-		sum.worst, sum.errors = err, max(1, len(problems)-sum.warnings)
-	} else {
-		checks = append(checks, offlineChecks...)
-		if !cmd.Offline {
-			checks = append(checks, check{"Foreman", checkForeman}, check{"Foreman's name", within(patience, host.checkName)})
-		}
+		sum.Worst, sum.Errors = err, max(1, len(problems)-sum.Warnings)
 	}
-	for _, one := range append(checks, host.checks(p.Context, c != nil)...) {
-		finding, err := one.do(p, c)
-		sum.add(p, one.about, finding, err)
+	options := checkOptions(c)
+	if cmd.Offline {
+		options.Look = nil
 	}
-	fmt.Fprintln(p.Stdout, sum.line(string(path)))
-	if sum.worst != nil {
-		return &toldError{sum.worst}
+	for found := range configcheck.Run(p.Context, options) {
+		p.printFinding(found)
+		sum.Add(found)
+	}
+	fmt.Fprintln(p.Stdout, sum.Line(string(path)))
+	if sum.Worst != nil {
+		return &toldError{sum.Worst}
 	}
 	return nil
+}
+
+// checkOptions are those of a check of this host; c is nil if the configuration can't be used.
+func checkOptions(c *config.Config) configcheck.Options {
+	return configcheck.Options{
+		Config:  c,
+		Library: DefaultLibrary,
+		Certificate: func() (*x509.Certificate, error) {
+			pair, _, err := credentials(c).Load()
+			if err != nil {
+				return nil, &config.Error{Err: err}
+			}
+			return pair.Leaf, nil
+		},
+		Look: func(ctx context.Context, name string) (string, bool, error) {
+			view, err := lookAt(c, name, lock.Options{}, c.HTTPTimeout, 0).Look(ctx)
+			if err != nil || !view.Exists {
+				return "", false, err
+			}
+			return holder(name, view), true, nil
+		},
+		Resumes: resumes,
+	}
+}
+
+// resumes is the configuration with which the arguments of a command line go on with a run after a boot. Empty if they
+// don't, or if they don't tell.
+func resumes(args []string) (config string) {
+	var g grammar
+	parser, err := g.parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+	if err != nil {
+		return ""
+	}
+	if _, err := parser.Parse(args); err != nil || !g.Run.AfterReboot || strings.Contains(g.Config, "$") {
+		return ""
+	}
+	return g.Config
 }
 
 // notRoot is what whoever checks without being root has to know first; empty for root.
@@ -62,87 +102,20 @@ func notRoot(euid int) string {
 	if euid == 0 {
 		return ""
 	}
-	return fmt.Sprintf("run it as root to see everything: a run is root's, and uid %d may not read or write all that a run does, so some of "+
-		"what follows may be right for root", euid)
+	return fmt.Sprintf("run it as root to see everything: a run is root's, and uid %d may not read or write all that a "+
+		"run does, so some of what follows may be right for root", euid)
 }
 
-// tally is what `config check` has found. worst, the first error, sets the exit code.
-type tally struct {
-	errors, warnings int
-	worst            error
-}
-
-// add prints and counts what a check says.
-func (t *tally) add(p *Process, about, finding string, err error) {
-	var found doubts
+// printFinding prints what one check has found.
+func (p *Process) printFinding(found configcheck.Finding) {
 	switch {
-	case err == nil:
-		fmt.Fprintf(p.Stdout, "ok: %s: %s\n", about, finding)
-	case errors.As(err, &found):
-		for _, one := range found {
-			fmt.Fprintf(newOutput(p.Stderr), "foreman-dlm-updater: warning: %s: %s\n", about, one)
+	case found.Err != nil:
+		report(p.Stderr, fmt.Errorf("%s: %w", found.About, found.Err), "")
+	case len(found.Advice) > 0:
+		for _, one := range found.Advice {
+			fmt.Fprintf(newOutput(p.Stderr, nil), "foreman-dlm-updater: warning: %s: %s\n", found.About, one)
 		}
-		t.warnings += len(found)
 	default:
-		report(p.Stderr, fmt.Errorf("%s: %w", about, err), "")
-		t.errors++
-		if t.worst == nil {
-			t.worst = err
-		}
+		fmt.Fprintf(p.Stdout, "ok: %s: %s\n", found.About, found.Fine)
 	}
-}
-
-// line is the last one.
-func (t *tally) line(path string) string {
-	switch {
-	case t.errors > 0:
-		return fmt.Sprintf("%s: %s, %s", path, count(t.errors, "error"), count(t.warnings, "warning"))
-	case t.warnings > 0:
-		return fmt.Sprintf("%s is fine, with %s", path, count(t.warnings, "warning"))
-	}
-	return path + " is fine"
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// check is one thing that `config check` looks at. It returns what it found to be right; an error that is doubts stops no run.
-type check struct {
-	about string
-	do    func(*Process, *config.Config) (string, error)
-}
-
-// doubt is something that a person should know of, and the command that fixes it; empty if the doubt says it, or there is none.
-type doubt struct{ what, fix string }
-
-func (d doubt) String() string {
-	if d.fix == "" {
-		return d.what
-	}
-	return d.what + "; fix it with: " + d.fix
-}
-
-// doubts stop no run.
-type doubts []doubt
-
-func (d doubts) Error() string {
-	lines := make([]string, len(d))
-	for i, one := range d {
-		lines[i] = one.String()
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (d *doubts) add(what, fix string) { *d = append(*d, doubt{what, fix}) }
-
-// orNone is an error if there are any.
-func (d doubts) orNone() error {
-	if len(d) == 0 {
-		return nil
-	}
-	return d
 }

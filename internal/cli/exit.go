@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // The exit codes, most of them from sysexits.h.
@@ -25,11 +28,6 @@ const (
 	exitConfig  = 78
 )
 
-// configError says that the configuration can't be used.
-type configError struct{ error }
-
-func (e *configError) Unwrap() error { return e.error }
-
 // toldError is an error that the person has been told of; only its exit code is still wanted.
 type toldError struct{ error }
 
@@ -39,7 +37,7 @@ func (e *toldError) Unwrap() error { return e.error }
 func exitCode(err error) int {
 	var (
 		running *host.RunningError
-		config  *configError
+		unfit   *config.Error
 		plugin  verdict
 	)
 	switch {
@@ -47,7 +45,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &plugin):
 		return int(plugin)
-	case errors.As(err, &config), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
+	case errors.As(err, &unfit), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
 		errors.Is(err, lock.ErrMisconfigured):
 		return exitConfig
 	case errors.Is(err, lock.ErrRefused):
@@ -63,7 +61,7 @@ func hint(err error) string {
 	var (
 		unreadable *state.UnreadableError
 		running    *host.RunningError
-		unsafe     *hook.UnsafeError
+		unsafe     *vet.UnsafeError
 		missing    *fs.PathError
 		elsewhere  *lock.Elsewhere
 		notByRun   *lock.NotByRun
@@ -110,12 +108,12 @@ func noDirectory(path string) bool {
 
 // report prints an error at the end of the program, which must not wait for ever until somebody reads it.
 func (p *Process) report(err error, hint string) {
-	_ = inTime(func() error { report(p.Stderr, err, hint); return nil })
+	_ = inTime(hclog.NewNullLogger(), reportPatience, func() error { report(p.Stderr, err, hint); return nil })
 }
 
 // report prints an error and what to do about it.
 func report(w io.Writer, err error, hint string) {
-	w = newOutput(w)
+	w = newOutput(w, nil)
 	fmt.Fprintf(w, "foreman-dlm-updater: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint != "" {
 		fmt.Fprintf(w, "foreman-dlm-updater: hint: %s\n", hint)

@@ -36,7 +36,7 @@ func keepHistory(c *config.Config, log hclog.Logger, seen *events.Watcher, why e
 }
 
 func addHistory(c *config.Config, log hclog.Logger, run history.Run) {
-	if err := inTime(func() error { return history.File{Path: c.History}.Add(run) }); err != nil {
+	if err := inTime(log, reportPatience, func() error { return history.File{Path: c.History}.Add(run) }); err != nil {
 		log.Warn("the run's history could not be written", "run", run.Run, "error", err)
 	}
 }
@@ -48,7 +48,7 @@ func (p *Process) runs(path configPath) ([]history.Run, error) {
 		return nil, err
 	}
 	if c.History == "" {
-		return nil, &configError{errors.New("no history is kept: history = none")}
+		return nil, &config.Error{Err: errors.New("no history is kept: history = none")}
 	}
 	runs, skipped, err := history.File{Path: c.History}.Read()
 	if err != nil {

@@ -7,12 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -98,9 +99,9 @@ func (p *Process) warnOfRun(c *config.Config, stage string) {
 
 // refused is an error of vetting as one of the configuration.
 func refused(err error) error {
-	var unsafe *hook.UnsafeError
+	var unsafe *vet.UnsafeError
 	if errors.As(err, &unsafe) {
-		return &configError{err}
+		return &config.Error{Err: err}
 	}
 	return err
 }
@@ -135,12 +136,13 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 		fmt.Fprintf(p.Stdout, "%s (%s.d is not set)\n", stage, stage)
 	} else {
 		fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
-		entries, dirUnsafe = hook.Entries(dir)
+		look := vet.NewSession()
+		entries, dirUnsafe = hook.Entries(look, dir)
 		list := hook.List
 		if stage == notifyStage {
-			list = listNotifiers
+			list = hook.ListNotifiers
 		}
-		_, unsafe = list(dir, hclog.NewNullLogger()) // all that is wrong, each once
+		_, unsafe = list(look, dir, hclog.NewNullLogger()) // all that is wrong, each once
 	}
 	enabled := map[string]string{} // the first link to each bundled hook
 	for _, e := range entries {
@@ -178,12 +180,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 }
 
 // shown is a name, quoted if it has anything in it that could play tricks on a terminal.
-func shown(name string) string {
-	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
-		return quoted
-	}
-	return name
-}
+func shown(name string) string { return file.Shown(name) }
 
 type hooksEnableCmd struct {
 	Hook hookArg `arg:"" name:"stage/name" help:"The hook, as in needs_update/apt or pre_update/20-services-stop."`
@@ -206,7 +203,7 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	if link == name {
 		link = library.Number(stage, name) + "-" + name
 	}
-	entries, _ := hook.Entries(dir) // what is wrong with it Enable says
+	entries, _ := hook.Entries(vet.NewSession(), dir) // what is wrong with it Enable says
 	for _, e := range entries {
 		if library.Leads(stage, e.Path) == name && e.Skipped == "" {
 			if e.Name != link && cmd.Hook.name != name {
@@ -260,7 +257,7 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 	if dir == "" {
 		return notSet(c)
 	}
-	entries, err := hook.Entries(dir)
+	entries, err := hook.Entries(vet.NewSession(), dir)
 	if entries == nil && err != nil {
 		return refused(err)
 	}

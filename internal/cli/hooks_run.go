@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -24,10 +25,10 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	terminal, journal := logging.Detect(p.Stderr)
 	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Blocking: true, Stderr: p.Stderr, Terminal: terminal, Journal: journal})
 	if err != nil {
-		return &configError{err}
+		return &config.Error{Err: err}
 	}
 	stage := state.Stage(cmd.Stage)
-	work := newWorkflow(p, c, log)
+	work := newWorkflow(p, c, log, nil)
 	names, err := work.Hooks.List(stage)
 	if err != nil {
 		return refused(err)

@@ -58,7 +58,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	// Only for what is said afterwards: the lock is claimed and verified all the same, as a release that got no answer may
 	// still come true. Where this look fails, that one tells.
 	before, _ := lookAt(c, name, lock.Options{}, c.HTTPTimeout, 0).Look(p.Context)
-	if err := newWorkflow(p, c, log).TakeLock(p.Context, name, cmd.Wait); err != nil {
+	if err := newWorkflow(p, c, log, nil).TakeLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
 	what := "acquired"
@@ -112,7 +112,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	c.ReleaseTimeout = manualReleaseTimeout
-	if err := newWorkflow(p, c, log).GiveLock(p.Context, name); err != nil {
+	if err := newWorkflow(p, c, log, nil).GiveLock(p.Context, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)

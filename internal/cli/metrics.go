@@ -21,11 +21,9 @@ type reporter struct {
 	log    hclog.Logger
 	file   metrics.File
 	begun  time.Time
-	// events has the newest one that was not written yet.
-	events chan events.Event
-	over   chan struct{}
+	news   *newest[events.Event]
 
-	// What follows is that of the goroutine, until over is closed.
+	// What follows is that of the goroutine, until news is closed.
 	snapshot metrics.Snapshot
 	refused  error // why the file is left alone
 	warned   bool
@@ -36,9 +34,8 @@ type reporter struct {
 }
 
 func newReporter(c *config.Config, log hclog.Logger) *reporter {
-	r := &reporter{config: c, log: log, file: metrics.File{Path: c.MetricsTextfile}, begun: time.Now(),
-		events: make(chan events.Event, 1), over: make(chan struct{})}
-	go r.listen()
+	r := &reporter{config: c, log: log, file: metrics.File{Path: c.MetricsTextfile}, begun: time.Now()}
+	r.news = passNewest(log, r.listen)
 	return r
 }
 
@@ -49,15 +46,10 @@ func (r *reporter) see(event events.Event) {
 		return
 	}
 	r.code, r.stage, r.obstacle = s.Code, s.Stage, s.Obstacle()
-	select {
-	case <-r.events:
-	default:
-	}
-	r.events <- event
+	r.news.pass(event)
 }
 
-func (r *reporter) listen() {
-	defer close(r.over)
+func (r *reporter) listen(news <-chan events.Event) {
 	r.snapshot.Last, r.refused = r.file.Read()
 	if r.refused != nil { // nor replaced: it may be something of value
 		r.warn(r.refused)
@@ -66,7 +58,7 @@ func (r *reporter) listen() {
 	} else {
 		r.snapshot.CertificateEnds = cert.NotAfter
 	}
-	for event := range r.events {
+	for event := range news {
 		r.tell(event)
 	}
 }
@@ -101,9 +93,11 @@ func (r *reporter) warn(err error) {
 
 // end writes how the invocation ended, if there was something to do for it: a boot in the middle of no run is none.
 func (r *reporter) end(ctx context.Context, last events.Event, err error) {
-	close(r.events)
-	slow := inTime(func() error {
-		<-r.over
+	if r == nil {
+		return
+	}
+	slow := inTime(r.log, reportPatience, func() error {
+		r.news.close()
 		r.tellEnd(ctx, last, err)
 		return nil
 	})

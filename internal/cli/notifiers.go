@@ -13,6 +13,8 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/process"
+	"foreman-dlm-updater/internal/vet"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -35,7 +37,9 @@ type notifiers struct {
 	log                         hclog.Logger
 	kill                        context.Context
 	end                         context.CancelFunc
-	refused                     string // why they were not called the last time; empty if they were
+	wait                        func()          // holds up one that writes faster than the log takes it; nil: nothing does
+	refused                     string          // why they were not called the last time; empty if they were
+	ready                       <-chan struct{} // closed once they were vetted for the first time
 
 	atWork sync.Mutex
 	called bool // whether any notifier was called
@@ -43,11 +47,11 @@ type notifiers struct {
 }
 
 // newNotifiers returns nil if the configuration wants none.
-func newNotifiers(p *Process, c *config.Config, log hclog.Logger) *notifiers {
+func newNotifiers(p *Process, c *config.Config, log hclog.Logger, wait func()) *notifiers {
 	if c.NotifyDir == "" {
 		return nil
 	}
-	n := &notifiers{dir: c.NotifyDir, settings: c.SettingsDir(), config: c.Path, log: log}
+	n := &notifiers{dir: c.NotifyDir, settings: c.SettingsDir(), config: c.Path, log: log, wait: wait}
 	n.kill, n.end = context.WithCancel(p.Kill)
 	n.host, _ = os.Hostname()
 	return n
@@ -64,17 +68,19 @@ type eventDocument struct {
 // told is how a notifier fared.
 type told struct {
 	name   string
-	result hook.Result
+	result process.Result
 }
 
 // listen makes the notifiers hear of a run's events. That they are refused is said at once, and then only if it changes. It is no error:
 // a run in progress has to finish, and no update depends on whether somebody hears of it.
+// Nor does the run wait for their disk.
 func (n *notifiers) listen() []events.Listener {
 	if n == nil {
 		return nil
 	}
-	n.vetted(n.log)
+	n.ready = beside(n.log, func() { n.vetted(n.log) })
 	return []events.Listener{func(event events.Event) {
+		<-n.ready
 		if found := n.vetted(hclog.NewNullLogger()); len(found) > 0 {
 			n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Event: event})
 		}
@@ -97,20 +103,12 @@ func (n *notifiers) vetted(skips hclog.Logger) []hook.Hook {
 
 // list vets the notifiers and the settings that they read, as those of a stage.
 func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
-	found, err := listNotifiers(n.dir, skips)
-	if err = errors.Join(err, hook.VetSettings(n.settings)); err != nil {
+	look := vet.NewSession()
+	found, err := hook.ListNotifiers(look, n.dir, skips)
+	if err = errors.Join(err, hook.VetSettings(look, n.settings)); err != nil {
 		return nil, err
 	}
 	return found, nil
-}
-
-func listNotifiers(dir string, log hclog.Logger) ([]hook.Hook, error) {
-	found, err := hook.ListSafe(dir, log) // a notifier that can't be executed must not silence the others
-	var unsafe *hook.UnsafeError
-	if errors.As(err, &unsafe) {
-		unsafe.Kind = "notifiers' directory"
-	}
-	return found, err
 }
 
 // tell calls all of them at once, and waits until they have ended, which is not long.
@@ -126,15 +124,15 @@ func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 		return nil
 	}
 	n.called = true
-	runner := &hook.Runner{Log: n.log, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill, Input: append(text, '\n')}
+	runner := &process.Runner{Log: n.log, Wait: n.wait, Timeout: notifyTimeout, Grace: notifyGrace, Kill: n.kill,
+		Input: append(text, '\n')}
 	results := make([]told, len(found))
-	var all sync.WaitGroup
+	var all []func()
 	for i, one := range found {
-		all.Go(func() {
-			results[i] = told{one.Name, runner.Notify(string(d.Kind), one, n.env(d))}
-		})
+		results[i] = told{one.Name, process.Result{Exit: -1}}
+		all = append(all, func() { results[i].result = hook.Notify(runner, string(d.Kind), one, n.env(d)) })
 	}
-	all.Wait()
+	together(n.log, all...)
 	return results
 }
 
@@ -160,20 +158,18 @@ func (n *notifiers) close() {
 		return
 	}
 	n.end()
-	over := make(chan struct{})
-	go func() {
+	err := inTime(n.log, endTimeout, func() error {
+		<-n.ready
 		n.atWork.Lock()
+		defer n.atWork.Unlock()
 		n.over = true
-		n.atWork.Unlock()
-		close(over)
-	}()
-	select {
-	case <-over:
-		if n.called {
-			n.keepRunning()
-		}
-	case <-time.After(endTimeout):
+		return nil
+	})
+	switch {
+	case err != nil:
 		n.log.Warn("a notifier can't be ended, and is left behind", "waited", endTimeout)
+	case n.called:
+		n.keepRunning()
 	}
 }
 
@@ -195,7 +191,7 @@ const endTimeout = 15 * time.Second
 
 // notSet says that there is no directory of notifiers.
 func notSet(c *config.Config) error {
-	return &configError{fmt.Errorf("notify.d is not set in %s, so nobody is notified; add the line notify.d = %s", c.Path, defaultNotifyDir)}
+	return &config.Error{Err: fmt.Errorf("notify.d is not set in %s, so nobody is notified; add the line notify.d = %s", c.Path, defaultNotifyDir)}
 }
 
 // defaultNotifyDir is the directory that the packages bring.

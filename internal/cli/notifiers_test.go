@@ -125,12 +125,31 @@ func TestNotifiersEnvironmentIsDocumented(t *testing.T) {
 	same(t, manual8, given, each(section(t, manual8, "NOTIFICATIONS"), `(?m)^\.It Ev (.*)`))
 }
 
+// hungOutput is a log that hangs, and stands for a notifiers' directory that does.
+type hungOutput chan struct{}
+
+func (h hungOutput) Write(line []byte) (int, error) { <-h; return len(line), nil }
+
+// TestNotifiersDirectoryHangs: the run does not wait for a look at it.
+func TestNotifiersDirectoryHangs(t *testing.T) {
+	hung := make(hungOutput)
+	dir := filepath.Join(t.TempDir(), "none")
+	n := newNotifiers(&Process{Kill: t.Context()}, &config.Config{Path: filepath.Join(dir, "config.ini"), NotifyDir: dir},
+		hclog.New(&hclog.LoggerOptions{Output: hung}), nil)
+	if hears := n.listen(); len(hears) != 1 {
+		t.Errorf("%d listeners", len(hears))
+	}
+	hung <- struct{}{} // it does say that the directory is missing
+	close(hung)
+	n.close()
+}
+
 // TestStuckNotifier: nobody waits for it at the end, and nothing of it is left.
 func TestStuckNotifier(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "10-stuck"), "#!/bin/sh\necho $$ >"+dir+"/.pid\nexec sleep 1000\n", 0o755)
 	p := &Process{Kill: t.Context()}
-	n := newNotifiers(p, &config.Config{Path: filepath.Join(dir, "config.ini"), NotifyDir: dir}, hclog.NewNullLogger())
+	n := newNotifiers(p, &config.Config{Path: filepath.Join(dir, "config.ini"), NotifyDir: dir}, hclog.NewNullLogger(), nil)
 	hears := n.listen()[0]
 	over := make(chan struct{})
 	go func() {

@@ -46,7 +46,7 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer unlock()
-	n := newNotifiers(p, c, hclog.NewNullLogger())
+	n := newNotifiers(p, c, hclog.NewNullLogger(), nil)
 	if n == nil {
 		return notSet(c)
 	}
@@ -120,20 +120,4 @@ func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 	s.Sentence = "a test, nothing has happened: " + s.Sentence
 	event.Status = s
 	return event
-}
-
-// checkNotifiers vets the notifiers as a run does.
-func checkNotifiers(p *Process, c *config.Config) (string, error) {
-	n := newNotifiers(p, c, hclog.NewNullLogger())
-	if n == nil {
-		return "notify.d is not set, so nobody is notified", nil
-	}
-	found, err := listNotifiers(n.dir, n.log)
-	if err != nil {
-		return "", &configError{err}
-	}
-	if len(found) == 0 {
-		return "", doubts{{n.dir + " has no notifiers, so nobody is notified", "foreman-dlm-updater hooks list notify"}}
-	}
-	return fmt.Sprintf("%d", len(found)), notRun(n.dir).orNone()
 }

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/events"
-	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -30,7 +31,7 @@ func readOutcome(c *config.Config) (*outcome.Outcome, error) {
 	if o == nil || err != nil {
 		return nil, err
 	}
-	if err = hook.VetState(file.Path); err != nil {
+	if err = vet.NewSession().State(file.Path); err != nil {
 		o.Distrust(time.Now())
 	}
 	return o, err
@@ -50,7 +51,7 @@ func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 
 // reserveOutcome makes room for how the invocation will end, if none ever has on this host: the disk may get full.
 func reserveOutcome(c *config.Config, log hclog.Logger) {
-	if err := inTime(outcome.Beside(c.State).Reserve); err != nil {
+	if err := inTime(log, reportPatience, outcome.Beside(c.State).Reserve); err != nil {
 		log.Debug("on a full disk nothing could tell how this invocation ends", "error", err)
 	}
 }
@@ -73,7 +74,7 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 		o.Stage, o.Error = stage.Stage, stage.Err.Error()
 	}
 	o.After(&before)
-	if err := inTime(func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
+	if err := inTime(log, reportPatience, func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
 		log.Warn("how this invocation ended could not be written, and status and check may not know it", "error", err)
 	}
 }
@@ -117,7 +118,7 @@ func refusedSince(last *status.Last, c *config.Config, refused error) time.Time 
 		return last.Ended
 	}
 	path, now := filepath.Dir(c.State), time.Now()
-	var unsafe *hook.UnsafeError
+	var unsafe *vet.UnsafeError
 	if errors.As(refused, &unsafe) && len(unsafe.Offenders) > 0 {
 		path = unsafe.Offenders[0].Path
 	}
@@ -137,7 +138,7 @@ func refusedSince(last *status.Last, c *config.Config, refused error) time.Time 
 // refusedNow is why a run could not begin, as far as that can be seen in its files. What this user may not see is no
 // reason.
 func refusedNow(c *config.Config) error {
-	if err := vetFiles(c); err != nil {
+	if err := configcheck.VetFiles(c); err != nil {
 		return err
 	}
 	return unwritable(c)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -18,15 +19,19 @@ import (
 var errUnread = errors.New("nobody reads this any more")
 
 // output prints for people and scripts. On a terminal it breaks long lines between words. Elsewhere lines stay whole,
-// for grep.
+// for grep. It waits until somebody reads, but once the program was told to stop no longer than unreadPatience.
 type output struct {
 	io.Writer
-	width int    // of the terminal in columns; 0: none
-	rest  []byte // on a terminal: of a line whose end has not come yet
+	stop  <-chan struct{} // closed once the program was told to stop; nil: never
+	width int             // of the terminal in columns; 0: none
+	rest  []byte          // on a terminal: of a line whose end has not come yet
 }
 
-func newOutput(w io.Writer) *output {
-	out := &output{Writer: w}
+// unreadPatience is how long a program that was told to stop waits for somebody to read what it prints.
+const unreadPatience = time.Second
+
+func newOutput(w io.Writer, stop <-chan struct{}) *output {
+	out := &output{Writer: w, stop: stop}
 	if file, ok := w.(*os.File); ok && onTerminal(file) {
 		if size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ); err == nil {
 			out.width = int(size.Col)
@@ -47,7 +52,7 @@ func (o *output) Write(text []byte) (int, error) {
 		}
 		o.rest, lines = o.rest[end:], []byte(broken.String())
 	}
-	if _, err := o.Writer.Write(lines); errors.Is(err, syscall.EPIPE) {
+	if err := o.print(lines); errors.Is(err, syscall.EPIPE) {
 		return 0, errUnread
 	} else if err != nil {
 		return 0, err
@@ -55,10 +60,31 @@ func (o *output) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+// print writes in a goroutine of its own: where nobody reads, a write never ends.
+func (o *output) print(lines []byte) error {
+	lines = bytes.Clone(lines) // which the caller uses again
+	printed := make(chan error, 1)
+	go func() {
+		_, err := o.Writer.Write(lines)
+		printed <- err
+	}()
+	select {
+	case err := <-printed:
+		return err
+	case <-o.stop:
+	}
+	select {
+	case err := <-printed:
+		return err
+	case <-time.After(unreadPatience):
+		return errUnread
+	}
+}
+
 // whole is for what must not be broken into lines, such as JSON, and the one line of a plugin.
 func whole(w io.Writer) io.Writer {
 	if out, ok := w.(*output); ok {
-		return &output{Writer: out.Writer}
+		return &output{Writer: out.Writer, stop: out.stop}
 	}
 	return w
 }

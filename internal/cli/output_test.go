@@ -2,11 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"foreman-dlm-updater/internal/sandbox"
 
@@ -159,4 +163,27 @@ func withForeman(t *testing.T, dir string) string {
 		"ca = " + ca.File() + "\nlock = " + dir + "/lock\nlock_settle = 1ms\nreboot_cmd = /bin/false\n"
 	put(t, filepath.Join(dir, "config.ini"), text, 0o644)
 	return filepath.Join(dir, "config.ini")
+}
+
+// hungWriter is a full pipe that nobody reads.
+type hungWriter chan struct{}
+
+func (h hungWriter) Write(text []byte) (int, error) { <-h; return len(text), nil }
+
+// TestToldToStopWhileNobodyReads: status --watch, for instance, behind a pager that is not looked at.
+func TestToldToStopWhileNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := make(hungWriter)
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Hour, stop)
+		began := time.Now()
+		_, err := fmt.Fprintln(whole(newOutput(hung, ctx.Done())), "nobody reads this")
+		if took := time.Since(began); err != errUnread || took != time.Hour+unreadPatience {
+			t.Errorf("%v after %s", err, took)
+		}
+		close(hung)
+		if _, err := fmt.Fprintln(newOutput(hung, ctx.Done()), "somebody does"); err != nil {
+			t.Errorf("a command that was told to stop can't say so: %v", err)
+		}
+	})
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
@@ -34,9 +36,9 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 	}
 	log, outputs, noLog := logging.New(options)
 	if noLog != nil { // reported like any other reason why no run can begin
-		options.File, noLog = "", &configError{noLog}
+		options.File, noLog = "", &config.Error{Err: noLog}
 		if log, outputs, err = logging.New(options); err != nil {
-			return &configError{err}
+			return &config.Error{Err: err}
 		}
 	}
 	defer outputs.Close()
@@ -54,24 +56,24 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 		defer instance.Close()
 		err = refusal(c, log, noLog)
 	}
-	return cmd.work(p, c, log, err)
+	return cmd.work(p, c, log, outputs.Wait, err)
 }
 
-// work runs the workflow, unless it is refused, and tells everybody what happens, and how it ended.
-func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused error) error {
+// work runs the workflow, unless it is refused, and tells everybody what happens, and how it ended. wait is newWorkflow's.
+func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait func(), refused error) error {
 	defer context.AfterFunc(p.Context, func() {
 		log.Warn("told to stop: a hook that runs may finish, and no further one is started; a second signal ends it")
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
-	work := newWorkflow(p, c, log)
+	work := newWorkflow(p, c, log, wait)
 	before := lastOutcome(c, log)
 	reserveOutcome(c, log)
-	notifiers := newNotifiers(p, c, log)
+	notifiers := newNotifiers(p, c, log, wait)
 	defer notifiers.close()
-	status := host.NewStatus()
-	defer status.Close()
-	options := events.Options{Show: status.Show, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater }, Listeners: notifiers.listen(),
-		RebootDue: before.RebootDue, Wording: wording}
+	sentences := passNewest(log, showSentences)
+	defer func() { _ = inTime(log, statusPatience, sentences.close) }()
+	options := events.Options{Show: sentences.pass, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater },
+		Listeners: notifiers.listen(), RebootDue: before.RebootDue, Wording: wording}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)
@@ -88,17 +90,27 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, refused 
 	if err != nil { // first: history and metrics may be on a disk that hangs
 		tellStopped(log, err, seen)
 	}
-	keepOutcome(c, log, cmd.AfterReboot, before, seen, err)
-	keepHistory(c, log, seen, err)
-	if reports != nil {
-		reports.end(p.Context, seen.Last(), err)
-	}
+	together(log,
+		func() { keepOutcome(c, log, cmd.AfterReboot, before, seen, err) },
+		func() { keepHistory(c, log, seen, err) },
+		func() { reports.end(p.Context, seen.Last(), err) },
+		seen.Close,
+	)
 	if err != nil {
 		err = &toldError{err}
 	}
-	seen.Close()
 	return err
 }
+
+// showSentences is for a goroutine of its own.
+func showSentences(sentences <-chan string) {
+	for sentence := range sentences {
+		host.ShowStatus(sentence)
+	}
+}
+
+// statusPatience is how long the end waits until systemd takes the last sentence, which it shows from then on.
+const statusPatience = time.Second
 
 // refusal is why no run may begin without its log file, nil if there is one. A host that is out of service has to come
 // back all the same.
@@ -118,7 +130,7 @@ func refusal(c *config.Config, log hclog.Logger, noLog error) error {
 // begin makes sure that this is the only invocation. It refuses if somebody else could change the files that this
 // depends on.
 func begin(c *config.Config) (*host.Instance, error) {
-	if err := vetFiles(c); err != nil {
+	if err := configcheck.VetFiles(c); err != nil {
 		var running *host.RunningError
 		if other := host.Running(c.Lock, c.State); errors.As(other, &running) {
 			return nil, other

@@ -14,7 +14,7 @@ import (
 
 // TestWithoutLog: a log file that can't be used keeps a new run from beginning, and no host out of service.
 func TestWithoutLog(t *testing.T) {
-	noLog := &configError{errors.New("open log file /var/log/updater.log: no such file or directory")}
+	noLog := &config.Error{Err: errors.New("open log file /var/log/updater.log: no such file or directory")}
 	tests := map[state.Stage]error{"": noLog, state.NeedsUpdate: noLog, state.LockGet: noLog, state.PreUpdate: nil, state.Update: nil,
 		state.NeedsReboot: nil, state.Reboot: nil, state.PostUpdate: nil, state.LockRelease: nil}
 	for _, stage := range state.Stages {

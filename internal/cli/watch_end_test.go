@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/events"
-	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -31,7 +31,7 @@ func endedWith(record *state.Record, err error) string {
 // TestSentenceOfAFailedInvocation: systemd keeps the last sentence of a unit that failed, so it must be why.
 func TestSentenceOfAFailedInvocation(t *testing.T) {
 	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
-	unsafe := &hook.UnsafeError{Kind: "stage directory", Path: "/etc/x.d", Offenders: []hook.Offender{{Path: "/etc/x.d/a", Why: "is odd"}}}
+	unsafe := &vet.UnsafeError{Kind: "stage directory", Path: "/etc/x.d", Offenders: []vet.Offender{{Path: "/etc/x.d/a", Why: "is odd"}}}
 	const dark = "; the holder of lock web is not known"
 	tests := []struct {
 		record *state.Record

@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,7 +29,7 @@ import (
 func load(path configPath) (*config.Config, []config.Problem, error) {
 	c, problems, err := config.Load(string(path))
 	if err != nil {
-		return nil, nil, &configError{err}
+		return nil, nil, &config.Error{Err: err}
 	}
 	if c != nil {
 		return c, problems, nil
@@ -37,7 +40,7 @@ func load(path configPath) (*config.Config, []config.Problem, error) {
 			all = append(all, errors.New(p.String()))
 		}
 	}
-	return nil, problems, &configError{errors.Join(all...)}
+	return nil, problems, &config.Error{Err: errors.Join(all...)}
 }
 
 // loadFor reads the configuration for a command that prints to a person.
@@ -70,14 +73,6 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 	return c, instance.Close, nil
 }
 
-// vetFiles looks whether somebody else could change the program's own files.
-func vetFiles(c *config.Config) error {
-	if err := errors.Join(hook.VetState(c.State), hook.VetLock(c.Lock), hook.VetLock(c.State+".lock")); err != nil {
-		return &configError{err}
-	}
-	return nil
-}
-
 // consoleLog is the logger of a command that prints to a person: warnings and errors only.
 func (p *Process) consoleLog() (hclog.Logger, error) {
 	terminal, _ := logging.Detect(p.Stderr)
@@ -85,8 +80,11 @@ func (p *Process) consoleLog() (hclog.Logger, error) {
 	return log, err
 }
 
-// newWorkflow builds the workflow's world.
-func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workflow {
+// newWorkflow builds the workflow's world. wait holds up what writes faster than the log takes it; nil: nothing does.
+func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func()) *workflow.Workflow {
+	runner := func(timeout time.Duration) *process.Runner {
+		return &process.Runner{Log: log, Wait: wait, Timeout: timeout, Kill: p.Kill}
+	}
 	return &workflow.Workflow{
 		Settings: workflow.Settings{
 			LockName:         c.LockName,
@@ -99,8 +97,8 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger) *workflow.Workf
 		},
 		Store:    state.Store{Path: c.State},
 		OpenLock: lockServer(c, log),
-		Hooks:    hooks{c.StageDirs, c.SettingsDir(), &hook.Runner{Log: log, Timeout: c.HookTimeout, Kill: p.Kill}, log},
-		Host:     thisHost{c, &hook.Runner{Log: log, Timeout: c.RebootTimeout, Kill: p.Kill}, log},
+		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), log},
+		Host:     thisHost{c, runner(c.RebootTimeout), log},
 		Log:      log,
 	}
 }
@@ -160,17 +158,19 @@ func credentials(c *config.Config) dlm.TLS {
 type hooks struct {
 	dirs     map[string]string
 	settings string
-	runner   *hook.Runner
+	runner   *process.Runner
 	log      hclog.Logger
 }
 
 func (h hooks) VetSettings() error {
 	library := hook.Library{Dir: DefaultLibrary}
-	return errors.Join(hook.VetSettings(h.settings), noServices(library, h.dirs[string(state.PreUpdate)], h.settings))
+	look := vet.NewSession()
+	return errors.Join(hook.VetSettings(look, h.settings),
+		configcheck.VetServicesStop(look, library, h.dirs[string(state.PreUpdate)], h.settings))
 }
 
 func (h hooks) List(stage state.Stage) ([]string, error) {
-	found, err := hook.List(h.dirs[string(stage)], h.log)
+	found, err := hook.List(vet.NewSession(), h.dirs[string(stage)], h.log)
 	names := make([]string, len(found))
 	for i, one := range found {
 		names[i] = one.Name
@@ -179,12 +179,12 @@ func (h hooks) List(stage state.Stage) ([]string, error) {
 }
 
 func (h hooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
-	result := h.runner.Run(string(stage), hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}, env)
+	result := hook.Run(h.runner, string(stage), hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}, env)
 	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Last: result.Last, Stopped: result.Killed}
 }
 
 // toldNothing is an error if a process ended in a way that is no answer of its own.
-func toldNothing(r hook.Result) error {
+func toldNothing(r process.Result) error {
 	if r.Err != nil || r.Signal != 0 || r.TimedOut {
 		return errors.New(r.String())
 	}
@@ -194,7 +194,7 @@ func toldNothing(r hook.Result) error {
 // thisHost is the host for the workflow.
 type thisHost struct {
 	config *config.Config
-	runner *hook.Runner
+	runner *process.Runner
 	log    hclog.Logger
 }
 
@@ -205,6 +205,11 @@ func (h thisHost) Boot(ctx context.Context) (state.Boot, error) {
 
 func (h thisHost) Uptime() (time.Duration, error) { return host.Uptime() }
 func (h thisHost) MachineID() string              { return host.MachineID() }
+
+// Vet looks for what would leave the lock held for ever.
+func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
+	return configcheck.BeforeLock(ctx, checkOptions(h.config))
+}
 
 func (h thisHost) InhibitShutdown(why string) (allow func()) {
 	inhibitor, err := host.InhibitShutdown(context.Background(), why)
@@ -227,7 +232,7 @@ func (h thisHost) Inhibitors(ctx context.Context) (all []workflow.Inhibitor) {
 }
 
 func (h thisHost) Reboot() error {
-	result := h.runner.Command("reboot_cmd", h.config.RebootCmd, nil)
+	result := h.runner.Command("reboot_cmd", h.config.RebootCmd)
 	switch said := lastWords(result.Last); {
 	case result.OK():
 		return nil

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -19,28 +18,19 @@ const maxSize = 1 << 20
 func readFile(path string, r *report) ([]byte, error) {
 	f, err := file.Open(path)
 	if err != nil {
-		return nil, cause(err)
+		return nil, file.Cause(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, cause(err)
+		return nil, file.Cause(err)
 	}
 	vet(r, info, os.Geteuid())
 	data, err := file.Content(f, maxSize)
 	if err != nil {
-		return nil, cause(err)
+		return nil, file.Cause(err)
 	}
 	return data, nil
-}
-
-// cause drops the path, which the caller adds.
-func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }
 
 // vet reports an owner other than root and euid, and write permission for group and others. An access list that lets

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"unicode"
+
+	"foreman-dlm-updater/internal/file"
 )
 
 // Problem is one thing in the file that a person should fix.
@@ -31,11 +31,20 @@ func (p Problem) String() string {
 
 // printable quotes a key that could upset a terminal.
 func printable(key string) string {
-	if strings.ContainsFunc(key, func(c rune) bool { return !unicode.IsPrint(c) }) {
+	if file.Escape(key) != key {
 		return strconv.Quote(key)
 	}
 	return key
 }
+
+// Error says that the configuration can't be used.
+type Error struct{ Err error }
+
+// Error returns what the reason says.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *Error) Unwrap() error { return e.Err }
 
 // report collects the problems of one file.
 type report struct {

@@ -314,14 +314,7 @@ func notALock(body []byte) string {
 	return fmt.Sprintf("the answer is not a lock (a proxy or another server may have answered): %s", abridged(body))
 }
 
-func abridged(body []byte) string {
-	const most = 120
-	body = bytes.TrimSpace(body)
-	if len(body) > most {
-		return fmt.Sprintf("%q...", body[:most])
-	}
-	return fmt.Sprintf("%q", body)
-}
+func abridged(body []byte) string { return file.Quote(bytes.TrimSpace(body), 120) }
 
 // retryAfter reads the header in seconds or as a date; 0 if there is none that can be read.
 func retryAfter(h http.Header) time.Duration {

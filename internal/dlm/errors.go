@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"foreman-dlm-updater/internal/file"
 )
 
 // What an error of this package proves. Compare with errors.Is.
@@ -157,23 +158,7 @@ func foremanMessage(a *answer) (message string, own bool) {
 }
 
 // cut keeps a foreign text short enough for a message.
-func cut(text string) string {
-	const most = 300
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "..."
-	}
-	return text
-}
+func cut(text string) string { return file.Cut(text, 300) }
 
-// printable escapes what a terminal or a log would not show as it is.
-func printable(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if strconv.IsPrint(r) {
-			b.WriteRune(r) // a byte that is no UTF-8 as U+FFFD
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		}
-	}
-	return b.String()
-}
+// printable escapes what a terminal or a log would not show as it is. A byte that is not UTF-8 becomes U+FFFD.
+func printable(text string) string { return file.Escape(string([]rune(text))) }

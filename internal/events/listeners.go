@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -75,7 +76,8 @@ func (q *queue) deliver() {
 func (q *queue) call(event Event) {
 	defer func() {
 		if mistake := recover(); mistake != nil {
-			q.log.Error("listener failed", "event", string(event.Kind), "error", fmt.Sprint(mistake))
+			q.log.Error("listener failed", "event", string(event.Kind), "error", fmt.Sprint(mistake),
+				"stack", string(debug.Stack()))
 		}
 	}()
 	q.listener(event)

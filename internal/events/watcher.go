@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -197,8 +198,14 @@ func (w *Watcher) note(change func() []Kind) {
 	}
 }
 
-// tick tells that the invocation is alive, and does so again and again.
+// tick tells that the invocation is alive, and does so again and again. In its goroutine, a timer's, a mistake would end
+// the program, and with it the run.
 func (w *Watcher) tick() {
+	defer func() {
+		if mistake := recover(); mistake != nil {
+			w.log.Error("internal error", "error", fmt.Sprint(mistake), "stack", string(debug.Stack()))
+		}
+	}()
 	w.note(func() []Kind {
 		if !w.running {
 			return nil

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -454,6 +455,20 @@ func TestAlive(t *testing.T) {
 			t.Error(got.err)
 		}
 	})
+}
+
+// TestMistakeInTick: a mistake in the timer's goroutine is logged, and ends nothing.
+func TestMistakeInTick(t *testing.T) {
+	var logged bytes.Buffer
+	work := &workflow.Workflow{Log: hclog.New(&hclog.LoggerOptions{Output: &logged})}
+	seen := Watch(work, Options{Show: func(string) { panic("a mistake") }})
+	seen.alive = time.NewTimer(time.Hour)
+	defer seen.alive.Stop()
+	seen.tick()
+	if text := logged.String(); !strings.Contains(text, "a mistake") || !strings.Contains(text, "TestMistakeInTick") {
+		t.Errorf("logged: %s", text)
+	}
+	seen.Last() // nothing holds the mutex
 }
 
 // TestNothingToTellNoTick: an invocation that finds nothing to do is not told to be alive either, however long its hooks take.

@@ -1,5 +1,6 @@
-// Package file opens and reads files that a configuration names, whatever is in their place: nothing in it waits for
-// another process (a FIFO, a terminal), and nothing reads without end (a device).
+// Package file holds what every package must get right about files that others can change, and that a crash can cut
+// short: reading one, whatever is in its place (nothing here waits for another process, as a FIFO or a terminal would,
+// nor reads without end, as from a device), replacing one at once (write.go), and showing what stands in one (text.go).
 package file
 
 import (

@@ -19,7 +19,6 @@ import (
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -125,7 +124,7 @@ func (f File) Add(run Run) error {
 	for len(content) > most && len(content) > len(line)+1 {
 		_, content, _ = bytes.Cut(content, []byte("\n"))
 	}
-	if err := renameio.WriteFile(f.Path, content, 0o640, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o640)); err != nil {
+	if err := file.ReplaceShared(f.Path, content, 0o640); err != nil {
 		return fmt.Errorf("write history %s: %w", f.Path, err)
 	}
 	return nil

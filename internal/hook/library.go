@@ -11,7 +11,8 @@ import (
 	"regexp"
 	"strings"
 
-	regular "foreman-dlm-updater/internal/file"
+	"foreman-dlm-updater/internal/file"
+	"foreman-dlm-updater/internal/vet"
 )
 
 // Library is a directory of ready-made hooks, DIR/STAGE.d/NAME. A symbolic link to one in a stage directory enables it.
@@ -40,12 +41,12 @@ const maxHead = 64 << 10
 
 // Description is the first sentence of the comment at a hook's beginning, as it can be shown; empty if it has none.
 func (l Library) Description(stage, name string) string {
-	hook, err := regular.Open(l.Path(stage, name))
+	hook, err := file.Open(l.Path(stage, name))
 	if err != nil {
 		return ""
 	}
 	defer hook.Close()
-	return escape([]byte(firstSentence(hook)))
+	return file.Escape(firstSentence(hook))
 }
 
 // defaultNumber is the number of a hook whose place in its stage does not matter.
@@ -57,7 +58,7 @@ var numberLine = regexp.MustCompile(`^# Number: ([0-9]{2})$`)
 // Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or
 // can't be read.
 func (l Library) Number(stage, name string) string {
-	hook, err := regular.Open(l.Path(stage, name))
+	hook, err := file.Open(l.Path(stage, name))
 	if err != nil {
 		return defaultNumber
 	}
@@ -111,19 +112,19 @@ func (l Library) Leads(stage, link string) string {
 	return name
 }
 
-// Enable makes a link in a stage directory that leads to a hook of the library. Nothing is made if it would be refused (*UnsafeError), or
+// Enable makes a link in a stage directory that leads to a hook of the library. Nothing is made if it would be refused (*vet.UnsafeError), or
 // if there is something of that name.
 func (l Library) Enable(stage, name, dir, link string) error {
 	h := Hook{Name: link, Path: filepath.Join(dir, link)}
-	v := newVetter()
-	found := &UnsafeError{Kind: "stage directory", Path: dir}
-	if _, readable := v.stageDir(dir, found); readable {
+	s := vet.NewSession()
+	found := &vet.UnsafeError{Kind: "stage directory", Path: dir}
+	if _, readable := s.Dir(dir, found); readable {
 		target := Hook{Name: name, Path: l.Path(stage, name)}
 		home, _ := filepath.EvalSymlinks(filepath.Dir(target.Path))
-		e := v.entry(target, home, nil)
-		found.add(append(advise(e.Offenders, "install the package again"), e.Broken...)...)
+		e := newVetter(s).entry(target, home, nil)
+		found.Add(append(vet.Advise(e.Offenders, "install the package again"), e.Broken...)...)
 		if e.Skipped != "" {
-			found.add(Offender{Path: target.Path, Why: e.Skipped})
+			found.Add(vet.Offender{Path: target.Path, Why: e.Skipped})
 		}
 	}
 	switch {

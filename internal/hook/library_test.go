@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"foreman-dlm-updater/internal/vet"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -83,7 +85,7 @@ func TestEnableRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l, dir := newLibrary(t)
 			must(t, spoil(l, dir))
-			var unsafe *UnsafeError
+			var unsafe *vet.UnsafeError
 			if err := l.Enable("update", "a", dir, "50-a"); !errors.As(err, &unsafe) {
 				t.Errorf("got %v", err)
 			}

@@ -1,4 +1,4 @@
-// Package hook says which files of a stage directory are hooks, and runs one.
+// Package hook says which files of a stage directory are hooks, vets them, and runs one.
 //
 // It does not know the stages, nor what an exit code means to one of them.
 package hook
@@ -10,6 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"foreman-dlm-updater/internal/file"
+	"foreman-dlm-updater/internal/process"
+	"foreman-dlm-updater/internal/vet"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -43,9 +47,9 @@ type Entry struct {
 	// Skipped is why it is no hook; empty if it is one.
 	Skipped string
 	// Offenders are what somebody else could change; none if it is safe.
-	Offenders []Offender
+	Offenders []vet.Offender
 	// Broken is why a hook could not be executed; empty if it can be.
-	Broken []Offender
+	Broken []vet.Offender
 	// Forgotten: an executable with the name of a leftover.
 	Forgotten bool
 }
@@ -56,50 +60,57 @@ func (e Entry) Disabled() bool { return e.Skipped == notExecutable }
 const notExecutable = "not executable"
 
 // Entries looks at everything in dir, in byte order of the names. It reads the first line of each hook, and runs
-// nothing. The error, an *UnsafeError, is about dir itself.
-func Entries(dir string) ([]Entry, error) {
+// nothing. The error, a *vet.UnsafeError, is about dir itself.
+func Entries(s *vet.Session, dir string) ([]Entry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, &UnsafeError{Kind: "stage directory", Path: dir, Offenders: []Offender{{Path: dir, Why: err.Error()}}}
+		return nil, &vet.UnsafeError{Kind: "stage directory", Path: dir, Offenders: []vet.Offender{{Path: dir, Why: err.Error()}}}
 	}
-	found := &UnsafeError{Kind: "stage directory", Path: dir}
-	v := newVetter()
-	real, readable := v.stageDir(dir, found)
+	found := &vet.UnsafeError{Kind: "stage directory", Path: dir}
+	v := newVetter(s)
+	real, readable := s.Dir(dir, found)
 	known := slices.Clone(found.Offenders)
 	var entries []Entry
 	if readable {
 		names, err := os.ReadDir(dir)
 		if err != nil {
-			found.add(Offender{Path: dir, Why: reason(err)})
+			found.Add(vet.Offender{Path: dir, Why: file.Cause(err).Error()})
 		}
 		for _, name := range names { // os.ReadDir sorts as Go compares strings: by bytes
 			entries = append(entries, v.entry(Hook{Name: name.Name(), Path: filepath.Join(dir, name.Name())}, real, known))
 		}
 	}
-	if len(found.Offenders) > 0 {
-		return entries, found
-	}
-	return entries, nil
+	return entries, found.OrNil()
+}
+
+// vetter vets the entries of a directory.
+type vetter struct {
+	session      *vet.Session
+	interpreters process.Interpreters
+}
+
+func newVetter(s *vet.Session) vetter {
+	return vetter{s, process.NewInterpreters(process.Environment)}
 }
 
 // entry looks at one entry of a directory, which leads to real, and leaves out what is known to be wrong with the
 // directory itself.
-func (v vetter) entry(h Hook, real string, known []Offender) Entry {
-	at := v.walk(h.Path)
-	at.offenders = slices.DeleteFunc(at.offenders, func(o Offender) bool {
-		return slices.ContainsFunc(known, func(k Offender) bool { return k.Path == o.Path })
+func (v vetter) entry(h Hook, real string, known []vet.Offender) Entry {
+	at := v.session.Walk(h.Path)
+	at.Offenders = slices.DeleteFunc(at.Offenders, func(o vet.Offender) bool {
+		return slices.ContainsFunc(known, func(k vet.Offender) bool { return k.Path == o.Path })
 	})
 	e := Entry{Hook: h, Skipped: skipped(h.Name, at)}
 	switch {
-	case e.Skipped == "" && at.info == nil:
-		e.Offenders = append(at.offenders, Offender{Path: h.Path, Why: "leads nowhere: " + reason(at.err) +
+	case e.Skipped == "" && at.Info == nil:
+		e.Offenders = append(at.Offenders, vet.Offender{Path: h.Path, Why: "leads nowhere: " + file.Cause(at.Err).Error() +
 			"; restore what it points to, or remove the link if this host does not need that hook"})
 	case e.Skipped == "":
 		e.Offenders = copyHere(h, at, real)
-		e.Broken = v.interpreters.broken(h, at.path)
-	case at.linked && !leftover(h.Name): // who can change the way there can make it a hook, or none, at any time
-		for _, offender := range advise(at.offenders, "remove the link "+quote(h.Path)) {
-			if offender.Path != at.path {
+		e.Broken = broken(v.interpreters, h, at.Path)
+	case at.Linked && !leftover(h.Name): // who can change the way there can make it a hook, or none, at any time
+		for _, offender := range vet.Advise(at.Offenders, "remove the link "+file.ShellWord(h.Path)) {
+			if offender.Path != at.Path {
 				e.Offenders = append(e.Offenders, offender)
 			}
 		}
@@ -110,41 +121,40 @@ func (v vetter) entry(h Hook, real string, known []Offender) Entry {
 
 // copyHere returns what is wrong on the way to a hook. A directory that a link leads through may be a home, or have
 // another use. So the advice is not to change it, but to copy the script into the stage directory, which is real.
-func copyHere(h Hook, at place, real string) []Offender {
-	outside := func(o Offender) bool { return filepath.Dir(o.Path) != real }
-	through := func(o Offender) bool { return outside(o) && o.Path != at.path }
-	if filepath.Dir(at.path) != real && slices.ContainsFunc(at.offenders, through) {
-		for i, o := range at.offenders {
+func copyHere(h Hook, at vet.Place, real string) []vet.Offender {
+	outside := func(o vet.Offender) bool { return filepath.Dir(o.Path) != real }
+	through := func(o vet.Offender) bool { return outside(o) && o.Path != at.Path }
+	if filepath.Dir(at.Path) != real && slices.ContainsFunc(at.Offenders, through) {
+		for i, o := range at.Offenders {
 			if outside(o) {
-				at.offenders[i].Why += "; read the script, then copy it here"
-				at.offenders[i].Fix = "install -m 0755 " + quote(at.path) + " " + quote(h.Path)
+				at.Offenders[i].Why += "; read the script, then copy it here"
+				at.Offenders[i].Fix = "install -m 0755 " + file.ShellWord(at.Path) + " " + file.ShellWord(h.Path)
 			}
 		}
 	}
-	return at.offenders
+	return at.Offenders
 }
 
 // List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a warning if it is an
 // executable with a leftover's name, at info if it is a file that only lacks the permission to be executed, else at
 // debug.
 //
-// The error is an *UnsafeError that names every offender: hooks and directories that somebody else could change, links
+// The error is a *vet.UnsafeError that names every offender: hooks and directories that somebody else could change, links
 // that lead nowhere, hooks that can't be executed (no #!, no such interpreter, a noexec mount), and a dir that is
 // missing or is no directory.
-func List(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, true) }
+func List(s *vet.Session, dir string, log hclog.Logger) ([]Hook, error) {
+	return listHooks(s, dir, log, true)
+}
 
-// ListSafe is List for a directory in which a file that can't be executed is no reason to do without the others.
-func ListSafe(dir string, log hclog.Logger) ([]Hook, error) { return listHooks(dir, log, false) }
-
-func listHooks(dir string, log hclog.Logger, working bool) ([]Hook, error) {
-	entries, err := Entries(dir)
-	found := &UnsafeError{Kind: "stage directory", Path: dir}
+func listHooks(s *vet.Session, dir string, log hclog.Logger, working bool) ([]Hook, error) {
+	entries, err := Entries(s, dir)
+	found := &vet.UnsafeError{Kind: "stage directory", Path: dir}
 	errors.As(err, &found)
 	var hooks []Hook
 	for _, e := range entries {
-		found.add(e.Offenders...)
+		found.Add(e.Offenders...)
 		if working {
-			found.add(e.Broken...)
+			found.Add(e.Broken...)
 		}
 		switch {
 		case e.Skipped == "":
@@ -164,17 +174,17 @@ func listHooks(dir string, log hclog.Logger, working bool) ([]Hook, error) {
 }
 
 // skipped says why an entry is not a hook; empty if it is one, safe or not.
-func skipped(name string, at place) string {
+func skipped(name string, at vet.Place) string {
 	switch {
-	case errors.Is(at.err, fs.ErrNotExist) && !at.linked:
+	case errors.Is(at.Err, fs.ErrNotExist) && !at.Linked:
 		return "vanished meanwhile"
 	case leftover(name):
 		return "the name of a leftover or hidden file"
-	case at.info == nil:
+	case at.Info == nil:
 		return ""
-	case at.info.IsDir():
+	case at.Info.IsDir():
 		return "a directory"
-	case !at.info.Mode().IsRegular():
+	case !at.Info.Mode().IsRegular():
 		return "not a regular file"
 	case !executable(at):
 		return notExecutable
@@ -183,6 +193,6 @@ func skipped(name string, at place) string {
 }
 
 // executable reports whether the entry leads to a regular file that its owner may execute.
-func executable(at place) bool {
-	return at.info != nil && at.info.Mode().IsRegular() && at.info.Mode().Perm()&0o100 != 0
+func executable(at vet.Place) bool {
+	return at.Info != nil && at.Info.Mode().IsRegular() && at.Info.Mode().Perm()&0o100 != 0
 }

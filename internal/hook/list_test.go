@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"foreman-dlm-updater/internal/vet"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
@@ -35,7 +37,7 @@ func must(t *testing.T, err error) {
 func list(t *testing.T, dir string) (names []string, skipped map[string]string, err error) {
 	t.Helper()
 	rec, log := newRecord()
-	hooks, err := List(dir, log)
+	hooks, err := List(vet.NewSession(), dir, log)
 	for _, h := range hooks {
 		if h.Path != filepath.Join(dir, h.Name) {
 			t.Errorf("hook %q has path %q", h.Name, h.Path)
@@ -69,12 +71,12 @@ func TestListSkips(t *testing.T) {
 		make func(path string) error
 		want string // level and reason; empty: it is a hook
 	}{
-		{"executable", file(0o755), ""},
-		{"only-owner", file(0o700), ""},
-		{"only-x", file(0o100), ""},
-		{"setuid", file(0o4755), ""},
-		{"not-executable", file(0o644), "info: not executable"},
-		{"only-others-execute", file(0o655), "info: not executable"},
+		{"executable", regular(0o755), ""},
+		{"only-owner", regular(0o700), ""},
+		{"only-x", regular(0o100), ""},
+		{"setuid", regular(0o4755), ""},
+		{"not-executable", regular(0o644), "info: not executable"},
+		{"only-others-execute", regular(0o655), "info: not executable"},
 		{"directory", func(p string) error { return os.Mkdir(p, 0o755) }, "debug: a directory"},
 		{"fifo", func(p string) error { return unix.Mkfifo(p, 0o755) }, "debug: not a regular file"},
 		{"link", link("executable"), ""},
@@ -85,26 +87,26 @@ func TestListSkips(t *testing.T) {
 		{"link-to-not-executable", link("not-executable"), "info: not executable"},
 		{"link-to-fifo", link("fifo"), "debug: not a regular file"},
 		{"masked", link("/dev/null"), "debug: not a regular file"},
-		{".hidden", file(0o755), "warn: " + odd},
-		{".hidden-disabled", file(0o644), "debug: " + odd},
+		{".hidden", regular(0o755), "warn: " + odd},
+		{".hidden-disabled", regular(0o644), "debug: " + odd},
 		{".hidden-dir", func(p string) error { return os.Mkdir(p, 0o755) }, "debug: " + odd},
 		{".dangling", link("nowhere"), "debug: " + odd},
 		{"dangling~", link("nowhere"), "debug: " + odd},
 		{"link.bak", link("executable"), "warn: " + odd},
-		{"x~", file(0o755), "warn: " + odd},
-		{"x.bak", file(0o755), "warn: " + odd},
-		{"x.orig", file(0o755), "warn: " + odd},
-		{"x.rej", file(0o755), "warn: " + odd},
-		{"x.swp", file(0o755), "warn: " + odd},
-		{"x.rpmsave", file(0o755), "warn: " + odd},
-		{"x.rpmnew", file(0o755), "warn: " + odd},
-		{"x.rpmorig", file(0o755), "warn: " + odd},
-		{"x.dpkg-old", file(0o755), "warn: " + odd},
-		{"x.dpkg-new.y", file(0o755), "warn: " + odd},
-		{"x.ucf-dist", file(0o755), "warn: " + odd},
-		{"x.bak.sh", file(0o755), ""},
-		{"bak", file(0o755), ""},
-		{"dpkg-x", file(0o755), ""},
+		{"x~", regular(0o755), "warn: " + odd},
+		{"x.bak", regular(0o755), "warn: " + odd},
+		{"x.orig", regular(0o755), "warn: " + odd},
+		{"x.rej", regular(0o755), "warn: " + odd},
+		{"x.swp", regular(0o755), "warn: " + odd},
+		{"x.rpmsave", regular(0o755), "warn: " + odd},
+		{"x.rpmnew", regular(0o755), "warn: " + odd},
+		{"x.rpmorig", regular(0o755), "warn: " + odd},
+		{"x.dpkg-old", regular(0o755), "warn: " + odd},
+		{"x.dpkg-new.y", regular(0o755), "warn: " + odd},
+		{"x.ucf-dist", regular(0o755), "warn: " + odd},
+		{"x.bak.sh", regular(0o755), ""},
+		{"bak", regular(0o755), ""},
+		{"dpkg-x", regular(0o755), ""},
 	}
 	dir := tempDir(t)
 	var want []string
@@ -132,7 +134,7 @@ func TestListSkips(t *testing.T) {
 	}
 }
 
-func file(mode uint32) func(string) error {
+func regular(mode uint32) func(string) error {
 	return func(path string) error {
 		if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o600); err != nil {
 			return err
@@ -149,6 +151,7 @@ func link(target string) func(string) error {
 // a shell that runs the commands that the error names leaves.
 func TestListUnsafe(t *testing.T) {
 	const copied = "; read the script, then copy it here"
+	const elsewhere = "leave it as it is, and name another place in the configuration, below directories that belong to root"
 	theTrue, err := filepath.EvalSymlinks("/bin/true")
 	must(t, err)
 	//bad:Hook directories and links: key want
@@ -209,7 +212,7 @@ func TestListUnsafe(t *testing.T) {
 			func(t *testing.T, base, dir string) {
 				must(t, os.Mkdir(filepath.Join(base, "lib"), 0o755))
 				must(t, os.Chmod(filepath.Join(base, "lib"), 0o770))
-				must(t, file(0o757)(filepath.Join(base, "lib", "x")))
+				must(t, regular(0o757)(filepath.Join(base, "lib", "x")))
 				must(t, os.Symlink("../lib/x", filepath.Join(dir, "c")))
 			},
 			[]string{
@@ -229,7 +232,7 @@ func TestListUnsafe(t *testing.T) {
 		"a hook in the home of somebody, who can change it there": {
 			func(t *testing.T, base, dir string) {
 				must(t, os.Mkdir(filepath.Join(base, "alice"), 0o755))
-				must(t, file(0o755)(filepath.Join(base, "alice", "x")))
+				must(t, regular(0o755)(filepath.Join(base, "alice", "x")))
 				must(t, os.Chown(filepath.Join(base, "alice"), nobody, 0))
 				must(t, os.Chown(filepath.Join(base, "alice", "x"), nobody, 0))
 				must(t, os.Symlink(filepath.Join(base, "alice", "x"), filepath.Join(dir, "c")))
@@ -241,7 +244,7 @@ func TestListUnsafe(t *testing.T) {
 		},
 		"a link's target, in a directory of root's": {
 			func(t *testing.T, base, dir string) {
-				must(t, file(0o757)(filepath.Join(base, "x")))
+				must(t, regular(0o757)(filepath.Join(base, "x")))
 				must(t, os.Symlink("../x", filepath.Join(dir, "c")))
 			},
 			[]string{"B/x: can be written by others (mode 0757): chmod go-w B/x"},
@@ -249,7 +252,7 @@ func TestListUnsafe(t *testing.T) {
 		"the way to a disabled hook": {
 			func(t *testing.T, base, dir string) {
 				must(t, os.Mkdir(filepath.Join(base, "alice"), 0o755))
-				must(t, file(0o644)(filepath.Join(base, "alice", "x")))
+				must(t, regular(0o644)(filepath.Join(base, "alice", "x")))
 				must(t, os.Chown(filepath.Join(base, "alice"), nobody, 0))
 				must(t, os.Symlink("../alice/x", filepath.Join(dir, "c")))
 			},
@@ -309,14 +312,14 @@ func TestListUnsafe(t *testing.T) {
 		"a file": {
 			func(t *testing.T, base, dir string) {
 				must(t, os.RemoveAll(dir))
-				must(t, file(0o644)(dir))
+				must(t, regular(0o644)(dir))
 			},
 			[]string{"B/D: is not a directory: mv B/D B/D.saved && install -d -m 0755 B/D"},
 		},
 		"below a file": {
 			func(t *testing.T, base, dir string) {
 				must(t, os.RemoveAll(base))
-				must(t, file(0o644)(base))
+				must(t, regular(0o644)(base))
 			},
 			[]string{"B: is not a directory: mv B B.saved && install -d -m 0755 B/D"},
 		},
@@ -329,7 +332,7 @@ func TestListUnsafe(t *testing.T) {
 			[]string{"B/real: can be written by others (mode 1777): chmod go-w B/real"},
 		},
 		"odd name": {
-			func(t *testing.T, base, dir string) { must(t, file(0o777)(filepath.Join(dir, "a\x1b\n'b\xff"))) },
+			func(t *testing.T, base, dir string) { must(t, regular(0o777)(filepath.Join(dir, "a\x1b\n'b\xff"))) },
 			[]string{"B/D/a\x1b\n'b\xff: can be written by others (mode 0777): chmod go-w $'B/D/a\\x1b\\n\\'b\\xff'"},
 		},
 	}
@@ -345,8 +348,8 @@ func TestListUnsafe(t *testing.T) {
 			script(t, dir, "b", "#!/bin/sh\n")
 			tt.make(t, base, dir)
 
-			_, err := List(dir, hclog.NewNullLogger())
-			var unsafe *UnsafeError
+			_, err := List(vet.NewSession(), dir, hclog.NewNullLogger())
+			var unsafe *vet.UnsafeError
 			var got []string
 			if errors.As(err, &unsafe) {
 				for _, o := range unsafe.Offenders {
@@ -370,7 +373,7 @@ func TestListUnsafe(t *testing.T) {
 					t.Errorf("%s: %v\n%s", o.Fix, err, out)
 				}
 			}
-			if _, err := List(dir, hclog.NewNullLogger()); err != nil {
+			if _, err := List(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil {
 				t.Errorf("after the fixes: %v", err)
 			}
 		})
@@ -386,7 +389,7 @@ func TestListLinkDepth(t *testing.T) {
 			must(t, os.Symlink(fmt.Sprint(i-1), filepath.Join(lib, fmt.Sprint(i))))
 		}
 		must(t, os.Symlink(filepath.Join(lib, fmt.Sprint(depth-1)), filepath.Join(dir, "a")))
-		_, err := List(dir, hclog.NewNullLogger())
+		_, err := List(vet.NewSession(), dir, hclog.NewNullLogger())
 		if (err == nil) != ok {
 			t.Errorf("%d links: %v", depth, err)
 		}
@@ -396,15 +399,15 @@ func TestListLinkDepth(t *testing.T) {
 	}
 }
 
-func TestUnsafeErrorText(t *testing.T) {
-	err := &UnsafeError{Kind: "stage directory", Path: "/etc/x.d", Offenders: []Offender{
-		{Path: "/etc/x.d/a\x1b[31m", Why: "belongs to bob (uid 1000)", Fix: "chown root:root it"},
-		{Path: "/etc/x.d/b", Why: "is odd"},
-	}}
-	want := "refused stage directory /etc/x.d:\n" +
-		"$'/etc/x.d/a\\x1b[31m': belongs to bob (uid 1000); fix it with: chown root:root it\n" +
-		"/etc/x.d/b: is odd"
-	if diff := cmp.Diff(want, err.Error()); diff != "" {
-		t.Error(diff)
+// BenchmarkList vets a stage with five hooks, as each start does for all stages.
+func BenchmarkList(b *testing.B) {
+	dir := tempDir(b)
+	for i := range 5 {
+		script(b, dir, fmt.Sprint(i), "#!/bin/sh\n")
+	}
+	for b.Loop() {
+		if _, err := List(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

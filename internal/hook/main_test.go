@@ -6,20 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
 )
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv("TEST_RUN_HOOK"); path != "" {
-		runByHand(path)
-		return
-	}
-	syscall.Umask(0o077) // not what hooks must get
-	os.Exit(m.Run())
-}
 
 // script writes an executable into dir and returns the hook.
 func script(t testing.TB, dir, name, text string) Hook {
@@ -88,14 +78,4 @@ func (r *record) entries(t testing.TB, msg string) []map[string]any {
 		}
 	}
 	return list
-}
-
-// output gives the logged lines of hooks as "stream: line".
-func (r *record) output(t testing.TB) []string {
-	t.Helper()
-	var lines []string
-	for _, e := range r.entries(t, "output") {
-		lines = append(lines, e["stream"].(string)+": "+e["line"].(string))
-	}
-	return lines
 }

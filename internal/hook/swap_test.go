@@ -7,6 +7,9 @@ import (
 	"syscall"
 	"testing"
 
+	"foreman-dlm-updater/internal/process"
+	"foreman-dlm-updater/internal/vet"
+
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -41,7 +44,7 @@ func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (exit int,
 	must(t, os.Symlink(filepath.Join(base, "lib", "hook"), filepath.Join(dir, "10-hook")))
 	make(t, base, dir)
 
-	_, vetted = List(dir, hclog.NewNullLogger())
+	_, vetted = List(vet.NewSession(), dir, hclog.NewNullLogger())
 	target, err := filepath.EvalSymlinks(filepath.Join(dir, "10-hook"))
 	must(t, err)
 	attacker := exec.Command("/bin/sh", "-c", attack, "sh", filepath.Join(dir, "10-hook"), target)
@@ -49,11 +52,11 @@ func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (exit int,
 	attacker.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	must(t, attacker.Run()) // each of its attempts may fail
 
-	after, _ := List(dir, hclog.NewNullLogger())
+	after, _ := List(vet.NewSession(), dir, hclog.NewNullLogger())
 	if vetted == nil && (len(after) != 1 || after[0].Name != "10-hook") {
 		t.Errorf("hooks after the attack: %v", after)
 	}
-	return (&Runner{}).Run("update", Hook{"10-hook", filepath.Join(dir, "10-hook")}, nil).Exit, vetted
+	return Run(&process.Runner{}, "update", Hook{"10-hook", filepath.Join(dir, "10-hook")}, nil).Exit, vetted
 }
 
 // TestSwappedBeforeItRuns: a hook is executed by its path after it was vetted. Whatever another user may do in between,

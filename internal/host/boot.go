@@ -163,7 +163,7 @@ const machineID = "/etc/machine-id"
 // MachineID is the content of /etc/machine-id (machine-id(5)), which a cloned disk has to change; empty if there
 // is none, or not yet, or one that is made anew at each boot.
 func MachineID() string {
-	content, err := os.ReadFile(machineID)
+	content, err := file.Read(machineID, maxSmall)
 	id := string(bytes.TrimSpace(content))
 	if err != nil || id == "uninitialized" || MachineIDIsTransient() {
 		return ""

@@ -9,10 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -229,8 +227,8 @@ func TestUptimeGoesOn(t *testing.T) {
 	}
 }
 
-// TestNotify: what systemd would hear, and nothing where there is none.
-func TestNotify(t *testing.T) {
+// TestShowStatus: what systemd would hear, and nothing where there is none.
+func TestShowStatus(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
@@ -238,52 +236,14 @@ func TestNotify(t *testing.T) {
 	}
 	defer systemd.Close()
 	t.Setenv("NOTIFY_SOCKET", path)
-	status := NewStatus()
-	status.Show("waiting for lock web: held by web3")
-	status.Close()
+	ShowStatus("waiting for lock web: held by web3")
 	heard := make([]byte, 200)
 	n, err := systemd.Read(heard)
 	if got := string(heard[:n]); err != nil || got != "STATUS=waiting for lock web: held by web3" {
 		t.Errorf("%q, %v", got, err)
 	}
 	t.Setenv("NOTIFY_SOCKET", "")
-	status = NewStatus()
-	status.Show("nobody hears this")
-	status.Close()
-	status.Show("nor this")
-}
-
-// TestNotifyUnread: a socket that nobody reads holds nobody up, and whoever reads it after all hears the last sentence
-// last.
-func TestNotifyUnread(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer systemd.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
-	status := NewStatus()
-	sentence := strings.Repeat("x", 8000) // some dozen fill the socket's buffer
-	for range 5000 {
-		status.Show(sentence)
-		runtime.Gosched()
-	}
-	status.Show("the last one")
-	status.Close()
-	heard := make([]byte, 10000)
-	for {
-		if err := systemd.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		n, err := systemd.Read(heard)
-		if err != nil {
-			t.Fatalf("the last sentence was lost: %v", err)
-		}
-		if string(heard[:n]) == "STATUS=the last one" {
-			return
-		}
-	}
+	ShowStatus("nobody hears this")
 }
 
 // TestLockFileOfValue: a file that holds something else, or a link to one, is refused and left as it is.
@@ -307,6 +267,23 @@ func TestLockFileOfValue(t *testing.T) {
 	info, statErr := os.Stat(key)
 	if err != nil || statErr != nil || string(content) != "-----BEGIN KEY-----\n" || info.Mode().Perm() != 0o640 {
 		t.Errorf("the file is %q, %v now", content, info.Mode())
+	}
+}
+
+// TestLeasedLockFile: whoever holds a lease on the lock file, such as a file server, could keep its opening waiting for
+// 45 s (lease-break-time).
+func TestLeasedLockFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Skipf("NOT TESTED: no leases here: %v", err)
+	}
+	if _, err := Only(path, path+"-state"); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -31,6 +31,10 @@ func (e *RunningError) Error() string {
 	return fmt.Sprintf("another invocation is running (pid %s, it holds %s)", pid, e.Path)
 }
 
+// openLock opens a lock file without waiting for anything: not for a terminal, if a configuration names one, nor until
+// somebody gives up a lease (fcntl(2)).
+const openLock = os.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+
 // patience is for how long a held lock file is tried again: Running holds it for an instant.
 const patience = 300 * time.Millisecond
 
@@ -54,7 +58,7 @@ func Only(path, statePath string) (*Instance, error) {
 
 func (i *Instance) take(path string) error {
 	// Nobody else may open it: whoever can read a file can lock it.
-	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW), flock.SetPermissions(0o600))
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|openLock), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	switch locked, err := lock.TryLockContext(ctx, patience/10); {
@@ -73,7 +77,7 @@ func (i *Instance) take(path string) error {
 // writePID puts the pid into the file that is locked, and into no other: a configuration may name a file that holds
 // something of value.
 func writePID(path string, lock *flock.Flock) error {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(path, openLock, 0)
 	if err != nil {
 		return err
 	}

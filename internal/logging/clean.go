@@ -3,17 +3,18 @@ package logging
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"foreman-dlm-updater/internal/file"
 
 	"github.com/hashicorp/go-hclog"
 )
 
 // sink hands an output what can be shown. hclog itself quotes most values, but neither messages, names and keys,
 // nor bytes that are not UTF-8, nor, in JSON, anything beyond ASCII's control characters.
+//
+// hclog calls all sinks of a logger under one mutex. So Accept must not block: it would hold up whoever logs, and the
+// other outputs.
 type sink struct {
 	hclog.SinkAdapter
 	root  hclog.Logger // whose level counts: hclog gives its sinks every entry
@@ -42,23 +43,25 @@ func (s sink) admit() bool {
 		return true
 	}
 	lost, ok := s.queue.admit()
-	if ok && lost > 0 {
-		s.SinkAdapter.Accept("", hclog.Warn, "log lines lost: nobody read the log", "lines", lost)
+	if ok {
+		s.tellLost(lost)
 	}
 	return ok
 }
 
-// close lets the output have what is queued, as long as it takes anything, and reports whether nothing is written any
-// more.
-func (s sink) close() bool {
+func (s sink) tellLost(lines int) {
+	if lines > 0 {
+		s.SinkAdapter.Accept("", hclog.Warn, "log lines lost: nobody read the log", "lines", lines)
+	}
+}
+
+// close lets the output have what is queued, and in the end how many lines it has missed.
+func (s sink) close(deadline time.Time) error {
 	if s.queue == nil {
-		return true
+		return nil
 	}
-	if s.queue.flush() {
-		s.admit() // tells what was lost
-		s.queue.flush()
-	}
-	return s.queue.close()
+	s.tellLost(s.queue.missed())
+	return s.queue.close(deadline)
 }
 
 // cleanValue leaves numbers as they are and makes text of the rest, in every format the same. The newlines of
@@ -88,26 +91,10 @@ func cleanValue(value interface{}) interface{} {
 	return clean(fmt.Sprint(value), true)
 }
 
-// clean escapes what is not printable: bytes that are not UTF-8 become \xNN, control characters, bidi
-// controls and the like their escape in Go. newlines says whether those are left as they are.
+// clean escapes what is not printable. newlines says whether those are left as they are.
 func clean(s string, newlines bool) string {
-	harmless := func(r rune) bool { return unicode.IsPrint(r) || r == '\n' && newlines }
-	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !harmless(r) }) < 0 {
-		return s
+	if newlines {
+		return file.EscapeBut(s, "\n")
 	}
-	out := make([]byte, 0, len(s)+len(s)/4)
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			out = fmt.Appendf(out, `\x%02x`, s[0])
-		case harmless(r):
-			out = append(out, s[:size]...)
-		default:
-			quoted := strconv.QuoteRune(r)
-			out = append(out, quoted[1:len(quoted)-1]...)
-		}
-		s = s[size:]
-	}
-	return string(out)
+	return file.Escape(s)
 }

@@ -6,10 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"foreman-dlm-updater/internal/file"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,10 +52,16 @@ func openDaily(path string, keep int, now func() time.Time, report func(error)) 
 }
 
 // Write appends p, which should be whole lines, with one write(2). It never fails: what can't be written is
-// lost, and the first time reported.
-func (d *daily) Write(p []byte) (int, error) {
+// lost, and the first time reported. So is a mistake in here: it must not end the program.
+func (d *daily) Write(p []byte) (n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer func() {
+		if mistake := recover(); mistake != nil {
+			d.complain(internalError(mistake))
+			n = len(p)
+		}
+	}()
 	if d.file == nil {
 		return len(p), nil
 	}
@@ -63,8 +72,7 @@ func (d *daily) Write(p []byte) (int, error) {
 	if d.torn {
 		line = append([]byte("\n"), p...)
 	}
-	n, err := d.file.Write(line)
-	if err != nil {
+	if n, err = d.file.Write(line); err != nil {
 		d.torn = d.torn && n == 0 || n > 0
 		d.complain(err)
 		return len(p), nil
@@ -102,17 +110,20 @@ func (d *daily) reopen() error {
 	if !trusted {
 		flags |= unix.O_NOFOLLOW
 	}
-	var file *os.File
+	var opened *os.File
 	if err == nil {
-		file, err = os.OpenFile(d.path, flags, 0o640) // #nosec G302 -- the group may read it, as it may other logs
+		opened, err = os.OpenFile(d.path, flags, 0o640) // #nosec G302 -- the group may read it, as it may other logs
 	}
 	if err != nil {
-		return fmt.Errorf("open log file %s: %w", d.path, cause(err))
+		return fmt.Errorf("open log file %s: %w", d.path, file.Cause(err))
 	}
 	if d.file != nil {
 		d.file.Close()
 	}
-	d.file = file
+	d.file = opened
+	// A mistake that nothing recovers from ends the program. Go tells of it on standard error, which may be nowhere
+	// (cron); this file gets a copy, as it is.
+	_ = debug.SetCrashOutput(opened, debug.CrashOptions{})
 	return nil
 }
 
@@ -199,11 +210,7 @@ func (d *daily) complain(err error) {
 	}
 }
 
-// cause is an error without the operation and the path, which the caller tells himself.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
+// internalError is a panic as an error.
+func internalError(mistake any) error {
+	return fmt.Errorf("internal error: %v\n%s", mistake, debug.Stack())
 }

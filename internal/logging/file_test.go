@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -321,5 +322,52 @@ func TestTorn(t *testing.T) {
 	}
 	if len(trouble) != 1 || !errors.Is(trouble[0], unix.EFBIG) {
 		t.Error(trouble)
+	}
+}
+
+// TestCrash: what ends the program is in the log file.
+func TestCrash(t *testing.T) {
+	if path := os.Getenv("LOGGING_TEST_CRASH"); path != "" {
+		_, _, err := New(Options{File: path})
+		must(t, err)
+		over := make(chan struct{})
+		go func() { panic("nobody recovers from this") }()
+		<-over
+	}
+	path := filepath.Join(t.TempDir(), "log")
+	self, err := os.Executable()
+	must(t, err)
+	program := exec.Command(self, "-test.run=^TestCrash$")
+	program.Env = append(os.Environ(), "LOGGING_TEST_CRASH="+path)
+	if err := program.Run(); err == nil {
+		t.Error("it has not crashed")
+	}
+	if got := read(t, path); !strings.HasPrefix(got, "panic: nobody recovers from this\n") || !strings.Contains(got, "file_test.go") {
+		t.Errorf("the log has %q", got)
+	}
+}
+
+// TestMistake: a panic while a line is written ends neither the program nor the log, and is told.
+func TestMistake(t *testing.T) {
+	dir := t.TempDir()
+	var trouble []error
+	mistaken := false
+	d, err := openDaily(filepath.Join(dir, "log"), 7, func() time.Time {
+		if mistaken {
+			panic("there is no time")
+		}
+		return at(1)
+	}, func(err error) { trouble = append(trouble, err) })
+	must(t, err)
+	defer d.Close()
+	mistaken = true
+	put(t, d, "lost\n")
+	mistaken = false
+	put(t, d, "line\n")
+	if diff := cmp.Diff(map[string]string{"log": "line\n"}, files(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+	if len(trouble) != 1 || !strings.Contains(trouble[0].Error(), "internal error: there is no time\n") {
+		t.Errorf("told %v", trouble)
 	}
 }

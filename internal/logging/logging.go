@@ -37,13 +37,40 @@ type Options struct {
 	now func() time.Time // the clock, for tests; nil: time.Now
 }
 
-// New opens the outputs and returns a logger that may be used concurrently. Closing is for the end: it waits some
-// seconds until all is written, and what is logged later is lost.
+// Outputs are where a logger writes. Each has a queue and a goroutine of its own (but with Options.Blocking): to log
+// never blocks, and an output that hangs delays no other. A line that finds 1 MiB queued for an output is lost there; the
+// next one that gets through says how many were.
+type Outputs struct{ sinks []sink }
+
+// Wait is for whoever may log as much as a hook writes, and can be held up; call it after each line. It waits while more
+// than half of an output's queue is taken, unless the output has taken nothing for 3 s. So a slow reader gets every line,
+// and one that does not read at all holds nobody up.
+func (o *Outputs) Wait() {
+	for _, s := range o.sinks {
+		if s.queue != nil {
+			s.queue.wait()
+		}
+	}
+}
+
+// Close writes what is queued and closes the outputs; what is logged later is lost. It waits 30 s for all outputs
+// together, and no longer than 3 s for one that takes nothing. One that has not taken everything by then is left
+// alone: to close it could hang, too.
+func (o *Outputs) Close() error {
+	deadline := time.Now().Add(mostClosing)
+	var errs []error
+	for _, s := range o.sinks {
+		errs = append(errs, s.close(deadline))
+	}
+	return errors.Join(errs...)
+}
+
+// New opens the outputs and returns a logger that may be used concurrently. Closing is for the end.
 //
 // A level that there is not, or a file that can't be opened, is an error which names it. Later no output stops the
 // program: lines that a full disk doesn't take are lost, which Stderr is told once. So are lines that nobody reads (a
-// full pipe, a journal or a file system that hangs): the next one that gets through says how many.
-func New(o Options) (hclog.Logger, io.Closer, error) {
+// full pipe, a journal or a file system that hangs).
+func New(o Options) (hclog.Logger, *Outputs, error) {
 	level, err := ParseLevel(o.Level)
 	if err != nil {
 		return nil, nil, err
@@ -71,18 +98,18 @@ func New(o Options) (hclog.Logger, io.Closer, error) {
 		root.RegisterSink(screen)
 	}
 	if o.File == "" {
-		return root, closers{{screen, stderr}}, nil
+		return root, &Outputs{[]sink{screen}}, nil
 	}
 	file, err := o.openFile(func(err error) {
 		screen.Accept("", hclog.Error, "log file is in trouble; lines may be missing from it", "error", err)
 	})
 	if err != nil {
-		closers{{screen, stderr}}.Close()
+		_ = screen.close(time.Now().Add(unread))
 		return nil, nil, err
 	}
 	lines := o.output(root, file, o.plain)
 	root.RegisterSink(lines)
-	return root, closers{{lines, file}, {screen, stderr}}, nil // the file first: its trouble is told on the screen
+	return root, &Outputs{[]sink{lines, screen}}, nil // the file first: its trouble is told on the screen
 }
 
 // openFile opens the log file, if that takes no longer than a busy disk may need.
@@ -93,6 +120,11 @@ func (o Options) openFile(report func(error)) (*daily, error) {
 	}
 	opened := make(chan result, 1)
 	go func() {
+		defer func() {
+			if mistake := recover(); mistake != nil {
+				opened <- result{nil, internalError(mistake)}
+			}
+		}()
 		file, err := openDaily(o.File, o.Retention, o.now, report)
 		opened <- result{file, err}
 	}()
@@ -110,14 +142,12 @@ func (o Options) openFile(report func(error)) (*daily, error) {
 const mostOpening = 10 * time.Second
 
 // output is a sink that writes to out in a format.
-func (o Options) output(root hclog.Logger, out io.Writer, format func(io.Writer) *hclog.LoggerOptions) sink {
-	s := sink{root: root}
-	if !o.Blocking {
-		s.queue = newQueue(out)
-		out = s.queue
+func (o Options) output(root hclog.Logger, out io.WriteCloser, format func(io.Writer) *hclog.LoggerOptions) sink {
+	if o.Blocking {
+		return sink{hclog.NewSinkAdapter(format(out)), root, nil}
 	}
-	s.SinkAdapter = hclog.NewSinkAdapter(format(out))
-	return s
+	q := newQueue(out)
+	return sink{hclog.NewSinkAdapter(format(q)), root, q}
 }
 
 // plain is the format for a file.
@@ -180,21 +210,4 @@ func ParseLevel(name string) (hclog.Level, error) {
 		return hclog.Error, nil
 	}
 	return hclog.NoLevel, fmt.Errorf("log level %q: not one of DEBUG, INFO, WARNING, ERROR, CRITICAL, TRACE", name)
-}
-
-// closers are the outputs, and what each writes to.
-type closers []struct {
-	sink sink
-	out  io.Closer
-}
-
-// Close does not touch an output that hangs: closing it could hang too.
-func (c closers) Close() error {
-	var errs []error
-	for _, one := range c {
-		if one.sink.close() {
-			errs = append(errs, one.out.Close())
-		}
-	}
-	return errors.Join(errs...)
 }

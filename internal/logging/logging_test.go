@@ -39,6 +39,12 @@ func noon() time.Time {
 // logged gives what standard error and the file got from a logger with these options.
 func logged(t *testing.T, o Options, use func(hclog.Logger)) (stderr, file string) {
 	t.Helper()
+	return bulk(t, o, func(log hclog.Logger, _ func()) { use(log) })
+}
+
+// bulk is the same for more than fits into a queue: use is to wait after each line.
+func bulk(t *testing.T, o Options, use func(log hclog.Logger, wait func())) (stderr, file string) {
+	t.Helper()
 	dir := t.TempDir()
 	var err error
 	o.Stderr, err = os.Create(filepath.Join(dir, "stderr"))
@@ -48,10 +54,10 @@ func logged(t *testing.T, o Options, use func(hclog.Logger)) (stderr, file strin
 		o.File = filepath.Join(dir, o.File)
 	}
 	o.now = noon
-	log, closer, err := New(o)
+	log, outs, err := New(o)
 	must(t, err)
-	use(log)
-	must(t, closer.Close())
+	use(log, outs.Wait)
+	must(t, outs.Close())
 	if o.File != "" {
 		file = read(t, o.File)
 	}
@@ -222,12 +228,13 @@ func TestValues(t *testing.T) {
 // TestWhole has many goroutines log at once: no line may be torn.
 func TestWhole(t *testing.T) {
 	line := strings.Repeat("x", 3000)
-	stderr, file := logged(t, Options{File: "log", Journal: true}, func(log hclog.Logger) {
+	stderr, file := bulk(t, Options{File: "log", Journal: true}, func(log hclog.Logger, wait func()) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
 				for range 50 {
 					log.Info("m", "k", line)
+					wait()
 				}
 			})
 		}

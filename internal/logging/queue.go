@@ -1,27 +1,31 @@
 package logging
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
 )
 
 const (
-	mostQueued = 512 << 10 // bytes that wait for an output; each line counts with what it costs in memory
-	perLine    = 64        // bytes that a line costs beyond its text
-	atOnce     = 4 << 10   // bytes that are written at once: a page of a pipe, so a slow reader is seen to read
-	// unread is how long an output may take nothing before lines are lost: longer than a disk or a journal that is busy
-	// needs.
+	mostQueued = 1 << 20        // bytes that wait for an output; each line counts with what it costs in memory
+	mostAtEase = mostQueued / 2 // bytes that wait for an output before Wait waits
+	perLine    = 64             // bytes that a line costs beyond its text
+	atOnce     = 4 << 10        // bytes that are written at once: a page of a pipe, so a slow reader is seen to read
+	// unread is how long an output may take nothing before nobody waits for it any more: longer than a disk or a
+	// journal that is busy needs.
 	unread = 3 * time.Second
-	// mostClosing is how long Close waits for an output that takes something now and then.
+	// mostClosing is how long Close waits for outputs that take something now and then.
 	mostClosing = 30 * time.Second
 )
 
-// queue passes on what is written to an output that may block, in a goroutine of its own. Whoever writes more than the
-// output takes must wait, as long as the output takes anything at all: the output of a hook is held up, not lost. An
-// output that nobody reads holds nobody up.
+// errUnwritten says that an output was closed, or left alone, before it had everything.
+var errUnwritten = errors.New("log closed before all of it was written: nobody reads it")
+
+// queue passes on what is written to an output that may block, in a goroutine of its own. Writing never blocks. A line
+// that finds no room is lost, and counted.
 type queue struct {
-	out io.Writer
+	out io.WriteCloser
 
 	mu     sync.Mutex
 	lines  [][]byte
@@ -30,25 +34,22 @@ type queue struct {
 	lost   int           // lines, since the last one that got through
 	dead   bool          // the output has taken nothing for too long, and nothing since then
 	closed bool          // nothing is queued any more
+	err    error         // of closing out; to be read once over is closed
 	work   chan struct{} // has an element if the goroutine may find something to do
 	took   chan struct{} // closed when the output has taken something; nil if nobody waits for that
 	over   chan struct{} // closed when the goroutine has ended
 }
 
-func newQueue(out io.Writer) *queue {
+func newQueue(out io.WriteCloser) *queue {
 	q := &queue{out: out, work: make(chan struct{}, 1), over: make(chan struct{})}
 	go q.write()
 	return q
 }
 
-// admit reports whether the output takes one more line now, and if so, how many were lost before. It waits while there
-// is no room, and the output takes something now and then.
+// admit reports whether there is room for one more line, and if so, how many were lost before.
 func (q *queue) admit() (lost int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.size >= mostQueued && !q.dead && !q.closed {
-		q.dead = !q.await()
-	}
 	if q.closed || q.size >= mostQueued {
 		q.lost++
 		return 0, false
@@ -57,15 +58,31 @@ func (q *queue) admit() (lost int, ok bool) {
 	return lost, true
 }
 
+// missed is how many lines were lost since the last one that got through.
+func (q *queue) missed() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
+}
+
+// wait holds up whoever has bulk to log while much is queued, as long as the output takes something now and then.
+func (q *queue) wait() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.size >= mostAtEase && !q.dead && !q.closed {
+		q.dead = !q.await(unread)
+	}
+}
+
 // await lets mu go until the output has taken something, and reports whether that was in time.
-func (q *queue) await() bool {
+func (q *queue) await(limit time.Duration) bool {
 	if q.took == nil {
 		q.took = make(chan struct{})
 	}
 	took := q.took
 	q.mu.Unlock()
 	defer q.mu.Lock()
-	timer := time.NewTimer(unread)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-took:
@@ -101,12 +118,13 @@ func (q *queue) write() {
 		var more bool
 		if batch, more = q.take(batch[:0]); len(batch) > 0 {
 			_, _ = q.out.Write(batch) // whoever wants to know of errors sees them in out
-		} else if !more {
-			return
-		} else {
+		} else if more {
 			<-q.work
+		} else {
+			break
 		}
 	}
+	q.err = q.out.Close()
 }
 
 // take moves the next whole lines to batch. To call it again means that the batch before is written. more: there are
@@ -133,31 +151,33 @@ func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	return batch, len(q.lines) > 0 || !q.closed
 }
 
-// flush waits until all is written, and reports whether it is. It doesn't wait for an output that takes nothing.
-func (q *queue) flush() bool {
+// close has the rest written and the output closed, and waits for that: until the deadline, and not for an output that
+// takes nothing. If it returns errUnwritten, the output is left alone in the middle of a write, and the rest is lost.
+func (q *queue) close(deadline time.Time) error {
+	if !q.drain(deadline) {
+		return errUnwritten
+	}
+	timer := time.NewTimer(unread)
+	defer timer.Stop()
+	select {
+	case <-q.over:
+		return q.err
+	case <-timer.C: // a file system may hang at that, too
+		return errUnwritten
+	}
+}
+
+// drain takes no more lines, and reports whether the rest was written by the deadline.
+func (q *queue) drain(deadline time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for deadline := time.Now().Add(mostClosing); q.size > 0; {
-		if time.Now().After(deadline) || !q.await() {
+	q.closed = true
+	q.wake()
+	for q.size > 0 {
+		if !q.await(min(unread, time.Until(deadline))) {
+			q.lines = nil
 			return false
 		}
 	}
 	return true
-}
-
-// close ends the goroutine, and reports whether it has ended. If not, it is in the middle of a write, and what is
-// queued is lost.
-func (q *queue) close() bool {
-	q.mu.Lock()
-	q.closed, q.lines = true, nil
-	q.wake()
-	q.mu.Unlock()
-	timer := time.NewTimer(unread / 10)
-	defer timer.Stop()
-	select {
-	case <-q.over:
-		return true
-	case <-timer.C:
-		return false
-	}
 }

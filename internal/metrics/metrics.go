@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
-
-	"github.com/google/renameio/v2"
 )
 
 // Result is how an invocation ended.
@@ -92,7 +89,7 @@ func (f File) Write(s Snapshot) error {
 	text, err := encode(s.Status.Lock.Name, s.families())
 	if err == nil {
 		// In the same directory, whose collector reads *.prom only. Anybody may read it: no output of a hook is in it.
-		err = renameio.WriteFile(f.Path, text, 0o644, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o644))
+		err = file.ReplaceShared(f.Path, text, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write metrics %s: %w", f.Path, err)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -162,12 +161,15 @@ func Beside(statePath string) File { return File{statePath + ".last"} }
 // another block.
 const size = 4096
 
+// mode lets the group read it, as the state.
+const mode = 0o640
+
 // Reserve makes a file that says nothing, if there is none yet: should the disk get full, there is one to overwrite.
 func (f File) Reserve() error {
 	if _, err := os.Lstat(f.Path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := f.replace(reserved); err != nil {
+	if err := file.ReplaceUnsynced(f.Path, reserved, mode); err != nil {
 		return fmt.Errorf("reserve outcome: %w", err)
 	}
 	return nil
@@ -208,7 +210,7 @@ func (f File) Read() (*Outcome, error) {
 func (f File) Write(o Outcome) error {
 	content, err := encode(o)
 	if err == nil {
-		err = f.replace(content)
+		err = file.ReplaceUnsynced(f.Path, content, mode)
 	}
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		if f.overwrite(content) == nil {
@@ -223,10 +225,10 @@ func (f File) Write(o Outcome) error {
 
 // encode makes the padded content. It cuts the end off texts that are too long.
 func encode(o Outcome) ([]byte, error) {
-	o.Format, o.Error, o.Next = Format, cut(o.Error, 1500), cut(o.Next, 500)
+	o.Format, o.Error, o.Next = Format, file.CutBytes(o.Error, 1500), file.CutBytes(o.Next, 500)
 	if o.RebootDue != nil {
 		due := *o.RebootDue
-		due.Message = cut(due.Message, 300)
+		due.Message = file.CutBytes(due.Message, 300)
 		o.RebootDue = &due
 	}
 	var b bytes.Buffer
@@ -239,37 +241,6 @@ func encode(o Outcome) ([]byte, error) {
 		return encode(Outcome{Ended: o.Ended, Result: o.Result, Exit: o.Exit, Since: o.Since, First: o.First, Success: o.Success, Error: "see the log"})
 	}
 	return append(b.Bytes(), bytes.Repeat([]byte(" "), size-b.Len())...), nil
-}
-
-// cut shortens a text to at most that many bytes, and says so.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return string(bytes.ToValidUTF8([]byte(text[:most]), nil)) + "..."
-}
-
-// replace puts a new file in the place of the old one.
-func (f File) replace(content []byte) error {
-	const anew = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	fresh := filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".new")
-	to, err := os.OpenFile(fresh, anew, 0o640)
-	if errors.Is(err, fs.ErrExist) { // what a crash has left
-		if err = os.Remove(fresh); err == nil {
-			to, err = os.OpenFile(fresh, anew, 0o640)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	_, err = to.Write(content)
-	if err = errors.Join(err, to.Close()); err == nil {
-		err = os.Rename(fresh, f.Path)
-	}
-	if err != nil {
-		os.Remove(fresh)
-	}
-	return err
 }
 
 // overwrite writes into the file that is there, if it is this program's alone: in a directory that others can write to,

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -15,6 +16,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"foreman-dlm-updater/internal/file"
+
+	"golang.org/x/sys/unix"
 )
 
 func newCA(t *testing.T) *CA {
@@ -296,5 +301,11 @@ func TestCA(t *testing.T) {
 	}
 	if _, err := NewCA(dir); err == nil {
 		t.Error("a CA without its key was replaced")
+	}
+	if err := unix.Mkfifo(filepath.Join(dir, "ca.key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewCA(dir); !errors.Is(err, file.ErrNotRegular) { // and it does not wait for a writer
+		t.Errorf("a FIFO: %v", err)
 	}
 }

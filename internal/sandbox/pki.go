@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"foreman-dlm-updater/internal/file"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -103,7 +105,7 @@ func loadCA(dir string) (*CA, error) {
 }
 
 func readPEM(path, kind string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := file.Read(path, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -213,20 +215,12 @@ func writePair(certFile, keyFile string, der []byte, key *ecdsa.PrivateKey) erro
 		return fmt.Errorf("write key %s: %w", keyFile, err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: raw})
-	if err := replace(keyFile, text, 0o600); err != nil {
+	if err := file.ReplaceUnsynced(keyFile, text, 0o600); err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
 	text = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := replace(certFile, text, 0o644); err != nil {
+	if err := file.ReplaceUnsynced(certFile, text, 0o644); err != nil {
 		return fmt.Errorf("write certificate: %w", err)
 	}
 	return nil
-}
-
-// replace never leaves half a file there.
-func replace(path string, text []byte, mode fs.FileMode) error {
-	if err := os.WriteFile(path+".new", text, mode); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
 }

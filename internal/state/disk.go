@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"foreman-dlm-updater/internal/file"
 )
@@ -40,53 +39,10 @@ func (hostDisk) Read(path string) ([]byte, error) {
 	return content, err
 }
 
+// Replace writes nothing for everybody, as the log isn't: a record holds what hooks have written.
 func (hostDisk) Replace(path string, content []byte) error {
-	// A temporary file in the same directory, synced before the rename; the directory is ours to sync.
-	name := temporary(path)
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err := writeNew(name, content)
-	if err == nil {
-		err = os.Rename(name, path)
-	}
-	if err != nil {
-		os.Remove(name)
-	}
-	return err
+	return file.Replace(path, content, 0o640)
 }
 
-// temporary is the one name that a new state has until it is complete: only one invocation writes it (Instance in
-// package host). Any number of names would have to be found again by a pattern, and the file of another state beside
-// this one could match that.
-func temporary(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-}
-
-// writeNew writes a file that is not there yet, to the disk. Not for everybody, as the log isn't: it holds what hooks
-// have written.
-func writeNew(name string, content []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) // #nosec G302 G304 -- the group may read it
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func (hostDisk) Remove(path string) error {
-	os.Remove(temporary(path))
-	return os.Remove(path)
-}
-
-func (hostDisk) SyncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
-}
+func (hostDisk) Remove(path string) error { return file.Remove(path) }
+func (hostDisk) SyncDir(dir string) error { return file.SyncDir(dir) }

@@ -44,7 +44,7 @@ func (s Store) Load() (*Record, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case errors.Is(err, file.ErrNotRegular), errors.Is(err, file.ErrTooLong), errors.Is(err, errNowhere):
-		return nil, &UnreadableError{s.Path, cause(err).Error()}
+		return nil, &UnreadableError{s.Path, file.Cause(err).Error()}
 	case err != nil:
 		return nil, fmt.Errorf("read state: %w", err)
 	}
@@ -55,14 +55,8 @@ func (s Store) Load() (*Record, error) {
 	return record, nil
 }
 
-// cause is an error without the operation and the path.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
+// quoted is how much of foreign content a message quotes, in bytes.
+const quoted = 80
 
 // parse reads the stage's name from the first line and our record, if any, from the second. The original
 // writes the name alone, with or without a newline.
@@ -73,7 +67,7 @@ func parse(content []byte) (*Record, error) {
 		return nil, errors.New("its first line, the stage's name, is empty")
 	}
 	if !stage.Known() {
-		return nil, fmt.Errorf("its first line is not a stage's name: %s", abridged(first))
+		return nil, fmt.Errorf("its first line is not a stage's name: %s", file.Quote(first, quoted))
 	}
 	record := &Record{Stage: stage}
 	rest = bytes.TrimSpace(rest)
@@ -85,7 +79,7 @@ func parse(content []byte) (*Record, error) {
 		Format *int `json:"format"`
 	}
 	if err := json.Unmarshal(rest, &version); err != nil {
-		return nil, fmt.Errorf("after the stage's name %q there is no JSON object: %w: %s", stage, err, abridged(rest))
+		return nil, fmt.Errorf("after the stage's name %q there is no JSON object: %w: %s", stage, err, file.Quote(rest, quoted))
 	}
 	switch {
 	case version.Format == nil || *version.Format < 1:
@@ -104,15 +98,6 @@ func parse(content []byte) (*Record, error) {
 		return nil, fmt.Errorf("the JSON after the stage's name %q has a control character in a name", stage)
 	}
 	return record, nil
-}
-
-// abridged quotes the beginning of foreign content for a message.
-func abridged(b []byte) string {
-	const most = 80
-	if len(b) > most {
-		return fmt.Sprintf("%q...", b[:most])
-	}
-	return fmt.Sprintf("%q", b)
 }
 
 // Save replaces the record, atomically and durably: after a power cut at any instant the file has the old

@@ -217,7 +217,7 @@ func TestSaveOverLeftovers(t *testing.T) {
 		"a file": func(path string) error { return os.WriteFile(path, []byte("half"), 0o400) },
 		"a link": func(path string) error { return os.Symlink(filepath.Join(dir, "elsewhere"), path) },
 	} {
-		if err := put(temporary(s.Path)); err != nil {
+		if err := put(filepath.Join(dir, "."+filepath.Base(s.Path)+".new")); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Save(Record{Stage: Update, RunID: name}); err != nil {

@@ -1,0 +1,170 @@
+// Package configcheck looks at all that a run depends on, for `config check`: the configuration's files and hooks, the
+// certificate, Foreman, and the host itself. What a run looks at in the same way before it asks for the lock is here
+// too. Nothing here changes, prints or ends anything.
+package configcheck
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"iter"
+	"net"
+	"os/exec"
+	"sync"
+	"time"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/process"
+)
+
+// Options are what the checks can't find out by themselves.
+type Options struct {
+	// Config is the configuration; nil if it can't be used: then only the host is checked.
+	Config *config.Config
+	// Library is the directory of the bundled hooks.
+	Library string
+	// Certificate loads this host's certificate, its key and the CA, as for a request. The error says which can't be
+	// used.
+	Certificate func() (*x509.Certificate, error)
+	// Look asks for a lock by its name, and says who holds it. exists is false if there is no such lock yet. Nil if
+	// nobody is to be asked.
+	Look func(ctx context.Context, lock string) (holder string, exists bool, err error)
+	// Resumes reads the arguments of a command line of this program: it is the configuration with which they go on
+	// with a run after a boot. Empty if they don't, or if they don't tell.
+	Resumes func(args []string) (config string)
+}
+
+// Run does one check after the other, and yields what each has found as soon as it has. A check that needs the
+// configuration is left out if there is none. No check of the host takes longer than 10 seconds; those that are left
+// when ctx ends say so.
+func Run(ctx context.Context, o Options) iter.Seq[Finding] {
+	h := newThisHost(o)
+	return func(yield func(Finding) bool) {
+		for _, check := range h.checks(ctx) {
+			found := check.do(ctx, o.Config)
+			found.About = check.about
+			if !yield(found) {
+				return
+			}
+		}
+	}
+}
+
+// check is one thing to look at.
+type check struct {
+	about string
+	do    checkFunc
+}
+
+// checkFunc looks at it. The configuration is nil if there is none.
+type checkFunc func(context.Context, *config.Config) Finding
+
+// thisHost is what the checks look at beyond the configuration. Whatever is wrong there is advice and no error: a good
+// file must not be refused (Puppet checks one so) because the timer is not enabled yet. A test brings its own.
+type thisHost struct {
+	Options
+	library      hook.Library
+	root         string // before the paths of files that are not the configuration's
+	env          []string
+	systemd      func(ctx context.Context, names ...string) (map[string]host.Unit, error)
+	init         func() error // host.CheckInit
+	synchronised func() (bool, error)
+	free         func(path string) (host.Space, error)
+	command      func(ctx context.Context, name string, args ...string) (string, error)
+	lookup       func(ctx context.Context, host string) ([]string, error)
+
+	units func() (map[string]host.Unit, error) // of systemd, asked once
+}
+
+func newThisHost(o Options) *thisHost {
+	return &thisHost{
+		Options:      o,
+		library:      hook.Library{Dir: o.Library},
+		env:          process.Environment(),
+		systemd:      host.Units,
+		init:         host.CheckInit,
+		synchronised: host.ClockSynchronised,
+		free:         host.Free,
+		lookup:       (&net.Resolver{PreferGo: true}).LookupHost, // as in the static program of the packages
+		command: func(ctx context.Context, name string, args ...string) (string, error) {
+			cmd := exec.CommandContext(ctx, name, args...)
+			cmd.WaitDelay = time.Second
+			out, err := cmd.Output()
+			return string(out), err
+		},
+	}
+}
+
+// checks are all that there are, in the order in which a person reads what they found.
+func (h *thisHost) checks(ctx context.Context) []check {
+	var all []check
+	if h.Config != nil {
+		all = append(all, h.configChecks()...)
+	}
+	return append(all, h.hostChecks(ctx)...)
+}
+
+// configChecks need a configuration. What they find to be wrong can be an error.
+func (h *thisHost) configChecks() []check {
+	all := []check{
+		{"hooks", h.checkHooks},
+		{"notifiers", checkNotifiers},
+		{"certificate", h.checkCertificate},
+		{"reboot_cmd", checkRebootCmd},
+		{"files", checkFiles},
+		{"boot identity", h.checkBoot},
+	}
+	if h.Look != nil {
+		all = append(all, check{"Foreman", h.checkLock}, check{"Foreman's name", within(patience, h.checkName)})
+	}
+	return all
+}
+
+// hostChecks find no errors, and only those at the end need a configuration.
+func (h *thisHost) hostChecks(ctx context.Context) []check {
+	names := []string{timerUnit, resumeUnit, ownUnits}
+	for _, u := range updaters {
+		names = append(names, u.unit)
+	}
+	h.units = sync.OnceValues(func() (map[string]host.Unit, error) { return h.systemd(ctx, names...) })
+	all := []check{
+		{"units", h.checkUnits},
+		{"other updaters", h.checkUpdaters},
+		{"clock", h.checkClock},
+	}
+	if h.Config != nil {
+		all = append(all,
+			check{"stages", h.checkStages},
+			check{"what hooks need", h.checkNeeds},
+			check{"disk space", h.checkSpace})
+	}
+	for i, one := range all {
+		all[i].do = within(patience, one.do)
+	}
+	return all
+}
+
+// patience is for one check of the host: no mount, bus or command that hangs keeps the others back.
+const patience = 10 * time.Second
+
+// within gives up on a check that takes longer.
+func within(limit time.Duration, do checkFunc) checkFunc {
+	return func(ctx context.Context, c *config.Config) Finding {
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		answer := make(chan Finding, 1)
+		go func() { answer <- do(bounded, c) }()
+		select {
+		case found := <-answer:
+			return found
+		case <-bounded.Done():
+			if ctx.Err() != nil {
+				return advise("interrupted", "")
+			}
+			return advise(fmt.Sprintf("no answer within %s: look for a mount that hangs, and whether "+
+				"`systemctl is-system-running` answers", limit), "")
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package configcheck
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"testing"
+
+	"foreman-dlm-updater/internal/config"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestLock: Foreman's answer is shown, and its error stays what it is, for the exit code.
+func TestLock(t *testing.T) {
+	refused := errors.New("refused")
+	for _, test := range []struct {
+		name   string
+		holder string
+		exists bool
+		err    error
+		want   Finding
+	}{
+		{"held", "lock web is held by web1", true, nil, Finding{Fine: "it knows this host; lock web is held by web1"}},
+		{"no lock", "", false, nil, advise(`it knows this host, but has no lock "web" yet: the first run makes `+
+			"one; create it beforehand, so that a mistyped name is noticed and two hosts can't create it at once", "")},
+		{"error", "", false, refused, Finding{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := newTestHost(t)
+			h.Look = func(_ context.Context, lock string) (string, bool, error) {
+				if lock != "web" {
+					t.Errorf("asked for lock %q", lock)
+				}
+				return test.holder, test.exists, test.err
+			}
+			got := h.checkLock(t.Context(), &config.Config{LockName: "web"})
+			if err := got.Err; err != test.err {
+				t.Errorf("error %v, want %v", err, test.err)
+			}
+			got.Err = nil
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestForemansName: what other programs of the host find, this one need not.
+func TestForemansName(t *testing.T) {
+	unknown := &net.DNSError{Err: "no such host", Name: "foreman.local", IsNotFound: true}
+	for _, test := range []struct {
+		name   string
+		lookup error
+		getent string
+		want   string // the advice
+	}{
+		{"known", nil, "", ""},
+		{"to NSS only", unknown, "192.0.2.7      STREAM foreman.local\n192.0.2.7      DGRAM\n", "foreman.local is known " +
+			"to this host (192.0.2.7), but neither by /etc/hosts nor by DNS, and nothing else is asked: lookup " +
+			"foreman.local: no such host; fix it with: echo '192.0.2.7 foreman.local' >>/etc/hosts"},
+		{"to nobody", unknown, "", "nobody knows the address of foreman.local: lookup foreman.local: no such host; fix it " +
+			"with: resolvectl query foreman.local"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := newTestHost(t)
+			h.Config.ForemanURL = &url.URL{Scheme: "https", Host: "foreman.local:8443"}
+			h.lookup = func(context.Context, string) ([]string, error) { return []string{"192.0.2.7"}, test.lookup }
+			h.command = func(_ context.Context, name string, args ...string) (string, error) {
+				return test.getent, nil
+			}
+			got := h.checkName(t.Context(), h.Config)
+			if test.want == "" {
+				if diff := cmp.Diff(fine("foreman.local is 192.0.2.7"), got); diff != "" {
+					t.Error(diff)
+				}
+			} else if len(got.Advice) != 1 || got.Advice[0].String() != test.want {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,121 @@
+package configcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/file"
+	"foreman-dlm-updater/internal/hook"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/vet"
+	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/kballard/go-shellquote"
+)
+
+// checkHooks vets all hooks as a run does before it asks for the lock. A forgotten chmod +x is a hook that never runs.
+func (h *thisHost) checkHooks(_ context.Context, c *config.Config) (found Finding) {
+	var counts []string
+	look := vet.NewSession()
+	refused := []error{hook.VetSettings(look, c.SettingsDir()),
+		VetServicesStop(look, h.library, c.StageDirs[string(state.PreUpdate)], c.SettingsDir())}
+	for _, stage := range workflow.HookStages() {
+		dir := c.StageDirs[string(stage)]
+		hooks, err := hook.List(look, dir, hclog.NewNullLogger())
+		if err != nil {
+			refused = append(refused, err)
+		}
+		counts = append(counts, fmt.Sprintf("%s %d", stage, len(hooks)))
+		found.adviseNotRun(look, dir)
+	}
+	if err := errors.Join(refused...); err != nil {
+		return unusable(err)
+	}
+	found.Fine = strings.Join(counts, ", ")
+	return found
+}
+
+// checkNotifiers vets the notifiers as a run does.
+func checkNotifiers(_ context.Context, c *config.Config) Finding {
+	if c.NotifyDir == "" {
+		return fine("notify.d is not set, so nobody is notified")
+	}
+	look := vet.NewSession()
+	notifiers, err := hook.ListNotifiers(look, c.NotifyDir, hclog.NewNullLogger())
+	if err != nil {
+		return unusable(err)
+	}
+	if len(notifiers) == 0 {
+		return advise(c.NotifyDir+" has no notifiers, so nobody is notified", "foreman-dlm-updater hooks list notify")
+	}
+	found := fine(fmt.Sprintf("%d", len(notifiers)))
+	found.adviseNotRun(look, c.NotifyDir)
+	return found
+}
+
+// adviseNotRun names the files of a directory that are perhaps meant to run, and don't. What is wrong with dir itself
+// has been said.
+func (f *Finding) adviseNotRun(look *vet.Session, dir string) {
+	entries, _ := hook.Entries(look, dir)
+	for _, e := range entries {
+		switch {
+		case e.Disabled():
+			f.advise(file.Shown(e.Path)+" never runs: it is not executable (keep files that are no hooks elsewhere)",
+				"chmod +x "+shellquote.Join(e.Path))
+		case e.Forgotten:
+			f.advise(file.Shown(e.Path)+" never runs, though it is executable: it has "+e.Skipped+"; rename or remove it", "")
+		}
+	}
+}
+
+// VetServicesStop is a *config.Error if services-stop is enabled in dir, the directory of pre_update, and its settings
+// certainly name no service: it would fail with the lock held. settings is the directory of the bundled hooks'
+// settings.
+func VetServicesStop(look *vet.Session, library hook.Library, dir, settings string) error {
+	leads := func(path string) bool { return library.Leads(string(state.PreUpdate), path) == "services-stop" }
+	names, _ := os.ReadDir(dir) // what is wrong with the directory is said elsewhere
+	if !slices.ContainsFunc(names, func(name fs.DirEntry) bool { return leads(filepath.Join(dir, name.Name())) }) {
+		return nil // the whole directory need not be looked at
+	}
+	entries, _ := hook.Entries(look, dir)
+	for _, e := range entries {
+		if e.Skipped != "" || !leads(e.Path) {
+			continue
+		}
+		conf := filepath.Join(settings, "services-stop.conf")
+		text, err := file.Read(conf, 1<<20)
+		if (err == nil || errors.Is(err, fs.ErrNotExist)) && namesNoService(string(text)) {
+			return &config.Error{Err: fmt.Errorf("%s has no SERVICES, and would fail with the lock held: put "+
+				"SERVICES='NAME.service ...' into %s, or `foreman-dlm-updater hooks disable pre_update/services-stop`", file.Shown(e.Path), conf)}
+		}
+	}
+	return nil
+}
+
+// assignment is a line of shell code that gives a variable a plain text.
+var assignment = regexp.MustCompile(`^(\w+)=(?:'([^']*)'|"([^"$\\\x60]*)"|([\w./:@%+,-]*))\s*(?:#.*)?$`)
+
+// namesNoService reports whether the settings of services-stop, which are shell code, certainly leave SERVICES empty:
+// all that they do is to assign plain texts, to this variable blanks at most.
+func namesNoService(settings string) bool {
+	for line := range strings.Lines(settings) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		part := assignment.FindStringSubmatch(line)
+		if part == nil || part[1] == "SERVICES" && strings.TrimSpace(part[2]+part[3]+part[4]) != "" {
+			return false
+		}
+	}
+	return true
+}

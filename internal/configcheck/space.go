@@ -1,0 +1,60 @@
+package configcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"foreman-dlm-updater/internal/config"
+)
+
+// miB is what space is counted in.
+const miB = 1 << 20
+
+// checkSpace looks whether a run can keep its record, whether what it says can be kept, and whether there is room for a
+// kernel. How much the updates themselves need is asked by the bundled hook disk-space.
+func (h *thisHost) checkSpace(_ context.Context, c *config.Config) (found Finding) {
+	logs := h.root + "/var/log"
+	if c.Log != "" {
+		logs = filepath.Dir(c.Log)
+	}
+	places := []struct {
+		path      string
+		want      uint64 // MiB
+		what, fix string
+	}{
+		{h.root + "/boot", 200, "a new kernel may not fit", h.platform("apt-get autoremove --purge",
+			"dnf remove $(dnf repoquery --installonly --latest-limit=-2 -q)", "zypper purge-kernels", "")},
+		{logs, 100, "what a run says may be lost", "journalctl --vacuum-size=200M"},
+		{filepath.Dir(c.State), 50, "a run stops, with the lock, if its state can't be written", ""},
+	}
+	seen := map[uint64]bool{}
+	var enough []string
+	for _, place := range places {
+		space, err := h.free(place.path)
+		if errors.Is(err, os.ErrNotExist) { // no /boot in a container; for the others see checkFiles
+			continue
+		}
+		if err != nil {
+			found.advise(fmt.Sprintf("it is not known how much is free in %s: %v", place.path, err), "df -h "+place.path)
+			continue
+		}
+		free := space.Bytes / miB
+		switch {
+		case free >= place.want:
+			enough = append(enough, fmt.Sprintf("%s %d MiB", place.path, free))
+		case !seen[space.Device]:
+			seen[space.Device] = true
+			fix := fmt.Sprintf("what `du -xh %s | sort -h | tail` shows can perhaps be deleted", place.path)
+			if place.fix != "" {
+				fix = place.fix
+			}
+			found.advise(fmt.Sprintf("%s has %d MiB free, less than %d: %s", place.path, free, place.want, place.what), fix)
+		}
+	}
+	found.Fine = "free: " + strings.Join(enough, ", ")
+	return found
+}

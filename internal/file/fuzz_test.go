@@ -1,0 +1,41 @@
+package file
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// legible checks that a text of one or more lines can be shown on a terminal.
+func legible(t *testing.T, text string) {
+	t.Helper()
+	for _, r := range text {
+		if r != '\n' && !strconv.IsPrint(r) {
+			t.Fatalf("%q has the character %U", text, r)
+		}
+	}
+}
+
+// FuzzShellWord: any path can be shown, and pasted into bash.
+func FuzzShellWord(f *testing.F) {
+	for _, s := range []string{"", "a", "a b", "it's", "\n", "\x1b1", "\xff0", "\u202ea", `\'` + "\n", "~", "-", "é", "!!", "a\\\t"} {
+		f.Add(s)
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		f.Skip("bash is not installed")
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		if strings.Contains(path, "\x00") {
+			return // no path
+		}
+		word := ShellWord(path)
+		legible(t, word)
+		show := exec.Command(bash, "-c", "printf %s "+word)
+		show.Env = []string{"LC_ALL=C.UTF-8"}
+		if out, err := show.Output(); err != nil || string(out) != path {
+			t.Errorf("%q is quoted as %s, which bash takes for %q, %v", path, word, out, err)
+		}
+	})
+}

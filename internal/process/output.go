@@ -1,0 +1,278 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"foreman-dlm-updater/internal/file"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	maxLine    = 16 << 10 // bytes of one line that are logged
+	readBuffer = 16 << 10 // bytes read at once; more costs each hook more than it gains
+)
+
+// output logs what a process writes, line by line.
+//
+// It has its own epoll set since the kernel lists what is ready in the order in which it became
+// ready (fs/eventpoll.c, rdllist), so that lines are logged in the order in which they were written as
+// far as that can be known of two pipes. A goroutine for each pipe loses that: the Go scheduler
+// runs the two in any order. And its reader blocks in a thread instead of in Go's poller, because it
+// must be quick to see one line before the next is written. The process's exit is in the same set: to be
+// told of it by another goroutine costs more than all else that is done for a hook.
+type output struct {
+	set     int // the epoll set
+	wake    int // an eventfd in it, for news that no descriptor gives
+	pidfd   int // the process, in the set too; -1 where the kernel has no such thing
+	streams []*stream
+	tail    tail
+
+	mu     sync.Mutex // of nudge and close
+	closed bool
+}
+
+// stream is the reading end of one pipe, and the line that has begun on it.
+type stream struct {
+	fd     int
+	closed bool
+	log    func(line string)
+	last   string // the line that was logged last
+	line   []byte // at most maxLine+1 bytes, so that a \r in that place is seen
+	cut    int64  // bytes of the line that were not kept
+}
+
+// newOutput returns the reader, and the writing ends for the process's standard output and error. The
+// caller closes those once the process has them. Each line is given to log.
+func newOutput(log func(stream, line string)) (o *output, ends [2]*os.File, err error) {
+	o = &output{set: -1, wake: -1, pidfd: -1}
+	defer func() {
+		if err != nil {
+			o.close()
+			closeAll(ends)
+		}
+	}()
+	if o.set, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, ends, fmt.Errorf("create an epoll set: %w", err)
+	}
+	if o.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+		return nil, ends, fmt.Errorf("create an eventfd: %w", err)
+	}
+	if err = o.watch(o.wake); err != nil {
+		return nil, ends, fmt.Errorf("watch an eventfd: %w", err)
+	}
+	for i, what := range []string{"stdout", "stderr"} {
+		ends[i], err = o.pipe(func(line string) {
+			log(what, line)
+			o.tail.add(line)
+		})
+		if err != nil {
+			return nil, ends, fmt.Errorf("create a pipe for %s: %w", what, err)
+		}
+	}
+	return o, ends, nil
+}
+
+// pipe adds a stream and returns its writing end.
+func (o *output) pipe(log func(string)) (*os.File, error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	writer := os.NewFile(uintptr(ends[1]), "pipe")
+	o.streams = append(o.streams, &stream{fd: ends[0], log: log})
+	// Only our end: the process must find a pipe that blocks.
+	if err := unix.SetNonblock(ends[0], true); err != nil {
+		return writer, err
+	}
+	return writer, o.watch(ends[0])
+}
+
+// watch adds a descriptor to the epoll set. Edge-triggered: else the kernel would list a stream that was read
+// already once more, and in that place.
+func (o *output) watch(fd int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(fd)}
+	return unix.EpollCtl(o.set, unix.EPOLL_CTL_ADD, fd, &event)
+}
+
+// close gives the descriptors back. A process that still writes gets SIGPIPE.
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	for _, fd := range []int{o.set, o.wake, o.pidfd} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	for _, s := range o.streams {
+		unix.Close(s.fd)
+	}
+}
+
+func closeAll(files [2]*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// said is the last line of standard error, in short.
+func (o *output) said() string {
+	const most = 200
+	return file.Cut(o.streams[1].last, most)
+}
+
+func (o *output) open() (n int) {
+	for _, s := range o.streams {
+		if !s.closed {
+			n++
+		}
+	}
+	return n
+}
+
+// nudge makes follow look again. It may be called by any goroutine at any time.
+func (o *output) nudge() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed { // the number may be somebody else's descriptor by now
+		return
+	}
+	_, _ = unix.Write(o.wake, []byte{1, 1, 1, 1, 1, 1, 1, 1}) // any number but 0 (eventfd(2))
+}
+
+// follow logs both streams until the process is over and they have ended, at most for the linger after its
+// end, and closes them. It reports whether they had ended.
+func (o *output) follow(p *process, linger time.Duration) (ended bool) {
+	defer o.close()
+	buf := make([]byte, readBuffer)
+	var ready []unix.EpollEvent
+	var deadline time.Time // once the process is over
+	for {
+		if deadline.IsZero() && p.over() {
+			deadline = time.Now().Add(linger)
+		}
+		if !deadline.IsZero() && (o.open() == 0 || !time.Now().Before(deadline)) {
+			break
+		}
+		var fresh [4]unix.EpollEvent
+		n, _ := unix.EpollWait(o.set, fresh[:], patience(deadline, len(ready) > 0)) // -1: EINTR, as there is no other error
+		ready = append(ready, fresh[:max(n, 0)]...)
+		var again []unix.EpollEvent // those that may have more and give no further event
+		for _, event := range ready {
+			if event.Fd == int32(o.pidfd) {
+				p.reap()
+			}
+			for _, s := range o.streams {
+				if event.Fd == int32(s.fd) && s.read(buf, event.Events&unix.EPOLLHUP != 0) {
+					again = append(again, event)
+				}
+			}
+		}
+		ready = again
+	}
+	for _, s := range o.streams {
+		s.end()
+	}
+	return o.open() == 0
+}
+
+// patience is how long to wait for events, in milliseconds: -1 for ever.
+func patience(deadline time.Time, busy bool) int {
+	switch {
+	case busy:
+		return 0
+	case deadline.IsZero():
+		return -1
+	}
+	return int(max(time.Until(deadline), 0)/time.Millisecond) + 1
+}
+
+// read takes what is there, at most a buffer full, and reports whether it must be called again without
+// another event. A short read has emptied the pipe, and what comes later has its own event, but for
+// the end, if that was announced with the data (hup).
+func (s *stream) read(buf []byte, hup bool) (more bool) {
+	if s.closed {
+		return false
+	}
+	n, err := unix.Read(s.fd, buf)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return true
+	case errors.Is(err, unix.EAGAIN):
+		return false
+	case err != nil || n == 0:
+		s.closed = true
+		return false
+	}
+	s.write(buf[:n])
+	return hup || n == len(buf)
+}
+
+// write logs the lines that end in p and keeps the rest.
+func (s *stream) write(p []byte) {
+	for {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			s.keep(p)
+			return
+		}
+		s.keep(p[:i])
+		s.flush()
+		p = p[i+1:]
+	}
+}
+
+// keep adds to the line as much as is wanted of it.
+func (s *stream) keep(p []byte) {
+	n := min(len(p), maxLine+1-len(s.line))
+	s.line = append(s.line, p[:n]...)
+	s.cut += int64(len(p) - n)
+}
+
+// end logs a last line that has no newline.
+func (s *stream) end() {
+	if len(s.line) > 0 {
+		s.flush()
+	}
+}
+
+// flush logs the line and begins the next.
+func (s *stream) flush() {
+	line, cut := s.line, s.cut
+	if cut == 0 {
+		line = bytes.TrimSuffix(line, []byte("\r"))
+	}
+	if len(line) > maxLine {
+		end := runeStart(line, maxLine)
+		cut += int64(len(line) - end)
+		line = line[:end]
+	}
+	text := file.Escape(line)
+	if cut > 0 {
+		text += fmt.Sprintf(" [%d more bytes left out]", cut)
+	}
+	s.log(text)
+	if text != "" {
+		s.last = text
+	}
+	s.line, s.cut = s.line[:0], 0
+}
+
+// runeStart is the last place up to i where b can be cut without cutting a character.
+func runeStart(b []byte, i int) int {
+	for back := i; back > i-utf8.UTFMax && back > 0; back-- {
+		if utf8.RuneStart(b[back]) {
+			return back
+		}
+	}
+	return i // no UTF-8
+}

@@ -1,0 +1,157 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+)
+
+// discard is a logger that formats and writes nowhere.
+func discard() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: failing{}})
+}
+
+// failing is a disk that is full.
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// TestLogged holds what a hook prints against what hclog makes of it: the same text in both
+// formats, escaped once.
+func TestLogged(t *testing.T) {
+	h := sh(t, `printf 'a "b" \\x \033[1m \377 \302\205\n'`)
+	var text, structured record
+	run(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &text, DisableTime: true})}, h)
+	_, rest, _ := strings.Cut(text.buf.String(), "\n") // "hook started"
+	first, _, _ := strings.Cut(rest, "\n")
+	if diff := cmp.Diff(`[INFO]  output: hook=10-test stream=stdout line="a \"b\" \x \x1b[1m \xff \u0085"`, first); diff != "" {
+		t.Error(diff)
+	}
+	run(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &structured, JSONFormat: true})}, h)
+	if diff := cmp.Diff([]string{`stdout: a "b" \x \x1b[1m \xff \u0085`}, structured.output(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOutput(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for _, tt := range []struct {
+		text string
+		want []string
+	}{
+		{"printf ''", nil},
+		{"echo; echo", []string{"stdout: ", "stdout: "}},
+		{"printf 'a\\nb'", []string{"stdout: a", "stdout: b"}},
+		{"printf 'a\\r\\nb\\r'", []string{"stdout: a", `stdout: b`}},
+		{"printf 'a\\rb\\r\\r\\n'", []string{`stdout: a\rb\r`}},
+		{"printf 'a'; printf 'b\\nc' >&2; sleep 0.02; printf 'd\\n'", []string{"stderr: b", "stdout: ad", "stderr: c"}},
+		{line(maxLine), []string{"stdout: " + long(maxLine)}},
+		{line(maxLine) + `; printf '\r\n'`, []string{"stdout: " + long(maxLine)}},
+		{line(maxLine+1) + "; echo; echo z", []string{"stdout: " + long(maxLine) + " [1 more bytes left out]", "stdout: z"}},
+		{line(maxLine+1) + "; printf '\\r\\n'", []string{"stdout: " + long(maxLine) + " [2 more bytes left out]"}},
+		{line(maxLine-1) + "; printf '\\303\\274\\n'", []string{"stdout: " + long(maxLine-1) + " [2 more bytes left out]"}},
+		{line(1000000) + "; echo", []string{"stdout: " + long(maxLine) + fmt.Sprintf(" [%d more bytes left out]", 1000000-maxLine)}},
+	} {
+		rec, log := newRecord()
+		if res := run(&Runner{Log: log}, sh(t, tt.text)); !res.OK() {
+			t.Error(res)
+		}
+		if diff := cmp.Diff(tt.want, rec.output(t)); diff != "" {
+			t.Errorf("%s: %s", tt.text, diff)
+		}
+	}
+}
+
+// line is a command that prints n times x.
+func line(n int) string { return fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x", n) }
+
+// TestOutputOrder has lines of both streams which come so quickly that a goroutine for each stream would
+// swap many.
+func TestOutputOrder(t *testing.T) {
+	for text, want := range map[string][]string{
+		"echo 1; echo 2 >&2": {"stdout: 1", "stderr: 2"},
+		"echo 1 >&2; echo 2": {"stderr: 1", "stdout: 2"},
+		"echo 1; sleep 0.05; echo 2 >&2; echo 3; sleep 0.05; echo 4 >&2; echo 5": {"stdout: 1", "stderr: 2", "stdout: 3", "stderr: 4", "stdout: 5"},
+	} {
+		for h, i := sh(t, text), 0; i < 8; i++ {
+			rec, log := newRecord()
+			run(&Runner{Log: log}, h)
+			if diff := cmp.Diff(want, rec.output(t)); diff != "" {
+				t.Fatal(text, diff)
+			}
+		}
+	}
+}
+
+// TestOutputStreams checks that neither stream starves or loses anything while both are busy.
+func TestOutputStreams(t *testing.T) {
+	h := sh(t, "seq -f e%.0f 5000 >&2 & seq -f o%.0f 5000; wait")
+	rec, log := newRecord()
+	run(&Runner{Log: log}, h)
+	next := map[string]int{"stdout: o": 1, "stderr: e": 1}
+	for _, l := range rec.output(t) {
+		if want := fmt.Sprint(l[:9], next[l[:9]]); l != want {
+			t.Fatalf("%q, want %q", l, want)
+		}
+		next[l[:9]]++
+	}
+	if diff := cmp.Diff(map[string]int{"stdout: o": 5001, "stderr: e": 5001}, next); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestOutputLive reads a line from the log while its hook still runs.
+func TestOutputLive(t *testing.T) {
+	path, _ := fifo(t)
+	seen := make(chan struct{})
+	log := hclog.New(&hclog.LoggerOptions{Output: writerFunc(func(p []byte) {
+		if strings.Contains(string(p), "line=hello") {
+			close(seen)
+		}
+	})})
+	done := make(chan Result, 1)
+	go func() { done <- run(&Runner{Log: log}, sh(t, "echo hello; read -r _ <"+path)) }()
+	<-seen
+	must(t, os.WriteFile(path, []byte("\n"), 0))
+	if res := <-done; !res.OK() {
+		t.Error(res)
+	}
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+func TestFailingLogger(t *testing.T) {
+	h := sh(t, "seq 20000; exit 9")
+	if res := run(&Runner{Log: discard()}, h); res.Exit != 9 {
+		t.Error(res)
+	}
+	if res := run(&Runner{}, h); res.Exit != 9 {
+		t.Error(res)
+	}
+}
+
+// TestOutputMemory has one line that is far longer than what may be allocated for it.
+func TestOutputMemory(t *testing.T) {
+	const size = 300_000_000
+	h := sh(t, line(size))
+	rec, log := newRecord()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	res := run(&Runner{Log: log}, h)
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 4<<20 {
+		t.Errorf("%d bytes allocated", allocated)
+	}
+	want := "stdout: " + strings.Repeat("x", maxLine) + fmt.Sprintf(" [%d more bytes left out]", size-maxLine)
+	if diff := cmp.Diff([]string{want}, rec.output(t)); diff != "" || !res.OK() {
+		t.Error(res, diff)
+	}
+}
