@@ -12,16 +12,17 @@ const module = "foreman-dlm-updater"
 
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
-// state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm. In addition history,
-// outcome and metrics import state, status imports outcome, metrics imports status, and hook imports process and vet.
-// configcheck imports what it looks at: config, hook, host, process, vet, and the stages of state and workflow. Every
-// package may import the leaf internal/file.
+// state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm, which connects through
+// mtls. In addition history, outcome and metrics import state, status imports outcome, metrics imports status, and hook
+// imports process and vet. configcheck imports what it looks at: config, hook, host, process, vet, and the stages of
+// state and workflow. Every package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
 	"internal/cli": {"internal/config", "internal/configcheck", "internal/dlm", "internal/events", "internal/foreman",
 		"internal/history", "internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics",
-		"internal/outcome", "internal/process", "internal/state", "internal/status", "internal/vet", "internal/workflow"},
+		"internal/mtls", "internal/outcome", "internal/process", "internal/state", "internal/status", "internal/vet",
+		"internal/workflow"},
 	"internal/configcheck": {"internal/config", "internal/hook", "internal/host", "internal/process", "internal/state",
 		"internal/vet", "internal/workflow"},
 	"internal/events":   {"internal/lock", "internal/state", "internal/status", "internal/workflow"},
@@ -32,7 +33,8 @@ var allowed = map[string][]string{
 	"internal/workflow": {"internal/lock", "internal/state"},
 	"internal/history":  {"internal/state"},
 	"internal/config":   nil,
-	"internal/dlm":      nil,
+	"internal/dlm":      {"internal/mtls"},
+	"internal/mtls":     nil,
 	"internal/sandbox":  nil,
 	"internal/file":     nil,
 	"internal/lock":     nil,

@@ -17,6 +17,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/lock"
+	"foreman-dlm-updater/internal/mtls"
 	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/hashicorp/go-hclog"
@@ -69,8 +70,8 @@ func TestOddAnswers(t *testing.T) {
 		{"a redirect", said(302, ""), waits, waits},
 		{"no connection", failed(io.EOF), waits, waits},
 		{"a server's certificate that is not valid yet, since the clock is not set", failed(notYet), waits, waits},
-		{"no certificate", failed(fmt.Errorf("%w: %w", dlm.ErrCredentials, fs.ErrNotExist)), lock.ErrMisconfigured, waits},
-		{"a key that does not fit", failed(fmt.Errorf("%w: the key does not fit", dlm.ErrCredentials)), lock.ErrMisconfigured, waits},
+		{"no certificate", failed(fmt.Errorf("%w: %w", mtls.ErrCredentials, fs.ErrNotExist)), lock.ErrMisconfigured, waits},
+		{"a key that does not fit", failed(fmt.Errorf("%w: the key does not fit", mtls.ErrCredentials)), lock.ErrMisconfigured, waits},
 		{"a TLS alert: the certificate has expired", failed(expired), lock.ErrRefused, waits},
 		{"Foreman's own 401", said(401, `{"error":{"message":"Unable to authenticate user "}}`), lock.ErrRefused, lock.ErrRefused},
 		{"Foreman's own 403", said(403, `{"error":{"message":"Access denied"}}`), lock.ErrRefused, lock.ErrRefused},

@@ -157,7 +157,7 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 	} else if !s.Running {
 		notRun.since(&last, now, "no run was started for %s: see `systemctl list-timers foreman-dlm-updater.timer`")
 	}
-	if cert, err := leaf(c); err != nil {
+	if cert, err := credentials(c).Leaf(); err != nil {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("the certificate: %v", err))
 	} else if left := cert.NotAfter.Sub(now); left < 0 {
 		certificate.left(left, fmt.Sprintf("client_crt %s has expired (%s)", c.ClientCert, clock(cert.NotAfter)))

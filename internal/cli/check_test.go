@@ -47,7 +47,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &config.Config{Path: filepath.Join(dir, "config.ini"), State: filepath.Join(dir, "state"), ClientCert: cert, RebootTimeout: 15 * time.Minute}
-	ends, err := leaf(c)
+	ends, err := credentials(c).Leaf()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func (r *reporter) listen(news <-chan events.Event) {
 	r.snapshot.Last, r.refused = r.file.Read()
 	if r.refused != nil { // nor replaced: it may be something of value
 		r.warn(r.refused)
-	} else if cert, err := leaf(r.config); err != nil {
+	} else if cert, err := credentials(r.config).Leaf(); err != nil {
 		r.warn(err)
 	} else {
 		r.snapshot.CertificateEnds = cert.NotAfter

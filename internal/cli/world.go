@@ -17,6 +17,7 @@ import (
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/logging"
+	"foreman-dlm-updater/internal/mtls"
 	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/vet"
@@ -143,15 +144,20 @@ func lookAt(c *config.Config, name string, o lock.Options, timeout time.Duration
 func client(c *config.Config, log hclog.Logger, timeout time.Duration, retries int) *dlm.Client {
 	return dlm.New(dlm.Options{
 		URL:     c.ForemanURL.String(),
-		TLS:     credentials(c),
+		Files:   credentials(c),
 		Timeout: timeout,
 		Retries: retries,
 		Log:     log,
 	})
 }
 
-func credentials(c *config.Config) dlm.TLS {
-	return dlm.TLS{Cert: c.ClientCert, Key: c.ClientKey, CA: c.CA}
+// credentials are the files for connecting to a lock server.
+func credentials(c *config.Config) mtls.Files {
+	return mtls.Files{
+		Cert: mtls.File{ConfigKey: "client_crt", Path: c.ClientCert},
+		Key:  mtls.File{ConfigKey: "client_key", Path: c.ClientKey},
+		CA:   mtls.File{ConfigKey: "ca", Path: c.CA},
+	}
 }
 
 // hooks are the hooks in the configured directories.

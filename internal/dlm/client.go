@@ -1,6 +1,6 @@
 // Package dlm is the client of the lock API of Foreman's DLM plugin: it asks for one lock's state, claims it and
-// gives it back, as the host that its TLS certificate names. It tells what an answer is; what follows from it
-// (settling, waiting, giving up) is the workflow's business.
+// gives it back, as the host that its TLS certificate names. It says what an answer is. What follows from the answer
+// (settling, waiting, giving up) is decided in package foreman.
 package dlm
 
 import (
@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
@@ -20,12 +19,12 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/file"
+	"foreman-dlm-updater/internal/mtls"
 
 	"github.com/hashicorp/go-hclog"
 )
 
 const (
-	maxAnswer     = 1 << 20         // bytes read of one answer
 	maxRetryAfter = 5 * time.Minute // the longest Retry-After that is honoured
 	firstBackoff  = time.Second     // between the first try and the second; doubled from try to try
 	maxBackoff    = 30 * time.Second
@@ -33,27 +32,24 @@ const (
 
 // Options configure a Client.
 type Options struct {
-	URL string // Foreman's address, with a path prefix if it has one
-	TLS TLS
+	URL   string // Foreman's address, with a path prefix if it has one
+	Files mtls.Files
 	// Timeout bounds one try as a whole: connecting, sending, and reading the whole answer.
 	Timeout time.Duration
-	// Retries is how often a request is repeated that met transient trouble and can't have changed anything.
+	// Retries is how often a request is repeated if it met transient trouble and can't have changed anything.
 	Retries int
 	Log     hclog.Logger
-	// Transport replaces mutual TLS; for tests.
+	// Transport replaces the network; for tests.
 	Transport http.RoundTripper
-	// Random returns a random part of d; nil: math/rand. A simulation that is to be repeated brings its own.
+	// Random returns a random part of d; nil: math/rand. A simulation that can be repeated brings its own.
 	Random func(d time.Duration) time.Duration
 }
 
 // Client talks to one Foreman. Its methods are safe for concurrent use.
 type Client struct {
-	base string
-	tls  TLS
-	// http is asked directly: an http.Client would follow redirects, turn a PUT into a GET, and take a Location
-	// that it can't parse for a lost answer.
-	http    http.RoundTripper
-	timeout time.Duration
+	base    string
+	files   mtls.Files
+	https   *mtls.Client
 	retries int
 	log     hclog.Logger
 	random  func(d time.Duration) time.Duration
@@ -64,9 +60,11 @@ type Client struct {
 
 // New makes a client. It reads no file and opens no connection.
 func New(o Options) *Client {
-	transport := o.Transport
-	if transport == nil {
-		transport = o.TLS.transport(o.Timeout)
+	words := mtls.Words{
+		Server:     "Foreman",
+		WebServer:  "Foreman's web server",
+		URLKey:     "foreman_url",
+		TimeoutKey: "http_timeout",
 	}
 	random := o.Random
 	if random == nil {
@@ -74,9 +72,8 @@ func New(o Options) *Client {
 	}
 	return &Client{
 		base:    strings.TrimRight(o.URL, "/"),
-		tls:     o.TLS,
-		http:    transport,
-		timeout: o.Timeout,
+		files:   o.Files,
+		https:   mtls.New(mtls.Options{Files: o.Files, Words: words, Timeout: o.Timeout, Transport: o.Transport}),
 		retries: o.Retries,
 		log:     o.Log,
 		random:  random,
@@ -96,8 +93,8 @@ type Lock struct {
 	Updated time.Time
 }
 
-// Show asks for the lock's state. It asks again after trouble that may pass: no answer, one that is not Foreman's, a
-// key and a certificate that do not fit while they are renewed. ErrNoLock: there is no such lock yet.
+// Show asks for the lock's state. It asks again after trouble that may pass: no answer, an answer that is not
+// Foreman's, a key and a certificate that do not fit while they are renewed. ErrNoLock: there is no such lock yet.
 func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 	var err error
 	for try := 0; ; try++ {
@@ -118,8 +115,10 @@ func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 
 // Acquire claims the lock, once: trouble on the way is not retried, since it proves nothing, and Show decides
 // (a 5xx can follow the change: foreman_dlm 4.0.0, dlmlock.rb:53 and :104 work after the commit). The answer is
-// a claim that another host's claim may still overwrite: "SELECT free, UPDATE holder" is not atomic
-// (dlmlock.rb:99). ErrNotNow: somebody else has it, it is disabled, or this host is barred. ErrDuplicate: Foreman has two locks of this name.
+// a claim that another host's claim may still overwrite: "SELECT free, UPDATE holder" is not atomic (dlmlock.rb:99).
+//
+// ErrNotNow: somebody else has it, it is disabled, or this host is barred. ErrDuplicate: Foreman has two locks of this
+// name.
 func (c *Client) Acquire(ctx context.Context, name string) error {
 	lock, err := c.lock(ctx, http.MethodPut, name)
 	if err == nil && lock.Holder == "" {
@@ -129,14 +128,15 @@ func (c *Client) Acquire(ctx context.Context, name string) error {
 	return err
 }
 
-// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled. ErrDuplicate: Foreman has two locks of
-// this name and released neither (dlmlock.rb:99-105); should another host have taken it in the same instant, Show tells.
+// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled. ErrDuplicate: Foreman
+// has two locks of this name and released neither (dlmlock.rb:99-105). If another host has taken the lock in the same
+// instant, the error is the same; Show says which.
 func (c *Client) Release(ctx context.Context, name string) error {
 	lock, err := c.lock(ctx, http.MethodDelete, name)
 	if err == nil && lock.Holder != "" {
 		return &Error{Kind: ErrDuplicate, Op: opNames[http.MethodDelete], Lock: name, Status: http.StatusOK,
-			Detail: fmt.Sprintf("Foreman said yes, and names %s as the holder still: it has two locks of this name, of which an administrator "+
-				"must delete one", lock.Holder)}
+			Detail: fmt.Sprintf("Foreman said yes, and names %s as the holder still: it has two locks of this name, "+
+				"of which an administrator must delete one", lock.Holder)}
 	}
 	return err
 }
@@ -151,14 +151,9 @@ func mayPass(err error) bool {
 	return errors.Is(err, ErrCredentials) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// Identity is the address that is asked, and the common name of the certificate that is shown there; empty if that
-// can't be read.
-func (c *Client) Identity() (url, cn string) {
-	if text, err := file.Read(c.tls.Cert, MaxPEM); err == nil {
-		cn = commonName(text)
-	}
-	return c.base, cn
-}
+// Identity is Foreman's address, and the common name of the certificate that is shown there; the name is empty if the
+// certificate can't be read.
+func (c *Client) Identity() (url, cn string) { return c.base, c.files.CommonName() }
 
 // Slowest is the longest time that a single try has taken, answered or not.
 func (c *Client) Slowest() time.Duration {
@@ -173,34 +168,31 @@ var opNames = map[string]string{
 	http.MethodDelete: "release lock",
 }
 
-// answer is what came back, before anything is made of it.
-type answer struct {
-	status     int
-	header     http.Header
-	body       []byte
-	retryAfter time.Duration
-}
-
 // lock sends one request and reads the lock from the answer.
 func (c *Client) lock(ctx context.Context, method, name string) (Lock, error) {
 	failure := &Error{Op: opNames[method], Lock: name}
+	req, err := c.request(ctx, method, name)
+	if err != nil {
+		failure.Kind, failure.Detail, failure.Err = ErrWrongURL, err.Error(), err
+		return Lock{}, failure
+	}
 	began := time.Now()
-	a, err := c.try(ctx, method, name)
+	a, err := c.https.Do(req)
 	took := time.Since(began)
 	c.note(took)
 	if err != nil {
-		err := failure.transport(err, c.tls)
+		err := failure.unanswered(err)
 		c.log.Debug("request failed", "method", method, "lock", name, "took", took.Round(time.Millisecond), "error", err)
 		return Lock{}, err
 	}
-	c.log.Debug("request answered", "method", method, "lock", name, "status", a.status,
-		"took", took.Round(time.Millisecond), "request_id", cut(a.header.Get("X-Request-Id")))
-	if a.status != http.StatusOK {
-		return Lock{}, failure.refusal(a, c.tls)
+	c.log.Debug("request answered", "method", method, "lock", name, "status", a.Status,
+		"took", took.Round(time.Millisecond), "request_id", cut(a.Header.Get("X-Request-Id")))
+	if a.Status != http.StatusOK {
+		return Lock{}, failure.refusal(a, c.files)
 	}
-	lock, detail := parse(a.body, method, name)
+	lock, detail := parse(a.Body, method, name)
 	if detail != "" {
-		failure.Kind, failure.Status, failure.Detail = ErrNotForeman, a.status, detail
+		failure.Kind, failure.Status, failure.Detail = ErrNotForeman, a.Status, detail
 		return Lock{}, failure
 	}
 	return lock, nil
@@ -212,14 +204,11 @@ func (c *Client) note(took time.Duration) {
 	c.slowest = max(c.slowest, took)
 }
 
-// try sends one request and reads the whole answer.
-func (c *Client) try(ctx context.Context, method, name string) (*answer, error) {
-	bounded, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	doing := &progress{}
+// request is what is sent to ask for a lock.
+func (c *Client) request(ctx context.Context, method, name string) (*http.Request, error) {
 	// Foreman reads "+" in a path literally, and every id parameter in a query as one more condition: there
 	// is no query.
-	req, err := http.NewRequestWithContext(doing.watch(bounded), method, c.base+"/api/dlmlocks/"+url.PathEscape(name)+"/lock", nil)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+"/api/dlmlocks/"+url.PathEscape(name)+"/lock", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -231,39 +220,13 @@ func (c *Client) try(ctx context.Context, method, name string) (*answer, error) 
 	if method == http.MethodPut {
 		req.Header.Set("Content-Type", "application/json") // else 415, even without a body
 	}
-	a, err := c.exchange(req)
-	switch {
-	case err == nil:
-		return a, nil
-	case ctx.Err() != nil:
-		return nil, &interruption{fmt.Sprintf("given up while %s: %v", doing, context.Cause(ctx)), ctx.Err()}
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, &interruption{fmt.Sprintf("no answer within http_timeout (%v): it ran out while %s", c.timeout, doing), err}
-	}
-	return nil, err
+	return req, nil
 }
 
-func (c *Client) exchange(req *http.Request) (*answer, error) {
-	resp, err := c.http.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		// This body is the connection itself, which net/http no longer watches: no timeout would end a read.
-		return &answer{status: resp.StatusCode, header: resp.Header}, nil
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	return &answer{resp.StatusCode, resp.Header, body, retryAfter(resp.Header)}, nil
-}
-
-// parse reads a lock from an answer with status 200; it returns what is wrong with it if it is none, or another's.
+// parse reads a lock from an answer with status 200. If it is no lock, or another one, it returns what is wrong.
 func parse(body []byte, method, name string) (Lock, string) {
-	if len(body) > maxAnswer {
-		return Lock{}, fmt.Sprintf("the answer is longer than %d bytes", maxAnswer)
+	if len(body) > mtls.MaxAnswer {
+		return Lock{}, fmt.Sprintf("the answer is longer than %d bytes", mtls.MaxAnswer)
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Lock{}, "the answer is empty"
@@ -279,8 +242,8 @@ func parse(body []byte, method, name string) (Lock, string) {
 		self                   *bool
 	)
 	switch {
-	case !optional(wire, "name", &named) || !optional(wire, "enabled", &enabled) || !optional(wire, "updated_at", &updated) ||
-		!optional(host, "name", &holder) || !optional(host, "self", &self):
+	case !optional(wire, "name", &named) || !optional(wire, "enabled", &enabled) ||
+		!optional(wire, "updated_at", &updated) || !optional(host, "name", &holder) || !optional(host, "self", &self):
 		return Lock{}, notALock(body)
 	case wire["name"] == nil || wire["host"] == nil:
 		return Lock{}, fmt.Sprintf("the answer lacks a lock's name or holder: %s", abridged(body))
@@ -299,12 +262,12 @@ func parse(body []byte, method, name string) (Lock, string) {
 		return Lock{}, fmt.Sprintf("the answer doesn't say whether this host is the holder, %q: Foreman took the request "+
 			"for a user's, not for a host's with a certificate", lock.Holder)
 	}
-	// Rails' own way of writing a time; one that can't be read is only missing from messages.
+	// Rails' own way of writing a time. If it can't be read, only messages lack it.
 	lock.Updated, _ = time.Parse("2006-01-02 15:04:05 MST", updated)
 	return lock, ""
 }
 
-// optional reads a member of a JSON object; false if it is there and of another type.
+// optional reads a member of a JSON object. It returns false if the member is there and of another type.
 func optional(object map[string]json.RawMessage, key string, value any) bool {
 	text, ok := object[key]
 	return !ok || json.Unmarshal(text, value) == nil
@@ -316,7 +279,7 @@ func notALock(body []byte) string {
 
 func abridged(body []byte) string { return file.Quote(bytes.TrimSpace(body), 120) }
 
-// retryAfter reads the header in seconds or as a date; 0 if there is none that can be read.
+// retryAfter reads the header Retry-After in seconds or as a date; 0 if it is missing or can't be read.
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {

@@ -1,274 +1,103 @@
 package dlm
 
 import (
-	"bufio"
-	"context"
-	"crypto/tls"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/mtls"
 	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/go-hclog"
 )
 
-// TestMutedHandshake: http_timeout bounds a handshake that the server never answers, and closes its connection:
-// net/http would leave it open for ever.
-func TestMutedHandshake(t *testing.T) {
-	hungUp := make(chan error, 1)
-	address := serveRaw(t, func(conn net.Conn) {
-		conn.SetReadDeadline(time.Now().Add(time.Minute))
-		_, err := io.Copy(io.Discard, conn)
-		hungUp <- err
-	})
-	ca := newCA(t)
-	c := networked(t, "https://"+address, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
-	c = New(Options{URL: c.base, TLS: c.tls, Timeout: 50 * time.Millisecond, Log: hclog.NewNullLogger()})
-	expect(t, do(t.Context(), c, "PUT"), ErrUnavailable,
-		"no answer within http_timeout (50ms): it ran out while waiting for the server in the TLS handshake")
-	if err := <-hungUp; err != nil {
-		t.Errorf("the connection is still open: %v", err)
+var (
+	temporary = regexp.MustCompile(`/\S*/Test\S*?/\d+/`)
+	instant   = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`)
+	authority = regexp.MustCompile(`throw-away CA [0-9a-f]+`)
+	endpoint  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+)
+
+// plain replaces what differs from run to run.
+func plain(text string) string {
+	text = temporary.ReplaceAllString(text, "DIR/")
+	text = instant.ReplaceAllString(text, "DATE")
+	text = authority.ReplaceAllString(text, "CA")
+	return endpoint.ReplaceAllString(text, "ADDRESS")
+}
+
+// meeting is a client's way to a server, and what its GET must come to.
+type meeting struct {
+	name  string
+	url   string
+	files mtls.Files
+	want  error
+	says  string
+}
+
+func (m meeting) check(t *testing.T) {
+	got := heard(t, do(t.Context(), networked(t, m.url, m.files), "GET"))
+	if diff := cmp.Diff(m.says, plain(got.text)); diff != "" || got.kind != m.want {
+		t.Errorf("%v, want %v (-want +got):\n%s", got.kind, m.want, diff)
 	}
 }
 
-// keepAlive is a server that counts connections, notes requests with the number of theirs, and does with the n-th
-// request of a connection, counted from 1, what the test wants.
-type keepAlive struct {
-	mu          sync.Mutex
-	connections int
-	asked       []string
-}
+// presented is how a message names the certificate of a client.
+const presented = `; presented was client_crt DIR/node1.pem (CN "node1", issued by "CN=CA", valid DATE to DATE)`
 
-func (k *keepAlive) serve(config *tls.Config, hangUp func(n int, method string) bool) func(net.Conn) {
-	return func(raw net.Conn) {
-		conn := tls.Server(raw, config)
-		defer conn.Close()
-		k.mu.Lock()
-		k.connections++
-		connection := k.connections
-		k.mu.Unlock()
-		in := bufio.NewReader(conn)
-		for n := 1; ; n++ {
-			r, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			k.mu.Lock()
-			k.asked = append(k.asked, fmt.Sprintf("%d %s", connection, r.Method))
-			k.mu.Unlock()
-			if hangUp(n, r.Method) {
-				return
-			}
-			lock := `{"name":"web","enabled":true,"host":{"name":"a","self":true}}`
-			if r.Method == http.MethodDelete {
-				lock = `{"name":"web","enabled":true,"host":null}`
-			}
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(lock), lock)
-		}
-	}
-}
-
-// TestClosingConnection: a server that closes a connection just when the second request comes on it. What may have
-// had an effect is not sent again; a question is, by net/http.
-func TestClosingConnection(t *testing.T) {
-	ca := newCA(t)
-	for method, tt := range map[string]struct {
-		want  error
-		asked []string
-	}{
-		"GET":    {nil, []string{"1 GET", "1 GET", "2 GET"}},
-		"PUT":    {ErrUnavailable, []string{"1 GET", "1 PUT"}},
-		"DELETE": {ErrUnavailable, []string{"1 GET", "1 DELETE"}},
-	} {
-		t.Run(method, func(t *testing.T) {
-			var k keepAlive
-			address := serveRaw(t, k.serve(serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{}),
-				func(n int, _ string) bool { return n == 2 }))
-			c := networked(t, "https://"+address, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
-			expect(t, do(t.Context(), c, "GET"), nil)
-			expect(t, do(t.Context(), c, method), tt.want, "the connection was lost before the whole answer had come: ")
-			k.mu.Lock()
-			defer k.mu.Unlock()
-			if diff := cmp.Diff(tt.asked, k.asked); diff != "" {
-				t.Errorf("requests (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// TestClosedConnection: a connection that the server has closed in the meantime is replaced, or the request fails;
-// in no case does it arrive twice.
-func TestClosedConnection(t *testing.T) {
-	ca := newCA(t)
-	config := serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})
-	files := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
-	for range 20 {
-		var k keepAlive
-		answered := make(chan struct{}, 2)
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			k.mu.Lock()
-			k.asked = append(k.asked, r.Method)
-			k.mu.Unlock()
-			io.WriteString(w, `{"name":"web","enabled":true,"host":{"name":"a","self":true}}`)
-			answered <- struct{}{}
-		}))
-		server.TLS, server.Config.ErrorLog = config, quiet
-		server.StartTLS()
-		c := networked(t, server.URL, files)
-		expect(t, do(t.Context(), c, "GET"), nil)
-		<-answered
-		server.CloseClientConnections() // at about the time of the PUT
-		if err := do(t.Context(), c, "PUT"); err != nil {
-			expect(t, err, ErrUnavailable)
-		}
-		server.Close()
-		if len(k.asked) > 2 {
-			t.Fatalf("requests: %v", k.asked)
-		}
-	}
-}
-
-// TestConnectionIsKept for the requests that follow each other.
-func TestConnectionIsKept(t *testing.T) {
-	ca := newCA(t)
-	var k keepAlive
-	address := serveRaw(t, k.serve(serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{}), func(int, string) bool { return false }))
-	c := networked(t, "https://"+address, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
-	for _, method := range []string{"GET", "PUT", "GET", "DELETE", "GET"} {
-		expect(t, do(t.Context(), c, method), nil)
-	}
-	c.http.(*http.Transport).CloseIdleConnections()
-	expect(t, do(t.Context(), c, "GET"), nil)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if want := []string{"1 GET", "1 PUT", "1 GET", "1 DELETE", "1 GET", "2 GET"}; !cmp.Equal(want, k.asked) {
-		t.Errorf("requests: %v, want %v", k.asked, want)
-	}
-	if got := c.http.(*http.Transport).IdleConnTimeout; got <= 0 || got >= 5*time.Second {
-		t.Errorf("idle connections are kept for %v, Apache keeps them for 5 s", got)
-	}
-}
-
-// TestFilesAreReadAfresh: a renewed certificate is used from the next connection on, whoever closed the last one, and
-// files that are broken meanwhile are an error then.
-func TestFilesAreReadAfresh(t *testing.T) {
-	ca := newCA(t)
-	s := sandbox.New(sandbox.Options{})
-	files := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
-	c := networked(t, listen(t, s, ca), files)
-	renew := func(cn string) {
-		renewed := issue(t, ca, cn, sandbox.IssueOptions{}, ca)
-		for from, to := range map[string]string{renewed.Cert: files.Cert, renewed.Key: files.Key} {
-			if err := os.Rename(from, to); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	idle := c.http.(*http.Transport).CloseIdleConnections
-	expect(t, c.Acquire(t.Context(), "one"), nil)
-	renew("node2")
-	expect(t, c.Acquire(t.Context(), "same connection"), nil)
-	idle()
-	expect(t, c.Acquire(t.Context(), "two"), nil)
-	renew("node3")
-	s.Inject(sandbox.Fault{Kind: sandbox.ErrorBefore, Times: 1}) // with "Connection: close"
-	expect(t, c.Acquire(t.Context(), "closed by the server"), ErrUnavailable)
-	expect(t, c.Acquire(t.Context(), "three"), nil)
-	idle()
-	if err := os.Remove(files.Key); err != nil {
-		t.Fatal(err)
-	}
-	expect(t, c.Acquire(t.Context(), "none"), ErrCredentials, files.Key)
-	renew("node4")
-	expect(t, c.Acquire(t.Context(), "four"), nil)
-
-	got := map[string]string{}
-	for _, r := range s.Requests() {
-		got[r.Name] = r.CN
-	}
-	want := map[string]string{
-		"one": "node1", "same connection": "node1", "two": "node2", "closed by the server": "node2", "three": "node3", "four": "node4",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("certificates (-want +got):\n%s", diff)
-	}
-}
-
-// shownTo connects to a server that asks for a certificate of ca's, and returns what the client showed it.
-func shownTo(t *testing.T, config *tls.Config, files TLS) (cns []string, err error) {
-	t.Helper()
-	shown := make(chan []string, 1)
-	address := serveRaw(t, func(raw net.Conn) {
-		conn := tls.Server(raw, config)
-		conn.HandshakeContext(context.Background())
-		var cns []string
-		for _, cert := range conn.ConnectionState().PeerCertificates {
-			cns = append(cns, cert.Subject.CommonName)
-		}
-		shown <- cns
-	})
-	c := networked(t, "https://"+address, files)
-	err = do(t.Context(), c, "GET")
-	return <-shown, err
-}
-
-// TestCertificateIsSent, even to a server whose list of CAs doesn't name its issuer, and never to one that has not
-// shown that it is Foreman.
-func TestCertificateIsSent(t *testing.T) {
+// TestConnections: for each reason that package mtls gives for getting no answer, the whole message, over real
+// connections. TestHandshake has all of these messages.
+func TestConnections(t *testing.T) {
 	ca, stranger := newCA(t), newCA(t)
-	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		for name, tt := range map[string]struct {
-			server *sandbox.CA
-			host   string
-			want   []string
-			err    error
-		}{
-			"to Foreman":            {ca, "127.0.0.1", []string{"node1"}, ErrUnavailable}, // which doesn't answer here
-			"not to another CA's":   {stranger, "127.0.0.1", nil, ErrUntrusted},
-			"not to another's name": {ca, "foreman.example.com", nil, ErrUntrusted},
-		} {
-			t.Run(fmt.Sprintf("%s %s", name, tls.VersionName(version)), func(t *testing.T) {
-				config := serverConfig(t, tt.server, tt.host, sandbox.IssueOptions{})
-				config.MaxVersion = version
-				config.ClientAuth = tls.RequestClientCert // without a check: what counts is what is sent
-				config.ClientCAs = newCA(t).Pool()
-				cns, err := shownTo(t, config, issue(t, ca, "node1", sandbox.IssueOptions{}, ca))
-				if diff := cmp.Diff(tt.want, cns); diff != "" || kind(t, err) != tt.err {
-					t.Errorf("%v; certificates (-want +got):\n%s", err, diff)
-				}
-			})
-		}
+	foreman := listen(t, sandbox.New(sandbox.Options{Hosts: []string{"node1"}}), ca)
+	ours := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
+	theirs := issue(t, stranger, "node1", sandbox.IssueOptions{}, ca)
+	noTLS := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(noTLS.Close)
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	secure := func(url string) string { return strings.Replace(url, "http:", "https:", 1) }
+	for _, m := range []meeting{
+		{"ErrNoAnswer", secure(closed.URL), ours, ErrUnavailable,
+			`show lock "web": no connection to Foreman at ADDRESS: connection refused`},
+		{"ErrNotTLS", secure(noTLS.URL), ours, ErrWrongURL,
+			`show lock "web": the server at foreman_url doesn't speak TLS: it began with "HTTP/"`},
+		{"ErrUntrusted", foreman, at(ours.Cert.Path, ours.Key.Path, stranger.File()), ErrUntrusted,
+			`show lock "web": the server's certificate (subject "CN=localhost", issued by "CN=CA", valid DATE to DATE) ` +
+				`is signed by a CA that is not in the file of the key ca, DIR/ca.pem`},
+		{"ErrRefused", foreman, theirs, ErrRefused, `show lock "web": Foreman's web server refuses this host's ` +
+			`certificate (TLS alert: unknown certificate authority)` + presented},
+		{"ErrCredentials", foreman, at(ours.Cert.Path, ours.Key.Path+"x", ca.File()), ErrCredentials,
+			`show lock "web": unusable key or certificate file: client_key: open DIR/node1.keyx: no such file or directory`},
+	} {
+		t.Run(m.name, m.check)
 	}
 }
 
-// TestAlertOutlivesItsConnection: net/http closes a connection whose read failed, and may report the write that it
-// thereby broke itself. The alert is what counts.
-func TestAlertOutlivesItsConnection(t *testing.T) {
+// TestUnknownName: Foreman accepts the certificate, and knows no host of its name.
+func TestUnknownName(t *testing.T) {
 	ca := newCA(t)
-	address := serveRaw(t, func(raw net.Conn) {
-		tls.Server(raw, serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})).Handshake()
-		io.Copy(io.Discard, raw)
-	})
-	files := issue(t, newCA(t), "node1", sandbox.IssueOptions{}, ca)
-	conn, err := files.dial(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
+	foreman := listen(t, sandbox.New(sandbox.Options{Hosts: []string{"NODE1"}}), ca)
+	//bad:Certificates and connections: name want says
+	tests := []struct {
+		name string
+		want error
+		says string
+	}{
+		{"our CN is unknown", ErrRefused,
+			`show lock "web": Foreman refuses this host with 401 Unauthorized, saying "Unable to authenticate user"` +
+				presented + `. Foreman knows a host by the CN of its certificate, in the same case, and has to trust the ` +
+				`CA that issued it`},
 	}
-	if _, err := conn.Read(make([]byte, 1)); err == nil {
-		t.Fatal("no alert")
-	}
-	conn.Close()
-	_, err = conn.Write([]byte("GET"))
-	if number, text := remoteAlert(err); number != 48 {
-		t.Errorf("write: %v (%d %s), want the alert", err, number, text)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			meeting{tt.name, foreman, issue(t, ca, "node1", sandbox.IssueOptions{}, ca), tt.want, tt.says}.check(t)
+		})
 	}
 }
 
@@ -290,4 +119,31 @@ func TestManyCallers(t *testing.T) {
 		})
 	}
 	callers.Wait()
+}
+
+// TestSlowest is over all tries, whatever came of them.
+func TestSlowest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sandbox.New(sandbox.Options{})
+		s.SetHolder("web", "")
+		c := clientOf(s.Transport("a"))
+		for _, tt := range []struct {
+			fault sandbox.Fault
+			want  time.Duration
+		}{
+			{sandbox.Fault{Kind: sandbox.Delay}, 0},
+			{sandbox.Fault{Kind: sandbox.Delay, Delay: 2 * time.Second}, 2 * time.Second},
+			{sandbox.Fault{Kind: sandbox.Delay, Delay: time.Second}, 2 * time.Second},
+			{sandbox.Fault{Kind: sandbox.DropAfter, Delay: 3 * time.Second}, 3 * time.Second},
+			{sandbox.Fault{Kind: sandbox.HangBefore}, patience},
+		} {
+			tt.fault.Times = 1
+			s.Inject(tt.fault)
+			c.Acquire(t.Context(), "web") // what comes of it is another test's
+			if got := c.Slowest(); got != tt.want {
+				t.Errorf("after %v: %v, want %v", tt.fault.Kind, got, tt.want)
+			}
+		}
+		s.Wait()
+	})
 }

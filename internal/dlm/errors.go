@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/file"
+	"foreman-dlm-updater/internal/mtls"
 )
 
 // What an error of this package proves. Compare with errors.Is.
@@ -32,15 +33,15 @@ var (
 	ErrCredentials = errors.New("unusable key or certificate file")
 	// ErrWrongURL: there is no lock API at foreman_url.
 	ErrWrongURL = errors.New("wrong foreman_url")
-	// ErrNotForeman: status 200 with a body that is no answer of Foreman's to this question, a status that Foreman
-	// never gives here, or a refusal without the message that Foreman gives with it.
+	// ErrNotForeman: status 200 with a body that does not answer this question as Foreman does, a status that Foreman
+	// never gives here, or a refusal without Foreman's message.
 	ErrNotForeman = errors.New("not Foreman's answer")
 	// ErrRejected: any other refusal of Foreman's own, which will be the same next time.
 	ErrRejected = errors.New("request rejected")
 )
 
-// Error is an answer that is not a lock, or the lack of one. It wraps one of the sentinels above and, if there
-// is one, the cause.
+// Error is an answer that is not a lock, or the lack of an answer. It wraps one of the sentinels above and, if there
+// is one, the cause: *mtls.Error, if there was no answer.
 type Error struct {
 	Kind   error  // one of the sentinels above
 	Op     string // "show lock", "acquire lock", "release lock"
@@ -64,41 +65,58 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
+// kinds say what the lack of an answer proves.
+var kinds = map[error]error{
+	mtls.ErrNoAnswer:    ErrUnavailable,
+	mtls.ErrNotTLS:      ErrWrongURL,
+	mtls.ErrUntrusted:   ErrUntrusted,
+	mtls.ErrRefused:     ErrRefused,
+	mtls.ErrCredentials: ErrCredentials,
+}
+
+// unanswered classifies the lack of an answer.
+func (e *Error) unanswered(err error) *Error {
+	var why *mtls.Error
+	errors.As(err, &why) // mtls returns no other
+	e.Kind, e.Detail, e.Err = kinds[why.Kind], why.Detail, err
+	return e
+}
+
 // refusal classifies an answer whose status is not 200.
-func (e *Error) refusal(a *answer, files TLS) *Error {
-	e.Status = a.status
+func (e *Error) refusal(a *mtls.Answer, files mtls.Files) *Error {
+	e.Status = a.Status
 	message, own := foremanMessage(a)
 	switch {
-	case a.status == http.StatusTooManyRequests || a.status >= 500:
-		e.Kind, e.RetryAfter = ErrUnavailable, a.retryAfter
-		e.Detail = fmt.Sprintf("Foreman answers %s%s", statusText(a.status), said(message))
-	case a.status == http.StatusNotFound && strings.HasPrefix(message, "Resource dlmlock not found"):
+	case a.Status == http.StatusTooManyRequests || a.Status >= 500:
+		e.Kind, e.RetryAfter = ErrUnavailable, retryAfter(a.Header)
+		e.Detail = fmt.Sprintf("Foreman answers %s%s", statusText(a.Status), said(message))
+	case a.Status == http.StatusNotFound && strings.HasPrefix(message, "Resource dlmlock not found"):
 		e.Kind, e.Detail = ErrNoLock, "Foreman has no lock of this name"
-	case a.status == http.StatusNotFound:
+	case a.Status == http.StatusNotFound:
 		e.Kind = ErrWrongURL
 		e.Detail = fmt.Sprintf("there is no lock API at foreman_url (%s%s): either the address is wrong, or this "+
-			"Foreman lacks the DLM plugin", statusText(a.status), said(message))
-	case redirects[a.status]:
+			"Foreman lacks the DLM plugin", statusText(a.Status), said(message))
+	case redirects[a.Status]:
 		e.Kind = ErrWrongURL
 		e.Detail = fmt.Sprintf("foreman_url answers %s and points to %q, which is not followed: put Foreman's own "+
-			"address into foreman_url", statusText(a.status), cut(a.header.Get("Location")))
-	case a.status >= 400 && !(own && refusals[a.status]):
+			"address into foreman_url", statusText(a.Status), cut(a.Header.Get("Location")))
+	case a.Status >= 400 && !(own && refusals[a.Status]):
 		e.Kind = ErrNotForeman
 		e.Detail = fmt.Sprintf("the answer has status %s, without the message that Foreman would give with it (a proxy "+
-			"or another server may have answered)", statusText(a.status))
-	case a.status == http.StatusPreconditionFailed:
+			"or another server may have answered)", statusText(a.Status))
+	case a.Status == http.StatusPreconditionFailed:
 		e.Kind, e.Detail = ErrNotNow, "Foreman says: not now (412)"
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden:
 		e.Kind = ErrRefused
 		e.Detail = fmt.Sprintf("Foreman refuses this host with %s%s; presented was %s. Foreman knows a host by "+
 			"the CN of its certificate, in the same case, and has to trust the CA that issued it",
-			statusText(a.status), said(message), files.describe())
-	case a.status >= 400:
+			statusText(a.Status), said(message), files.Presented())
+	case a.Status >= 400:
 		e.Kind = ErrRejected
-		e.Detail = fmt.Sprintf("Foreman rejects the request with %s%s", statusText(a.status), said(message))
+		e.Detail = fmt.Sprintf("Foreman rejects the request with %s%s", statusText(a.Status), said(message))
 	default:
 		e.Kind = ErrNotForeman
-		e.Detail = fmt.Sprintf("the answer has status %s, which Foreman never gives here", statusText(a.status))
+		e.Detail = fmt.Sprintf("the answer has status %s, which Foreman never gives here", statusText(a.Status))
 	}
 	return e
 }
@@ -112,7 +130,7 @@ var redirects = map[int]bool{
 	http.StatusPermanentRedirect: true,
 }
 
-// refusals are the 4xx with which Foreman itself refuses, beside 404: no other was recorded of foreman_dlm 4.0.0.
+// refusals are the 4xx with which Foreman itself refuses, beside 404. No other was recorded with foreman_dlm 4.0.0.
 var refusals = map[int]bool{
 	http.StatusBadRequest:           true,
 	http.StatusUnauthorized:         true,
@@ -132,20 +150,20 @@ func said(message string) string {
 	return fmt.Sprintf(", saying %q", message)
 }
 
-// foremanMessage finds the message in an error of Foreman's. Its controllers answer with error.message and
-// sometimes error.details; Rails itself with error as a string, beside the status; Apache and proxies with HTML, which
-// says nothing. own: it is in one of these forms, and not only in the field "error", which others use too.
-func foremanMessage(a *answer) (message string, own bool) {
+// foremanMessage finds Foreman's message in a refusal. Its controllers answer with error.message and sometimes
+// error.details; Rails itself with error as a string, beside the status; Apache and proxies with HTML, which
+// says nothing. own reports whether it has one of the first two forms; other servers use a field "error", too.
+func foremanMessage(a *mtls.Answer) (message string, own bool) {
 	var wire struct {
 		Status int             `json:"status"`
 		Error  json.RawMessage `json:"error"`
 	}
-	if json.Unmarshal(a.body, &wire) != nil || wire.Error == nil {
+	if json.Unmarshal(a.Body, &wire) != nil || wire.Error == nil {
 		return "", false
 	}
 	var text string
 	if json.Unmarshal(wire.Error, &text) == nil {
-		return cut(text), wire.Status == a.status
+		return cut(text), wire.Status == a.Status
 	}
 	var object struct {
 		Message string `json:"message"`

@@ -3,15 +3,10 @@ package dlm
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"foreman-dlm-updater/internal/sandbox"
 )
 
 // FuzzAnswer gives the client any answer at all.
@@ -68,37 +63,4 @@ func letters(r rune) rune {
 		return -1
 	}
 	return r
-}
-
-// FuzzCredentials gives the client any files for its certificate, its key and its CA.
-func FuzzCredentials(f *testing.F) {
-	ca := newCA(f)
-	good := issue(f, ca, "web1", sandbox.IssueOptions{}, ca)
-	var text [3][]byte
-	for i, path := range []string{good.Cert, good.Key, good.CA} {
-		var err error
-		if text[i], err = os.ReadFile(path); err != nil {
-			f.Fatal(err)
-		}
-	}
-	f.Add(text[0], text[1], text[2])
-	f.Add(text[1], text[0], []byte{})
-	f.Add(text[0][:100], text[1], text[2])
-	f.Add(text[0], []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), text[2])
-	dir := f.TempDir()
-	files := TLS{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key"), CA: filepath.Join(dir, "ca")}
-	f.Fuzz(func(t *testing.T, cert, key, ca []byte) {
-		err := errors.Join(os.WriteFile(files.Cert, cert, 0o600), os.WriteFile(files.Key, key, 0o600), os.WriteFile(files.CA, ca, 0o600))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pair, roots, err := files.Load()
-		switch {
-		case err != nil && (!errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), dir)):
-			t.Errorf("%v names no file, or is of another kind", err)
-		case err == nil && (pair.Leaf == nil || pair.PrivateKey == nil || roots == nil):
-			t.Errorf("%+v, %v", pair, roots)
-		}
-		legible(t, (&Error{Op: "show lock", Detail: files.describe()}).Error())
-	})
 }

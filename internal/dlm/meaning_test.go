@@ -166,6 +166,7 @@ func TestAnswers(t *testing.T) {
 		{"the proxy's trouble", "DELETE", 502, html, "<html>", ErrUnavailable, "502 Bad Gateway"},
 		{"an unknown 5xx", "GET", 599, html, "", ErrUnavailable, "answers 599"},
 		{"an unknown 4xx", "GET", 499, html, "", ErrNotForeman, "status 499, without"},
+		{"another protocol", "GET", 101, html, "", ErrNotForeman, "101 Switching Protocols, which Foreman never gives here"},
 		{"201", "PUT", 201, json, lock, ErrNotForeman, "201 Created, which Foreman never gives here"},
 		{"204", "DELETE", 204, json, "", ErrNotForeman, "204 No Content"},
 		{"206", "GET", 206, json, lock, ErrNotForeman, ""},

@@ -140,7 +140,7 @@ func TestUntrustedIsAskedAgain(t *testing.T) {
 		foreman, tries := s.Transport("a"), 0
 		c := retrying(roundTripper(func(r *http.Request) (*http.Response, error) {
 			if tries++; tries <= retries {
-				return nil, &handshakeError{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}}
+				return nil, &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
 			}
 			return foreman.RoundTrip(r)
 		}))
@@ -153,12 +153,12 @@ func TestUntrustedIsAskedAgain(t *testing.T) {
 func TestRenewal(t *testing.T) {
 	ca := newCA(t)
 	files := issue(t, ca, "node1", sandbox.IssueOptions{}, ca)
-	old, err := os.ReadFile(files.Key)
+	old, err := os.ReadFile(files.Key.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	renewed := issue(t, newCA(t), "node1", sandbox.IssueOptions{}, ca)
-	key, err := os.ReadFile(renewed.Key)
+	key, err := os.ReadFile(renewed.Key.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,18 +167,18 @@ func TestRenewal(t *testing.T) {
 	c := networked(t, listen(t, server, ca), files)
 	c.retries = 1
 	// Between the first try and the second, the right key comes back.
-	if err := os.WriteFile(files.Key, key, 0o600); err != nil {
+	if err := os.WriteFile(files.Key.Path, key, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c.random = func(d time.Duration) time.Duration {
-		if err := os.WriteFile(files.Key, old, 0o600); err != nil {
+		if err := os.WriteFile(files.Key.Path, old, 0o600); err != nil {
 			t.Error(err)
 		}
 		return d
 	}
 	_, err = c.Show(t.Context(), "web")
 	expect(t, err, nil)
-	if err := os.Remove(files.Key); err != nil {
+	if err := os.Remove(files.Key.Path); err != nil {
 		t.Fatal(err)
 	}
 	c = networked(t, c.base, files) // without a connection

@@ -6,30 +6,40 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/mtls"
 	"foreman-dlm-updater/internal/sandbox"
 
 	"github.com/hashicorp/go-hclog"
 )
 
 const (
-	patience = 30 * time.Second // http_timeout of the clients in a bubble
+	patience = 30 * time.Second // http_timeout of clients whose Transport is not the network
 	retries  = 3
 )
 
 // clientOf is a client that asks through rt.
 func clientOf(rt http.RoundTripper) *Client {
-	return New(Options{URL: "https://foreman.example.com", Transport: rt, Timeout: patience, Log: hclog.NewNullLogger()})
+	return asking(rt, 0)
 }
 
 // retrying is a client that asks again.
 func retrying(rt http.RoundTripper) *Client {
-	return New(Options{URL: "https://foreman.example.com", Transport: rt, Timeout: patience, Retries: retries, Log: hclog.NewNullLogger()})
+	return asking(rt, retries)
+}
+
+func asking(rt http.RoundTripper, retries int) *Client {
+	return New(Options{
+		URL:       "https://foreman.example.com",
+		Files:     at("/no/such.pem", "/no/such.key", ""),
+		Timeout:   patience,
+		Retries:   retries,
+		Log:       hclog.NewNullLogger(),
+		Transport: rt,
+	})
 }
 
 // handled asks a handler, without a network between.
@@ -65,7 +75,7 @@ func do(ctx context.Context, c *Client, method string) error {
 	return err
 }
 
-// kind is the sentinel of an error; it is an error of the test if there is not exactly one.
+// kind is the sentinel of an error. The test fails if there is not exactly one.
 func kind(t *testing.T, err error) error {
 	t.Helper()
 	if err == nil {
@@ -85,7 +95,8 @@ func kind(t *testing.T, err error) error {
 }
 
 var sentinels = []error{
-	ErrUnavailable, ErrNotNow, ErrNoLock, ErrDuplicate, ErrRefused, ErrUntrusted, ErrCredentials, ErrWrongURL, ErrNotForeman, ErrRejected,
+	ErrUnavailable, ErrNotNow, ErrNoLock, ErrDuplicate, ErrRefused, ErrUntrusted, ErrCredentials, ErrWrongURL,
+	ErrNotForeman, ErrRejected,
 }
 
 // expect checks an error's kind, and that each of the texts is in its message.
@@ -110,14 +121,23 @@ func newCA(t testing.TB) *sandbox.CA {
 	return ca
 }
 
-// issue makes a certificate and returns the files as a client's that trusts trusted.
-func issue(t testing.TB, issuer *sandbox.CA, cn string, o sandbox.IssueOptions, trusted *sandbox.CA) TLS {
+// at are files with the configuration's keys, as cli names them.
+func at(cert, key, ca string) mtls.Files {
+	return mtls.Files{
+		Cert: mtls.File{ConfigKey: "client_crt", Path: cert},
+		Key:  mtls.File{ConfigKey: "client_key", Path: key},
+		CA:   mtls.File{ConfigKey: "ca", Path: ca},
+	}
+}
+
+// issue makes a certificate and returns the files of a client that trusts trusted.
+func issue(t testing.TB, issuer *sandbox.CA, cn string, o sandbox.IssueOptions, trusted *sandbox.CA) mtls.Files {
 	t.Helper()
 	cert, key, err := issuer.Issue(cn, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return TLS{Cert: cert, Key: key, CA: trusted.File()}
+	return at(cert, key, trusted.File())
 }
 
 // listen starts the server on a free port of 127.0.0.1.
@@ -132,10 +152,10 @@ func listen(t testing.TB, s *sandbox.Server, ca *sandbox.CA) string {
 }
 
 // networked is a client with real TLS.
-func networked(t testing.TB, url string, files TLS) *Client {
+func networked(t testing.TB, url string, files mtls.Files) *Client {
 	t.Helper()
-	c := New(Options{URL: url, TLS: files, Timeout: time.Minute, Log: hclog.NewNullLogger()})
-	t.Cleanup(c.http.(*http.Transport).CloseIdleConnections)
+	c := New(Options{URL: url, Files: files, Timeout: time.Minute, Log: hclog.NewNullLogger()})
+	t.Cleanup(c.https.CloseIdleConnections)
 	return c
 }
 
@@ -146,14 +166,4 @@ func asked(s *sandbox.Server) []string {
 		all = append(all, r.Method+" "+r.Name)
 	}
 	return all
-}
-
-// write makes a file and returns its path.
-func write(t testing.TB, name, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

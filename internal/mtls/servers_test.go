@@ -1,4 +1,4 @@
-package dlm
+package mtls
 
 import (
 	"crypto/ecdsa"
@@ -12,7 +12,9 @@ import (
 	"log"
 	"math/big"
 	"net"
+	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,7 +74,24 @@ func serveRaw(t *testing.T, serve func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// expiredAuthority is a server whose certificate is good, but not its CA's, which is in the file.
+// counting is an address where connections are counted and closed.
+func counting(t *testing.T) (address string, connections *atomic.Int32) {
+	t.Helper()
+	connections = new(atomic.Int32)
+	return serveRaw(t, func(net.Conn) { connections.Add(1) }), connections
+}
+
+// startTLS gives the server a certificate from ca, and asks for the client's.
+func startTLS(t *testing.T, server *httptest.Server, ca *sandbox.CA) string {
+	t.Helper()
+	server.TLS = serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})
+	server.Config.ErrorLog = quiet
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// expiredAuthority is a server whose certificate is good, while its CA's has expired. The CA is in the file.
 func expiredAuthority(t *testing.T) (server *tls.Config, caFile string) {
 	t.Helper()
 	now := time.Now()
@@ -82,7 +101,8 @@ func expiredAuthority(t *testing.T) (server *tls.Config, caFile string) {
 	}
 	young := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{{127, 0, 0, 1}},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

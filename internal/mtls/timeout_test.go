@@ -1,16 +1,17 @@
-package dlm
+package mtls
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"foreman-dlm-updater/internal/sandbox"
 )
+
+const patience = 30 * time.Second // the time limit of the clients in a bubble
 
 // speech is what a server says, whatever it was asked: head at once, then drip over and over, until it is hung up on.
 type speech struct {
@@ -47,7 +48,7 @@ func (s speech) to(conn net.Conn) {
 	<-gone
 }
 
-// piped is a client whose connections are pipes to such a server. It works in a bubble.
+// piped is a client whose connections are pipes to such a server. It needs a synctest bubble.
 func piped(t *testing.T, s speech) *Client {
 	transport := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -55,7 +56,7 @@ func piped(t *testing.T, s speech) *Client {
 		return ours, nil
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return clientOf(transport)
+	return New(Options{Words: foreman, Timeout: patience, Transport: transport})
 }
 
 // TestTimeoutBoundsATry: http_timeout is for the whole of a try, however busy the connection is.
@@ -74,17 +75,16 @@ func TestTimeoutBoundsATry(t *testing.T) {
 		"a body that drips":     {speech{start, "x", time.Second}, late + "reading the answer"},
 		"a body without end":    {speech{"HTTP/1.1 200 OK\r\n\r\n", "x", time.Second}, late + "reading the answer"},
 		"a body that stays out": {speech{head: start}, late + "reading the answer"},
-		"interim answers":       {speech{"", "HTTP/1.1 102 Processing\r\n\r\n", 7 * time.Second}, late + "reading the answer"},
+		"interim answers": {speech{"", "HTTP/1.1 102 Processing\r\n\r\n", 7 * time.Second},
+			late + "reading the answer"},
 	} {
-		for _, method := range []string{"GET", "PUT", "DELETE"} {
+		for _, method := range methods {
 			t.Run(name+" "+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c := piped(t, tt.speech)
-					c.retries = 0
 					began := time.Now()
-					expect(t, do(t.Context(), c, method), ErrUnavailable, tt.says)
-					if took := time.Since(began); took != patience || c.Slowest() != patience {
-						t.Errorf("took %v, Slowest %v; want %v", took, c.Slowest(), patience)
+					expect(t, do(t, piped(t, tt.speech), method, "https://foreman.example.com"), ErrNoAnswer, tt.says)
+					if took := time.Since(began); took != patience {
+						t.Errorf("took %v, want %v", took, patience)
 					}
 				})
 			})
@@ -92,39 +92,31 @@ func TestTimeoutBoundsATry(t *testing.T) {
 	}
 }
 
-// TestSwitchedProtocols: an answer that gives the connection away is none of Foreman's, and must not be waited on:
-// net/http no longer does.
+// TestSwitchedProtocols: nothing is read after an answer that gives the connection away. net/http would no longer end
+// such a read.
 func TestSwitchedProtocols(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := piped(t, speech{head: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"})
-		_, err := c.Show(t.Context(), "web")
-		expect(t, err, ErrNotForeman, "101 Switching Protocols")
+		began := time.Now()
+		a, err := try(t.Context(), t, c, "GET", "https://foreman.example.com")
+		if took := time.Since(began); err != nil || a.Status != 101 || len(a.Body) != 0 || took != 0 {
+			t.Errorf("%+v, %v after %v", a, err, took)
+		}
 	})
 }
 
-// TestSlowest is over all tries, whatever came of them.
-func TestSlowest(t *testing.T) {
+// TestGivenUp: a try ends at once when its caller gives up, and the error says how far it had come.
+func TestGivenUp(t *testing.T) {
+	const at = 5 * time.Second
 	synctest.Test(t, func(t *testing.T) {
-		s := sandbox.New(sandbox.Options{})
-		s.SetHolder("web", "")
-		c := clientOf(s.Transport("a"))
-		for _, tt := range []struct {
-			fault sandbox.Fault
-			want  time.Duration
-		}{
-			{sandbox.Fault{Kind: sandbox.Delay}, 0},
-			{sandbox.Fault{Kind: sandbox.Delay, Delay: 2 * time.Second}, 2 * time.Second},
-			{sandbox.Fault{Kind: sandbox.Delay, Delay: time.Second}, 2 * time.Second},
-			{sandbox.Fault{Kind: sandbox.DropAfter, Delay: 3 * time.Second}, 3 * time.Second},
-			{sandbox.Fault{Kind: sandbox.HangBefore}, patience},
-		} {
-			tt.fault.Times = 1
-			s.Inject(tt.fault)
-			c.Acquire(t.Context(), "web") // what comes of it is another test's
-			if got := c.Slowest(); got != tt.want {
-				t.Errorf("after %v: %v, want %v", tt.fault.Kind, got, tt.want)
-			}
+		c := piped(t, speech{head: "HTTP/1.1 200 OK\r\nX: "})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(at, func() { cancel(errors.New("enough")) })
+		began := time.Now()
+		_, err := try(ctx, t, c, "GET", "https://foreman.example.com")
+		expect(t, err, ErrNoAnswer, "given up while reading the answer: enough")
+		if took := time.Since(began); took != at || !errors.Is(err, context.Canceled) {
+			t.Errorf("%v after %v", err, took)
 		}
-		s.Wait()
 	})
 }
