@@ -59,9 +59,12 @@ func TestRequests(t *testing.T) {
 		for i := 0; i < len(more); i += 2 {
 			h.Set(more[i], more[i+1])
 		}
-		return seen{"HTTP/1.1", method, "/foreman/api/dlmlocks/a%20b%3Fhost_id=2/lock", strings.TrimPrefix(url, "https://"), h, 0, ""}
+		const path = "/foreman/api/dlmlocks/a%20b%3Fhost_id=2/lock"
+		return seen{"HTTP/1.1", method, path, strings.TrimPrefix(url, "https://"), h, 0, ""}
 	}
-	want := []seen{sent("GET"), sent("GET"), sent("PUT", "Content-Type", "application/json", "Content-Length", "0"), sent("DELETE")}
+	want := []seen{
+		sent("GET"), sent("GET"), sent("PUT", "Content-Type", "application/json", "Content-Length", "0"), sent("DELETE"),
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
@@ -87,8 +90,9 @@ func startTLS(t *testing.T, server *httptest.Server, ca *sandbox.CA) string {
 
 // TestNoRedirects: none is followed, none turns a PUT into a GET, and the error says where it pointed.
 func TestNoRedirects(t *testing.T) {
+	const elsewhere = "https://other.example.com/api/dlmlocks/web/lock"
 	locations := map[string]string{
-		"https://other.example.com/api/dlmlocks/web/lock": `points to "https://other.example.com/api/dlmlocks/web/lock", which is not followed`,
+		elsewhere:                 `points to "` + elsewhere + `", which is not followed`,
 		"/users/login":            `points to "/users/login", which is not followed`,
 		"https://[::1":            `points to "https://[::1", which is not followed`, // net/http can't parse it
 		"%zz":                     `points to "%zz"`,
@@ -105,7 +109,8 @@ func TestNoRedirects(t *testing.T) {
 					got = append(got, r.Method+" "+r.URL.Host)
 					return answer.RoundTrip(r)
 				}))
-				expect(t, do(t.Context(), c, method), ErrWrongURL, fmt.Sprint(status), says, "put Foreman's own address into foreman_url")
+				expect(t, do(t.Context(), c, method), ErrWrongURL, fmt.Sprint(status), says,
+					"put Foreman's own address into foreman_url")
 				if diff := cmp.Diff([]string{method + " foreman.example.com"}, got); diff != "" {
 					t.Errorf("%d %.30q: requests (-want +got):\n%s", status, location, diff)
 				}

@@ -107,7 +107,8 @@ func TestWhatIsAskedAgain(t *testing.T) {
 		all   []int
 		tries int
 	}{
-		{page, []int{200, 204, 302, 304, 400, 401, 403, 404, 407, 408, 410, 412, 413, 415, 422, 429, 499, 500, 503}, 1 + retries},
+		{page, []int{200, 204, 302, 304, 400, 401, 403, 404, 407, 408, 410, 412, 413, 415, 422, 429, 499, 500, 503},
+			1 + retries},
 		{message("Unable to authenticate user "), []int{401}, 1},
 		{message("Access denied"), []int{403}, 1},
 		{message("Resource dlmlock not found by id 'web'"), []int{404}, 1},

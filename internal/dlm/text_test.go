@@ -25,13 +25,19 @@ func legible(t *testing.T, text string) {
 	}
 }
 
-// TestMessagesAreLegible, whatever stands in an answer.
+// TestMessagesAreLegible, whatever is in an answer.
 func TestMessagesAreLegible(t *testing.T) {
 	object := `{"error":{"message":"x\u001b[2J\u202e` + strings.Repeat(`\u2028`, 1000) + `","details":"\u0000\n"}}`
 	text := `{"error":"\u001b]0;title\u0007\n"}`
-	for _, status := range []int{200, 204, 299, 300, 301, 302, 304, 399, 400, 401, 403, 404, 412, 415, 429, 500, 503, 999} {
-		for _, body := range []string{"", object, text, nasty, strings.Repeat(nasty, 1000), `{"name":"\u001b\n","host":null}`,
-			`{"name":"web","host":{"name":"\u001b\n"}}`, strings.Repeat("\xff", 1000), `{"name":"` + strings.Repeat("🔒", 1000) + `","host":null}`} {
+	bodies := []string{
+		"", object, text, nasty, strings.Repeat(nasty, 1000), `{"name":"\u001b\n","host":null}`,
+		`{"name":"web","host":{"name":"\u001b\n"}}`, strings.Repeat("\xff", 1000),
+		`{"name":"` + strings.Repeat("🔒", 1000) + `","host":null}`,
+	}
+	for _, status := range []int{
+		200, 204, 299, 300, 301, 302, 304, 399, 400, 401, 403, 404, 412, 415, 429, 500, 503, 999,
+	} {
+		for _, body := range bodies {
 			synctest.Test(t, func(t *testing.T) {
 				c := clientOf(saying(status, map[string]string{"Location": strings.Repeat(nasty, 100)}, body))
 				c.files.Cert.Path = "/etc/" + nasty
@@ -47,7 +53,8 @@ func TestMessagesAreLegible(t *testing.T) {
 
 // TestLongNames don't push what is wrong out of a message.
 func TestLongNames(t *testing.T) {
-	_, err := clientOf(saying(412, nil, `{"error":{"message":"Precondition failed."}}`)).Show(t.Context(), strings.Repeat("\x1b", 8000))
+	c := clientOf(saying(412, nil, `{"error":{"message":"Precondition failed."}}`))
+	_, err := c.Show(t.Context(), strings.Repeat("\x1b", 8000))
 	expect(t, err, ErrNotNow, "not now (412)")
 	legible(t, err.Error())
 }
