@@ -169,6 +169,9 @@ func (r *run) inhibit(on bool) {
 
 // fail puts what stopped the stage on record, and says what it means for the lock.
 func (r *run) fail(err error) error {
+	if r.lock.Lost() != nil { // also if the stage failed for another reason before anybody asked
+		r.held = No
+	}
 	failure := &StageError{Stage: r.Stage, Run: r.RunID, Lock: r.Lock, Held: r.held, Err: err}
 	message := err.Error()
 	var hook *hookError
