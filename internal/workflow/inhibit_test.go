@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"foreman-dlm-updater/internal/state"
 
@@ -31,7 +32,7 @@ func TestInhibitor(t *testing.T) {
 		{"while it waits for Foreman between two stages, the host may go down", func(w *world) {
 			w.disk = &state.Record{Stage: state.PreUpdate, RunID: "run", Lock: "web"}
 			w.hooks[state.PreUpdate] = []fakeHook{{"20-stop", func([]string) HookResult {
-				w.foreman.before = until("GET", 5, unreachable)
+				w.foreman.before = w.away(state.Update, time.Minute)
 				return HookResult{}
 			}}}
 		}, []string{"inhibit shutdown", "hook pre_update/20-stop", "allow shutdown", "inhibit shutdown", "hook update/30-upgrade",

@@ -4,21 +4,16 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestKeepingTheLock: what a guarded stage sees of the lock before it begins.
 func TestKeepingTheLock(t *testing.T) {
-	// Requests of the run so far when update begins: GPG (lock_get), G (pre_update); the 4th GET is update's.
 	tests := []struct {
 		name  string
 		setup func(*world)
@@ -28,35 +23,35 @@ func TestKeepingTheLock(t *testing.T) {
 	}{
 		{"still ours", func(*world) {}, "ok", "", ""},
 		{"unreachable in the invocation that got it: warn and go on", func(w *world) {
-			w.foreman.before = nth("GET", 4, unreachable)
+			w.foreman.before = w.at(state.Update, "GET", unreachable)
 		}, "ok", "", "locks don't expire"},
 		{"released by an administrator", func(w *world) {
-			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold(""); return nil })
+			w.foreman.before = w.at(state.Update, "GET", func() error { w.foreman.hold(""); return nil })
 		}, "failed", state.Update, "it is free"},
 		{"given to somebody else", func(w *world) {
-			w.foreman.before = nth("GET", 4, func() error { w.foreman.hold("other"); return nil })
+			w.foreman.before = w.at(state.Update, "GET", func() error { w.foreman.hold("other"); return nil })
 		}, "failed", state.Update, "held by other"},
 		{"deleted", func(w *world) {
-			w.foreman.before = nth("GET", 4, func() error { w.foreman.exists = false; return nil })
+			w.foreman.before = w.at(state.Update, "GET", func() error { w.foreman.exists = false; return nil })
 		}, "failed", state.Update, "deleted"},
 		{"a signal at that moment", func(w *world) {
-			w.foreman.after = nth("GET", 4, func() error { w.stop(); return unreachable() })
+			w.foreman.after = w.at(state.Update, "GET", func() error { w.stop(); return unreachable() })
 		}, "later", state.Update, ""},
 		{"a signal while post_update looks", func(w *world) {
-			w.foreman.after = nth("GET", 6, func() error { w.stop(); return nil })
+			w.foreman.after = w.at(state.PostUpdate, "GET", func() error { w.stop(); return nil })
 			w.hooks[state.PostUpdate] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("post_update ran"); return HookResult{} }}}
 		}, "later", state.PostUpdate, ""},
 		{"refused meanwhile: that says nothing about the lock", func(w *world) {
-			w.foreman.before = nth("GET", 4, func() error { return errors.New("401") })
+			w.foreman.before = w.at(state.Update, "GET", func() error { return errors.New("401") })
 		}, "ok", "", "locks don't expire"},
 		{"a maintenance page: neither", func(w *world) {
-			w.foreman.before = nth("GET", 4, odd)
+			w.foreman.before = w.at(state.Update, "GET", odd)
 		}, "ok", "", "locks don't expire"},
 		{"gone before post_update: warn and go on", func(w *world) {
-			w.foreman.before = nth("GET", 6, func() error { w.foreman.hold("other"); return nil })
+			w.foreman.before = w.at(state.PostUpdate, "GET", func() error { w.foreman.hold("other"); return nil })
 		}, "ok", "", "bring the host back to service"},
 		{"unreachable before post_update: warn and go on", func(w *world) {
-			w.foreman.before = nth("GET", 6, unreachable)
+			w.foreman.before = w.at(state.PostUpdate, "GET", unreachable)
 		}, "ok", "", "bring the host back to service"},
 	}
 	for _, test := range tests {
@@ -86,59 +81,30 @@ func TestKeepingTheLock(t *testing.T) {
 // TestResumeTakesTheLockAgain: an invocation that resumes in a guarded stage.
 func TestResumeTakesTheLockAgain(t *testing.T) {
 	tests := []struct {
-		name     string
-		setup    func(*world)
-		kind     string
-		requests string // until update's hooks
+		name   string
+		setup  func(*world)
+		kind   string
+		stage  state.Stage   // on disk
+		waited time.Duration // at least, until update's hooks or the end
 	}{
-		{"still ours: PUT, settle, verify", func(*world) {}, "ok", "GPGG"},
-		{"released meanwhile, and free", func(w *world) { w.foreman.hold("") }, "ok", "GPGG"},
+		{"still ours", func(*world) {}, "ok", "", 0},
+		{"released meanwhile, and free", func(w *world) { w.foreman.hold("") }, "ok", "", 0},
 		{"somebody else has it: wait, keeping the stage", func(w *world) {
 			w.foreman.hold("other")
-			w.foreman.before = nth("GET", 3, func() error {
+			w.on[Waiting] = func() {
 				if w.stage() != state.Update {
 					w.t.Errorf("waiting with stage %q", w.stage())
 				}
-				w.foreman.hold("")
-				return nil
-			})
-		}, "ok", "GGGPGG"},
-		{"unreachable: keeps trying", func(w *world) { w.foreman.before = until("GET", 6, unreachable) }, "ok", "GGGGGGPGG"},
-		{"refused: keeps trying too", func(w *world) {
-			w.foreman.before = until("GET", 6, func() error { return errors.New("401") })
-		}, "ok", "GGGGGGPGG"},
-		{"unreachable for longer than lock_timeout: keeps trying", func(w *world) {
-			w.locks.LockTimeout = time.Minute
-			w.foreman.before = until("GET", 20, unreachable)
-		}, "ok", strings.Repeat("G", 20) + "PGG"},
-		{"duplicate rows: keeps trying until an administrator has deleted one", func(w *world) {
-			w.foreman.before = until("PUT", 3, func() error { return errors.New("duplicate") })
-		}, "ok", "GPGPGPGG"},
-		{"unreachable between the verification and the stage: keeps asking", func(w *world) {
-			w.foreman.before = func(method string) error {
-				if looks := strings.Count(w.requests(), "G"); method == "GET" && looks > 2 && looks < 6 {
-					return unreachable()
-				}
-				return nil
+				time.AfterFunc(2*time.Minute, func() { w.foreman.hold("") })
 			}
-		}, "ok", "GPGGGGG"},
-		{"a signal ends that", func(w *world) {
-			w.foreman.before = until("GET", 1<<20, func() error {
-				if strings.Count(w.requests(), "G") == 4 {
-					w.stop()
-				}
-				return unreachable()
-			})
-		}, "later", "GGGG"},
-		{"ours but disabled: nobody else can have it, go on", func(w *world) {
-			w.foreman.enabled = false
-			w.foreman.before = from("DELETE", 1, func() error { w.foreman.enabled = true; return nil })
-		}, "ok", "GPGG"},
-		{"somebody else has it for longer than lock_timeout: still waits", func(w *world) {
-			w.foreman.hold("other")
-			w.locks.LockTimeout = 30 * time.Second
-			w.foreman.before = nth("GET", 3, func() error { w.foreman.hold(""); return nil })
-		}, "ok", "GGGPGG"},
+		}, "ok", "", 2 * time.Minute},
+		{"unreachable between the verification and the stage: keeps asking", func(w *world) {
+			w.foreman.before = w.away(state.Update, time.Hour)
+		}, "ok", "", time.Hour},
+		{"a signal ends the wait", func(w *world) {
+			w.foreman.before = func(string) error { return unreachable() }
+			time.AfterFunc(10*time.Minute, func() { w.stop() })
+		}, "later", state.Update, 10 * time.Minute},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -147,17 +113,17 @@ func TestResumeTakesTheLockAgain(t *testing.T) {
 				w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web"}
 				w.foreman.hold("me")
 				test.setup(w)
-				requests := ""
-				w.hooks[state.Update] = []fakeHook{{"x", func([]string) HookResult { requests = w.requests(); return HookResult{} }}}
+				began, hookBegan := time.Now(), time.Time{}
+				w.hooks[state.Update] = []fakeHook{{"x", func([]string) HookResult { hookBegan = time.Now(); return HookResult{} }}}
 				err := w.invoke(false)
-				if requests == "" {
-					requests = w.requests()
+				if kind(err) != test.kind || w.stage() != test.stage || hookBegan.IsZero() == (test.kind == "ok") {
+					t.Errorf("%s (%v), stage on disk %q, update at %v; want %s, %q", kind(err), err, w.stage(), hookBegan, test.kind, test.stage)
 				}
-				if kind(err) != test.kind || requests != test.requests {
-					t.Errorf("%s (%v), requests %s; want %s, %s", kind(err), err, requests, test.kind, test.requests)
+				if hookBegan.IsZero() {
+					hookBegan = time.Now()
 				}
-				if test.kind == "later" && w.stage() != state.Update {
-					t.Errorf("stage on disk %q", w.stage())
+				if waited := hookBegan.Sub(began); waited < test.waited || waited > test.waited+6*time.Minute {
+					t.Errorf("it waited %s, want %s", waited, test.waited)
 				}
 			})
 		})
@@ -279,19 +245,6 @@ func TestMovedBeforeItAsked(t *testing.T) {
 	})
 }
 
-// TestFormerName: the lock is held by what Foreman called this host when it took it.
-func TestFormerName(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web", Taken: &state.Taken{Holder: "web1.old"}}
-		w.foreman.hold("web1.old")
-		w.foreman.after = nth("GET", 3, func() error { w.stop(); return nil })
-		if err := w.invoke(false); kind(err) != "later" || !strings.Contains(w.log.String(), "what Foreman called this host") {
-			t.Errorf("%v, log %s", err, w.log)
-		}
-	})
-}
-
 // TestOtherConfiguration: a run goes on with the configuration that it was begun with.
 func TestOtherConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -333,93 +286,65 @@ func TestLockNameChanged(t *testing.T) {
 	})
 }
 
-// TestRefresh: the claim is repeated while a long stage runs, and stops with it.
+// TestRefresh: the claim is repeated while a long stage runs. A loss is found then, and the run stops before the next
+// guarded stage.
 func TestRefresh(t *testing.T) {
-	long := func(w *world, d time.Duration) {
-		w.hooks[state.Update] = []fakeHook{{"long", func([]string) HookResult {
+	long := func(w *world, stage state.Stage, d time.Duration) {
+		w.hooks[stage] = []fakeHook{{"long", func([]string) HookResult {
 			pause(context.Background(), d)
 			return HookResult{}
 		}}}
 	}
+	never := func(w *world, stage state.Stage) {
+		w.hooks[stage] = []fakeHook{{"never", func([]string) HookResult { w.t.Errorf("%s ran", stage); return HookResult{} }}}
+	}
 	tests := []struct {
 		name  string
 		setup func(*world)
-		puts  int // in all
 		kind  string
+		stage state.Stage // on disk
 		said  string
 	}{
-		{"every hour", func(w *world) { long(w, 3*time.Hour+time.Minute) }, 1 + 3, "ok", "lock refreshed"},
-		{"never", func(w *world) { long(w, 3*time.Hour); w.locks.Refresh = 0 }, 1, "ok", ""},
-		{"lost: an error at once, and no further guarded stage", func(w *world) {
-			long(w, 3*time.Hour+time.Minute)
-			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
-			w.hooks[state.NeedsReboot] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("needs_reboot ran"); return HookResult{} }}}
-		}, 1, "failed", "lock lost"},
-		{"lost between the look and the claim", func(w *world) {
-			long(w, 2*time.Hour+time.Minute)
-			w.foreman.before = nth("PUT", 2, func() error { w.foreman.hold("other"); return nil })
-		}, 1 + 1, "failed", "lock lost"},
+		{"a long stage", func(w *world) { long(w, state.Update, 3*time.Hour+time.Minute) }, "ok", "", "lock refreshed"},
+		{"a resumed post_update", func(w *world) {
+			w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r"}
+			w.foreman.hold("me")
+			long(w, state.PostUpdate, 2*time.Hour+time.Minute)
+		}, "ok", "", "lock refreshed"},
+		{"lost: no further guarded stage", func(w *world) {
+			long(w, state.Update, 3*time.Hour+time.Minute)
+			never(w, following(state.Update))
+			w.foreman.before = w.during(state.Update, "GET", func() error { w.foreman.hold("other"); return nil })
+		}, "failed", following(state.Update), "lock lost"},
 		{"lost, and ours again: somebody may have had it in between", func(w *world) {
 			w.hooks[state.Update] = []fakeHook{{"long", func([]string) HookResult {
 				pause(context.Background(), 90*time.Minute)
 				w.foreman.hold("me")
 				return HookResult{}
 			}}}
-			w.foreman.before = nth("GET", 5, func() error { w.foreman.hold("other"); return nil })
-		}, 1, "failed", "lock lost"},
+			never(w, following(state.Update))
+			w.foreman.before = w.during(state.Update, "GET", func() error { w.foreman.hold("other"); return nil })
+		}, "failed", following(state.Update), "lock lost"},
 		{"lost while the look before a stage waits for its answer, and gets none: the stage does not begin", func(w *world) {
-			w.foreman.before = func(method string) error {
-				switch looks := strings.Count(w.requests(), "G"); {
-				case method == "GET" && looks == 4: // update's
-					pause(context.Background(), 90*time.Minute)
-					return unreachable()
-				case method == "GET" && looks == 5:
-					w.foreman.hold("other")
-				}
-				return nil
-			}
-			w.hooks[state.Update] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("update ran"); return HookResult{} }}}
-		}, 1, "failed", "lock lost"},
+			never(w, state.Update)
+			w.foreman.before = w.at(state.Update, "GET", func() error {
+				w.foreman.hold("other")
+				pause(context.Background(), 90*time.Minute) // within which a refresh looks, too
+				return unreachable()
+			})
+		}, "failed", state.Update, "lock lost"},
 		{"lost while a slow disk takes the announcement of the reboot: no reboot", func(w *world) {
 			w.needsReboot()
-			w.announcing = 90 * time.Minute
-			w.foreman.before = nth("GET", 7, func() error { w.foreman.hold("other"); return nil })
+			w.announcing = func() {
+				w.foreman.hold("other")
+				pause(context.Background(), 90*time.Minute)
+			}
 			w.onReboot = func() error { w.t.Error("rebooted"); return nil }
-		}, 1, "failed", "lock lost"},
-		{"in a resumed post_update too", func(w *world) {
-			w.disk = &state.Record{Stage: state.PostUpdate, RunID: "r"}
-			w.foreman.hold("me")
-			w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
-				pause(context.Background(), 2*time.Hour+time.Minute)
-				return HookResult{}
-			}}}
-		}, 2, "ok", "lock refreshed"},
+		}, "failed", state.Reboot, "lock lost"},
 		{"a look that hangs does not hold up the run", func(w *world) {
-			long(w, time.Hour+time.Minute)
-			w.foreman.hang = func(method string) bool { return method == "GET" && strings.Count(w.requests(), "G") == 5 }
-		}, 1, "ok", ""},
-		{"an outage is no loss", func(w *world) {
-			long(w, 3*time.Hour+time.Minute)
-			w.foreman.before = nth("GET", 5, unreachable)
-		}, 1 + 2, "ok", "could not be refreshed"},
-		{"disabled but ours is no loss", func(w *world) {
-			long(w, 2*time.Hour+time.Minute)
-			w.foreman.before = nth("PUT", 2, func() error { return dlm.ErrNotNow })
-		}, 1 + 2, "ok", "could not be refreshed"},
-		{"an unanswered refresh that is written late does not keep the lock", func(w *world) {
-			w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
-				pause(context.Background(), time.Hour+time.Minute)
-				return HookResult{}
-			}}}
-			w.foreman.before = nth("PUT", 2, unreachable)
-			w.foreman.after = nth("DELETE", 1, func() error {
-				go func() {
-					pause(context.Background(), time.Second)
-					w.foreman.hold("me")
-				}()
-				return nil
-			})
-		}, 1 + 1, "ok", ""},
+			long(w, state.Update, time.Hour+time.Minute)
+			w.foreman.hang = func(string) bool { _, hookOf := w.now(); return hookOf == state.Update }
+		}, "ok", "", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -428,14 +353,11 @@ func TestRefresh(t *testing.T) {
 				test.setup(w)
 				began := time.Now()
 				err := w.invoke(false)
-				if kind(err) != test.kind {
-					t.Errorf("got %v", err)
+				if kind(err) != test.kind || w.stage() != test.stage {
+					t.Errorf("%v, stage %q; want %s, %q", err, w.stage(), test.kind, test.stage)
 				}
 				if took := time.Since(began); took > 6*time.Hour {
 					t.Errorf("it took %s", took)
-				}
-				if puts := strings.Count(w.requests(), "P"); puts != test.puts {
-					t.Errorf("%d PUTs, want %d", puts, test.puts)
 				}
 				if !strings.Contains(w.log.String(), test.said) {
 					t.Errorf("%q is not said in %s", test.said, w.log)
@@ -445,44 +367,6 @@ func TestRefresh(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// TestNoRefreshDuringRelease: the release does not begin before a refresh under way has ended, and no other follows on that, though
-// one may be due by then.
-func TestNoRefreshDuringRelease(t *testing.T) {
-	for range 20 {
-		synctest.Test(t, releaseDuringRefresh)
-	}
-}
-
-func releaseDuringRefresh(t *testing.T) {
-	w := newWorld(t)
-	w.locks.Refresh = 10 * time.Second
-	w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
-		pause(context.Background(), 25*time.Second)
-		return HookResult{}
-	}}}
-	var busy atomic.Bool
-	w.foreman.before = func(method string) error {
-		switch {
-		case method == "PUT" && strings.Count(w.requests(), "P") > 1:
-			busy.Store(true)
-			pause(context.Background(), 20*time.Second)
-			busy.Store(false)
-		case method == "DELETE" && busy.Load():
-			t.Error("released while a refresh was under way")
-		}
-		return nil
-	}
-	if err := w.invoke(false); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff("", w.foreman.holder()); diff != "" {
-		t.Error(diff)
-	}
-	if got := w.requests(); got != "GPGGGGGGPGDG" {
-		t.Errorf("requests %s", got)
 	}
 }
 
@@ -503,10 +387,10 @@ func TestWhatIsSaidOfTheLock(t *testing.T) {
 		}, No},
 		{"resumed, and somebody else has it", func(w *world) {
 			w.foreman.hold("other")
-			w.foreman.after = nth("GET", 2, func() error { w.stop(); return nil })
+			time.AfterFunc(5*time.Minute, func() { w.stop() })
 		}, No},
 		{"resumed, and nobody can be asked: it was ours, and locks don't expire", func(w *world) {
-			w.foreman.before = until("GET", 1<<20, func() error { w.stop(); return unreachable() })
+			w.foreman.before = func(string) error { w.stop(); return unreachable() }
 		}, Yes},
 		{"this host's, and of no run", func(w *world) { w.disk = nil }, NotByRun},
 		{"a lock_get of which nothing is known", func(w *world) {
@@ -563,12 +447,12 @@ func TestKilledBeforeItAsked(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.foreman.hold("other")
-			w.foreman.before = nth("GET", 3, func() error { w.dieAt = w.steps + 1; return nil })
+			w.on[Waiting] = func() { w.dieAt = w.steps + 1 }
 			_ = w.invoke(false)
 			if !w.dead || w.stage() != state.LockGet {
 				t.Fatalf("killed %v, %+v", w.dead, w.disk)
 			}
-			w.dieAt, w.foreman.before = 0, nil
+			w.dieAt, w.on[Waiting] = 0, nil
 			w.foreman.hold("me")
 			w.listErr[state.Update] = unsafe
 			err := w.invoke(false)
@@ -589,7 +473,7 @@ func TestNotKnownWhetherItAsked(t *testing.T) {
 		w := newWorld(t)
 		w.disk = &state.Record{Stage: state.LockGet, RunID: "r"}
 		w.foreman.hold("me")
-		w.foreman.before = nth("GET", 1, func() error { w.dieAt = w.steps + 1; return nil })
+		w.foreman.before = w.at(state.LockGet, "GET", func() error { w.dieAt = w.steps + 1; return nil })
 		_ = w.invoke(false)
 		if !w.dead {
 			t.Fatal("not killed")

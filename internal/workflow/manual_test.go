@@ -1,11 +1,13 @@
 package workflow
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"foreman-dlm-updater/internal/state"
 
@@ -88,6 +90,47 @@ func TestRunHooksEnvironment(t *testing.T) {
 			if diff := cmp.Diff(test.record, w.disk); diff != "" {
 				t.Error(diff)
 			}
+		})
+	}
+}
+
+// TestAcquireByHand: what a person takes or has is not given away when the command is given up.
+func TestAcquireByHand(t *testing.T) {
+	tests := []struct {
+		name   string
+		setup  func(*world)
+		wait   bool
+		kind   string
+		holder string
+	}{
+		{"free", func(*world) {}, false, "ok", "me"},
+		{"held elsewhere: not now", func(w *world) { w.foreman.hold("other") }, false, "later", "other"},
+		{"held elsewhere: wait", func(w *world) {
+			w.foreman.hold("other")
+			time.AfterFunc(2*time.Minute, func() { w.foreman.hold("") })
+		}, true, "ok", "me"},
+		{"given up while it settles: given back", func(w *world) {
+			w.foreman.after = w.at(noStage, "PUT", func() error { w.stop(); return nil })
+		}, false, "later", ""},
+		{"ours before, and given up while it settles: kept", func(w *world) {
+			w.foreman.hold("me")
+			w.foreman.after = w.at(noStage, "PUT", func() error { w.stop(); return nil })
+		}, false, "later", "me"},
+		{"ours before, and barred: kept", func(w *world) { w.foreman.hold("me"); w.foreman.barred = true }, false, "later", "me"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				test.setup(w)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				w.stop = cancel
+				err := w.workflow().TakeLock(ctx, "web", test.wait)
+				if kind(err) != test.kind || w.foreman.holder() != test.holder {
+					t.Errorf("%v, holder %q; want %s, %q", err, w.foreman.holder(), test.kind, test.holder)
+				}
+			})
 		})
 	}
 }

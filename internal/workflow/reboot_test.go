@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -305,7 +306,7 @@ func TestRebootInhibited(t *testing.T) {
 		}, "failed", 4, state.Reboot, `lock "web" is not this host's any more: held by web2`, "", No},
 		{"the lock is lost while the next try is written down", func(w *world) {
 			w.inhibits(time.Hour)
-			w.locks.Refresh, w.announcing = time.Minute, 25*time.Second
+			w.locks.Refresh, w.announcing = time.Minute, func() { pause(context.Background(), 25*time.Second) }
 			w.foreman.after = func(string) error {
 				if len(w.effects("reboot")) > 0 {
 					time.AfterFunc(time.Second, func() { w.foreman.hold("web2") })

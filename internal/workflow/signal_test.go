@@ -1,8 +1,11 @@
 package workflow
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"foreman-dlm-updater/internal/state"
 )
@@ -72,7 +75,7 @@ func TestSignalBetweenStages(t *testing.T) {
 			w := newWorld(t)
 			w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web"}
 			w.foreman.hold("me")
-			w.foreman.after = nth(at, 1, func() error { w.stop(); return nil })
+			w.foreman.after = w.at(noStage, at, func() error { w.stop(); return nil })
 			err := w.invoke(false)
 			if kind(err) != "later" || w.stage() != state.Update || w.foreman.holder() != "me" || len(w.effects("hook")) != 0 {
 				t.Errorf("%v, stage %q, holder %q, %q", err, w.stage(), w.foreman.holder(), w.trace)
@@ -102,7 +105,7 @@ func TestSignalBeforeReboot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.needsReboot()
-		w.onAnnounced = func() { w.onAnnounced = nil; w.stop() }
+		w.announcing = func() { w.announcing = func() {}; w.stop() }
 		err := w.invoke(false)
 		if kind(err) != "later" || w.stage() != state.Reboot || w.disk.Asked != nil || w.disk.Reboots != 0 || len(w.effects("reboot")) != 0 {
 			t.Errorf("%v, %+v, %q", err, w.disk, w.trace)
@@ -111,4 +114,130 @@ func TestSignalBeforeReboot(t *testing.T) {
 			t.Errorf("afterwards: %v, %+v, %q", err, w.disk, w.trace)
 		}
 	})
+}
+
+// TestSignalWhileTheLockIsTaken: nothing is left behind, or the state stays for the next invocation to see to it.
+func TestSignalWhileTheLockIsTaken(t *testing.T) {
+	tests := []struct {
+		name   string
+		signal string // the first request of that kind
+		setup  func(*world)
+		stage  state.Stage
+		holder string
+	}{
+		{"while it waits for another", "GET", func(w *world) { w.foreman.hold("other") }, "", "other"},
+		{"while the claim settles", "PUT", func(*world) {}, "", ""},
+		{"while the claim settles, and it can't be given back", "PUT", func(w *world) {
+			w.foreman.before = each("DELETE", unreachable)
+		}, state.LockGet, "me"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				test.setup(w)
+				w.foreman.after = w.at(state.LockGet, test.signal, func() error { w.stop(); return nil })
+				err := w.invoke(false)
+				if kind(err) != "later" || w.stage() != test.stage || w.foreman.holder() != test.holder {
+					t.Errorf("%v, stage %q, holder %q; want %q, %q", err, w.stage(), w.foreman.holder(), test.stage, test.holder)
+				}
+				if len(w.effects("hook pre")) != 0 {
+					t.Error("a hook ran")
+				}
+			})
+		})
+	}
+}
+
+// TestSignalDuringTheRelease: it goes on for some seconds, and then it ends.
+func TestSignalDuringTheRelease(t *testing.T) {
+	tests := []struct {
+		name   string
+		setup  func(*world)
+		kind   string
+		stage  state.Stage
+		holder string
+		took   time.Duration // at least
+		said   string
+	}{
+		{"Foreman is away: some seconds more, and then it ends", func(w *world) {
+			w.foreman.before = func(string) error { w.stop(); return unreachable() }
+		}, "later", state.LockRelease, "me", releaseGrace, "signal"},
+		{"Foreman answers: the release is finished first", func(w *world) {
+			w.foreman.before = w.at(state.LockRelease, "GET", func() error { w.stop(); return nil })
+		}, "ok", "", "", 0, "lock released"},
+		{"DELETE was answered: one more look, to be sure", func(w *world) {
+			w.foreman.after = w.at(state.LockRelease, "DELETE", func() error { w.stop(); return nil })
+		}, "ok", "", "", 0, "lock released"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.disk = &state.Record{Stage: state.LockRelease, RunID: "r", Lock: "web"}
+				w.foreman.hold("me")
+				test.setup(w)
+				began := time.Now()
+				err := w.invoke(false)
+				if kind(err) != test.kind || w.stage() != test.stage || w.foreman.holder() != test.holder {
+					t.Errorf("%v, stage %q, holder %q; want %s, %q, %q", err, w.stage(), w.foreman.holder(), test.kind, test.stage, test.holder)
+				}
+				if took := time.Since(began); took < test.took || took > test.took+5*time.Second {
+					t.Errorf("it took %s, want %s", took, test.took)
+				}
+				if all := w.log.String() + fmt.Sprint(err); !strings.Contains(all, test.said) {
+					t.Errorf("%q is not said in %s", test.said, all)
+				}
+			})
+		})
+	}
+}
+
+// TestSignalAfterAnUnansweredClaim: until such a claim can't come any more, an answer to DELETE is not the end. A signal
+// comes then.
+func TestSignalAfterAnUnansweredClaim(t *testing.T) {
+	tests := []struct {
+		name  string
+		setup func(*world)
+		kind  string
+		stage state.Stage
+	}{
+		{"what is left is done within a few seconds", func(*world) {}, "ok", ""},
+		{"a slow Foreman: the state stays", func(w *world) { w.foreman.slowest = 4 * time.Second }, "later", state.LockRelease},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
+					pause(t.Context(), time.Hour+time.Minute)
+					return HookResult{}
+				}}}
+				test.setup(w)
+				w.foreman.before = w.during(state.PostUpdate, "PUT", unreachable)
+				w.foreman.after = w.at(state.LockRelease, "DELETE", func() error { w.stop(); return nil })
+				if err := w.invoke(false); kind(err) != test.kind || w.stage() != test.stage {
+					t.Errorf("%v, stage %q; want %s, %q\n%q", err, w.stage(), test.kind, test.stage, w.trace)
+				}
+			})
+		})
+	}
+}
+
+// TestSignalAfterRelease: once the lock is released by the invocation that took it, a signal changes nothing, nor does an outage.
+func TestSignalAfterRelease(t *testing.T) {
+	for _, outage := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.foreman.after = w.at(state.LockRelease, "DELETE", func() error {
+				if w.stop(); outage {
+					w.foreman.before = func(string) error { return unreachable() }
+				}
+				return nil
+			})
+			if err := w.invoke(false); err != nil || w.disk != nil {
+				t.Errorf("outage %v: %v, stage %q", outage, err, w.stage())
+			}
+		})
+	}
 }

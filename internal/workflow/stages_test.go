@@ -249,6 +249,19 @@ func TestUnsafeHooksBlockNobody(t *testing.T) {
 	}
 }
 
+// TestUnsafeHookAfterAClaim: a run that may hold the lock gives it back before it complains.
+func TestUnsafeHookAfterAClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web"}
+		w.foreman.hold("me")
+		w.listErr[state.Update] = errors.New("writable by others")
+		if err := w.invoke(false); kind(err) != "config" || w.foreman.holder() != "" || w.disk != nil {
+			t.Errorf("%v, holder %q, %v", err, w.foreman.holder(), w.disk)
+		}
+	})
+}
+
 // TestNothingRunsUnlessTheStateIsWritten: a full or read-only disk stops the run before the stage.
 func TestNothingRunsUnlessTheStateIsWritten(t *testing.T) {
 	for _, begin := range []state.Stage{"", state.LockGet} {

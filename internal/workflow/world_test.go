@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,15 +26,15 @@ type world struct {
 	settings Settings
 	locks    foreman.Settings
 	foreman  *fakeForeman
+	lock     *fakeLock        // instead of Foreman's, if a test wants no Foreman at all
 	log      *strings.Builder // what the program logged
 
 	disk    *state.Record
 	saveErr error // what Save returns: so many times as saves says, or from now on if that is 0
 	saves   int
-	// announcing is how long it takes to write that a reboot is asked for.
-	announcing  time.Duration
-	onAnnounced func() // then
-	machine     string
+	// announcing is what happens while it is being written that a reboot is asked for.
+	announcing func()
+	machine    string
 
 	hooks          map[state.Stage][]fakeHook
 	listErr        map[state.Stage]error
@@ -46,10 +47,15 @@ type world struct {
 	inhibitors     func() []Inhibitor                  // nil: nobody
 	leftovers      func(keep bool) ([]Leftover, error) // nil: there is none, and no step
 	askedIn        string                              // the boot in which the state last said that a reboot was asked for
+	// on is what a test does when the observer is told of an event.
+	on map[EventKind]func()
 
-	mu    sync.Mutex
-	trace []string
-	steps int
+	mu     sync.Mutex
+	trace  []string
+	steps  int
+	begun  state.Stage // the stage that this invocation has put on record last; noStage: none yet
+	hookOf state.Stage // the stage whose hook runs now; noStage: none
+	told   []Event     // what the observer was told
 	// dieAt kills the invocation at this step; afterwards nothing that it still does has an effect.
 	dieAt int
 	dead  bool
@@ -83,11 +89,13 @@ func newWorld(t *testing.T) *world {
 			state.PostUpdate:  {{"50-start", exits(0)}},
 		},
 		listErr: map[state.Stage]error{},
+		on:      map[EventKind]func(){},
 		bootID:  "boot-1",
 		began:   time.Now(),
 	}
 	w.foreman = &fakeForeman{world: w, enabled: true, exists: true}
 	w.onReboot = func() error { return nil }
+	w.announcing = func() {}
 	return w
 }
 
@@ -95,7 +103,81 @@ func (w *world) workflow() *Workflow {
 	out := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: w.log, DisableTime: true})
 	return &Workflow{
 		Settings: w.settings, Store: fakeStore{w}, Hooks: fakeHooks{w}, Host: fakeHost{w}, Log: out,
-		OpenLock: func(name string, o lock.Options) Lock { return foreman.Open(w.foreman, w.locks, out, name, o) },
+		OpenLock: func(name string, o lock.Options) Lock {
+			if w.lock != nil {
+				return w.lock.open(name, o)
+			}
+			return foreman.Open(w.foreman, w.locks, out, name, o)
+		},
+		Observe: w.observe,
+	}
+}
+
+func (w *world) observe(e Event) {
+	w.mu.Lock()
+	w.told = append(w.told, e)
+	if e.Kind == StageBegan {
+		w.begun = e.Record.Stage
+	}
+	w.mu.Unlock()
+	if act := w.on[e.Kind]; act != nil {
+		act()
+	}
+}
+
+// noStage: the invocation has not put any stage on record yet, or no hook runs.
+const noStage state.Stage = ""
+
+// now is the stage that this invocation has put on record last, and the one whose hook runs.
+func (w *world) now() (begun, hookOf state.Stage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.begun, w.hookOf
+}
+
+// at does something at the first request of a method after this invocation has put a stage on record, before the stage's
+// first hook. What at, during and each return is for fakeForeman's before and after.
+func (w *world) at(stage state.Stage, method string, act func() error) func(string) error {
+	return w.first(method, act, func() bool { begun, hookOf := w.now(); return begun == stage && hookOf == noStage })
+}
+
+// during does something at the first request of a method while a hook of a stage runs.
+func (w *world) during(stage state.Stage, method string, act func() error) func(string) error {
+	return w.first(method, act, func() bool { _, hookOf := w.now(); return hookOf == stage })
+}
+
+func (w *world) first(method string, act func() error, applies func() bool) func(string) error {
+	var done atomic.Bool
+	return func(got string) error {
+		if got != method || !applies() || !done.CompareAndSwap(false, true) {
+			return nil
+		}
+		return act()
+	}
+}
+
+// each does something at every request of a method.
+func each(method string, act func() error) func(string) error {
+	return func(got string) error {
+		if got != method {
+			return nil
+		}
+		return act()
+	}
+}
+
+// away is a Foreman that can't be reached for a time, which begins with the first request after this invocation has put
+// a stage on record.
+func (w *world) away(stage state.Stage, d time.Duration) func(string) error {
+	var since time.Time
+	return func(string) error {
+		if begun, _ := w.now(); begun == stage && since.IsZero() {
+			since = time.Now()
+		}
+		if !since.IsZero() && time.Since(since) < d {
+			return unreachable()
+		}
+		return nil
 	}
 }
 
@@ -126,6 +208,7 @@ func (w *world) invoke(atBoot bool) error {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
 	w.dead, w.die, w.stop = false, cancel, cancel
+	w.begun, w.hookOf = noStage, noStage
 	return w.workflow().Run(ctx, atBoot)
 }
 
@@ -141,6 +224,20 @@ func (w *world) effects(prefixes ...string) []string {
 		}
 	}
 	return out
+}
+
+// requests are the requests so far, by their initials.
+func (w *world) requests() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out strings.Builder
+	for _, step := range w.trace {
+		switch step {
+		case "GET", "PUT", "DELETE":
+			out.WriteString(step[:1])
+		}
+	}
+	return out.String()
 }
 
 // stage is the stage on disk; "" without a file.
@@ -173,10 +270,7 @@ func (s fakeStore) Save(r state.Record) error {
 	}
 	r.Format = state.Format
 	if r.Asked != nil {
-		pause(context.Background(), s.announcing)
-		if s.onAnnounced != nil {
-			s.onAnnounced()
-		}
+		s.announcing()
 	}
 	s.disk = &r
 	if r.Asked != nil {
@@ -209,7 +303,9 @@ func (h fakeHooks) Run(stage state.Stage, name string, env []string) HookResult 
 	if err := h.step("hook %s/%s", stage, name); err != nil {
 		return HookResult{Err: err}
 	}
-	if Guarded(stage) && !h.dead && h.foreman.holder() != "me" {
+	h.setHook(stage)
+	defer h.setHook(noStage)
+	if Guarded(stage) && !h.dead && h.lock == nil && h.foreman.holder() != "me" {
 		h.t.Errorf("guarded stage %s runs, and the lock is held by %q", stage, h.foreman.holder())
 	}
 	i := slices.IndexFunc(h.hooks[stage], func(f fakeHook) bool { return f.name == name })
@@ -218,6 +314,15 @@ func (h fakeHooks) Run(stage state.Stage, name string, env []string) HookResult 
 		return HookResult{Err: err}
 	}
 	return result
+}
+
+// following is the stage that comes after one that is done.
+func following(stage state.Stage) state.Stage { return rowOf(stage).next[done] }
+
+func (w *world) setHook(stage state.Stage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hookOf = stage
 }
 
 type fakeHost struct{ *world }
@@ -367,19 +472,7 @@ func unavailable(detail string) *dlm.Error {
 // unreachable is what a client makes of a Foreman that is down.
 func unreachable() error { return unavailable("connection refused") }
 
-// busyFor is a 429 with Retry-After.
-func busyFor(d time.Duration) error {
-	err := unavailable("429")
-	err.RetryAfter = d
-	return err
-}
-
 // odd is what a client makes of an answer that is not Foreman's.
 func odd() error {
 	return &dlm.Error{Kind: dlm.ErrWrongURL, Status: 302, Detail: "302 Found, to https://maintenance.example.com/"}
-}
-
-// renewing is what a client makes of a certificate that is not there.
-func renewing() error {
-	return &dlm.Error{Kind: dlm.ErrCredentials, Detail: "client_crt: no such file"}
 }
