@@ -66,7 +66,7 @@ func TestCheck(t *testing.T) {
 	}
 	failed := func(d time.Duration) *state.Record {
 		r := held(state.Update, d)
-		r.Error = &state.Error{Time: ago(d), Stage: state.Update, Hook: "50-apt", Message: "exit 100, having said \"a | b\""}
+		r.Error = &state.Error{Time: ago(d), Stage: state.Update, Hook: "50-apt", Message: "exit 100; it said \"a | b\""}
 		return r
 	}
 	reboot := func(d time.Duration) *state.Record {
@@ -107,7 +107,7 @@ func TestCheck(t *testing.T) {
 		{"Foreman is down", checked{}, pluginUnknown, "nothing to do: no run in progress; the holder of lock web is not known; could not see the lock |"},
 
 		{"failed", checked{record: failed(time.Second), lock: mine(time.Second)}, pluginCritical,
-			`stage update failed TIME in 50-apt (exit 100, having said "a / b"), lock kept; fix it, then `},
+			`stage update failed TIME in 50-apt (exit 100; it said "a / b"), lock kept; fix it, then `},
 		{"failed, and Foreman is down", checked{record: failed(time.Second)}, pluginCritical, "stage update failed"},
 		{"failed, and that is tolerated", checked{record: failed(time.Minute), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginOK, "stage update failed"},
 		{"failed, and that was tolerated", checked{record: failed(2 * time.Hour), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginWarning, "stage update failed"},

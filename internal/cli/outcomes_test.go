@@ -348,7 +348,7 @@ func (h *outcomeHost) fullDiskOnResume() string {
 	h.run()
 	h.fill()
 	h.begin()
-	h.await("log", "it is tried again")
+	h.await("log", "no stage begins before it is")
 	h.await("events", "waiting")
 	h.await("m.prom", `state="stopped"} 1`)
 	return ""

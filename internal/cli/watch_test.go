@@ -86,7 +86,7 @@ func TestWatchedRun(t *testing.T) {
 			}
 			if fails {
 				want = append(want, "an invocation is running (pid N) after stage post_update had failed T"+held,
-					"stage post_update failed T in hook (exit 3, having said \"no answer\"), lock kept; fix it, then `foreman-dlm-updater run`")
+					"stage post_update failed T in hook (exit 3; it said \"no answer\"), lock kept; fix it, then `foreman-dlm-updater run`")
 			} else {
 				want = append(want, "stage lock_release is running since T (pid N)"+held,
 					"stage lock_release is running since T (pid N); lock web is free",

@@ -243,7 +243,7 @@ func (h thisHost) Reboot() error {
 	case result.OK():
 		return nil
 	case said != "":
-		return fmt.Errorf("%s, having said %q", result, said)
+		return fmt.Errorf("%s; it said %q", result, said)
 	default:
 		return errors.New(result.String())
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Workflow is a host's workflow: its settings, and the world that it acts on.
+// Workflow is a host's workflow: its settings, and everything that it acts on.
 type Workflow struct {
 	Settings
 	Store Store
@@ -21,12 +21,12 @@ type Workflow struct {
 	Hooks    Hooks
 	Host     Host
 	Log      hclog.Logger
-	// Observe hears what happens; nil: nobody does.
+	// Observe hears what happens; may be nil.
 	Observe Observer
 }
 
-// Settings are the configuration's values that decide what the workflow does. Durations of 0 mean "never" or "for
-// ever", as the configuration's documentation says.
+// Settings are the configuration's values that the workflow depends on. A duration of 0 means "never" or "for ever", as
+// the configuration's documentation says.
 type Settings struct {
 	LockName       string
 	RebootTimeout  time.Duration
@@ -34,8 +34,8 @@ type Settings struct {
 	// CannotTellReboot: a needs_reboot hook that could not find out counts as yes.
 	CannotTellReboot bool
 	MaxReboots       int
-	ConfigPath       string // for hooks, and for the record
-	// OtherConfig reports whether a path is that of another configuration, which is still there. Nil: no path is.
+	ConfigPath       string // for the hooks' environment and the record
+	// OtherConfig reports whether another configuration exists at this path. Nil: none does.
 	OtherConfig func(path string) bool
 }
 
@@ -46,33 +46,34 @@ type Store interface {
 	Clear() error
 }
 
-// Lock is one lock, as one invocation deals with it: the seam to a lock server (package foreman is one). All its
-// methods are for one goroutine, but for Lost. Their errors are those of package lock.
+// Lock is one lock during one invocation: the interface to a lock server (package foreman implements it). Only Lost may
+// be called by several goroutines. The methods return the errors of package lock.
 type Lock interface {
 	// Take returns nil when this host holds the lock.
 	Take(context.Context, lock.Terms) error
-	// Confirm asks once whether the lock is still this host's; nil: it is. *lock.Lost: it is not. Any other error: it is
-	// not known.
+	// Confirm asks once whether this host still holds the lock. It returns nil if it does, *lock.Lost if it does not,
+	// and any other error if the answer is not known.
 	Confirm(context.Context) error
 	// KeepAlive refreshes the lock from now on, until Give or StopKeepAlive.
 	KeepAlive()
 	StopKeepAlive()
-	// Lost is a *lock.Lost once that has found the lock to be somebody else's, or nobody's; else nil. Any goroutine may
-	// call it.
+	// Lost returns a *lock.Lost once a refresh has found that this host does not hold the lock any more; else nil. Any
+	// goroutine may call it.
 	Lost() error
-	// Give gives the lock back, and does not return nil before that is certain.
+	// Give gives the lock back. It returns nil only when that is certain.
 	Give(context.Context) error
-	// Released reports whether the server has said yes to that, even where it could not be verified.
+	// Released reports whether the server accepted the release, even if nobody could verify it afterwards.
 	Released() bool
 	// Asked reports whether this invocation, or an earlier one of the run, may have asked for the lock.
 	Asked() bool
-	// Abandon undoes what an attempt to take it may have left. It reports whether this host certainly does not hold it.
+	// Abandon releases what a failed Take may have left at the server. It reports whether this host certainly does not
+	// hold the lock.
 	Abandon(context.Context) bool
-	// NotOurs reports whether the last answer proved that this host does not hold the lock; WasOurs, whether the first
-	// one proved that it did.
+	// NotOurs reports whether the last answer proved that this host does not hold the lock. WasOurs reports whether the
+	// first answer proved that it did.
 	NotOurs() bool
 	WasOurs() bool
-	// Origin says where the lock was asked for, and under which name; before that, where it would be asked for now.
+	// Origin says which server was asked for the lock, and under which name; before that, which one would be asked now.
 	Origin() lock.Origin
 	// Look asks once for the lock's state.
 	Look(context.Context) (lock.View, error)
@@ -82,45 +83,45 @@ type Lock interface {
 type Hooks interface {
 	// VetSettings returns an error if somebody else could change the settings that hooks read.
 	VetSettings() error
-	// List returns the names of a stage's hooks in the order in which they run; an error if any is unsafe.
+	// List returns the names of a stage's hooks in the order in which they run, or an error if one of them is unsafe.
 	List(state.Stage) ([]string, error)
-	// Run runs one to its end. env are KEY=VALUE pairs for it.
+	// Run runs one hook to its end. env are KEY=VALUE pairs for its environment.
 	Run(stage state.Stage, name string, env []string) HookResult
 }
 
 // HookResult is how a hook ended.
 type HookResult struct {
 	Exit int
-	// Err: the hook ended in a way that tells nothing (killed, timed out, can't be executed).
+	// Err: the hook has no usable exit code (it was killed, timed out, or could not be executed).
 	Err error
-	// Said is the last that it wrote to standard error, in short; empty if nothing.
+	// Said is the end of its standard error, shortened; empty if it wrote nothing there.
 	Said string
 	// Last are the last lines of its output.
 	Last []string
-	// Stopped: it was ended because we were told to stop for a second time.
+	// Stopped: a second signal to this program ended the hook.
 	Stopped bool
 }
 
 // Host is the host itself.
 type Host interface {
 	Boot(context.Context) (state.Boot, error)
-	// Uptime is a clock that runs on within a boot, whatever happens to the wall clock.
+	// Uptime is the time since the boot. Changes of the wall clock do not affect it.
 	Uptime() (time.Duration, error)
 	// MachineID is empty where the host has none.
 	MachineID() string
-	// Vet looks, before the lock is asked for, for what is likely to leave it held for ever. It returns warnings for
-	// the log, or an error if that is certain.
+	// Vet checks the host before the lock is asked for: a host that loses its run would hold the lock for ever. It
+	// returns warnings if that is likely, and an error if it is certain.
 	Vet(context.Context) (warnings []string, err error)
-	// InhibitShutdown keeps the host from being shut down, as far as it can be, until allow is called.
+	// InhibitShutdown keeps the host from being shut down, as far as possible, until allow is called.
 	InhibitShutdown(why string) (allow func())
-	// Inhibitors lists who keeps the host from being shut down now, this program included; nobody where that can't be
-	// found out.
+	// Inhibitors lists the programs that keep the host from being shut down now, this one included. The list is empty if
+	// they can't be found out.
 	Inhibitors(context.Context) []Inhibitor
-	// Reboot runs the reboot command; it returns when the command has ended, mostly before the host goes down. The
-	// error quotes what the command said last.
+	// Reboot runs the reboot command and returns when the command has ended, usually before the host goes down. The
+	// error quotes the end of the command's output.
 	Reboot() error
-	// Leftovers are the processes that hooks or the reboot command have left running, and that are killed when this
-	// invocation ends. keep: they are moved to where they live on; the error says which could not be moved.
+	// Leftovers lists the processes that hooks or the reboot command left running, which are killed when this invocation
+	// ends. keep: it moves them to scopes of their own, where they survive; the error names those that it could not move.
 	Leftovers(keep bool) ([]Leftover, error)
 }
 
@@ -129,7 +130,7 @@ type Leftover struct {
 	PID     int
 	Command string
 	Hook    string // STAGE/NAME; empty if it is not known
-	Scope   string // the unit that it was moved to; empty if it was not
+	Scope   string // the unit that it was moved to; empty: it was not moved
 }
 
 // Inhibitor is a program that keeps the host from being shut down, in its own words.
@@ -142,19 +143,19 @@ func (i Inhibitor) String() string {
 	return fmt.Sprintf("%q (pid %d, uid %d): %q", i.Who, i.PID, i.UID, i.Why)
 }
 
-// ErrTryLater: nothing is wrong with this host or its update, but it could not be done now.
+// ErrTryLater: nothing is wrong with this host or its update, but it is not possible now.
 var ErrTryLater = lock.ErrTryLater
 
-// ErrUnsafeHooks: a stage's hooks can't be trusted, found before the run took anything.
+// ErrUnsafeHooks: a stage's hooks are unsafe. The run has not asked for the lock.
 var ErrUnsafeHooks = errors.New("hooks refused")
 
-// ErrUnfitHost: something about the host would lose the run, found before the lock was asked for.
+// ErrUnfitHost: this host would lose the run. The run has not asked for the lock.
 var ErrUnfitHost = errors.New("this host can't keep a run")
 
-// ErrOtherMachine: the state was written by another machine.
+// ErrOtherMachine: another machine wrote the state.
 var ErrOtherMachine = errors.New("the state is another machine's")
 
-// laterError wraps ErrTryLater without saying so in its text.
+// laterError wraps ErrTryLater; its text does not mention that.
 type laterError struct{ text string }
 
 func (e *laterError) Error() string { return e.text }
@@ -165,21 +166,21 @@ func later(format string, args ...any) error { return &laterError{fmt.Sprintf(fo
 // errStopped: a signal ended the invocation.
 var errStopped = later("stopped by a signal")
 
-// Held says whether a run that stopped holds the lock, by what the lock server said last.
+// Held says whether a run that stopped holds the lock, according to the last answer of the lock server.
 type Held int
 
 const (
 	No       Held = iota
-	Perhaps       // it was given up while getting the lock, and an answer is missing
-	NotByRun      // this host holds it, and not for this run
+	Perhaps       // the run gave up while taking the lock, and an answer is missing
+	NotByRun      // this host holds the lock, but not for this run
 	Yes
 )
 
-// StageError says which stage was not finished, why, and what became of the lock.
+// StageError says which stage was not finished, why, and whether this host holds the lock.
 type StageError struct {
 	Stage state.Stage
 	Run   string
-	Hook  string // the hook that failed, if it was one
+	Hook  string // the hook that failed, if any
 	Lock  string
 	Held  Held
 	Err   error
@@ -197,7 +198,7 @@ type hookError struct {
 func (e *hookError) Error() string { return fmt.Sprintf("hook %s: %v", e.name, e.err) }
 func (e *hookError) Unwrap() error { return e.err }
 
-// saveError: the state could not be written, so nothing may be executed.
+// saveError: the state could not be written, so no stage may begin.
 type saveError struct{ error }
 
 func (e *saveError) Unwrap() error { return e.error }

@@ -9,7 +9,7 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// hookRule says which hooks of a stage run, and what follows from how they end.
+// hookRule says which hooks of a stage run, and what their exit codes mean.
 type hookRule struct {
 	run func(*run, context.Context, []string) (outcome, error)
 	// asks: their exit codes are answers.
@@ -23,7 +23,7 @@ var (
 	askUntilYes = &hookRule{run: (*run).askUntilYes, asks: true}
 )
 
-// do does what the stage is for.
+// do runs the stage's hooks, or its action.
 func (r *run) do(ctx context.Context) (outcome, error) {
 	if r.row.hooks == nil {
 		return r.row.act(r, ctx)
@@ -66,9 +66,9 @@ func (r *run) askAll(ctx context.Context, names []string) (outcome, error) {
 	return answer, nil
 }
 
-// askUntilYes asks the hooks whether a reboot is needed, until one says yes. Without hooks the answer is yes. The updates are installed by now: a
-// hook that can't tell must not keep the host out of service, so the run goes on without a reboot, and says that one
-// may be due.
+// askUntilYes asks the hooks whether a reboot is needed, until one says yes. Without hooks the answer is yes. The
+// updates are installed by now, and a hook that can't tell must not keep the host out of service: the run goes on
+// without a reboot and records that one may be due.
 func (r *run) askUntilYes(ctx context.Context, names []string) (outcome, error) {
 	r.RebootDue = nil
 	for _, name := range names {
@@ -76,7 +76,8 @@ func (r *run) askUntilYes(ctx context.Context, names []string) (outcome, error) 
 		var unsure *cannotTellError
 		switch {
 		case errors.As(err, &unsure) && r.CannotTellReboot:
-			r.Log.Warn("a hook can't tell whether a reboot is needed: this counts as yes (cannot_tell_reboot)", "hook", name, "said", unsure.Error())
+			r.Log.Warn("a hook can't tell whether a reboot is needed: this counts as yes (cannot_tell_reboot)", "hook", name,
+				"said", unsure.Error())
 			return yes, nil
 		case errors.As(err, &unsure):
 			r.Log.Warn("a hook can't tell whether a reboot is needed", "hook", name, "said", unsure.Error())
@@ -91,19 +92,19 @@ func (r *run) askUntilYes(ctx context.Context, names []string) (outcome, error) 
 		}
 	}
 	if len(names) == 0 {
-		r.Log.Info("no hook says whether a reboot is needed: then it is")
+		r.Log.Info("no needs_reboot hooks: the answer is yes")
 		return yes, nil
 	}
 	return no, nil
 }
 
-// cannotTellError: a hook could not find out what it was asked.
+// cannotTellError: a hook could not find out the answer.
 type cannotTellError struct{ error }
 
 func (e *cannotTellError) Unwrap() error { return ErrTryLater }
 
-// ask runs a hook whose exit code is an answer: 0 is no, all others are yes, but for the one that means "I could not
-// find out".
+// ask runs a hook whose exit code is an answer: 0 is no, cannot_tell_exit means that the hook could not find out, and
+// any other code is yes.
 func (r *run) ask(ctx context.Context, name string) (outcome, error) {
 	result, err := r.hook(ctx, name)
 	switch {
@@ -118,18 +119,18 @@ func (r *run) ask(ctx context.Context, name string) (outcome, error) {
 	return yes, nil
 }
 
-// listHooks lists the stage's hooks, all of which may be trusted, and so may their settings.
+// listHooks lists the stage's hooks. It returns an error if a hook or the hooks' settings are unsafe.
 func (r *run) listHooks() ([]string, error) {
 	names, err := r.Hooks.List(r.Stage)
 	return names, errors.Join(err, r.Hooks.VetSettings())
 }
 
-// hook runs one hook to its end. A signal that came meanwhile, or before, is an error: no further hook is to run.
+// hook runs one hook to its end. After a signal it returns errStopped, so that no further hook runs.
 func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 	if ctx.Err() != nil {
 		return HookResult{}, errStopped
 	}
-	r.executed = true
+	r.ranSomething = true
 	r.tell(Event{Kind: HookBegan, Hook: name})
 	began := time.Now()
 	result := r.Hooks.Run(r.Stage, name, r.env(name))
@@ -145,15 +146,15 @@ func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 	return result, nil
 }
 
-// explain adds what the hook said last: whoever reads the state or the journal at a high level sees nothing else.
+// explain adds the end of the hook's output: in the state, or in a journal filtered by priority, there is no other.
 func (r HookResult) explain(what string) error {
 	if r.Said == "" {
 		return errors.New(what)
 	}
-	return fmt.Errorf("%s, having said %q", what, r.Said)
+	return fmt.Errorf("%s; it said %q", what, r.Said)
 }
 
-// env is what a hook learns about the run and itself.
+// env tells a hook about the run and itself.
 func (r *run) env(hook string) []string {
 	rebooted := 0
 	if r.row.tellsReboot && r.Rebooted {

@@ -280,7 +280,7 @@ func TestLockNameChanged(t *testing.T) {
 		if err := w.invoke(false); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(strings.Join(env, " "), "DLM_LOCK_NAME=old") || !strings.Contains(w.log.String(), "keeps the lock that it took") {
+		if !strings.Contains(strings.Join(env, " "), "DLM_LOCK_NAME=old") || !strings.Contains(w.log.String(), "this run keeps its lock") {
 			t.Errorf("env %q, log %s", env, w.log)
 		}
 	})

@@ -2,27 +2,26 @@ package workflow
 
 import "context"
 
-// perform does what the stage does, and then looks after the processes that it left running. A daemon that post_update
-// has started, and that would be killed when this invocation ends, is a service that is down: the next host must not
-// begin then.
+// perform runs the stage, then deals with the processes that it left running. If post_update started a daemon that dies
+// with this invocation, the host's service is down, and the next host must not begin.
 func (r *run) perform(ctx context.Context) (outcome, error) {
 	result, err := r.do(ctx)
-	if !r.executed && r.row.lock != keepsLock { // which keeps what earlier stages left, too
+	if !r.ranSomething && r.row.lock != keepsLock { // a stage with keepsLock also keeps what earlier stages left
 		return result, err
 	}
-	r.executed = false
+	r.ranSomething = false
 	notKept := r.leftovers(r.row.keeps)
 	switch {
 	case notKept == nil:
-	case err == nil && r.row.keeps && result != rebooting: // a host that goes down kills everything
+	case err == nil && r.row.keeps && result != rebooting: // a reboot kills everything anyway
 		return "", notKept
 	default:
-		r.Log.Warn("processes that hooks left running could not be looked after", "error", notKept)
+		r.Log.Warn("processes that hooks left running: could not list or move them all", "error", notKept)
 	}
 	return result, err
 }
 
-// leftovers names what was left running.
+// leftovers logs the processes that were left running.
 func (r *run) leftovers(keep bool) error {
 	found, err := r.Host.Leftovers(keep)
 	for _, left := range found {
@@ -33,15 +32,15 @@ func (r *run) leftovers(keep bool) error {
 		about := []any{"hook", hook, "command", left.Command, "pid", left.PID}
 		switch {
 		case left.Scope != "":
-			r.Log.Warn("a process that a hook left running was moved to a scope of its own, and lives on",
+			r.Log.Warn("process left running by a hook: moved to a scope of its own, where it lives on",
 				append(about, "scope", left.Scope, "next", "let the hook start it as a service (systemctl start)")...)
-		case !r.named[left.PID]:
-			r.Log.Warn("a hook left a process running, which systemd kills when this invocation ends", about...)
+		case !r.warnedOf[left.PID]:
+			r.Log.Warn("process left running by a hook: systemd kills it when this invocation ends", about...)
 		}
-		if r.named == nil {
-			r.named = map[int]bool{}
+		if r.warnedOf == nil {
+			r.warnedOf = map[int]bool{}
 		}
-		r.named[left.PID] = true
+		r.warnedOf[left.PID] = true
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func TestLeftovers(t *testing.T) {
 			t.Error(diff)
 		}
 		log := w.log.String()
-		const killed = `systemd kills when this invocation ends: hook=pre_update/20-stop command="sleep 1000" pid=7`
+		const killed = `systemd kills it when this invocation ends: hook=pre_update/20-stop command="sleep 1000" pid=7`
 		const moved = `lives on: hook="unknown: its environment does not say" command="app -d" pid=8 scope=app.scope`
 		if strings.Count(log, killed) != 1 || strings.Count(log, moved) != 1 {
 			t.Errorf("the log says\n%s", log)
@@ -83,7 +83,7 @@ func TestLeftoversThatCannotBeKept(t *testing.T) {
 				if got != test.want || w.foreman.holder() != test.wantHeld {
 					t.Errorf("%q, the lock is held by %q", got, w.foreman.holder())
 				}
-				warned := strings.Contains(w.log.String(), "could not be looked after: error=\"no bus\"")
+				warned := strings.Contains(w.log.String(), "could not list or move them all: error=\"no bus\"")
 				if warned == strings.Contains(got, "no bus") {
 					t.Errorf("the log says\n%s", w.log)
 				}

@@ -19,7 +19,8 @@ func (r *run) openLock(claimed bool) {
 	r.lock = r.OpenLock(r.Lock, options)
 }
 
-// OriginOf says where the run in progress asked for its lock, and under which name; nil: that is not on record.
+// OriginOf says which server the run in progress asked for its lock, and under which name; nil: the record does not
+// say.
 func OriginOf(record *state.Record) *lock.Origin {
 	if !record.InProgress() || record.Taken == nil {
 		return nil
@@ -27,32 +28,31 @@ func OriginOf(record *state.Record) *lock.Origin {
 	return &lock.Origin{Server: record.Taken.URL, Client: record.Taken.CN, Holder: record.Taken.Holder}
 }
 
-// noteOrigin puts into the record where the lock was asked for, or is about to be.
+// noteOrigin notes in the record which server was asked for the lock, or is about to be.
 func (r *run) noteOrigin() {
 	origin := r.lock.Origin()
 	r.Taken = &state.Taken{URL: origin.Server, CN: origin.Client, Holder: origin.Holder, Config: r.ConfigPath}
 }
 
-// takeLock is the stage that takes the lock. If it is given up, and nothing of it is left at the server, the run is
-// over.
+// takeLock is the stage that takes the lock. The run is over if it gives up and nothing is left at the server.
 func (r *run) takeLock(ctx context.Context) (outcome, error) {
 	err := r.vetHost(ctx)
 	if err == nil {
 		err = r.take(ctx, lock.Terms{Purpose: lock.ForRun, Announce: r.announceClaim, Waits: r.waits})
 	}
 	if err == nil {
-		r.got = true
+		r.acquiredDue = true
 		return done, nil
 	}
 	return "", r.giveUp(ctx, err)
 }
 
-// take takes the lock, and notes where it was had.
+// take takes the lock, and notes which server gave it.
 func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	err := r.lock.Take(ctx, terms)
 	switch {
 	case err == nil:
-		r.took, r.held = true, Yes
+		r.verifiedLock, r.held = true, Yes
 		r.noteOrigin()
 	case ctx.Err() != nil:
 		return errStopped
@@ -60,7 +60,7 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	return err
 }
 
-// giveUp ends a run that has not got the lock. err is why.
+// giveUp ends a run that could not take the lock. err is why.
 func (r *run) giveUp(ctx context.Context, err error) error {
 	var notByRun *lock.NotByRun
 	switch {
@@ -80,13 +80,13 @@ func (r *run) giveUp(ctx context.Context, err error) error {
 	return &clearedError{err}
 }
 
-// clearedError: the run ended without the lock, and its state is removed.
+// clearedError: the run ended without the lock, and its state has been removed.
 type clearedError struct{ error }
 
 func (e *clearedError) Unwrap() error { return e.error }
 
-// announceClaim puts on record that the lock is about to be asked for. An invocation that goes on without that on record
-// takes nothing over: by then the lock may be this host's because a person, or another configuration, has taken it.
+// announceClaim saves that the run is about to ask for the lock. If a later invocation finds the lock held by this host
+// and no such record, it leaves the lock alone: a person or another configuration may have taken it.
 func (r *run) announceClaim() error {
 	if !r.ClaimSent.IsZero() {
 		return nil
@@ -98,8 +98,8 @@ func (r *run) announceClaim() error {
 	return nil
 }
 
-// retakeLock takes the lock again for a guarded stage that is resumed: an administrator may have released it
-// meanwhile, and somebody else may have it. The host is out of service, so only a signal ends the wait.
+// retakeLock takes the lock again to resume a guarded stage: in the meantime an administrator may have released it, and
+// another host may have taken it. The host is out of service, so only a signal ends the wait.
 func (r *run) retakeLock(ctx context.Context) error {
 	err := r.take(ctx, lock.Terms{Purpose: lock.OutOfService, Waits: r.waits})
 	if r.lock.NotOurs() {
@@ -111,16 +111,17 @@ func (r *run) retakeLock(ctx context.Context) error {
 	return err
 }
 
-// guard is the last look at the lock before a guarded stage. A server that can't be asked is no reason to stop halfway:
-// a lock doesn't expire. An invocation that resumed the run has no such haste, and neither has a stage with patience.
+// guard is the last look at the lock before a guarded stage. If the server does not answer, the stage still runs: a
+// lock doesn't expire, and stopping halfway is worse. A stage with patience first waits that long for an answer; an
+// invocation that resumed the run waits without limit.
 func (r *run) guard(ctx context.Context) error {
 	r.lock.KeepAlive()
 	limit := r.row.patience
-	if limit == 0 && r.resumed {
+	if limit == 0 && r.resumesAway {
 		limit = forEver
 	}
 	err := r.confirm(ctx, limit)
-	if lost := r.lock.Lost(); lost != nil { // even if it is ours again: somebody may have had it in between
+	if lost := r.lock.Lost(); lost != nil { // even if this host has it again: another may have held it in between
 		r.held = No
 		return lost
 	}
@@ -135,7 +136,7 @@ func (r *run) guard(ctx context.Context) error {
 		r.held = No
 		return err
 	case err != nil:
-		r.Log.Warn("the lock server can't be asked whether the lock is still this host's; going on, since locks don't expire",
+		r.Log.Warn("lock not confirmed: no answer from the lock server; going on, since locks don't expire",
 			"lock", r.Lock, "stage", r.Stage, "waited", limit, "error", err)
 	}
 	return nil
@@ -143,26 +144,27 @@ func (r *run) guard(ctx context.Context) error {
 
 const forEver time.Duration = math.MaxInt64
 
-// confirm asks until there is an answer, which it returns as Confirm does; for at most the limit, and at least once.
+// confirm calls Confirm until there is an answer: once at least, and for no longer than limit.
 func (r *run) confirm(ctx context.Context, limit time.Duration) error {
-	began, told := time.Now(), ""
+	began, lastWhy := time.Now(), ""
 	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
 		err := r.lock.Confirm(ctx)
 		left := limit - time.Since(began)
-		if r.lock.Lost() != nil || answered(err) || ctx.Err() != nil || left <= 0 {
-			if told != "" {
+		if r.lock.Lost() != nil || isAnswer(err) || ctx.Err() != nil || left <= 0 {
+			if lastWhy != "" {
 				r.endWait()
 				r.saveStory()
 			}
-			if told != "" && err == nil {
+			if lastWhy != "" && err == nil {
 				r.tell(Event{Kind: Acquired})
 			}
 			return err
 		}
-		if why := lock.Why(err); why != told {
-			told = why
-			r.inhibit(false) // no hook is at work
-			r.Log.Warn("waiting for an answer whether the lock is still this host's", "lock", r.Lock, "stage", r.Stage, "why", why, "error", err)
+		if why := lock.Why(err); why != lastWhy {
+			lastWhy = why
+			r.inhibit(false) // no hook is running
+			r.Log.Warn("waiting for the lock server to confirm the lock", "lock", r.Lock, "stage", r.Stage, "why", why,
+				"error", err)
 			r.waits(lock.Wait{Why: why, Err: err})
 		}
 		if !pause(ctx, min(backoff, left)) {
@@ -171,21 +173,21 @@ func (r *run) confirm(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-// answered reports whether the answer of Confirm settles it.
-func answered(err error) bool {
+// isAnswer reports whether what Confirm returned says for certain who holds the lock, or that asking again is useless.
+func isAnswer(err error) bool {
 	var lost *lock.Lost
 	var elsewhere *lock.Elsewhere
 	return err == nil || errors.As(err, &lost) || errors.As(err, &elsewhere)
 }
 
-// confirmOnce only warns: the stage brings the host back to service.
+// confirmOnce only warns if the lock is lost: the stage brings the host back to service, and runs in any case.
 func (r *run) confirmOnce(ctx context.Context) {
 	err := r.lock.Confirm(ctx)
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		r.Log.Warn("going on without being sure of the lock, to bring the host back to service", "lock", r.Lock, "error", err)
+		r.Log.Warn("lock not confirmed; going on, to bring the host back to service", "lock", r.Lock, "error", err)
 	}
 	var lost *lock.Lost
 	var elsewhere *lock.Elsewhere
@@ -197,8 +199,8 @@ func (r *run) confirmOnce(ctx context.Context) {
 	}
 }
 
-// releaseGrace is how long a release goes on after a signal: all work is done, and a lock that is kept blocks the whole
-// cluster.
+// releaseGrace is how long a release goes on after a signal: all other work is done, and a lock that stays held blocks
+// the whole cluster.
 const releaseGrace = 8 * time.Second
 
 // giveLock gives the lock back.
@@ -206,7 +208,7 @@ func (r *run) giveLock(ctx context.Context) (outcome, error) {
 	ctx, cancel := graceful(ctx, releaseGrace)
 	defer cancel()
 	if err := r.lock.Give(ctx); err != nil {
-		if r.lock.Released() && r.held == Yes { // and only not seen to be so
+		if r.lock.Released() && r.held == Yes { // the server accepted it, and did not show it
 			r.held = Perhaps
 		}
 		if ctx.Err() != nil {
@@ -216,13 +218,13 @@ func (r *run) giveLock(ctx context.Context) (outcome, error) {
 	}
 	r.Log.Info("run finished", "run", r.RunID, "took", time.Since(r.Began).Round(time.Second))
 	if due := r.RebootDue; due != nil {
-		r.Log.Error("a reboot may be due: a needs_reboot hook could not find out, and the host was not rebooted", "hook", due.Hook,
-			"said", due.Message, "next", "reboot this host when its cluster can spare it, or see why the hook can't tell")
+		r.Log.Error("a reboot may be due: a needs_reboot hook could not find out, and the host was not rebooted",
+			"hook", due.Hook, "said", due.Message, "next", "reboot this host when its cluster can spare it, or see why the hook can't tell")
 	}
 	return done, nil
 }
 
-// graceful is a context that ends the grace after ctx does.
+// graceful returns a context that ends when the grace period after the end of ctx is over.
 func graceful(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {

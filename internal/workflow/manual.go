@@ -7,8 +7,8 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// TakeLock takes a lock for a person, settled and verified as for a run. wait: wait for it as a run does. If it is given
-// up, as far as possible nothing is left at the server, but for a lock that this host had before.
+// TakeLock takes a lock for a person, with the same checks as for a run. wait: it waits as a run does. If it gives up,
+// it releases what it may have taken, but not a lock that this host held before.
 func (w *Workflow) TakeLock(ctx context.Context, name string, wait bool) error {
 	purpose := lock.ByHandNow
 	if wait {
@@ -20,9 +20,9 @@ func (w *Workflow) TakeLock(ctx context.Context, name string, wait bool) error {
 	case err == nil:
 		return nil
 	case l.WasOurs():
-		w.Log.Warn("the lock was this host's before, and is left as it is", "lock", name)
+		w.Log.Warn("this host already held the lock; left as it is", "lock", name)
 	case !l.Abandon(ctx):
-		w.Log.Warn("whether the lock is this host's is not known; look with `foreman-dlm-updater lock show`", "lock", name)
+		w.Log.Warn("this host may hold the lock; check with `foreman-dlm-updater lock show`", "lock", name)
 	}
 	if ctx.Err() != nil {
 		return errStopped
@@ -39,15 +39,15 @@ func (w *Workflow) GiveLock(ctx context.Context, name string) error {
 	return err
 }
 
-// RunHooks runs the hooks of a stage for a person, as a run would, and touches neither state nor lock. It returns what a
-// stage that asks was told.
+// RunHooks runs the hooks of a stage for a person, as a run would, but touches neither state nor lock. saysYes is the
+// hooks' answer, in a stage that asks.
 func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes bool, err error) {
 	record, err := w.Store.Load()
 	if err != nil {
 		return false, err
 	}
 	r := &run{Workflow: w, Record: state.Record{RunID: "by-hand", Lock: w.LockName}}
-	if record.InProgress() && record.RunID != "" { // for hooks that have noted something for this run
+	if record.InProgress() && record.RunID != "" { // hooks may have saved something under the run's id
 		r.RunID, r.Rebooted = record.RunID, record.Rebooted
 		if record.Lock != "" {
 			r.Lock = record.Lock

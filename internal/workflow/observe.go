@@ -9,41 +9,40 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// Observer hears what happens to a run, as it happens, and one event at a time. It must not block, but for Rebooting,
-// which may take a few seconds to reach others: the host may be gone a moment later. Nothing that it does changes the
-// run.
+// Observer hears what happens to a run, as it happens, one event at a time. It can't change the run. It must not block;
+// only for Rebooting it may take a few seconds, since it can't tell anybody once the host is down.
 type Observer func(Event)
 
-// EventKind is what has happened.
+// EventKind says what has happened.
 type EventKind string
 
 // The kinds.
 const (
-	Found      EventKind = "found"       // a record of an earlier invocation
-	BootRead   EventKind = "boot-read"   // which boot this is
+	Found      EventKind = "found"       // there is a record of an earlier invocation
+	BootRead   EventKind = "boot-read"   // Boot is known
 	Started    EventKind = "started"     // a new run has found something to do
-	Resumed    EventKind = "resumed"     // this invocation goes on with the run that it found
-	StageBegan EventKind = "stage-began" // and that is on record
-	StageEnded EventKind = "stage-ended" // well, or with Err
+	Resumed    EventKind = "resumed"     // this invocation goes on with the run on record
+	StageBegan EventKind = "stage-began" // the record says so
+	StageEnded EventKind = "stage-ended" // Err is nil if it was finished
 	HookBegan  EventKind = "hook-began"
 	HookEnded  EventKind = "hook-ended"
-	LockSeen   EventKind = "lock-seen" // the lock server has answered with View, or not (Err)
-	Waiting    EventKind = "waiting"   // the run can't go on now, and why
-	Acquired   EventKind = "acquired"  // the lock was got, or is certain again after a wait
+	LockSeen   EventKind = "lock-seen" // the lock server answered (View) or did not (Err)
+	Waiting    EventKind = "waiting"   // the run can't go on now; Wait says why
+	Acquired   EventKind = "acquired"  // the lock was taken, or confirmed after a wait
 	NotSaved   EventKind = "not-saved" // the run waits until its record can be written
-	Failed     EventKind = "failed"    // a stage has, and that is on record
-	Inhibited  EventKind = "inhibited" // who keeps the host from being shut down has been looked at
-	Rebooting  EventKind = "rebooting" // that is on record, and the reboot command comes next
+	Failed     EventKind = "failed"    // a stage failed, and the record says so
+	Inhibited  EventKind = "inhibited" // Inhibitors is known
+	Rebooting  EventKind = "rebooting" // the record says so, and the reboot command comes next
 	Finished   EventKind = "finished"  // the lock is given back, and the run is over
-	Cleared    EventKind = "cleared"   // the run is over, for another reason: its record is gone
+	Cleared    EventKind = "cleared"   // the run is over without having taken the lock
 )
 
-// Event is one thing that has happened. What its pointers and slices lead to must not be changed.
+// Event is one thing that has happened. Observers must not change what its pointers and slices lead to.
 type Event struct {
 	Kind EventKind
-	// Record is the run as it is on record, or was last, with its story up to now; nil: no run is known.
+	// Record is the run's last saved record, with the story up to now; nil: no run is known.
 	Record *state.Record
-	// Cleared: Record is not on record any more.
+	// Cleared: the record has been removed from the disk.
 	Cleared bool
 
 	Boot       *state.Boot // of BootRead
@@ -56,21 +55,20 @@ type Event struct {
 	Err        error       // of StageEnded, LockSeen, NotSaved
 }
 
-// tell tells the observer, with what is on record.
+// tell adds the record to an event and passes it to the observer.
 func (r *run) tell(e Event) {
 	if r.onDisk != nil {
 		record := *r.onDisk
-		record.Story = r.tales.Clone()
+		record.Story = r.story.Clone()
 		e.Record, e.Cleared = &record, r.cleared
 	}
 	r.Workflow.tell(e)
 }
 
-// tellResumed tells once that this invocation goes on with the run that it found: as soon as it is known whether it has
-// to wait.
+// tellResumed sends Resumed once, as soon as it is known whether the run has to wait.
 func (r *run) tellResumed() {
-	if r.resumes {
-		r.resumes = false
+	if r.resumedDue {
+		r.resumedDue = false
 		r.tell(Event{Kind: Resumed})
 	}
 }
@@ -81,24 +79,27 @@ func (w *Workflow) tell(e Event) {
 	}
 }
 
-// story is what happened to a run so far, and what of it is under way. It is saved with the record: by the workflow's
-// own saves, and by itself only while a run waits or ends.
-type story struct {
-	tales state.Story
-	// onDisk is the record as it was saved last. cleared: and removed since.
+// storyteller keeps a run's story and tells the observer. The story is saved with the record whenever the workflow
+// saves it; it is saved on its own only while a run waits or ends.
+type storyteller struct {
+	story state.Story
+	// onDisk is the record as it was saved last. cleared: it has been removed since.
 	onDisk  *state.Record
 	cleared bool
-	// doubtful: the last save failed, and may have had its effect all the same: onDisk must not be written again.
+	// doubtful: the last save failed, but may have reached the disk: onDisk must not be written again.
 	doubtful bool
-	resumes  bool        // the run was found, and nobody has been told yet that it goes on
-	step     *state.Step // the stage that is under way
-	failing  *hookEnd    // the hook that ended last, if it did not end with 0
-	newRun   bool        // it has found something to do, which is told once the next stage is on record
-	got      bool        // the same of the lock that it got
-	pending  bool        // the same of a wait that is over
+	step     *state.Step // the stage in progress
+	failing  *hookEnd    // the last hook, if it failed
 	unsaved  bool        // the story on disk is older
-	told     bool        // that the host is about to reboot
-	counted  bool        // this invocation is, among the run's
+	counted  bool        // the story counts this invocation
+
+	// Events that are still to be told. All but resumedDue wait until the next stage is on record.
+	resumedDue  bool // Resumed
+	startedDue  bool // Started
+	acquiredDue bool // Acquired, of a lock that was just taken
+	waitEnded   bool // Acquired, after a wait
+	// rebootTold: Rebooting has been told.
+	rebootTold bool
 }
 
 // hookEnd is a hook that did not end with 0.
@@ -107,31 +108,31 @@ type hookEnd struct {
 	result HookResult
 }
 
-// foundRecord takes over the record that an earlier invocation left.
+// foundRecord begins the story with the record that an earlier invocation left.
 func (r *run) foundRecord(record *state.Record) {
-	if !record.InProgress() { // of a run that came to nothing
+	if !record.InProgress() {
 		return
 	}
-	r.onDisk, r.resumes = record, true
+	r.onDisk, r.resumedDue = record, true
 	if record.Story != nil {
-		r.tales = *record.Story.Clone()
+		r.story = *record.Story.Clone()
 	}
-	r.tales.Waiting = nil // whoever waited does no more
+	r.story.Waiting = nil // the earlier invocation waits no more
 	began := record.StageBegan
 	ended := func(step state.Step) bool { return step.Hook == "" && step.Began.Equal(began) }
-	if !began.IsZero() && !slices.ContainsFunc(r.tales.Steps, ended) {
-		r.tales.Add(state.Step{Stage: record.Stage, Began: began, Error: "interrupted"})
+	if !began.IsZero() && !slices.ContainsFunc(r.story.Steps, ended) {
+		r.story.Add(state.Step{Stage: record.Stage, Began: began, Error: "interrupted"})
 	}
 	r.tell(Event{Kind: Found})
 }
 
-// save puts the record on disk, with the story.
+// save writes the record to the disk, with the story.
 func (r *run) save() error {
 	if !r.counted {
 		r.counted = true
-		r.tales.Invocations++
+		r.story.Invocations++
 	}
-	r.Story = r.tales.Clone()
+	r.Story = r.story.Clone()
 	if err := r.Store.Save(r.Record); err != nil {
 		r.doubtful = true
 		return err
@@ -141,24 +142,24 @@ func (r *run) save() error {
 	return nil
 }
 
-// saveStory puts the story on disk, in the record that is there. A story that can't be saved stops nothing.
+// saveStory writes the story to the disk, in the record that is there. The run goes on if that fails.
 func (r *run) saveStory() {
 	if r.onDisk == nil || r.cleared || r.doubtful || !r.onDisk.InProgress() {
 		return
 	}
 	record := *r.onDisk
-	record.Story = r.tales.Clone()
+	record.Story = r.story.Clone()
 	if err := r.Store.Save(record); err != nil {
-		r.Log.Warn("what happened in the run so far could not be put on record", "error", err)
+		r.Log.Warn("story of the run not saved", "error", err)
 		return
 	}
 	r.onDisk, r.unsaved = &record, false
 }
 
-// errCutShort ends the story of a stage that a mistake of this program has ended.
+// errCutShort is noted for a stage that is still open when the invocation ends, because of a bug in this program.
 var errCutShort = errors.New("cut short")
 
-// closeStory saves what came after the last save.
+// closeStory saves what has happened since the last save.
 func (r *run) closeStory() {
 	r.endStage(errCutShort)
 	r.endWait()
@@ -167,32 +168,32 @@ func (r *run) closeStory() {
 	}
 }
 
-// beginStage notes that a stage begins, before that is on record.
+// beginStage notes that a stage begins, before the record is saved.
 func (r *run) beginStage() {
 	now := time.Now()
-	r.newRun = r.onDisk != nil && !r.onDisk.InProgress()
-	r.pending = r.tales.Waiting != nil
-	if r.got {
-		r.tales.Acquired = now
+	r.startedDue = r.onDisk != nil && !r.onDisk.InProgress()
+	r.waitEnded = r.story.Waiting != nil
+	if r.acquiredDue {
+		r.story.Acquired = now
 	}
 	r.endWait()
 	r.step, r.unsaved = &state.Step{Stage: r.Stage, Began: now}, true
 }
 
-// stageBegan tells that it has, and what that means.
+// stageBegan tells that the stage began, and the events that waited for that.
 func (r *run) stageBegan() {
 	r.tell(Event{Kind: StageBegan})
 	r.tellResumed()
-	if r.newRun {
+	if r.startedDue {
 		r.tell(Event{Kind: Started})
 	}
-	if r.got || r.pending {
+	if r.acquiredDue || r.waitEnded {
 		r.tell(Event{Kind: Acquired})
 	}
-	r.newRun, r.got, r.pending = false, false, false
+	r.startedDue, r.acquiredDue, r.waitEnded = false, false, false
 }
 
-// endStage ends the stage that is under way, if there is one. err is why it was not finished.
+// endStage ends the stage in progress, if any. err is why it was not finished.
 func (r *run) endStage(err error) {
 	if r.step == nil {
 		return
@@ -201,7 +202,7 @@ func (r *run) endStage(err error) {
 	r.tell(Event{Kind: StageEnded, Err: err})
 }
 
-// endStep is the same for the story alone.
+// endStep adds the stage in progress to the story, and tells nobody.
 func (r *run) endStep(err error) {
 	if r.step == nil {
 		return
@@ -211,60 +212,61 @@ func (r *run) endStep(err error) {
 	if err != nil {
 		step.Error = short(err)
 	}
-	r.tales.Add(step)
+	r.story.Add(step)
 	r.step, r.unsaved = nil, true
 }
 
-// reopenStep takes back that the stage has ended: the reboot command failed, and is tried again.
+// reopenStep undoes endStep: the reboot command failed, and the stage tries it again.
 func (r *run) reopenStep() {
-	last := len(r.tales.Steps) - 1
-	if r.step != nil || last < 0 || r.tales.Steps[last].Stage != r.Stage {
+	last := len(r.story.Steps) - 1
+	if r.step != nil || last < 0 || r.story.Steps[last].Stage != r.Stage {
 		return
 	}
-	r.step = &state.Step{Stage: r.Stage, Began: r.tales.Steps[last].Began}
-	r.tales.Steps = r.tales.Steps[:last]
+	r.step = &state.Step{Stage: r.Stage, Began: r.story.Steps[last].Began}
+	r.story.Steps = r.story.Steps[:last]
 }
 
-// noteFailure takes over why the run failed, and what the hook said that made it fail.
+// noteFailure notes in the story why the run failed, with the last lines of the hook that failed, if any.
 func (r *run) noteFailure() {
 	failure := &state.Failure{Error: *r.Error}
 	if hook := r.failing; hook != nil && hook.name == failure.Hook {
 		failure.Exit, failure.Output = hook.result.Exit, hook.result.Last
 	}
-	r.tales.Failure = failure
+	r.story.Failure = failure
 }
 
-// waits tells that the run can't go on now, and puts it on record for those who can't see it.
+// waits tells that the run can't go on now, and saves that for other processes (`status`).
 func (r *run) waits(wait lock.Wait) {
 	now := &state.Waiting{Since: time.Now(), Barred: wait.Barred}
 	if wait.Other {
 		now.Why = wait.Why
 	}
-	if before := r.tales.Waiting; before != nil {
+	if before := r.story.Waiting; before != nil {
 		now.Since = before.Since
 		if *now == *before {
 			return
 		}
 	}
-	r.tales.Waiting = now
-	r.saveStory() // whoever waits has the time
+	r.story.Waiting = now
+	r.saveStory() // a run that waits has time for it
 	r.tellResumed()
 	r.tell(Event{Kind: Waiting, Wait: wait})
 }
 
-// endWait ends a wait, if there is one.
+// endWait ends the wait in progress, if any.
 func (r *run) endWait() {
-	if r.tales.Waiting == nil {
+	if r.story.Waiting == nil {
 		return
 	}
-	r.tales.WaitedMS += time.Since(r.tales.Waiting.Since).Milliseconds()
-	r.tales.Waiting = nil
+	r.story.WaitedMS += time.Since(r.story.Waiting.Since).Milliseconds()
+	r.story.Waiting = nil
 	r.unsaved = true
 }
 
-// hookEnded notes how a hook has ended.
+// hookEnded notes how a hook ended, and tells it.
 func (r *run) hookEnded(name string, began time.Time, result HookResult) {
-	step := state.Step{Stage: r.Stage, Hook: name, Began: began, TookMS: time.Since(began).Milliseconds(), Exit: result.Exit}
+	step := state.Step{Stage: r.Stage, Hook: name, Began: began, TookMS: time.Since(began).Milliseconds(),
+		Exit: result.Exit}
 	r.failing = nil
 	if result.Err != nil {
 		step.Error = short(result.Err)
@@ -272,7 +274,7 @@ func (r *run) hookEnded(name string, began time.Time, result HookResult) {
 	if result.Exit != 0 || result.Err != nil {
 		r.failing = &hookEnd{name, result}
 	}
-	r.tales.Add(step)
+	r.story.Add(step)
 	r.unsaved = true
 	r.tell(Event{Kind: HookEnded, Hook: name, Result: result})
 }

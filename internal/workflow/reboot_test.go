@@ -159,14 +159,14 @@ func TestAfterReboot(t *testing.T) {
 		{"the reboot that was asked for", &state.Record{Stage: state.PostUpdate, Asked: asked}, "ok", "", "hook post_update/50-start", "rebooted as asked", true},
 		{"the same, found by the timer", &state.Record{Stage: state.PostUpdate, Asked: asked}, "ok", "", "hook post_update/50-start", "rebooted as asked", false},
 		{"written by the original", &state.Record{Stage: state.PostUpdate}, "ok", "", "hook post_update/50-start", "the original", true},
-		{"a power cut in update", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1}, "ok", "", "hook update/30-upgrade", "went down in the middle", true},
+		{"a power cut in update", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1}, "ok", "", "hook update/30-upgrade", "went down during a stage", true},
 		{"a second one", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1}, "failed", state.Update, "", "not tried again at boot", true},
 		{"the boot unit once more, by hand", &state.Record{Stage: state.Update, RunID: "r", Interrupted: 2}, "failed", state.Update, "", "not tried again at boot", true},
 		{"a second one, but a person or the timer goes on", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1}, "ok", "", "hook update/30-upgrade", "", false},
 		{"it had failed before the host was rebooted", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1,
 			Error: &state.Error{Stage: state.Update}}, "ok", "", "hook update/30-upgrade", "going on after a reboot", true},
 		{"a power cut in post_update", &state.Record{Stage: state.PostUpdate, RunID: "r", Boot: &boot1, Interrupted: 5}, "ok", "", "hook post_update/50-start", "", true},
-		{"a power cut before the reboot was asked for", &state.Record{Stage: state.Reboot, RunID: "r", Boot: &boot1}, "ok", state.PostUpdate, "reboot", "went down in the middle", true},
+		{"a power cut before the reboot was asked for", &state.Record{Stage: state.Reboot, RunID: "r", Boot: &boot1}, "ok", state.PostUpdate, "reboot", "went down during a stage", true},
 		{"a reboot that came though the command failed", &state.Record{Stage: state.Reboot, RunID: "r", Asked: asked, Error: &state.Error{}}, "ok", "", "hook post_update/50-start", "rebooted as asked", true},
 		{"lock_release", &state.Record{Stage: state.LockRelease, RunID: "r", Boot: &boot1}, "ok", "", "DELETE", "", true},
 		{"another machine's state", &state.Record{Stage: state.Update, MachineID: "machine-2"}, "failed", state.Update, "", "cloned", true},
@@ -251,7 +251,7 @@ func (w *world) inhibits(lasts time.Duration) {
 	}
 	w.onReboot = func() error {
 		if len(w.inhibitors()) > 0 {
-			return errors.New(`exit 1, having said "Operation inhibited"`)
+			return errors.New(`exit 1; it said "Operation inhibited"`)
 		}
 		return nil
 	}
@@ -260,7 +260,7 @@ func (w *world) inhibits(lasts time.Duration) {
 // TestRebootInhibited: the command is tried again while somebody keeps the host from being shut down, and only while
 // the lock is ours.
 func TestRebootInhibited(t *testing.T) {
-	const said = `exit 1, having said "Operation inhibited"`
+	const said = `exit 1; it said "Operation inhibited"`
 	tests := []struct {
 		name  string
 		setup func(*world)
@@ -282,7 +282,7 @@ func TestRebootInhibited(t *testing.T) {
 			w.onReboot = func() error { w.inhibits(time.Minute); return errors.New(said) }
 		}, "ok", 5, state.PostUpdate, "", "backup", Yes},
 		{"held for longer than reboot_timeout", func(w *world) { w.inhibits(time.Hour) }, "failed", 19, state.Reboot,
-			`reboot command: ` + said + `; tried for 15m0s (reboot_timeout), and kept from being shut down by "backup" (pid 812, uid 0): "nightly\ndump"`,
+			`reboot command: ` + said + `; gave up after 15m0s (reboot_timeout), shutdown blocked by "backup" (pid 812, uid 0): "nightly\ndump"`,
 			"", Yes},
 		{"let go, and then it fails for another reason", func(w *world) {
 			w.inhibits(10 * time.Second)
@@ -295,7 +295,7 @@ func TestRebootInhibited(t *testing.T) {
 				pause(w.t.Context(), w.settings.RebootTimeout)
 				return errors.New("timed out after 15m0s")
 			}
-		}, "failed", 1, state.Reboot, "timed out after 15m0s; tried for", "", Yes},
+		}, "failed", 1, state.Reboot, "timed out after 15m0s; gave up after", "", Yes},
 		{"a signal", func(w *world) {
 			w.inhibits(time.Hour)
 			time.AfterFunc(time.Minute, func() { w.stop() })

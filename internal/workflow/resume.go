@@ -10,10 +10,10 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// crashLoop is the number of unasked reboots in one stage after which it is not resumed at boot any more.
+// crashLoop is how many unexpected reboots in one stage keep it from being resumed at boot.
 const crashLoop = 2
 
-// begin finds out where to begin. A nil run without an error: there is nothing to do.
+// begin finds out which stage comes first. It returns nil and no error if there is nothing to do.
 func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	record, err := w.Store.Load()
 	if err != nil {
@@ -36,14 +36,15 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	}
 	w.tell(Event{Kind: BootRead, Boot: &r.boot})
 	if !inProgress {
-		r.Record = state.Record{Stage: table[0].stage, RunID: runID(), Began: time.Now(), Lock: w.LockName, MachineID: machine}
+		r.Record = state.Record{Stage: table[0].stage, RunID: runID(), Began: time.Now(), Lock: w.LockName,
+			MachineID: machine}
 		r.openLock(false)
 		return r, r.vetAll()
 	}
 	if taken := record.Taken; taken != nil && taken.Config != "" && w.OtherConfig != nil && w.OtherConfig(taken.Config) {
 		return nil, later("run %s, now in stage %s, was begun with the configuration %s, and goes on with that one only: "+
-			"`foreman-dlm-updater --config %s`; give this configuration (%s) a state of its own", record.RunID, record.Stage, taken.Config,
-			taken.Config, w.ConfigPath)
+			"`foreman-dlm-updater --config %s run`; give this configuration (%s) a state of its own", record.RunID, record.Stage,
+			taken.Config, taken.Config, w.ConfigPath)
 	}
 	r.Record, r.held = *record, Yes
 	claimed := true
@@ -51,9 +52,9 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 		r.held = Perhaps
 		switch {
 		case !r.ClaimSent.IsZero():
-		case r.Taken == nil: // the record does not say: an earlier version wrote it, or a person
+		case r.Taken == nil: // an earlier version or a person wrote the record, and it does not say
 			r.ClaimSent = time.Now()
-		default: // it was cut short before it asked for the lock
+		default: // the run was cut short before it asked for the lock
 			claimed, r.Taken, r.held = false, nil, No
 		}
 	}
@@ -63,21 +64,21 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 		return nil, err
 	}
 	if !HasLock(r.Stage) {
-		if err := r.vetAll(); err != nil { // a hook is unsafe by now: an earlier claim must not block the cluster
+		if err := r.vetAll(); err != nil { // the run ends here: an earlier claim must not block the cluster
 			return nil, r.giveUp(ctx, err)
 		}
 		return r, nil
 	}
-	r.resumed, r.found = true, record.Stage
+	r.resumesAway, r.firstStage = true, record.Stage
 	return r, nil
 }
 
-// vetHost looks at the host before the lock is asked for. It may wait for systemd: a night with nothing to do does
-// without.
+// vetHost checks the host before the lock is asked for, and not earlier: it may wait for systemd, and most invocations
+// find nothing to do.
 func (r *run) vetHost(ctx context.Context) error {
 	warnings, err := r.Host.Vet(ctx)
 	for _, warning := range warnings {
-		r.Log.Warn("before the lock is asked for", "warning", warning)
+		r.Log.Warn("host check before the lock is asked for", "warning", warning)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnfitHost, err)
@@ -85,16 +86,16 @@ func (r *run) vetHost(ctx context.Context) error {
 	return nil
 }
 
-// NewRunID names a run so that people can sort and quote it.
+// NewRunID makes a name for a run. Names sort by time.
 func NewRunID() string { return runID() }
 
 func runID() string { return time.Now().UTC().Format("20060102-150405-") + rand.Text()[:4] }
 
-// adopt completes a record: one that the original wrote holds nothing but the stage.
+// adopt completes a record. The original program's records hold only the stage.
 func (r *run) adopt(machine string) {
 	if r.RunID == "" {
 		r.RunID, r.Began = runID(), time.Now()
-		r.Log.Warn("going on with a run that the original began; whether the host was rebooted in it can't be told",
+		r.Log.Warn("going on with a run that the original began; whether it rebooted the host is not known",
 			"stage", r.Stage, "run", r.RunID)
 	}
 	r.MachineID = machine
@@ -102,12 +103,12 @@ func (r *run) adopt(machine string) {
 	case r.Lock == "":
 		r.Lock = r.LockName
 	case r.Lock != r.LockName:
-		r.Log.Warn("lock_name was changed in the middle of a run, which keeps the lock that it took; the new name counts "+
-			"from the next run on", "lock", r.Lock, "lock_name", r.LockName)
+		r.Log.Warn("lock_name changed during a run: this run keeps its lock, the next one takes the new lock", "lock", r.Lock,
+			"lock_name", r.LockName)
 	}
 }
 
-// vetAll looks at all hooks before the lock is asked for: an unsafe one blocks nobody else then.
+// vetAll checks all hooks before the lock is asked for: an unsafe one must not block other hosts.
 func (r *run) vetAll() error {
 	unsafe := []error{r.Hooks.VetSettings()}
 	for _, stage := range HookStages() {
@@ -121,20 +122,20 @@ func (r *run) vetAll() error {
 	return nil
 }
 
-// resume decides how a run in progress goes on, by what the boot identity proves.
+// resume decides how a run in progress goes on. The boot's identity proves whether the host was rebooted.
 func (r *run) resume(atBoot bool) (proceed bool, err error) {
-	asked := r.Asked != nil && (r.Stage == AfterReboot() || r.Stage == state.Reboot)
+	rebootAsked := r.Asked != nil && (r.Stage == AfterReboot() || r.Stage == state.Reboot)
 	interrupted := r.Boot != nil && !r.Boot.Same(r.boot)
-	if due := r.RebootDue; due != nil && !due.Boot.Same(r.boot) { // rebooted since, by whomever
+	if due := r.RebootDue; due != nil && !due.Boot.Same(r.boot) { // somebody has rebooted the host
 		r.RebootDue = nil
 	}
 	switch {
-	case asked && !r.Asked.Boot.Same(r.boot):
-		// Also if the command seemed to fail, or the host was slow to go down: it was asked, and it was rebooted.
+	case rebootAsked && !r.Asked.Boot.Same(r.boot):
+		// Even if the command seemed to fail, or the host went down late: the run asked for a reboot, and there was one.
 		r.Log.Info("the host was rebooted as asked", "asked", clock(r.Asked.Time))
 		r.Stage, r.Asked, r.Boot, r.Rebooted, r.Interrupted = AfterReboot(), nil, nil, true, 0
 		return true, nil
-	case asked && r.Stage != state.Reboot:
+	case rebootAsked && r.Stage != state.Reboot:
 		return r.rebootPending()
 	case interrupted:
 		return r.interrupted(atBoot)
@@ -145,7 +146,7 @@ func (r *run) resume(atBoot bool) (proceed bool, err error) {
 	return true, nil
 }
 
-// rebootPending handles a reboot that was asked for and has not happened.
+// rebootPending handles a reboot that the run asked for and that has not happened.
 func (r *run) rebootPending() (proceed bool, err error) {
 	uptime, err := r.Host.Uptime()
 	if err != nil {
@@ -156,25 +157,25 @@ func (r *run) rebootPending() (proceed bool, err error) {
 		r.Log.Info("reboot pending", "since", clock(r.Asked.Time), "for", since)
 		return false, nil
 	}
-	r.Log.Error("the host has not gone down since it was told to reboot; it is told again", "since", clock(r.Asked.Time),
-		"for", since, "reboot_timeout", r.RebootTimeout)
+	r.Log.Error("reboot did not happen; asking again", "since", clock(r.Asked.Time), "for", since,
+		"reboot_timeout", r.RebootTimeout)
 	r.Stage, r.Boot = state.Reboot, nil
 	return true, nil
 }
 
-// interrupted handles a stage in which the host was rebooted.
+// interrupted handles a stage during which the host went down.
 func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 	failedBefore := r.Error != nil
 	r.Boot, r.Rebooted = nil, HasLock(r.Stage)
-	if !Guarded(r.Stage) || failedBefore { // it did not run when the host went down, or may simply run again
+	if !Guarded(r.Stage) || failedBefore { // the stage had failed before, or may simply run again
 		r.Log.Info("going on after a reboot", "stage", r.Stage, "run", r.RunID)
 		return true, nil
 	}
 	r.Interrupted++
-	r.Log.Error("the host went down in the middle of a stage, and not because this run had asked for a reboot", "stage", r.Stage,
+	r.Log.Error("the host went down during a stage, and this run had not asked for a reboot", "stage", r.Stage,
 		"run", r.RunID, "began", clock(r.StageBegan), "times", r.Interrupted)
 	if err := r.save(); err != nil {
-		r.Log.Error("how often that happened could not be put on record", "error", err) // the stage waits until it can
+		r.Log.Error("number of interruptions not saved", "error", err) // the stage waits until the state can be saved
 	}
 	if atBoot && r.crashLoops() {
 		return false, r.crashLoopError()
@@ -184,9 +185,9 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 
 func (r *run) crashLoops() bool { return Guarded(r.Stage) && r.Interrupted >= crashLoop }
 
-// crashLoopError stops a host that goes down in the same stage again and again.
+// crashLoopError stops a run whose host goes down in the same stage again and again.
 func (r *run) crashLoopError() error {
 	r.held = Yes
-	return r.fail(fmt.Errorf("the host went down %d times in this stage, and not because this run had asked for a reboot; "+
-		"it is not tried again at boot", r.Interrupted))
+	return r.fail(fmt.Errorf("the host went down %d times in this stage, and this run had not asked for a reboot; "+
+		"the stage is not tried again at boot", r.Interrupted))
 }

@@ -304,7 +304,7 @@ func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
 					if diff := cmp.Diff("state "+string(begin), w.effects("state", "hook", "reboot", "DELETE")[0]); diff != "" {
 						t.Errorf("first: %s", diff)
 					}
-					if n := strings.Count(w.log.String(), "it is tried again"); n != 1 {
+					if n := strings.Count(w.log.String(), "no stage begins before it is"); n != 1 {
 						t.Errorf("said %d times: %s", n, w.log)
 					}
 				})
@@ -376,7 +376,7 @@ func TestWhatAHookSaid(t *testing.T) {
 		w := newWorld(t)
 		w.hooks[state.Update] = []fakeHook{{"apt", func([]string) HookResult { return HookResult{Exit: 100, Said: "E: no space left"} }}}
 		err := w.invoke(false)
-		if want := `exit 100, having said "E: no space left"`; w.disk.Error.Message != want || err.Error() != "stage update: hook apt: "+want {
+		if want := `exit 100; it said "E: no space left"`; w.disk.Error.Message != want || err.Error() != "stage update: hook apt: "+want {
 			t.Errorf("%v, %q", err, w.disk.Error.Message)
 		}
 	})
@@ -505,7 +505,7 @@ func TestHostWarnings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.warnings = []string{"the resume unit is disabled"}
-		if err := w.invoke(false); err != nil || !strings.Contains(w.log.String(), "[WARN]  before the lock is asked for: warning=\"the resume unit is disabled\"") {
+		if err := w.invoke(false); err != nil || !strings.Contains(w.log.String(), "[WARN]  host check before the lock is asked for: warning=\"the resume unit is disabled\"") {
 			t.Errorf("%v\n%s", err, w.log)
 		}
 	})

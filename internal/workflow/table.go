@@ -8,7 +8,7 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// outcome is what came of a stage that did not fail.
+// outcome is how a stage ended that did not fail.
 type outcome string
 
 const (
@@ -18,7 +18,7 @@ const (
 	rebooting outcome = "rebooting" // the invocation ends; the one after the boot goes on
 )
 
-// end is where a run ends: the state file is removed.
+// end is what follows the last stage of a run: the state file is removed.
 const end state.Stage = ""
 
 // row is one line of the workflow: what a stage is, what it needs, and where its outcomes lead. A stage that fails
@@ -27,20 +27,20 @@ type row struct {
 	stage state.Stage
 	// does says in one line what the stage is for.
 	does string
-	// hooks says which hooks of the stage run, and what follows from how they end; nil: it has none, and acts.
+	// hooks says which hooks of the stage run, and what their exit codes mean; nil: the stage has no hooks, and act runs.
 	hooks *hookRule
 	act   func(*run, context.Context) (outcome, error)
 	lock  lockRule
-	// inhibits: nobody shall shut the host down meanwhile.
+	// inhibits: an inhibitor keeps the host from being shut down during the stage.
 	inhibits bool
-	// keeps: what its hooks, or the reboot command, leave running lives on when the invocation ends.
+	// keeps: processes that its hooks or the reboot command leave running survive the end of the invocation.
 	keeps bool
 	// tellsReboot: its hooks learn whether the host was rebooted.
 	tellsReboot bool
-	// patience is how long it waits at most for the answer whether the lock is still this host's, in an invocation that
-	// has taken the lock itself. One that resumes the run always waits.
+	// patience is how long the stage waits at most for the lock server to confirm the lock, in the invocation that took
+	// the lock. An invocation that resumes the run waits without limit.
 	patience time.Duration
-	// optional: its directory may be missing, as on hosts that were set up before the stage existed.
+	// optional: its directory may be missing, as it is on hosts that were set up before the stage existed.
 	optional bool
 	next     to
 }
@@ -52,12 +52,12 @@ type lockRule int
 
 const (
 	withoutLock lockRule = iota // the run does not have it yet
-	guarded                     // the stage runs only while this host holds it
-	keepsLock                   // the run has it; the stage runs even if it is lost
-	givesLock                   // the stage gives it back, and does so after a signal too
+	guarded                     // the stage runs only while this host holds the lock
+	keepsLock                   // the run has the lock; the stage runs even if the lock is lost
+	givesLock                   // the stage gives the lock back, even after a signal
 )
 
-// table is the whole workflow, in its order. Nothing else decides it.
+// table is the whole workflow, in order. Nothing else decides what follows what.
 var table = []row{
 	{stage: state.NeedsUpdate, does: "ask the hooks whether there is something to update",
 		hooks: askAll, next: to{yes: state.LockGet, no: end}},
@@ -89,10 +89,10 @@ func rowOf(stage state.Stage) row {
 // Guarded reports whether a stage runs only while this host holds the lock.
 func Guarded(stage state.Stage) bool { return rowOf(stage).lock == guarded }
 
-// HasLock reports whether a run that is in this stage has taken the lock, and not given it back.
+// HasLock reports whether a run in this stage has taken the lock and not yet given it back.
 func HasLock(stage state.Stage) bool { return rowOf(stage).lock != withoutLock }
 
-// OutOfService reports whether a host whose run is in this stage has been taken out of service, and not brought back.
+// OutOfService reports whether a host whose run is in this stage is out of service.
 func OutOfService(stage state.Stage) bool {
 	return rowOf(stage).lock == guarded || rowOf(stage).lock == keepsLock
 }

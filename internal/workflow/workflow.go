@@ -18,29 +18,31 @@ import (
 type run struct {
 	*Workflow
 	state.Record
-	row  row // of the stage
+	row  row // of the current stage
 	lock Lock
-	boot state.Boot // of now
-	// took: this invocation got the lock and verified it. resumed: for a run that an earlier one had taken out of
-	// service.
-	took, resumed bool
-	found         state.Stage // on record when this invocation began; empty: a new run
-	// held is what is known of the lock, for whoever reads why the run stopped.
+	boot state.Boot // the current one
+	// verifiedLock: this invocation took the lock and verified it.
+	verifiedLock bool
+	// resumesAway: this invocation resumes a run whose host is out of service already.
+	resumesAway bool
+	// firstStage is the stage on record when this invocation began; empty: a new run.
+	firstStage state.Stage
+	// held says whether this host holds the lock, for the error that stops the run.
 	held Held
 	// allowShutdown ends the inhibitor; nil if there is none.
 	allowShutdown func()
-	// executed: the stage has run a hook, or the reboot command.
-	executed bool
-	// named are the leftovers that a warning has named, by pid.
-	named map[int]bool
-	story
+	// ranSomething: the stage has run a hook or the reboot command.
+	ranSomething bool
+	// warnedOf are the processes left running that the log has named, by pid.
+	warnedOf map[int]bool
+	storyteller
 }
 
-// Run begins a run, or goes on with the one in progress. atBoot: the host has just booted, so there is only
-// something to do if a run is in progress. Cancelling ctx is the first signal: a hook that runs may finish.
+// Run begins a run, or goes on with the one in progress. atBoot: the host has just booted; without a run in progress
+// there is nothing to do. Cancelling ctx is the first signal: the hook that is running may finish.
 //
-// nil: the run is finished, there was nothing to do, or a reboot is under way. Otherwise the error is, or wraps,
-// a *StageError where a stage was begun, and says whether to try again later (ErrTryLater).
+// Run returns nil if the run is finished, there was nothing to do, or a reboot is under way. If a stage had begun, the
+// error is or wraps a *StageError. The error wraps ErrTryLater if nothing is wrong and a later invocation tries again.
 func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 	r, err := w.begin(ctx, atBoot)
 	if r == nil || err != nil {
@@ -73,12 +75,12 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 	return nil
 }
 
-// enter gets everything in place for a stage to begin: the lock, the state on disk, and a last look at the lock.
+// enter prepares a stage: it takes the lock if needed, saves the state, and looks at the lock one last time.
 func (r *run) enter(ctx context.Context) error {
 	if ctx.Err() != nil && r.row.lock != givesLock {
 		return errStopped
 	}
-	if r.row.lock == guarded && !r.took { // resumed: the state names the stage already
+	if r.row.lock == guarded && !r.verifiedLock { // a resumed run: the state already names the stage
 		if err := r.retakeLock(ctx); err != nil {
 			return err
 		}
@@ -108,11 +110,11 @@ func (r *run) enter(ctx context.Context) error {
 	return nil
 }
 
-// announceStage puts on record that the stage begins. An invocation that found the host out of service waits until it
-// can, as it does for the lock server: a person may be making room on the disk.
+// announceStage saves that the stage begins. If the host is out of service already, the invocation waits until the save
+// succeeds, as it waits for the lock server: a person may be making room on the disk.
 func (r *run) announceStage(ctx context.Context) error {
 	r.beginStage()
-	told, onDisk := "", r.resumed && r.row.lock == givesLock && r.found == r.Stage
+	lastError, alreadySaved := "", r.resumesAway && r.row.lock == givesLock && r.firstStage == r.Stage
 	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
 		r.StageBegan = time.Now()
 		r.step.Began = r.StageBegan
@@ -121,20 +123,20 @@ func (r *run) announceStage(ctx context.Context) error {
 		case err == nil:
 			r.stageBegan()
 			return nil
-		case onDisk:
-			r.Log.Warn("the state can't be written; it says already that the lock is to be given back", "error", err)
+		case alreadySaved:
+			r.Log.Warn("state not written; it already says to give the lock back", "error", err)
 			return nil
-		case !r.resumed:
+		case !r.resumesAway:
 			return &saveError{err}
-		case err.Error() != told:
-			r.inhibit(false) // no hook is at work
-			r.Log.Error("the state can't be written, and without that no stage may begin; it is tried again", "stage", r.Stage, "error", err)
+		case err.Error() != lastError:
+			r.inhibit(false) // no hook is running
+			r.Log.Error("state not written: no stage begins before it is; trying again", "stage", r.Stage, "error", err)
 			r.tell(Event{Kind: NotSaved, Err: err})
-			if told == "" {
+			if lastError == "" {
 				r.tellResumed()
 				r.tell(Event{Kind: Waiting, Wait: lock.Wait{Why: "the state can't be written", Err: err}})
 			}
-			told = err.Error()
+			lastError = err.Error()
 		}
 		if !pause(ctx, backoff) {
 			return errStopped
@@ -156,7 +158,7 @@ func (r *run) finish() error {
 	return nil
 }
 
-// inhibit keeps the host from being shut down, or lets it again.
+// inhibit keeps the host from being shut down (on), or allows it again.
 func (r *run) inhibit(on bool) {
 	switch {
 	case on && r.allowShutdown == nil:
@@ -167,7 +169,7 @@ func (r *run) inhibit(on bool) {
 	}
 }
 
-// fail puts what stopped the stage on record, and says what it means for the lock.
+// fail saves why the stage stopped, and returns that with the stage and who holds the lock.
 func (r *run) fail(err error) error {
 	if r.lock.Lost() != nil { // also if the stage failed for another reason before anybody asked
 		r.held = No
@@ -180,25 +182,25 @@ func (r *run) fail(err error) error {
 	}
 	var notSaved *saveError
 	var cleared *clearedError
-	// After a signal there is no error: a stage that is cut short by the host going down must show as such.
+	// A signal is not recorded as an error: a shutdown sends one, and the stage must then show as interrupted.
 	if errors.As(err, &cleared) || errors.Is(err, errStopped) || errors.As(err, &notSaved) {
 		r.endStage(err)
 		return failure
 	}
 	r.Error = &state.Error{Time: time.Now(), Stage: r.Stage, Hook: failure.Hook, Message: message}
-	if r.step == nil { // it failed before it began
+	if r.step == nil { // the stage failed before it began
 		r.step = &state.Step{Stage: r.Stage, Began: r.Error.Time}
 	}
 	r.noteFailure()
 	r.endStage(errors.New(message))
 	if saveErr := r.save(); saveErr != nil {
-		r.Log.Warn("the reason of the failure could not be put on record", "error", saveErr)
+		r.Log.Warn("reason for the failure not saved", "error", saveErr)
 	}
 	r.tell(Event{Kind: Failed, Err: err})
 	return failure
 }
 
-// pause waits; false if the context ended first.
+// pause waits for d. It returns false if the context ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

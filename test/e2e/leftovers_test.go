@@ -59,7 +59,7 @@ func daemonsOfHooks(t *testing.T, l *lab) {
 			t.Errorf("%s lives in %q", command, unit)
 		}
 	}
-	const killed = `systemd kills when this invocation ends: hook=needs_update/20-left command="sleep 1003"`
+	const killed = `systemd kills it when this invocation ends: hook=needs_update/20-left command="sleep 1003"`
 	if n := h.said(-1, killed); n != 1 {
 		t.Errorf("%q was logged %d times", killed, n)
 	}
