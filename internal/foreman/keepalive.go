@@ -8,11 +8,12 @@ import (
 	"foreman-dlm-updater/internal/lock"
 )
 
-// keeper repeats the holder's claim while the stages run, so that Foreman doesn't call the lock stale.
+// keeper refreshes the lock while the stages run, by repeating the claim, so that Foreman doesn't call the lock stale.
 type keeper struct {
 	*Lock
 	stop, stopped chan struct{}
-	// settlesAt is when the last claim must have been written; unanswered: it got no answer. Read once it has stopped.
+	// settlesAt is when Foreman must have written the last claim; unanswered: the claim got no answer. Others may read
+	// both once stopped is closed.
 	settlesAt  time.Time
 	unanswered bool
 }
@@ -30,7 +31,7 @@ func (l *Lock) KeepAlive() {
 	go l.keeper.run()
 }
 
-// StopKeepAlive returns when no refresh is under way any more, which takes as long as one request may.
+// StopKeepAlive ends the refreshing. It returns when no refresh is in progress, after one request at most.
 func (l *Lock) StopKeepAlive() {
 	if l.keeper == nil {
 		return
@@ -43,7 +44,7 @@ func (l *Lock) StopKeepAlive() {
 	<-l.keeper.stopped
 }
 
-// Lost is a *lock.Lost once a refresh has found that the lock is somebody else's, or nobody's; else nil.
+// Lost returns a *lock.Lost once a refresh has found that this host does not hold the lock any more; else nil.
 func (l *Lock) Lost() error {
 	if lost := l.lost.Load(); lost != nil {
 		return lost
@@ -62,7 +63,7 @@ func (k *keeper) run() {
 		case <-ticker.C:
 		}
 		select {
-		case <-k.stop: // both were due, after a claim that took long
+		case <-k.stop: // the tick and the stop may come together, after a slow claim
 			return
 		default:
 		}
@@ -72,12 +73,12 @@ func (k *keeper) run() {
 	}
 }
 
-// refresh looks before it claims: the claim of a lock that is free by now would take it behind everybody's back. It
-// reports whether to go on.
+// refresh looks before it claims: if the lock was freed, a claim would take it, and nobody would know that it had been
+// lost. refresh reports whether to go on.
 func (k *keeper) refresh() bool {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go func() { // a look may be cut short; a claim, once sent, is waited for
+	go func() { // a stop may cut a look short, but not a claim
 		select {
 		case <-k.stop:
 			cancel()
@@ -90,8 +91,8 @@ func (k *keeper) refresh() bool {
 			return false
 		}
 		err = meaningOnce(k.api.Acquire(context.WithoutCancel(ctx), k.name))
-		k.settlesAt, k.unanswered = time.Now().Add(k.settle()), passes(err)
-		if isNotNow(err) { // lost in between, or ours and disabled
+		k.settlesAt, k.unanswered = time.Now().Add(k.settle()), isTemporary(err)
+		if isNotNow(err) { // the lock was lost in between, or is this host's and disabled
 			if lookErr := k.Confirm(ctx); lookErr != nil {
 				err = lookErr
 			}
@@ -106,7 +107,7 @@ func (k *keeper) refresh() bool {
 		k.log.Error("lock lost; the run stops before the next guarded stage", "why", lost.Why)
 		return false
 	case ctx.Err() == nil:
-		k.log.Warn("the lock could not be refreshed", "error", err)
+		k.log.Warn("lock not refreshed", "error", err)
 	}
 	return true
 }

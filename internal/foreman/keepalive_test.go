@@ -39,13 +39,13 @@ func TestKeepAlive(t *testing.T) {
 		}, "G", "held by other", "lock lost"},
 		{"an outage is no loss", 3*time.Hour + time.Minute, func(s *server) {
 			s.before("look 1", unreachable)
-		}, "GGPGP", "", "could not be refreshed"},
+		}, "GGPGP", "", "lock not refreshed"},
 		{"disabled but ours is no loss", 2*time.Hour + time.Minute, func(s *server) {
 			s.before("claim 1", says(dlm.ErrNotNow))
-		}, "GPGGP", "", "could not be refreshed"},
+		}, "GPGGP", "", "lock not refreshed"},
 		{"a certificate that is being renewed is no loss", 2*time.Hour + time.Minute, func(s *server) {
 			s.before("claim 1", renewed)
-		}, "GPGP", "", "could not be refreshed"},
+		}, "GPGP", "", "lock not refreshed"},
 		{"a look that hangs does not hold up what comes next", time.Hour + time.Minute, func(s *server) { s.hangs = "look 1" }, "G", "", ""},
 		{"stopped after a look that was answered: no claim", time.Hour + time.Minute, func(s *server) {
 			s.after("look 1", slow(2*time.Minute))
@@ -53,12 +53,12 @@ func TestKeepAlive(t *testing.T) {
 		{"an unanswered refresh that is written late does not keep the lock", time.Hour + time.Minute, func(s *server) {
 			s.before("claim 1", unreachable)
 			s.after("release 1", s.lateClaim)
-		}, "GP", "", "could not be refreshed"},
+		}, "GP", "", "lock not refreshed"},
 		{"the same, and an outage after DELETE was answered is waited out", time.Hour + time.Minute, func(s *server) {
 			s.before("claim 1", unreachable)
 			s.after("release 1", s.lateClaim)
 			s.before("look after release 1", unreachable)
-		}, "GP", "", "could not be refreshed"},
+		}, "GP", "", "lock not refreshed"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

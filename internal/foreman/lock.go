@@ -1,11 +1,11 @@
-// Package foreman keeps a lock of Foreman's DLM plugin for a run: it waits for it, claims it, refreshes it and gives it
-// back, so that two hosts never believe that they hold it at once.
+// Package foreman holds a lock of Foreman's DLM plugin for a run: it waits for the lock, claims it, refreshes it and
+// gives it back. Two hosts never believe at once that they hold the lock.
 //
-// Foreman's race: the server grants a free lock to two hosts whose requests meet ("SELECT free, UPDATE holder" is not
-// atomic), and the last one to be written wins. A grant is therefore only a claim. It becomes the lock when, after a
-// settle time in which any other host's claim must have been written too, the server still names this host as the
-// holder (take.go). For the same reason nothing is released without a look (release.go), and nothing is refreshed
-// without one (keepalive.go).
+// Foreman's race: if two hosts ask for a free lock at the same time, the server may grant it to both ("SELECT free,
+// UPDATE holder" is not atomic), and the host that is written last has it. So this package calls a grant a claim. It
+// waits for a settle time, in which Foreman must have written the claims of all other hosts, too. If the server still
+// names this host as the holder then, this host has the lock (take.go). For the same reason it looks at the lock before
+// each release (release.go) and each refresh (keepalive.go).
 package foreman
 
 import (
@@ -21,18 +21,19 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// API is Foreman's lock API: *dlm.Client, or a test's. Show tries again by itself; Acquire and Release never do.
+// API is Foreman's lock API (*dlm.Client). Show tries again by itself; Acquire and Release send one request each.
 type API interface {
 	Show(ctx context.Context, name string) (dlm.Lock, error)
 	Acquire(ctx context.Context, name string) error
 	Release(ctx context.Context, name string) error
-	// Slowest is the longest that the server has taken for an answer so far.
+	// Slowest is the longest time that the server has needed for an answer so far.
 	Slowest() time.Duration
-	// Identity is the address that is asked, and the common name that this host shows. It sends no request.
+	// Identity returns the server's address and the common name of this host's certificate. It sends no request.
 	Identity() (url, cn string)
 }
 
-// Settings are the configuration's values. Durations of 0 mean "never" or "for ever", as its documentation says.
+// Settings are the configuration's values. A duration of 0 means "never" or "for ever", as the configuration's
+// documentation says.
 type Settings struct {
 	RetryInterval  time.Duration
 	RetryJitter    time.Duration
@@ -40,12 +41,12 @@ type Settings struct {
 	Settle         time.Duration
 	Refresh        time.Duration
 	ReleaseTimeout time.Duration
-	Retries        int // of a claim that met trouble
-	// Random returns a random part of d; nil: math/rand. A simulation that is to be repeated brings its own.
+	Retries        int // how often to repeat a claim that got no usable answer
+	// Random returns a random duration below d; nil: math/rand. A simulation sets its own, to be repeatable.
 	Random func(d time.Duration) time.Duration
 }
 
-// Wording is what sentences say of Foreman.
+// Wording holds the words for Foreman in sentences.
 var Wording = lock.Wording{
 	Server:     "Foreman",
 	Barred:     "Foreman bars this host (parameter can_acquire_update_locks)",
@@ -54,22 +55,22 @@ var Wording = lock.Wording{
 	StaleAfter: 4 * time.Hour, // foreman_dlm's setting dlm_stale_time, by default
 }
 
-// Lock is one lock as one invocation deals with it. Its methods are for one goroutine; only Lost may be called by any.
+// Lock is one lock during one invocation. Only Lost may be called by several goroutines.
 type Lock struct {
 	Settings
 	api     API
 	log     hclog.Logger
 	name    string
 	options lock.Options
-	// origin is where the run asked for the lock, and under which name; nil: it has not, or that is not known.
+	// origin says which server the run asked for the lock, and under which name; nil: it has not, or nobody knows.
 	origin *lock.Origin
 
-	// holder is what the server has proved; every claim that is sent makes it unknown again.
+	// holder is what the last answer proved. A claim makes it unknown again.
 	holder holder
-	// before is the first thing that it proved.
-	before holder
-	// settlesAt is when every claim must have been written that this host has sent, answered or not: a proxy may have sent
-	// it twice. A look before that proves nothing unless it shows this host. Zero: none was ever sent.
+	// firstHolder is what the first answer proved.
+	firstHolder holder
+	// settlesAt is when Foreman must have written all claims of this host, answered or not: a proxy may send one twice.
+	// Before that, a look proves nothing unless it shows this host. Zero: this host has sent no claim.
 	settlesAt time.Time
 	keeper    *keeper
 	released  bool
@@ -96,23 +97,23 @@ func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *L
 	}
 	if l.moved() {
 		now := l.now()
-		l.log.Warn("foreman_url or this host's certificate was changed in the middle of a run: unless Foreman shows the lock as "+
-			"this host's, it is not known whose it is", "asked_for_at", o.Origin.Server, "as", o.Origin.Client, "now", now.Server,
+		l.log.Warn("foreman_url or this host's certificate changed during a run: the holder of the lock is not known unless "+
+			"Foreman shows this host", "asked_for_at", o.Origin.Server, "as", o.Origin.Client, "now", now.Server,
 			"now_as", now.Client)
 	}
 	return l
 }
 
-// now says where the lock is asked for now, and under which name.
+// now says which server the configuration names now, and this host's name there.
 func (l *Lock) now() lock.Origin {
 	url, cn := l.api.Identity()
 	return lock.Origin{Server: url, Client: cn}
 }
 
-// moved reports whether the lock was asked for at another server, or under another name, than now.
+// moved reports whether the run asked another server for the lock, or used another name there.
 func (l *Lock) moved() bool { return l.origin != nil && l.origin.Differs(l.now()) }
 
-// Origin says where the lock was asked for, and under which name; before that, where it would be asked for now.
+// Origin says which server was asked for the lock, and under which name; before that, which one would be asked now.
 func (l *Lock) Origin() lock.Origin {
 	if l.origin != nil {
 		return *l.origin
@@ -120,10 +121,10 @@ func (l *Lock) Origin() lock.Origin {
 	return l.now()
 }
 
-// hold notes that the lock is this host's, and where it was asked for.
+// hold notes which server gave this host the lock, and under which name. holder is the server's name for this host.
 func (l *Lock) hold(holder string) {
 	now := l.now()
-	if now.Client == "" && l.origin != nil { // it can't be read at this moment
+	if now.Client == "" && l.origin != nil { // the certificate can't be read now
 		now.Client = l.origin.Client
 	}
 	now.Holder = holder
@@ -136,13 +137,13 @@ func (l *Lock) Asked() bool { return !l.settlesAt.IsZero() }
 // NotOurs reports whether the last answer proved that this host does not hold the lock.
 func (l *Lock) NotOurs() bool { return l.holder == notUs }
 
-// WasOurs reports whether this host held the lock when it was first looked at.
-func (l *Lock) WasOurs() bool { return l.before == us }
+// WasOurs reports whether the first answer proved that this host held the lock.
+func (l *Lock) WasOurs() bool { return l.firstHolder == us }
 
-// settle is how long a claim needs before it can be trusted: a slow server has a wide race.
+// settle is how long to wait before a claim can be trusted. A slow server needs more time for all claims.
 func (l *Lock) settle() time.Duration { return max(l.Settle, 3*l.api.Slowest()) }
 
-// Look asks once for the state of the lock.
+// Look asks the server once for the state of the lock.
 func (l *Lock) Look(ctx context.Context) (lock.View, error) {
 	found, err := l.api.Show(ctx, l.name)
 	var view lock.View
@@ -157,8 +158,8 @@ func (l *Lock) Look(ctx context.Context) (lock.View, error) {
 	return view, err
 }
 
-// Confirm asks once whether the lock is still this host's; nil: it is. *lock.Lost: the server says that it is not.
-// *lock.Elsewhere: that tells nothing. Any other error: it is not known.
+// Confirm asks once whether this host still holds the lock. It returns nil if it does, *lock.Lost if it does not,
+// *lock.Elsewhere if another server was asked for the lock, and any other error if the answer is not known.
 func (l *Lock) Confirm(ctx context.Context) error {
 	view, err := l.Look(ctx)
 	switch {
@@ -172,27 +173,29 @@ func (l *Lock) Confirm(ctx context.Context) error {
 	return &lock.Lost{Lock: l.name, Why: whoseNow(view)}
 }
 
-// elsewhere is the error for a lock that this host does not hold here, and that it asked for elsewhere.
+// elsewhere is the error for a lock that the run asked for at another server, and that this host does not hold here.
 func (l *Lock) elsewhere(view lock.View) error {
 	then, now := *l.origin, l.now()
 	return &lock.Elsewhere{
-		Text: fmt.Sprintf("lock %q was asked for at %s by %s; now the configuration names %s and %s, and what is seen there (%s) tells nothing "+
-			"about the lock that was asked for, which may still be this host's", l.name, then.Server, named(then.Client), now.Server,
-			named(now.Client), whoseNow(view)),
-		Next: fmt.Sprintf("set foreman_url, client_crt and client_key back, then `foreman-dlm-updater run`; or have an administrator free lock %s "+
-			"at %s (Monitor > Distributed Locks), then `foreman-dlm-updater state set STAGE` with the stage that `foreman-dlm-updater state show` "+
-			"names, and `foreman-dlm-updater run`", l.name, then.Server),
+		Text: fmt.Sprintf("this run asked %s for lock %q with %s, and may still hold it there; the configuration now names "+
+			"%s and %s, and what that server says (%s) proves nothing", then.Server, l.name, certificate(then.Client),
+			now.Server, certificate(now.Client), whoseNow(view)),
+		Next: fmt.Sprintf("set foreman_url, client_crt and client_key back, then `foreman-dlm-updater run`; "+
+			"or have an administrator free lock %s at %s (Monitor > Distributed Locks), then "+
+			"`foreman-dlm-updater state set STAGE` with the stage that `foreman-dlm-updater state show` names, "+
+			"and `foreman-dlm-updater run`", l.name, then.Server),
 	}
 }
 
-func named(cn string) string {
+// certificate names a certificate in a sentence.
+func certificate(cn string) string {
 	if cn == "" {
 		return "an unknown certificate"
 	}
 	return fmt.Sprintf("the certificate %q", cn)
 }
 
-// whoseNow describes a lock that is not this host's.
+// whoseNow says who holds a lock that this host does not hold.
 func whoseNow(view lock.View) string {
 	switch {
 	case !view.Exists:
@@ -206,7 +209,7 @@ func whoseNow(view lock.View) string {
 // clock writes a time for a sentence.
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// pause waits; false if the context ended first.
+// pause waits for d. It returns false if the context ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -155,7 +155,7 @@ func TestFormerName(t *testing.T) {
 		s.before("look 3", s.isStopped)
 		l := s.open(lock.Options{Origin: &lock.Origin{Holder: "web1.old"}, Claimed: true})
 		_, err := s.attempt(l, lock.OutOfService)
-		if kind(err) != "stopped" || !strings.Contains(s.log.String(), "what Foreman called this host") {
+		if kind(err) != "stopped" || !strings.Contains(s.log.String(), "Foreman's name for this host") {
 			t.Errorf("%v, log %s", err, &s.log)
 		}
 	})

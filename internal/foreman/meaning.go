@@ -12,23 +12,23 @@ import (
 	"foreman-dlm-updater/internal/lock"
 )
 
-// failure is an error of the API, with what it proves.
+// failure is an error of the API, with what follows from it.
 type failure struct {
-	public lock.Error // what everybody may know
-	kind   error      // dlm's; nil: none of these
-	// passes: it proves nothing, and the next try may go better.
-	passes bool
-	// renewing: this host's own certificate or key can't be used, or the web server refuses it. That is certain at a first
-	// look; where all was well before, the files may be in the middle of their renewal.
+	public lock.Error // for callers of this package
+	kind   error      // the sentinel of package dlm; nil: none fits
+	// temporary: it proves nothing, and the next try may succeed.
+	temporary bool
+	// renewing: this host's certificate or key can't be used, or the web server refuses it. On a first look that is
+	// certain; if all was well before, somebody may be renewing the files at this moment.
 	renewing bool
-	// retryAfter is how long the server wants to be left alone; 0: it didn't say.
+	// retryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
 	retryAfter time.Duration
 }
 
 func (f *failure) Error() string { return f.public.Error() }
 func (f *failure) Unwrap() error { return &f.public }
 
-// why is what is said of answers that prove nothing, in short.
+// why says in a few words what is wrong with answers that prove nothing.
 var why = map[error]string{
 	dlm.ErrUnavailable: "Foreman is unavailable",
 	dlm.ErrNotForeman:  "the answer is not Foreman's",
@@ -38,7 +38,7 @@ var why = map[error]string{
 	dlm.ErrRefused:     "Foreman's web server refuses this host's certificate",
 }
 
-// meanings are what the kinds of answers mean for whoever has to end with one.
+// meanings are the meanings of the kinds of answers, for a caller that gives up because of one.
 var meanings = map[error]error{
 	dlm.ErrUnavailable: lock.ErrUnavailable,
 	dlm.ErrWrongURL:    lock.ErrMisconfigured,
@@ -47,12 +47,12 @@ var meanings = map[error]error{
 	dlm.ErrRefused:     lock.ErrRefused,
 }
 
-// meaning says what an error of the API proves; nil for nil.
+// meaning says what follows from an error of the API; nil for nil.
 func meaning(err error) error {
 	if err == nil {
 		return nil
 	}
-	f := &failure{public: lock.Error{Err: err, Next: next(err)}}
+	f := &failure{public: lock.Error{Err: err, Next: advice(err)}}
 	var answer *dlm.Error
 	if !errors.As(err, &answer) {
 		return f
@@ -60,13 +60,13 @@ func meaning(err error) error {
 	f.kind, f.public.Meaning = answer.Kind, meanings[answer.Kind]
 	switch answer.Kind {
 	case dlm.ErrUnavailable, dlm.ErrNotForeman, dlm.ErrWrongURL, dlm.ErrUntrusted:
-		f.passes, f.retryAfter = true, answer.RetryAfter
+		f.temporary, f.retryAfter = true, answer.RetryAfter
 	case dlm.ErrCredentials:
 		f.renewing = true
 	case dlm.ErrRefused:
 		f.renewing = answer.Status == 0 // by the web server, before Foreman was asked who this host is
 	}
-	if f.passes || f.renewing {
+	if f.temporary || f.renewing {
 		f.public.Why = why[answer.Kind]
 	}
 	if refusedByPage(answer) {
@@ -75,50 +75,49 @@ func meaning(err error) error {
 	return f
 }
 
-// meaningOnce is meaning for a request that was not tried again, after a look that found nothing wrong: files that can't
-// be used are in the middle of their renewal.
+// meaningOnce is meaning for a request that follows a successful look and is not tried again: if the certificate or key
+// can't be used now, somebody is renewing the files.
 func meaningOnce(err error) error {
 	err = meaning(err)
 	var f *failure
 	if errors.As(err, &f) && f.kind == dlm.ErrCredentials {
-		f.passes, f.renewing = true, false
+		f.temporary, f.renewing = true, false
 	}
 	return err
 }
 
-// refusedByPage reports whether a web server refused with a page of its own, during maintenance or because of the
-// certificate. Such a page is waited out like any odd answer. If the wait ends with one, the certificate is the likelier
-// cause.
+// refusedByPage reports whether a web server refused with a page of its own. The cause may be maintenance or the
+// certificate. The program waits, as after any odd answer; if it gives up, the certificate is the more likely cause.
 func refusedByPage(answer *dlm.Error) bool {
 	return answer.Kind == dlm.ErrNotForeman &&
 		slices.Contains([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}, answer.Status)
 }
 
-// next says what to do about an error of the API; empty if its meaning says it.
-func next(err error) string {
+// advice says what to do about an error of the API; empty: what its meaning suggests.
+func advice(err error) string {
 	var name *net.DNSError
 	switch {
 	case errors.Is(err, dlm.ErrDuplicate):
-		return "an administrator must delete one of the duplicate locks in Foreman (Monitor > Distributed Locks, or the API); " +
-			"until then nobody can take it"
+		return "an administrator must delete one of the duplicate locks in Foreman (Monitor > Distributed Locks, " +
+			"or the API); until then nobody can take it"
 	case errors.As(err, &name) && name.IsNotFound:
-		return fmt.Sprintf("correct foreman_url, or add %s to DNS or to /etc/hosts: the program asks nothing else that /etc/nsswitch.conf names "+
-			"(`getent ahosts %[1]s` does)", name.Name)
+		return fmt.Sprintf("correct foreman_url, or add %s to DNS or to /etc/hosts: the program does not ask other sources "+
+			"in /etc/nsswitch.conf, as `getent ahosts %[1]s` does", name.Name)
 	}
 	return ""
 }
 
-func passes(err error) bool {
+func isTemporary(err error) bool {
 	var f *failure
-	return errors.As(err, &f) && f.passes
+	return errors.As(err, &f) && f.temporary
 }
 
-func renewing(err error) bool {
+func isRenewing(err error) bool {
 	var f *failure
 	return errors.As(err, &f) && f.renewing
 }
 
-// retryAfter is how long the server wants to be left alone; 0: it didn't say.
+// retryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
 func retryAfter(err error) time.Duration {
 	var f *failure
 	if !errors.As(err, &f) {

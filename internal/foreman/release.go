@@ -9,28 +9,28 @@ import (
 	"foreman-dlm-updater/internal/lock"
 )
 
-// Give gives the lock back, and doesn't give up easily: a lock that stays blocks the whole cluster. It ends the
-// refreshing first. *lock.NotNow: release_timeout is over. *lock.Elsewhere: what is seen here tells nothing about the
-// lock that was taken. The context's error: it was cancelled.
+// Give ends the refreshing and gives the lock back. It keeps trying until release_timeout, since a lock that stays held
+// blocks the whole cluster. The errors are *lock.NotNow (release_timeout is over), *lock.Elsewhere (another server gave
+// this host the lock) and the context's error.
 func (l *Lock) Give(ctx context.Context) error {
 	l.StopKeepAlive()
 	r := &releasing{Lock: l, settlesAt: l.allSettleAt()}
 	if l.ReleaseTimeout > 0 {
 		r.deadline = time.Now().Add(l.ReleaseTimeout)
-		if r.settlesAt.After(r.deadline) { // whoever gave up before would do so each time
+		if r.settlesAt.After(r.deadline) { // an earlier end would give up each time
 			r.deadline = r.settlesAt
 		}
 	}
 	err := r.run(ctx)
-	l.released = err == nil || r.granted
+	l.released = err == nil || r.accepted
 	return err
 }
 
-// Released reports whether Foreman has said yes to the release, even where that could not be verified.
+// Released reports whether Foreman accepted the release, even if nobody could verify it afterwards.
 func (l *Lock) Released() bool { return l.released }
 
-// allSettleAt is when every claim of this run must have been written. A refresh that got no answer is given more time,
-// however long ago it was.
+// allSettleAt is when Foreman must have written all claims of this run. A refresh that got no answer gets more time,
+// counted from now.
 func (l *Lock) allSettleAt() time.Time {
 	at := l.settlesAt
 	if k := l.keeper; k != nil && k.settlesAt.After(at) {
@@ -42,7 +42,7 @@ func (l *Lock) allSettleAt() time.Time {
 	return at
 }
 
-// run looks and releases in turn until the lock is seen not to be this host's.
+// run looks and releases in turn until Foreman shows that this host does not hold the lock.
 func (r *releasing) run(ctx context.Context) error {
 	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
 		over, err := r.attempt(ctx)
@@ -50,17 +50,17 @@ func (r *releasing) run(ctx context.Context) error {
 		switch {
 		case over:
 			return nil
-		case ctx.Err() != nil && !r.proved:
+		case ctx.Err() != nil && !r.certain:
 			return ctx.Err()
-		case errors.As(err, &elsewhere): // time changes nothing about it
+		case errors.As(err, &elsewhere): // trying again changes nothing
 			return err
 		case err != nil:
 			r.explain(err)
 			err = r.wait(ctx, backoff, err)
-		case !r.proved:
+		case !r.certain:
 			err = r.wait(ctx, max(backoff, 2*r.settle(), time.Until(r.settlesAt)*4/3), errUnsettled)
 		}
-		if err != nil && !r.proved {
+		if err != nil && !r.certain {
 			return err
 		}
 	}
@@ -69,43 +69,43 @@ func (r *releasing) run(ctx context.Context) error {
 // releasing is a release in progress.
 type releasing struct {
 	*Lock
-	// settlesAt is the time by which every claim that this host has sent must have been written; until then one may still
-	// be written after the release.
+	// settlesAt is when Foreman must have written all claims of this host. Before that, one may be written after the
+	// release.
 	settlesAt time.Time
 	deadline  time.Time
-	told      string // the trouble that was logged last
-	// tried: a DELETE was sent that may have released it.
-	tried bool
-	// granted: the last DELETE was answered with yes. proved: and nothing could come after it.
-	granted, proved bool
+	lastWhy   string // why it waits, as logged last
+	// sent: a DELETE was sent that may have released the lock.
+	sent bool
+	// accepted: Foreman answered the last DELETE with yes. certain: no claim of this host can be written after it.
+	accepted, certain bool
 }
 
-// errDisabled: the holder itself can't release a disabled lock.
+// errDisabled: in Foreman, not even the holder can release a disabled lock.
 var errDisabled = errors.New("this host holds the lock, but it is disabled in Foreman: enable it there")
 
-// errUnsettled: a claim of this host may be written after the release, or was.
+// errUnsettled: Foreman may write a claim of this host after the release, or has done so.
 var errUnsettled = errors.New("a claim that was sent before the release may reach Foreman after it")
 
-// attempt looks, and sends a DELETE if the lock is this host's. It never sends one without having seen that: the
-// server's "SELECT mine, UPDATE free" is not atomic, and a blind repeat could free the lock under the next host.
+// attempt looks, and sends a DELETE if this host holds the lock. It looks each time: the server's "SELECT mine, UPDATE
+// free" is not atomic, and a blind second DELETE could free the lock while the next host holds it.
 func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	unsettled := time.Now().Before(r.settlesAt) // decided before the request, as in prove
 	view, err := r.Look(ctx)
 	free := err == nil && !view.Self
 	switch {
-	case free && !r.tried && r.moved():
+	case free && !r.sent && r.moved():
 		return false, r.elsewhere(view)
 	case free && unsettled:
 		return false, nil
 	case free:
-		if r.tried {
+		if r.sent {
 			r.log.Info("lock released")
 		} else {
 			r.log.Warn("the lock was not this host's any more", "now", whoseNow(view))
 		}
 		return true, nil
-	case err != nil && r.proved:
-		r.log.Info("lock released; Foreman could not be asked once more", "error", err)
+	case err != nil && r.certain:
+		r.log.Info("lock released; Foreman could not be asked again", "error", err)
 		return true, nil
 	case err != nil:
 		return false, err
@@ -116,21 +116,21 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	if refused && !view.Enabled {
 		err = errDisabled
 	}
-	r.tried = r.tried || !refused
-	r.proved = err == nil && settled && !r.granted
-	r.granted = err == nil
+	r.sent = r.sent || !refused
+	r.certain = err == nil && settled && !r.accepted
+	r.accepted = err == nil
 	return false, err
 }
 
-// wait lets time pass before the next attempt, less than asked for where the deadline is near.
+// wait waits before the next attempt: for d, or until the deadline if that is earlier.
 func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) error {
-	d -= r.Random(d / 4) // hosts that wait for the same Foreman don't come back in step
+	d -= r.Random(d / 4) // so that hosts don't ask the same Foreman all at once
 	d = max(d, retryAfter(reason))
 	if !r.deadline.IsZero() {
 		left := time.Until(r.deadline)
 		if left <= 0 {
-			return &lock.NotNow{Text: fmt.Sprintf("lock %q could not be released within %s (release_timeout): %v", r.name, r.ReleaseTimeout,
-				reason)}
+			return &lock.NotNow{Text: fmt.Sprintf("gave up releasing lock %q after %s (release_timeout): %v", r.name,
+				r.ReleaseTimeout, reason)}
 		}
 		d = min(d, left)
 	}
@@ -140,24 +140,24 @@ func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) err
 	return nil
 }
 
-// explain logs the trouble, once per change.
+// explain logs why the release fails, once for each reason.
 func (r *releasing) explain(err error) {
-	text := releaseTrouble(err)
-	if text == r.told {
+	text := whyNotReleased(err)
+	if text == r.lastWhy {
 		return
 	}
-	r.told = text
+	r.lastWhy = text
 	r.log.Error("the lock can't be released; trying again", "why", text, "error", err)
 }
 
-// releaseTrouble says in a word why a release fails.
-func releaseTrouble(err error) string {
+// whyNotReleased says in a few words why a release fails.
+func whyNotReleased(err error) string {
 	switch {
 	case errors.Is(err, errDisabled):
 		return err.Error()
 	case isNotNow(err):
 		return "Foreman refuses the release"
-	case passes(err):
+	case isTemporary(err):
 		return "Foreman is unavailable"
 	}
 	return "Foreman can't be used"

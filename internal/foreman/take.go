@@ -16,15 +16,15 @@ type taking struct {
 
 	began    time.Time
 	deadline time.Time
-	answered bool          // the server has shown the lock, or that there is none, since it began
-	backoff  time.Duration // of the last wait for a server in trouble, if it is patient
-	apart    bool          // it has waited since it began or sent a claim, as other hosts may have done just then
-	told     string        // why it waits, as told last
-	next     string        // what somebody has to change, if that is why it waits
-	holds    string        // what the server calls this host, once it has shown the lock as its own
+	answered bool          // the server has shown the lock, or that there is none, since Take began
+	backoff  time.Duration // the last wait for a server in trouble, if Take is patient
+	spread   bool          // it has waited a random time since its begin or last claim: it is not in step with other hosts
+	lastWhy  string        // why it waits, as logged last
+	next     string        // what somebody has to change before the lock can be had, if anything
+	shown    string        // the holder that the server showed last
 }
 
-// obstacle is why a lock can't be had now; the zero value is none.
+// obstacle says why the lock can't be had now. The zero value means that nothing is in the way.
 type obstacle struct {
 	lock.Wait
 	next string // what somebody has to change; empty: nothing
@@ -37,12 +37,13 @@ func (o obstacle) String() string {
 	return o.Why + " since " + clock(o.Since)
 }
 
-// troubleTimeout bounds a wait in which the server has never answered, where lock_timeout doesn't: the next night's
-// invocation reads the configuration anew, in which a wrong address may have been corrected.
+// troubleTimeout ends a wait without lock_timeout if the server never answers: somebody may have corrected a wrong
+// address in the configuration, and the next night's invocation reads it.
 const troubleTimeout = 23 * time.Hour
 
-// Take returns nil when this host holds the lock. The errors are *lock.NotNow, *lock.NotByRun, *lock.Elsewhere,
-// *lock.Error, the error of Announce, or the context's: an answer may be missing then, which Abandon finds out.
+// Take takes the lock, and returns nil when this host holds it. The errors are *lock.NotNow, *lock.NotByRun,
+// *lock.Elsewhere, *lock.Error, the error of Announce, and the context's. After an error, a claim may still come true:
+// call Abandon.
 func (l *Lock) Take(ctx context.Context, terms lock.Terms) error {
 	t := &taking{Lock: l, Terms: terms, began: time.Now()}
 	if l.LockTimeout > 0 {
@@ -55,7 +56,7 @@ func (l *Lock) Take(ctx context.Context, terms lock.Terms) error {
 	if err := t.run(ctx); err != nil {
 		return err
 	}
-	l.hold(t.holds)
+	l.hold(t.shown)
 	return nil
 }
 
@@ -76,7 +77,7 @@ func (t *taking) run(ctx context.Context) error {
 			return nil
 		case err == nil && once:
 			return &lock.NotNow{Text: fmt.Sprintf("lock %q: %s", t.name, busy), Next: busy.next}
-		case err != nil && (once || !t.bears(err)):
+		case err != nil && (once || !t.waitsOut(err)):
 			return err
 		case err != nil:
 			busy = obstacle{Wait: lock.Wait{Why: lock.Why(err), Err: err}}
@@ -88,15 +89,15 @@ func (t *taking) run(ctx context.Context) error {
 	}
 }
 
-// bears reports whether an error is waited out: it proves nothing, or this host is out of service, and gives up for
-// nothing that time or an administrator may change. Files that can't be used prove as little once the server has
-// answered.
-func (t *taking) bears(err error) bool {
+// waitsOut reports whether to try again after an error: one that proves nothing, or that may come from a renewal of the
+// certificate because the server has answered before. While the host is out of service, it tries again after any error
+// that time or an administrator may fix.
+func (t *taking) waitsOut(err error) bool {
 	var elsewhere *lock.Elsewhere
-	return passes(err) || t.answered && renewing(err) || t.patient() && !errors.As(err, &elsewhere)
+	return isTemporary(err) || t.answered && isRenewing(err) || t.patient() && !errors.As(err, &elsewhere)
 }
 
-// attempt looks at the lock and claims it if it is free. It returns why the lock can't be had now, and nothing if
+// attempt looks at the lock and claims it if it is free. It returns why the lock can't be had now; the zero value if
 // this host holds it.
 func (t *taking) attempt(ctx context.Context) (obstacle, error) {
 	view, err := t.show(ctx)
@@ -111,7 +112,7 @@ func (t *taking) attempt(ctx context.Context) (obstacle, error) {
 	case view.Self && t.Purpose == lock.ForRun && !t.Asked():
 		return obstacle{}, &lock.NotByRun{Lock: t.name, Config: t.options.Config}
 	}
-	if view.Exists && !(view.Self && t.patient()) { // PUT only what is free: each refused one is a row in Foreman's database
+	if view.Exists && !(view.Self && t.patient()) { // no PUT then: each refused one is a row in Foreman's database
 		if busy := t.inTheWay(view); busy.Why != "" {
 			return busy, nil
 		}
@@ -119,7 +120,8 @@ func (t *taking) attempt(ctx context.Context) (obstacle, error) {
 	return t.claim(ctx)
 }
 
-// firstOfItsName gives another host time to create the lock: two first claims that meet break the name for good.
+// firstOfItsName waits, so that another host may create the lock: two first claims at once create two locks of the same
+// name, which nobody can take any more.
 func (t *taking) firstOfItsName(ctx context.Context) (lock.View, error) {
 	t.log.Warn("Foreman has no lock of this name and will make one; if the name is mistyped, nothing keeps two hosts " +
 		"of the cluster from updating at once")
@@ -137,14 +139,14 @@ func (t *taking) claim(ctx context.Context) (obstacle, error) {
 		}
 	}
 	for try := 0; ; try++ {
-		t.holder, t.apart = unknown, false
-		// Never cut short: an answer that was not waited for may still come true.
+		t.holder, t.spread = unknown, false
+		// A signal does not cut this short: Foreman may grant a claim even if nobody waits for the answer.
 		claimErr := meaningOnce(t.api.Acquire(context.WithoutCancel(ctx), t.name))
 		t.settlesAt = time.Now().Add(t.settle())
 		switch {
 		case isNotNow(claimErr):
 			return t.refused(ctx)
-		case claimErr != nil && !passes(claimErr):
+		case claimErr != nil && !isTemporary(claimErr):
 			return obstacle{}, claimErr
 		}
 		if !pause(ctx, max(t.settle(), retryAfter(claimErr))) {
@@ -158,27 +160,27 @@ func (t *taking) claim(ctx context.Context) (obstacle, error) {
 		case view.Holder != "":
 			return t.inTheWay(view), nil
 		case claimErr == nil:
-			return obstacle{Wait: lock.Wait{Why: "another host was faster, and has let go again"}}, nil
+			return obstacle{Wait: lock.Wait{Why: "another host was faster, and has released it again"}}, nil
 		case try >= t.Retries:
 			return obstacle{}, claimErr
 		}
 	}
 }
 
-// refused finds out what a refusal means.
+// refused finds out why Foreman refused a claim.
 func (t *taking) refused(ctx context.Context) (obstacle, error) {
 	view, err := t.show(ctx)
 	switch {
 	case err != nil:
 		return obstacle{}, err
 	case !view.Exists:
-		return obstacle{Wait: lock.Wait{Why: "the lock was refused, and is gone"}}, nil
+		return obstacle{Wait: lock.Wait{Why: "Foreman refused the lock, and has deleted it since"}}, nil
 	}
 	busy := t.inTheWay(view)
 	if busy.Why == "" {
 		busy = obstacle{lock.Wait{Barred: true,
-			Why: "nobody else holds it, and yet Foreman refuses it: this host is barred (host parameter can_acquire_update_locks)"},
-			"if it is to update, set this host's parameter can_acquire_update_locks to true in Foreman; the next " +
+			Why: "Foreman refuses it although nobody holds it: this host is barred (host parameter can_acquire_update_locks)"},
+			"if this host is to update, set its parameter can_acquire_update_locks to true in Foreman; the next " +
 				"`foreman-dlm-updater run` tries again"}
 	}
 	if view.Self && t.patient() {
@@ -188,15 +190,16 @@ func (t *taking) refused(ctx context.Context) (obstacle, error) {
 	return busy, nil
 }
 
-// inTheWay says why a lock can't be had; nothing if it is enabled and free, or ours.
+// inTheWay says why the lock can't be had: somebody else holds it, or it is disabled.
 func (t *taking) inTheWay(view lock.View) obstacle {
 	switch {
 	case !view.Enabled:
-		return obstacle{lock.Wait{Why: "the lock is disabled in Foreman"}, "when it is time, enable the lock in Foreman (Monitor > " +
-			"Distributed Locks); the next `foreman-dlm-updater run` tries again"}
+		return obstacle{lock.Wait{Why: "the lock is disabled in Foreman"}, "when it is time, enable the lock in Foreman " +
+			"(Monitor > Distributed Locks); the next `foreman-dlm-updater run` tries again"}
 	case view.Holder != "" && !view.Self && view.Holder == t.origin.Holder:
 		busy := heldBy(view)
-		busy.Why += ", which is what Foreman called this host when it took the lock: an administrator has to free it in Foreman"
+		busy.Why += ", which was Foreman's name for this host when it took the lock: an administrator has to free it " +
+			"in Foreman"
 		return busy
 	case view.Holder != "" && !view.Self:
 		return heldBy(view)
@@ -208,19 +211,19 @@ func heldBy(view lock.View) obstacle {
 	return obstacle{Wait: lock.Wait{Why: "held by " + view.Holder, Since: view.Since}}
 }
 
-// show looks at the lock and keeps what the answer proves.
+// show looks at the lock and notes what the answer proves, and whom it names.
 func (t *taking) show(ctx context.Context) (lock.View, error) {
 	view, err := t.prove(ctx)
 	if err == nil {
 		t.answered = true
-		t.holds = view.Holder
+		t.shown = view.Holder
 	}
 	return view, err
 }
 
-// prove looks at the lock and keeps what the answer proves.
+// prove looks at the lock and notes what the answer proves.
 func (l *Lock) prove(ctx context.Context) (lock.View, error) {
-	// Decided before the request: a host may stand still and hear the answer long after it was given.
+	// Read the clock before the request: a suspended host may get the answer long after the server gave it.
 	unsettled := time.Now().Before(l.settlesAt)
 	view, err := l.Look(ctx)
 	if err != nil {
@@ -237,19 +240,19 @@ func (l *Lock) prove(ctx context.Context) (lock.View, error) {
 	default:
 		l.holder = notUs
 	}
-	if l.before == unknown {
-		l.before = l.holder
+	if l.firstHolder == unknown {
+		l.firstHolder = l.holder
 	}
 	return view, nil
 }
 
-// explain tells why the lock can't be had, once per change.
+// explain logs and tells why the lock can't be had, once for each reason.
 func (t *taking) explain(busy obstacle) {
 	t.next = busy.next
-	if busy.Why == t.told {
+	if busy.Why == t.lastWhy {
 		return
 	}
-	t.told = busy.Why
+	t.lastWhy = busy.Why
 	if t.Waits != nil {
 		t.Waits(busy.Wait)
 	}
@@ -264,20 +267,20 @@ func (t *taking) explain(busy obstacle) {
 	}
 }
 
-// wait lets an interval pass, changed by a random part of the jitter, which is half an interval at least for a host
-// that may be in step with others: those that began or claimed the lock together are so spread over a whole interval.
-// The more hosts wait, the sooner one of them sees that the lock is free; and few see it at once. err is why the server
-// could not be asked.
+// wait waits for an interval, plus or minus a random part of the jitter. Hosts that began or claimed the lock together
+// ask in step; for them the jitter is at least half an interval, which spreads them over a whole one. So, with many
+// hosts waiting, one of them soon notices that the lock is free, and few notice at once. err is why the server could
+// not be asked.
 func (t *taking) wait(ctx context.Context, err error) error {
 	interval, jitter := t.RetryInterval, t.RetryJitter
 	if err != nil && t.patient() {
 		t.backoff = lock.Backoff(t.backoff)
 		interval, jitter = t.backoff, min(jitter, t.backoff/4)
 	}
-	if !t.apart {
+	if !t.spread {
 		jitter = max(jitter, interval/2)
 	}
-	t.apart = true
+	t.spread = true
 	if jitter > 0 {
 		interval += t.Random(2*jitter) - jitter
 	}
@@ -306,24 +309,24 @@ func (t *taking) until() time.Time {
 	return t.deadline
 }
 
-// timedOut is the error for a wait that has ended. One in which the server never answered, or in which this host's own
-// files could not be used at last, ends with what was wrong.
+// timedOut is the error for a wait that is over. If the server never answered, or this host's certificate or key still
+// can't be used, it says so.
 func (t *taking) timedOut(err error) error {
 	if err != nil && !t.answered {
-		return fmt.Errorf("gave up waiting for lock %q after %s, without a usable answer of Foreman: %w", t.name,
+		return fmt.Errorf("gave up waiting for lock %q after %s, without a usable answer from Foreman: %w", t.name,
 			time.Since(t.began).Round(time.Second), err)
 	}
-	if renewing(err) {
+	if isRenewing(err) {
 		return fmt.Errorf("gave up waiting for lock %q after %s (lock_timeout): %w", t.name, t.LockTimeout, err)
 	}
-	return &lock.NotNow{Text: fmt.Sprintf("gave up waiting for lock %q after %s (lock_timeout): %s", t.name, t.LockTimeout, t.told),
-		Next: t.next}
+	text := fmt.Sprintf("gave up waiting for lock %q after %s (lock_timeout): %s", t.name, t.LockTimeout, t.lastWhy)
+	return &lock.NotNow{Text: text, Next: t.next}
 }
 
-// Abandon makes sure, as far as it can, that nothing is left behind of a claim that is given up. It reports whether it
-// is certain that this host does not hold the lock.
+// Abandon releases, as far as possible, what a failed Take may have claimed. It reports whether it is certain that this
+// host does not hold the lock.
 func (l *Lock) Abandon(ctx context.Context) bool {
-	if l.holder == unknown && !l.Asked() { // nothing was sent that could be undone, and asking again won't help
+	if l.holder == unknown && !l.Asked() { // there is nothing to undo, and asking again won't help
 		return false
 	}
 	if l.holder == notUs {
@@ -331,7 +334,7 @@ func (l *Lock) Abandon(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	for range 3 { // a second DELETE for a claim that came late; more would change nothing
+	for range 3 { // the second DELETE is for a claim that was written late; more would change nothing
 		view, err := l.prove(ctx)
 		switch {
 		case err != nil:
@@ -350,5 +353,5 @@ func (l *Lock) Abandon(ctx context.Context) bool {
 	return false
 }
 
-// abandonTimeout bounds the cleaning up after an attempt, which may run while systemd waits for us to stop.
+// abandonTimeout is short because systemd may be waiting for this program to stop.
 const abandonTimeout = 20 * time.Second

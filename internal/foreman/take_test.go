@@ -38,7 +38,7 @@ func TestTake(t *testing.T) {
 	}{
 		{"free: GET, PUT, settle, verify", false, func(*server) {}, "ok", "", "GPG", 2 * time.Second, "lock acquired"},
 		{"this host's already, and not by this run: not now, and left as it is", false, func(s *server) { s.hold("me") },
-			"not by run", "nothing", "G", 0, "no run of /etc/config.ini has it on record"},
+			"not by run", "nothing", "G", 0, "no run of /etc/config.ini took it"},
 		{"this host's, and a claim of this run may have taken it: the PUT confirms it", true, func(s *server) { s.hold("me") },
 			"ok", "", "GPG", 2 * time.Second, "lock acquired"},
 		{"a slow Foreman needs three times its slowest answer to settle", false, func(s *server) { s.slowest = 4 * time.Second },
@@ -184,7 +184,7 @@ func TestTake(t *testing.T) {
 		}, "failed", "nothing", "GPGG", 2 * time.Second, "duplicate"},
 		{"the lock is deleted while the claim settles", false, func(s *server) {
 			s.before("look after claim 1", s.vanishes)
-		}, "ok", "", "GPGGGPG", time.Minute + 5*time.Second, "let go again"},
+		}, "ok", "", "GPGGGPG", time.Minute + 5*time.Second, "released it again"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -221,7 +221,7 @@ func (s *Status) elsewhere() (text string) {
 	}
 	switch {
 	case s.askedElsewhere():
-		text += fmt.Sprintf("; it was asked for at %s by %q: set %s back, or have an administrator free it there "+
+		text += fmt.Sprintf("; this run asked %s for it as %q: set %s back, or have an administrator free it there "+
 			"(%s), then `foreman-dlm-updater state set %s`", taken.URL, taken.CN, s.Wording.Keys, s.Wording.Where, s.Stage)
 	case own:
 		text += fmt.Sprintf(": an administrator has to free it in %s (%s)", s.Wording.Server, s.Wording.Where)

@@ -111,10 +111,10 @@ func TestSentences(t *testing.T) {
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web3", "web3"), origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14, which was this run's own name when it took the lock; " +
-				"it was asked for at https://old by \"web3\": set foreman_url, client_crt and client_key back, or have an administrator free it there " +
+				"this run asked https://old for it as \"web3\": set foreman_url, client_crt and client_key back, or have an administrator free it there " +
 				"(Monitor > Distributed Locks), then `foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"), origin: lock.Origin{Server: "https://new", Client: "web1"}}, Failed,
-			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; it was asked for at https://old by \"web1\": set foreman_url, " +
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; this run asked https://old for it as \"web1\": set foreman_url, " +
 				"client_crt and client_key back, or have an administrator free it there (Monitor > Distributed Locks), then " +
 				"`foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"), origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,

@@ -191,10 +191,10 @@ func TestMoved(t *testing.T) {
 		after  state.Stage // on disk
 		said   string
 	}{
-		{"the same server by another name", state.Update, now, "me", "ok", "", "was changed in the middle of a run"},
+		{"the same server by another name", state.Update, now, "me", "ok", "", "changed during a run"},
 		{"another server, update", state.Update, now, "", "failed", state.Update, "https://new"},
 		{"another server, the lock still to be had", state.LockGet, now, "", "failed", state.LockGet, "https://old"},
-		{"another server, release", state.LockRelease, now, "", "failed", state.LockRelease, "may still be this host's"},
+		{"another server, release", state.LockRelease, now, "", "failed", state.LockRelease, "may still hold it there"},
 		{"another server, post_update: the host comes back, the release stops", state.PostUpdate, now, "", "failed", state.LockRelease, "https://old"},
 		{"renamed, and Foreman knows it by both names", state.LockRelease, renamed, "me", "ok", "", ""},
 		{"renamed, and held by the former name", state.LockRelease, renamed, "web1", "failed", state.LockRelease, "held by web1"},
