@@ -113,11 +113,11 @@ func TestCheck(t *testing.T) {
 		{"failed, and that was tolerated", checked{record: failed(2 * time.Hour), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginWarning, "stage update failed"},
 		{"failed, and tried again", checked{running: true, record: failed(time.Hour), lock: mine(time.Hour)}, pluginOK, "an invocation is running"},
 
-		{"an orphan", checked{lock: mine(time.Minute)}, pluginWarning, "no run in progress, and yet lock web held by this host since TIME: it was taken by hand, " +
+		{"an orphan", checked{lock: mine(time.Minute)}, pluginWarning, "no run in progress, but lock web held by this host since TIME: it was taken by hand, " +
 			"by a run of another configuration of this host, or by another machine with this certificate; if nobody needs it, give it back with `foreman-dlm-updater lock release` |"},
-		{"an old orphan", checked{lock: mine(13 * time.Hour)}, pluginCritical, "no run in progress, and yet lock web held by this host since"},
-		{"an orphan of a time that is not known", checked{lock: &lock.View{Exists: true, Enabled: true, Holder: "web1", Self: true}}, pluginWarning, "no run in progress, and yet"},
-		{"taken by hand, which is custom here", checked{lock: mine(time.Hour), flags: "--orphan=2h,4h"}, pluginOK, "no run in progress, and yet"},
+		{"an old orphan", checked{lock: mine(13 * time.Hour)}, pluginCritical, "no run in progress, but lock web held by this host since"},
+		{"an orphan of a time that is not known", checked{lock: &lock.View{Exists: true, Enabled: true, Holder: "web1", Self: true}}, pluginWarning, "no run in progress, but"},
+		{"taken by hand, which is custom here", checked{lock: mine(time.Hour), flags: "--orphan=2h,4h"}, pluginOK, "no run in progress, but"},
 
 		{"a reboot to come", checked{record: reboot(14 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginOK, "reboot asked for"},
 		{"a reboot that does not come", checked{record: reboot(16 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginWarning,

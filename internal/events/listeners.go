@@ -9,17 +9,17 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Listener hears of events, one at a time and in their order. It runs beside the run, which waits for no listener, but
-// for a few seconds before a reboot.
+// Listener hears of events, one at a time and in order, in a goroutine of its own. The run does not wait for listeners,
+// except for a few seconds before a reboot.
 type Listener func(Event)
 
 const (
-	backlog      = 100              // events that wait for a slow listener; more are dropped
-	endPatience  = 60 * time.Second // how long the end of the program waits for listeners
-	bootPatience = 10 * time.Second // how long a reboot does
+	backlog      = 100              // how many events may wait for a slow listener; more are dropped
+	endPatience  = 60 * time.Second // how long the program waits for listeners when it ends
+	bootPatience = 10 * time.Second // how long a reboot waits for listeners
 )
 
-// queue brings events to one listener, in a goroutine of its own: a slow listener is no other's trouble.
+// queue brings events to one listener, in a goroutine of its own: a slow listener does not delay the others.
 type queue struct {
 	listener Listener
 	log      hclog.Logger
@@ -28,13 +28,13 @@ type queue struct {
 	start    sync.Once
 }
 
-// item is an event on its way, or, without one, the question whether all before it was heard.
+// item is an event, or, if event is nil, a request to close heard once the listener has heard everything before it.
 type item struct {
 	event *Event
 	heard chan<- struct{}
 }
 
-// queues are one for each listener.
+// queues holds one queue for each listener.
 type queues []*queue
 
 func newQueues(listeners []Listener, log hclog.Logger) (all queues) {
@@ -44,7 +44,7 @@ func newQueues(listeners []Listener, log hclog.Logger) (all queues) {
 	return all
 }
 
-// send never blocks.
+// send sends an event to all listeners. It never blocks.
 func (all queues) send(event Event) {
 	for _, q := range all {
 		select {
@@ -55,7 +55,7 @@ func (all queues) send(event Event) {
 	}
 }
 
-// open starts the goroutine with the first event.
+// open starts the goroutine when the first event comes.
 func (q *queue) open() chan<- item {
 	q.start.Do(func() { go q.deliver() })
 	return q.items
@@ -72,18 +72,18 @@ func (q *queue) deliver() {
 	}
 }
 
-// call keeps a listener's mistake away from the run.
+// call calls the listener. A panic of the listener must not end the run.
 func (q *queue) call(event Event) {
 	defer func() {
-		if mistake := recover(); mistake != nil {
-			q.log.Error("listener failed", "event", string(event.Kind), "error", fmt.Sprint(mistake),
+		if problem := recover(); problem != nil {
+			q.log.Error("listener failed", "event", string(event.Kind), "error", fmt.Sprint(problem),
 				"stack", string(debug.Stack()))
 		}
 	}()
 	q.listener(event)
 }
 
-// flush waits until everything that was sent is heard, and reports whether that was so within the limit.
+// flush waits until the listeners have heard everything, and reports whether they did within the limit.
 func (all queues) flush(limit time.Duration) bool {
 	end := time.After(limit)
 	for _, q := range all {
@@ -102,7 +102,7 @@ func (all queues) flush(limit time.Duration) bool {
 	return true
 }
 
-// close waits until everything is heard, and not for ever. Nothing is sent after it.
+// close waits until the listeners have heard everything, or for endPatience. Send nothing afterwards.
 func (all queues) close() {
 	end := time.After(endPatience)
 	for _, q := range all {

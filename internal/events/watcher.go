@@ -1,6 +1,6 @@
-// Package events tells others what happens to a run. It hears it from the workflow (workflow.Observer), knows by it
-// where this host stands at each moment, and brings events to listeners. Nothing in it changes or delays a run, but that
-// a reboot waits a few seconds until the listeners have heard of it.
+// Package events tells others what happens to a run. It observes the workflow (workflow.Observer), knows from that
+// where the host stands at each moment, and sends events to listeners. It never changes a run. It delays only a reboot,
+// by a few seconds, until the listeners have heard of it.
 package events
 
 import (
@@ -31,21 +31,21 @@ type Watcher struct {
 
 	mu         sync.Mutex
 	running    bool
-	record     *state.Record // on record; nil: nothing is
-	last       *state.Record // the same, and what it was before it was removed
-	boot       *state.Boot   // of now; nil: not known
-	hook       string        // the one that runs
+	record     *state.Record // the record on disk; nil: there is none
+	last       *state.Record // the last record that was on disk
+	boot       *state.Boot   // the current one; nil: not known
+	hook       string        // the hook that is running
 	failing    *workflow.Event
-	inhibitors []workflow.Inhibitor // who keeps the host from being shut down
+	inhibitors []workflow.Inhibitor // the programs that keep the host from being shut down
 	lock       status.Lock          // as the server showed it last
-	trouble    string               // why it could not; empty if it could
-	stopped    error                // why the invocation has ended
-	ended      time.Time            // when it has
-	over       Result               // how the run has ended, if it has
-	told       string
-	alive      *time.Timer // ticks from the first event to the end; nil before
-	// unwritten says why a record can't be saved, and since when, while the workflow waits for that; else nil.
-	unwritten *status.Stop
+	lockError  string               // why the server did not show the lock; empty if it did
+	endError   error                // why the invocation ended
+	endsAt     time.Time            // when it ended
+	result     Result               // how the run ended, if it did
+	sentence   string               // as shown last
+	alive      *time.Timer          // ticks from the first event to the end; nil before
+	// saveError says why the record can't be saved, and since when, while the workflow waits for that; else nil.
+	saveError *status.Stop
 }
 
 // Result is how a run ended.
@@ -58,52 +58,53 @@ const (
 	RunGaveUp   Result = "gave-up"
 )
 
-// Options say who wants to know, and what can't be known here.
+// Options tell a Watcher whom to tell, and what it can't find out by itself.
 type Options struct {
 	// Show is called with each new sentence. It must not block.
 	Show func(sentence string)
-	// See is called likewise, with an event that has no kind. Nil: with none.
+	// See is called at the same time, with an event that has no kind. May be nil.
 	See Listener
 	// Next says what to do about an invocation that ended with an error.
 	Next func(error) string
-	// Later reports whether an invocation that ended with this error has nothing wrong with it, and the next one tries
-	// again: the same decision as the exit code's. Nil: by what the workflow says of it.
+	// Later reports whether an error means that nothing is wrong and the next invocation tries again. It must agree with
+	// the exit code. Nil: the error's type decides.
 	Later func(error) bool
 	// RebootDue is a reboot that may have been due when the last invocation ended; nil: none.
 	RebootDue *state.RebootDue
-	// Listeners hear of events; there may be none.
+	// Listeners hear of events. There may be none.
 	Listeners []Listener
-	// Wording is what sentences say of the lock server.
+	// Wording holds the words for the lock server in sentences.
 	Wording lock.Wording
 }
 
-// Watch makes a watcher that hears what the workflow does.
+// Watch makes a Watcher that observes the workflow.
 func Watch(w *workflow.Workflow, o Options) *Watcher {
 	if o.Later == nil {
 		o.Later = later
 	}
-	seen := &Watcher{Options: o, running: true, lock: status.Lock{Name: w.LockName}, listeners: newQueues(o.Listeners, w.Log), log: w.Log}
-	w.Observe = seen.Observe
-	return seen
+	watcher := &Watcher{Options: o, running: true, lock: status.Lock{Name: w.LockName},
+		listeners: newQueues(o.Listeners, w.Log), log: w.Log}
+	w.Observe = watcher.Observe
+	return watcher
 }
 
-// Observe hears from the workflow.
+// Observe takes an event of the workflow.
 func (w *Watcher) Observe(e workflow.Event) {
 	w.note(func() []Kind { return w.take(e) })
-	// The listeners hear of a reboot before the command runs, for the host may be gone a moment later. Not for long: they
-	// delay nothing. And before the workflow looks for the last time whether it may.
+	// The listeners must hear of a reboot before the command runs: the host may be down a moment later. The wait is short,
+	// and comes before the workflow's last look at the lock.
 	if e.Kind == workflow.Rebooting && !w.listeners.flush(bootPatience) {
-		w.log.Warn("listener left behind: the reboot does not wait for it any longer", "waited", bootPatience)
+		w.log.Warn("listener left behind: the reboot does not wait any longer", "waited", bootPatience)
 	}
 }
 
-// news are the workflow's events that are news for listeners, too.
+// news maps the workflow's events to those that listeners hear of.
 var news = map[workflow.EventKind]Kind{
 	workflow.Started: Started, workflow.Resumed: Resumed, workflow.Waiting: Waiting, workflow.Acquired: Acquired,
 	workflow.Rebooting: Rebooting, workflow.Finished: Finished,
 }
 
-// take takes over what has happened, and returns what of it is news for listeners.
+// take notes what happened, and returns the events for the listeners.
 func (w *Watcher) take(e workflow.Event) (kinds []Kind) {
 	if e.Record != nil {
 		w.record, w.last = e.Record, e.Record
@@ -123,7 +124,7 @@ func (w *Watcher) take(e workflow.Event) (kinds []Kind) {
 			w.failing = &e
 		}
 	case workflow.StageBegan:
-		w.unwritten = nil
+		w.saveError = nil
 	case workflow.LockSeen:
 		w.lockSeen(e)
 	case workflow.Waiting:
@@ -131,8 +132,8 @@ func (w *Watcher) take(e workflow.Event) (kinds []Kind) {
 	case workflow.Inhibited:
 		w.inhibitors = e.Inhibitors
 	case workflow.NotSaved:
-		if w.unwritten == nil {
-			w.unwritten = &status.Stop{At: time.Now(), Why: e.Err.Error()}
+		if w.saveError == nil {
+			w.saveError = &status.Stop{At: time.Now(), Why: e.Err.Error()}
 		}
 	case workflow.Finished:
 		w.running = false
@@ -147,28 +148,28 @@ func (w *Watcher) take(e workflow.Event) (kinds []Kind) {
 }
 
 func (w *Watcher) lockSeen(e workflow.Event) {
-	w.lock.Name, w.trouble = e.Lock, ""
+	w.lock.Name, w.lockError = e.Lock, ""
 	if e.Err != nil {
-		w.lock, w.trouble = status.Lock{Name: e.Lock}, fmt.Sprintf("the lock in %s: %v", w.Wording.Server, e.Err)
+		w.lock, w.lockError = status.Lock{Name: e.Lock}, fmt.Sprintf("the lock in %s: %v", w.Wording.Server, e.Err)
 		return
 	}
 	w.lock.See(e.View)
 }
 
-// finishesWithoutReboot reports whether the run that finishes may have needed a reboot. If its hooks have said that it
-// did not, none is due any more.
+// finishesWithoutReboot reports whether the run that finishes may have needed a reboot. If its hooks answered that it
+// did not, no reboot is due any more.
 func (w *Watcher) finishesWithoutReboot() bool {
 	due := stillDue(w.last.RebootDue, w.boot)
-	asked := slices.ContainsFunc(w.last.Story.Steps, func(step state.Step) bool {
+	answered := slices.ContainsFunc(w.last.Story.Steps, func(step state.Step) bool {
 		return step.Stage == state.NeedsReboot && step.Hook == "" && step.Error == ""
 	})
-	if due != nil || asked {
+	if due != nil || answered {
 		w.RebootDue = due
 	}
 	return due != nil
 }
 
-// stillDue is nil for a reboot that has happened since, whoever did it.
+// stillDue returns nil if the host has been rebooted since, by whomever.
 func stillDue(due *state.RebootDue, boot *state.Boot) *state.RebootDue {
 	if due != nil && boot != nil && !due.Boot.Same(*boot) {
 		return nil
@@ -176,15 +177,14 @@ func stillDue(due *state.RebootDue, boot *state.Boot) *state.RebootDue {
 	return due
 }
 
-// note changes what is known, tells the listeners of what has happened by that, and shows the sentence if it is another
-// one.
+// note calls change, shows the sentence if it is a new one, and sends the events that change returns.
 func (w *Watcher) note(change func() []Kind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kinds := change()
 	s := w.status(time.Now())
-	if s.Sentence != w.told {
-		w.told = s.Sentence
+	if s.Sentence != w.sentence {
+		w.sentence = s.Sentence
 		w.Show(s.Sentence)
 		if w.See != nil {
 			w.See(w.event("", s))
@@ -198,12 +198,12 @@ func (w *Watcher) note(change func() []Kind) {
 	}
 }
 
-// tick tells that the invocation is alive, and does so again and again. In its goroutine, a timer's, a mistake would end
-// the program, and with it the run.
+// tick tells that the invocation is alive, and sets the timer for the next time. It runs in the timer's goroutine,
+// where a panic would end the program and with it the run.
 func (w *Watcher) tick() {
 	defer func() {
-		if mistake := recover(); mistake != nil {
-			w.log.Error("internal error", "error", fmt.Sprint(mistake), "stack", string(debug.Stack()))
+		if problem := recover(); problem != nil {
+			w.log.Error("internal error", "error", fmt.Sprint(problem), "stack", string(debug.Stack()))
 		}
 	}()
 	w.note(func() []Kind {
@@ -215,32 +215,32 @@ func (w *Watcher) tick() {
 	})
 }
 
-// status is where the host stands.
+// status says where the host stands.
 func (w *Watcher) status(now time.Time) status.Status {
 	s := status.Status{Running: w.running, PID: os.Getpid(), Hook: w.hook, Lock: w.lock, Wording: w.Wording}
 	s.SetInhibitors(w.inhibitors)
 	if !w.running {
 		s.PID = 0
 	}
-	if w.stopped != nil {
-		stop := status.Stop{At: w.ended, Why: w.stopped.Error(), Next: w.Next(w.stopped), Later: w.Later(w.stopped)}
+	if w.endError != nil {
+		stop := status.Stop{At: w.endsAt, Why: w.endError.Error(), Next: w.Next(w.endError), Later: w.Later(w.endError)}
 		var stage *workflow.StageError
-		if errors.As(w.stopped, &stage) {
+		if errors.As(w.endError, &stage) {
 			stop.Stage, stop.Why = stage.Stage, stage.Err.Error()
 		}
 		s.SetStopped(stop)
 	}
 	s.SetRebootDue(w.RebootDue)
 	s.SetRecord(w.record)
-	if w.unwritten != nil && w.running {
-		s.SetStopped(*w.unwritten)
+	if w.saveError != nil && w.running {
+		s.SetStopped(*w.saveError)
 	}
 	s.SetAcquired()
 	if w.boot != nil {
 		s.SetBoot(*w.boot)
 	}
-	if w.trouble != "" {
-		s.Unseen = []string{w.trouble}
+	if w.lockError != "" {
+		s.Unseen = []string{w.lockError}
 	}
 	s.Say(now)
 	return s
@@ -259,10 +259,11 @@ func (w *Watcher) event(kind Kind, s status.Status) Event {
 	default:
 		return event
 	}
-	event.Error = w.stopped.Error()
+	event.Error = w.endError.Error()
 	var stage *workflow.StageError
-	if errors.As(w.stopped, &stage) {
-		event.Run, event.Stage, event.Hook, event.Lock, event.Error = stage.Run, stage.Stage, stage.Hook, stage.Lock, stage.Err.Error()
+	if errors.As(w.endError, &stage) {
+		event.Run, event.Stage, event.Hook, event.Lock = stage.Run, stage.Stage, stage.Hook, stage.Lock
+		event.Error = stage.Err.Error()
 		if w.failing != nil && w.failing.Hook == stage.Hook {
 			event.Exit, event.Output = w.failing.Result.Exit, w.failing.Result.Last
 		}
@@ -270,11 +271,10 @@ func (w *Watcher) event(kind Kind, s status.Status) Event {
 	return event
 }
 
-// Ended is to be called when the workflow has: this invocation does nothing more. err is why, if it is not that all is
-// done, or that a reboot is under way.
+// Ended must be called when the workflow has ended. err is what Run returned.
 func (w *Watcher) Ended(err error) {
 	w.note(func() (kinds []Kind) {
-		w.running, w.stopped, w.ended = false, err, time.Now()
+		w.running, w.endError, w.endsAt = false, err, time.Now()
 		if w.alive != nil {
 			w.alive.Stop()
 		}
@@ -284,57 +284,57 @@ func (w *Watcher) Ended(err error) {
 		case err == nil:
 		case !later:
 			kinds = []Kind{Failed}
-		case began: // a mirror that is down, every hour, is no news
+		case began: // without a run, giving up is no news: it may happen every hour
 			kinds = []Kind{GaveUp}
 		}
-		anew := w.last != nil && !began && w.last.Error != nil // the next invocation begins a new run
+		nextIsNew := w.last != nil && !began && w.last.Error != nil // the next invocation begins a new run
 		switch {
-		case !anew && (!began || w.record != nil):
+		case !nextIsNew && (!began || w.record != nil):
 		case err == nil:
-			w.over = RunFinished
+			w.result = RunFinished
 		case later:
-			w.over = RunGaveUp
+			w.result = RunGaveUp
 		default:
-			w.over = RunFailed
+			w.result = RunFailed
 		}
 		return kinds
 	})
 }
 
-// later reports whether nothing is wrong with this host, and the next invocation tries again.
+// later reports whether an error means that nothing is wrong with this host, and the next invocation tries again.
 func later(err error) bool {
 	return errors.Is(err, workflow.ErrTryLater) || errors.Is(err, lock.ErrUnavailable)
 }
 
-// Close waits, not for ever, until the listeners have heard everything.
+// Close waits until the listeners have heard everything, for a minute at most.
 func (w *Watcher) Close() { w.listeners.close() }
 
-// Over returns the last record of a run that has ended with this invocation, with its story, and how it ended; nil if it
-// goes on, or there was nothing to do.
+// Over returns the last record of a run that ended in this invocation, with its story, and how the run ended. It
+// returns nil if the run goes on, or there was nothing to do.
 func (w *Watcher) Over() (*state.Record, Result) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.over == "" {
+	if w.result == "" {
 		return nil, ""
 	}
-	return w.last, w.over
+	return w.last, w.result
 }
 
-// Last is what there is to tell by now, without a kind.
+// Last returns an event without a kind, which says where the host stands now.
 func (w *Watcher) Last() Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.event("", w.status(time.Now()))
 }
 
-// Due is the reboot that may be due by now; nil: none.
+// Due returns the reboot that may be due now; nil: none.
 func (w *Watcher) Due() *state.RebootDue {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.RebootDue
 }
 
-// Output are the last lines of a hook of this name, if it did not end well in this invocation.
+// Output returns the last lines of the hook that failed last in this invocation, if it has this name.
 func (w *Watcher) Output(hook string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

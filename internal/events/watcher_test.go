@@ -524,7 +524,7 @@ func TestRebootInhibited(t *testing.T) {
 		})
 		same(t, "events", []string{"started lock_get | waiting", "acquired pre_update | running", "rebooting post_update | reboot_pending"}, got.events)
 		for _, sentence := range got.sentences {
-			if _, inTheWay, ok := strings.Cut(sentence, "kept from being shut down by "); ok {
+			if _, inTheWay, ok := strings.Cut(sentence, "shutdown blocked by "); ok {
 				by, _, _ := strings.Cut(inTheWay, ";")
 				code, _, _ := strings.Cut(sentence, " ")
 				shown[code+" "+by] = true
@@ -592,7 +592,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		same(t, "events", []string{"resumed update | running", "waiting update | stopped", "finished lock_release | idle"}, got.events)
 		if !slices.ContainsFunc(got.sentences, func(text string) bool {
-			return strings.Contains(text, "until its state can be written no further stage begins: no space left on device")
+			return strings.Contains(text, "no further stage begins until its state can be written: no space left on device")
 		}) {
 			t.Errorf("%q", got.sentences)
 		}

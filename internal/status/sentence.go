@@ -11,11 +11,11 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// DefaultConfig is read if no other configuration is named.
+// DefaultConfig is the configuration if the user names no other.
 const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
 
-// goOn is what to type so that the run goes on: it does so with the configuration that it was begun with, and no other.
-func (s *Status) goOn() string {
+// runCommand is what to type so that the run goes on, which it does only with the configuration that it began with.
+func (s *Status) runCommand() string {
 	if s.Record == nil || s.Record.Taken == nil || s.Record.Taken.Config == "" || s.Record.Taken.Config == DefaultConfig {
 		return "`foreman-dlm-updater run`"
 	}
@@ -25,14 +25,16 @@ func (s *Status) goOn() string {
 // Say fills in the code and the sentence, as of now.
 func (s *Status) Say(now time.Time) {
 	s.Version, s.At = Version, now
-	s.Code, s.Sentence = s.tell()
+	s.Code, s.Sentence = s.codeAndSentence()
 	if due := s.RebootDue; due != nil {
-		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook, due.Message)
+		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook,
+			due.Message)
 	}
 	if len(s.Unseen) > 0 {
-		s.Sentence += "; could not see " + strings.Join(s.unsaid(), "; ")
+		s.Sentence += "; could not see " + strings.Join(s.unseenTexts(), "; ")
 	}
-	s.Sentence = strings.Map(func(c rune) rune { // newlines, behind which systemd sees another variable, and what a damaged state file may hold
+	// For systemd a newline begins another variable, and a damaged state file may hold anything.
+	s.Sentence = strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return ' '
 		}
@@ -40,51 +42,53 @@ func (s *Status) Say(now time.Time) {
 	}, s.Sentence)
 }
 
-// tell is every state in order: the first that fits is it.
-func (s *Status) tell() (Code, string) {
+// codeAndSentence lists all states in order; the first that fits counts.
+func (s *Status) codeAndSentence() (Code, string) {
 	switch {
 	case s.RebootPending != nil:
-		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down%s; %s", s.clock(*s.RebootPending), s.inhibited(), s.Holder())
-	case s.Running && s.Stopped != "": // only a state that can't be written stops one that goes on running
-		return Stopped, fmt.Sprintf("an invocation is running (pid %d) in stage %s, and until its state can be written no further stage begins: "+
-			"%s; %s", s.PID, s.Stage, s.Stopped, s.Holder())
+		return RebootPending, fmt.Sprintf("reboot asked for %s, host has not gone down%s; %s", s.clock(*s.RebootPending),
+			s.inhibitedText(), s.Holder())
+	case s.Running && s.Stopped != "": // it is running and can't write its state
+		return Stopped, fmt.Sprintf("an invocation is running (pid %d) in stage %s, and no further stage begins "+
+			"until its state can be written: %s; %s", s.PID, s.Stage, s.Stopped, s.Holder())
 	case s.waits():
-		return Waiting, s.waiting()
+		return Waiting, s.waitingText()
 	case s.Running && s.Error != nil:
-		return Running, fmt.Sprintf("an invocation is running (pid %d) after stage %s had failed %s; %s", s.PID, s.Error.Stage,
-			s.clock(s.Error.Time), s.Holder())
+		return Running, fmt.Sprintf("an invocation is running (pid %d) after stage %s had failed %s; %s", s.PID,
+			s.Error.Stage, s.clock(s.Error.Time), s.Holder())
 	case s.Running && s.Stage != "":
-		return Running, s.running()
+		return Running, s.runningText()
 	case s.Running:
 		return Running, fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.Holder())
 	case s.Stage == "" && s.Lock.Self && s.stop.Later:
-		return Orphan, s.orphan()
+		return Orphan, s.orphanText()
 	case s.gaveUp():
-		return NotNow, fmt.Sprintf("gave up %s; %s; %s", s.stopped(), s.Holder(), s.Next)
+		return NotNow, fmt.Sprintf("gave up %s; %s; %s", s.stopText(), s.Holder(), s.Next)
 	case s.Error != nil:
-		return Failed, s.failed()
+		return Failed, s.failedText()
 	case s.stop.Later:
-		return Interrupted, fmt.Sprintf("stage %s was not finished (%s %s) and nothing runs; %s; go on with %s", s.Stage, s.Stopped,
-			s.clock(s.stop.At), s.Holder(), s.goOn())
+		return Interrupted, fmt.Sprintf("stage %s was not finished (%s %s) and nothing runs; %s; go on with %s", s.Stage,
+			s.Stopped, s.clock(s.stop.At), s.Holder(), s.runCommand())
 	case s.Stopped != "":
-		return Stopped, fmt.Sprintf("the run stopped %s; %s; %s", s.stopped(), s.Holder(), s.Next)
+		return Stopped, fmt.Sprintf("the run stopped %s; %s; %s", s.stopText(), s.Holder(), s.Next)
 	case s.rebooted:
-		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage, s.Holder(), s.goOn())
+		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage,
+			s.Holder(), s.runCommand())
 	case s.Stage != "" && s.StageBegan == nil && s.Record != nil && !s.Record.SetByHand.IsZero():
 		return Interrupted, fmt.Sprintf("stage %s is next (set by hand %s) and nothing runs; %s; go on with %s", s.Stage,
-			s.clock(s.Record.SetByHand), s.Holder(), s.goOn())
+			s.clock(s.Record.SetByHand), s.Holder(), s.runCommand())
 	case s.Stage != "":
-		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; go on with %s",
-			s.Stage, s.Holder(), s.goOn())
+		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; "+
+			"go on with %s", s.Stage, s.Holder(), s.runCommand())
 	case s.Lock.Self:
-		return Orphan, s.orphan()
+		return Orphan, s.orphanText()
 	}
 	return Idle, "nothing to do: no run in progress; " + s.Holder()
 }
 
-// unsaid is what could not be seen, without the reasons that the sentence has given already: what Foreman's absence or
-// a certificate did to the last run it often does to the look at the lock, too.
-func (s *Status) unsaid() []string {
+// unseenTexts says what could not be looked at. It leaves out reasons that the sentence has given already: what stopped
+// the last run, such as a server that is down or a certificate, often also keeps the status from looking at the lock.
+func (s *Status) unseenTexts() []string {
 	texts := slices.Clone(s.Unseen)
 	for i, text := range texts {
 		if what, why, _ := strings.Cut(text, ": "); why != "" && strings.Contains(s.Sentence, why) {
@@ -94,13 +98,13 @@ func (s *Status) unsaid() []string {
 	return texts
 }
 
-// gaveUp: the last invocation did, and the host is in service and waits for nothing.
+// gaveUp reports whether the last invocation gave up, and the host is in service.
 func (s *Status) gaveUp() bool {
 	return s.stop.Later && !s.Running && !s.OutOfService()
 }
 
-// stopped tells when, where and why the last invocation ended, and whether others before it have ended in the same way.
-func (s *Status) stopped() string {
+// stopText says when, in which stage and why the last invocation ended, and since when all have ended like this.
+func (s *Status) stopText() string {
 	text := s.clock(s.stop.At)
 	if s.stop.Stage != "" {
 		text += fmt.Sprintf(" in stage %s", s.stop.Stage)
@@ -112,25 +116,26 @@ func (s *Status) stopped() string {
 	return text
 }
 
-func (s *Status) orphan() string {
+func (s *Status) orphanText() string {
 	with := "this certificate"
 	if s.origin.Client != "" {
 		with += fmt.Sprintf(" (CN %q)", s.origin.Client)
 	}
-	return fmt.Sprintf("no run in progress, and yet %s: it was taken by hand, by a run of another configuration of this host, or by another machine "+
-		"with %s; if nobody needs it, give it back with `foreman-dlm-updater lock release`", s.Holder(), with)
+	return fmt.Sprintf("no run in progress, but %s: it was taken by hand, by a run of another configuration of this "+
+		"host, or by another machine with %s; if nobody needs it, give it back with `foreman-dlm-updater lock release`",
+		s.Holder(), with)
 }
 
 func (s *Status) waits() bool {
 	return s.Running && (s.Stage == state.LockGet || s.WaitingSince != nil || s.lostInGuardedStage())
 }
 
-// lostInGuardedStage: such a stage does not run without the lock, so it is waited for.
+// lostInGuardedStage reports whether the lock is lost in a stage that does not run without it, so that the run waits.
 func (s *Status) lostInGuardedStage() bool {
 	return s.Error == nil && s.Lock.Seen && !s.Lock.Self && workflow.Guarded(s.Stage)
 }
 
-func (s *Status) running() string {
+func (s *Status) runningText() string {
 	text := fmt.Sprintf("stage %s is running", s.Stage)
 	if s.StageBegan != nil {
 		text += " since " + s.clock(*s.StageBegan)
@@ -138,19 +143,19 @@ func (s *Status) running() string {
 	if s.Hook != "" {
 		text += ", hook " + s.Hook
 	}
-	return fmt.Sprintf("%s (pid %d)%s; %s", text, s.PID, s.inhibited(), s.Holder())
+	return fmt.Sprintf("%s (pid %d)%s; %s", text, s.PID, s.inhibitedText(), s.Holder())
 }
 
-// inhibited names who keeps the host from being shut down, if a reboot is to come.
-func (s *Status) inhibited() string {
+// inhibitedText names the programs that keep the host from being shut down, where a reboot comes next.
+func (s *Status) inhibitedText() string {
 	if len(s.Inhibitors) == 0 {
 		return ""
 	}
-	return "; kept from being shut down by " + strings.Join(s.Inhibitors, ", ")
+	return "; shutdown blocked by " + strings.Join(s.Inhibitors, ", ")
 }
 
-// waiting tells what the lock is waited for, for how long, and what is in the way.
-func (s *Status) waiting() string {
+// waitingText says what the run waits for, for how long, and what is in the way.
+func (s *Status) waitingText() string {
 	text := "waiting"
 	if since := s.WantedSince(); since != nil {
 		text += " " + Span(s.At.Sub(*since))
@@ -162,7 +167,7 @@ func (s *Status) waiting() string {
 	if s.Stage != state.LockGet && s.Stage != "" {
 		text += fmt.Sprintf(" to go on with stage %s", s.Stage)
 		if s.Error != nil {
-			text += ", which " + s.failure()
+			text += ", which " + s.failureText()
 		}
 	}
 	lock := s.Lock
@@ -176,27 +181,27 @@ func (s *Status) waiting() string {
 	case lock.Self:
 		return text + ": this host has claimed it"
 	case lock.Holder != "":
-		return text + ": held by " + lock.Holder + s.since(true) + s.elsewhere()
+		return text + ": held by " + lock.Holder + s.sinceText(true) + s.elsewhereText()
 	case lock.Barred:
 		return text + ": " + s.Wording.Barred
 	}
 	return text + ": it is free"
 }
 
-// failed tells of the stage that stopped the run.
-func (s *Status) failed() string {
-	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failure())
+// failedText says which stage stopped the run, and what to do next.
+func (s *Status) failedText() string {
+	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failureText())
 	switch {
 	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
-		return fmt.Sprintf("%s; %s; fix it, or let the next %s try again", text, s.Holder(), s.goOn())
+		return fmt.Sprintf("%s; %s; fix it, or let the next %s try again", text, s.Holder(), s.runCommand())
 	case s.Lock.Seen && !s.Lock.Self:
-		return fmt.Sprintf("%s, but %s; fix it, then %s", text, s.Holder(), s.goOn())
+		return fmt.Sprintf("%s, but %s; fix it, then %s", text, s.Holder(), s.runCommand())
 	}
-	return fmt.Sprintf("%s, lock kept; fix it, then %s", text, s.goOn())
+	return fmt.Sprintf("%s, lock kept; fix it, then %s", text, s.runCommand())
 }
 
-// failure tells when, where and why the stage failed.
-func (s *Status) failure() string {
+// failureText says when, in which hook and why the stage failed.
+func (s *Status) failureText() string {
 	text := "failed " + s.clock(s.Error.Time)
 	if s.Error.Hook != "" {
 		text += " in " + s.Error.Hook
@@ -204,13 +209,12 @@ func (s *Status) failure() string {
 	return fmt.Sprintf("%s (%s)", text, s.Error.Message)
 }
 
-// Holder says who has the lock, and what that tells about the lock of this host's run; nothing is known if Foreman did
-// not answer.
-func (s *Status) Holder() string { return s.holder() + s.elsewhere() }
+// Holder says who holds the lock, as far as that is known, and what to do if the run may hold it at another server.
+func (s *Status) Holder() string { return s.holderText() + s.elsewhereText() }
 
-// elsewhere is for a lock that is not shown as this host's, and yet may be its run's: it was asked for at another
-// server, or under another name.
-func (s *Status) elsewhere() (text string) {
+// elsewhereText is empty unless the run may hold the lock although the server does not show that: the run asked another
+// server, or used another name there.
+func (s *Status) elsewhereText() (text string) {
 	if s.Stage == "" || s.Record == nil || s.Record.Taken == nil || s.Lock.Self {
 		return ""
 	}
@@ -229,13 +233,13 @@ func (s *Status) elsewhere() (text string) {
 	return text
 }
 
-// askedElsewhere reports whether the run asked for its lock at another server than now, or under another name.
+// askedElsewhere reports whether the run asked another server for its lock, or used another name there.
 func (s *Status) askedElsewhere() bool {
 	origin := workflow.OriginOf(s.Record)
 	return origin != nil && origin.Differs(s.origin)
 }
 
-func (s *Status) holder() string {
+func (s *Status) holderText() string {
 	lock := s.Lock
 	var text string
 	switch {
@@ -250,22 +254,22 @@ func (s *Status) holder() string {
 	default:
 		text = fmt.Sprintf("lock %s is free", lock.Name)
 	}
-	text += s.since(false)
+	text += s.sinceText(false)
 	if !lock.Enabled {
 		text += ", and disabled in " + s.Wording.Server
 	}
 	return text
 }
 
-// since says since when the lock is held, and long also what Foreman makes of that.
-func (s *Status) since(long bool) string {
+// sinceText says since when the lock is held. long: also how long that is, and when the server calls it stale.
+func (s *Status) sinceText(long bool) string {
 	if s.Lock.Since == nil {
 		return ""
 	}
 	text := " since " + s.clock(*s.Lock.Since)
 	held := s.At.Sub(*s.Lock.Since)
 	switch stale := s.Wording.StaleAfter; {
-	case stale > 0 && held >= stale && !s.Lock.Self: // ours is refreshed, or nothing runs and the sentence says so
+	case stale > 0 && held >= stale && !s.Lock.Self: // a run refreshes this host's lock; without one the sentence says so
 		return fmt.Sprintf("%s (%s; %s calls it stale)", text, Span(held), s.Wording.Server)
 	case stale > 0 && long:
 		return fmt.Sprintf("%s (%s; %s calls it stale after %s)", text, Span(held), s.Wording.Server, Span(stale))
@@ -273,7 +277,7 @@ func (s *Status) since(long bool) string {
 	return text
 }
 
-// clock writes a time for people: the day only where it is another one.
+// clock writes a time for people, with the day unless it is today.
 func (s *Status) clock(t time.Time) string {
 	t, now := t.Local(), s.At.Local()
 	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
@@ -282,7 +286,7 @@ func (s *Status) clock(t time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// Span writes a duration for people: the two largest units that it has.
+// Span writes a duration for people, in its two largest units.
 func Span(d time.Duration) string {
 	d = max(d, 0)
 	minutes := int(d / time.Minute)

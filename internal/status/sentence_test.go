@@ -53,7 +53,7 @@ func TestSentences(t *testing.T) {
 		{Status{Lock: missing}, Idle, "nothing to do: no run in progress; lock web does not exist in Foreman yet"},
 		{Status{Lock: dark, Unseen: unseen}, Idle,
 			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock in Foreman: connection refused"},
-		{Status{Lock: mine, origin: lock.Origin{Client: "web1"}}, Orphan, "no run in progress, and yet lock web held by this host since 02:14: it was taken by hand, by a run of " +
+		{Status{Lock: mine, origin: lock.Origin{Client: "web1"}}, Orphan, "no run in progress, but lock web held by this host since 02:14: it was taken by hand, by a run of " +
 			"another configuration of this host, or by another machine with this certificate (CN \"web1\"); if nobody needs it, " +
 			"give it back with `foreman-dlm-updater lock release`"},
 
@@ -83,7 +83,7 @@ func TestSentences(t *testing.T) {
 			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): Foreman bars this host (parameter can_acquire_update_locks)"},
 
 		{Status{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, Stopped: "write state: no space left on device"}, Stopped,
-			"an invocation is running (pid 7) in stage update, and until its state can be written no further stage begins: " +
+			"an invocation is running (pid 7) in stage update, and no further stage begins until its state can be written: " +
 				"write state: no space left on device; lock web held by this host since 02:14"},
 		{Status{Running: true, PID: 7, Lock: free}, Running, "an invocation is running (pid 7); lock web is free"},
 		{Status{Stage: state.NeedsUpdate, Running: true, PID: 7, Lock: dark, StageBegan: &at, Hook: "10-apt"}, Running,
@@ -95,10 +95,10 @@ func TestSentences(t *testing.T) {
 		{Status{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, StageBegan: &at}, Running,
 			"an invocation is running (pid 7) after stage update had failed 02:14; lock web held by this host since 02:14"},
 		{Status{Stage: state.Reboot, Running: true, PID: 7, Lock: mine, StageBegan: &at, Inhibitors: inhibitors}, Running,
-			"stage reboot is running since 02:14 (pid 7); kept from being shut down by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
+			"stage reboot is running since 02:14 (pid 7); shutdown blocked by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
 				"this host since 02:14"},
 		{Status{Stage: state.PostUpdate, RebootPending: &at, Lock: mine, Inhibitors: inhibitors}, RebootPending,
-			"reboot asked for 02:14, host has not gone down; kept from being shut down by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
+			"reboot asked for 02:14, host has not gone down; shutdown blocked by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
 				"this host since 02:14"},
 		{Status{Stage: state.LockRelease, Running: true, PID: 7, StageBegan: &at, Lock: Lock{Name: "web", Seen: true, Exists: true, Holder: "web1", Self: true}},
 			Running, "stage lock_release is running since 02:14 (pid 7); lock web held by this host, and disabled in Foreman"},
@@ -142,7 +142,7 @@ func TestSentences(t *testing.T) {
 			"gave up 02:14 in stage lock_get: lock_timeout; lock web held by web3 since 02:14; nothing to fix"},
 		{stopped(Status{Stage: state.LockGet, Error: failed, Lock: dark}, Stop{At: at, Stage: state.LockGet, Why: "no answer", Next: "nothing to fix", Later: true}),
 			NotNow, "gave up 02:14 in stage lock_get: no answer; the holder of lock web is not known; nothing to fix"},
-		{stopped(Status{Lock: mine}, Stop{At: at, Why: "ours without a record", Later: true}), Orphan, "no run in progress, and yet lock web held by this " +
+		{stopped(Status{Lock: mine}, Stop{At: at, Why: "ours without a record", Later: true}), Orphan, "no run in progress, but lock web held by this " +
 			"host since 02:14: it was taken by hand, by a run of another configuration of this host, or by another machine with this certificate; " +
 			"if nobody needs it, give it back with `foreman-dlm-updater lock release`"},
 		{stopped(Status{Stage: state.Update, Lock: mine}, Stop{At: at, Stage: state.Update, Why: "stopped by a signal", Next: "nothing to fix", Later: true}),

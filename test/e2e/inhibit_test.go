@@ -21,7 +21,7 @@ func inhibitedReboot(t *testing.T, l *lab) {
 		"status":           func() string { return h.run("foreman-dlm-updater", "status") },
 	} {
 		h.eventually(what+" names the backup", func() error {
-			if got := look(); !strings.Contains(got, "kept from being shut down by") || !strings.Contains(got, "nightly dump") {
+			if got := look(); !strings.Contains(got, "shutdown blocked by") || !strings.Contains(got, "nightly dump") {
 				return fmt.Errorf("it says %q", got)
 			}
 			return nil
