@@ -139,10 +139,10 @@ func TestBounded(t *testing.T) {
 	if err != nil || skipped != 0 || !cmp.Equal(names(runs), want) {
 		t.Errorf("%v, %d skipped, %v", names(runs), skipped, err)
 	}
-	if info, err := os.Stat(file.Path); err != nil || info.Size() > most {
+	if info, err := os.Stat(file.Path); err != nil || info.Size() > maxSize {
 		t.Errorf("%d bytes, %v", info.Size(), err)
 	}
-	if err := file.Add(Run{Format: 1, Run: "huge", Error: strings.Repeat("e", 2*most)}); err != nil {
+	if err := file.Add(Run{Format: 1, Run: "huge", Error: strings.Repeat("e", 2*maxSize)}); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(file.Path), ".*")); err != nil || left != nil {

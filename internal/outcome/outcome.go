@@ -1,6 +1,6 @@
-// Package outcome keeps how the last invocation of `run` ended, in a small file beside the state. Most invocations
-// leave nothing else behind: those that found nothing to do, those that gave up, and those that failed before they
-// could begin. It is for people and for monitoring; nothing is decided by it.
+// Package outcome records how the last invocation of `run` ended, in a small file beside the state. Most invocations
+// leave nothing else behind: those that find nothing to do, that give up, or that fail before they can begin. The file
+// is for people and for monitoring; no decision depends on it.
 package outcome
 
 import (
@@ -20,13 +20,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Format is the version of the file that this program writes. A file with a newer one says nothing.
+// Format is the version of the file that this program writes. Read refuses a newer one.
 const Format = 1
 
 // Result is how an invocation ended.
 type Result string
 
-// The results. Other programs know them: none ever changes its meaning.
+// The results. Other programs rely on them: their meanings never change.
 const (
 	Finished    Result = "finished"      // a run is over
 	NothingToDo Result = "nothing_to_do" // there was no update
@@ -42,34 +42,34 @@ type Outcome struct {
 	Ended  time.Time `json:"ended"`
 	Result Result    `json:"result"`
 	Exit   int       `json:"exit"`
-	// Since is when the first of the latest invocations ended that have all ended like this one, with the same result
+	// Since is when the first in the latest series of invocations ended that all ended like this one: with the same result
 	// and exit code.
 	Since time.Time `json:"since"`
-	// First is when the first invocation on record ended, Success when an invocation last finished a run or found
-	// nothing to do.
+	// First is when the first invocation ended. Success is when an invocation last finished a run or found nothing to do;
+	// zero: never.
 	First   time.Time `json:"first"`
 	Success time.Time `json:"success,omitzero"`
 
-	// Error is why it did not succeed, Next what to do about it; empty if it did.
+	// Error is why the invocation did not succeed, Next what to do about it; both empty: it did.
 	Error string `json:"error,omitempty"`
 	Next  string `json:"next,omitempty"`
-	// Stage is the stage that was not finished; empty: none was begun.
+	// Stage is the stage that was not finished; empty: none had begun.
 	Stage state.Stage `json:"stage,omitempty"`
 
-	// Left is what was on record of a run then, to see whether something has changed it since; nil: nothing.
+	// Left identifies the record that the invocation left, to show whether it has changed since; nil: it left none.
 	Left *Left `json:"left,omitempty"`
 	// RebootDue is a reboot that may be due, in the boot that it names; nil: none.
 	RebootDue *state.RebootDue `json:"reboot_due,omitempty"`
 }
 
-// Left tells one record of a run from another.
+// Left identifies a record of a run.
 type Left struct {
 	Run        string      `json:"run"`
 	Stage      state.Stage `json:"stage"`
 	StageBegan time.Time   `json:"stage_began,omitzero"`
 }
 
-// Of returns what tells a record from others; nil for a record that means that no run is in progress.
+// Of identifies a record. It returns nil if no run is in progress.
 func Of(record *state.Record) *Left {
 	if record == nil || record.Stage == state.NeedsUpdate {
 		return nil
@@ -77,8 +77,8 @@ func Of(record *state.Record) *Left {
 	return &Left{record.RunID, record.Stage, record.StageBegan}
 }
 
-// StillSo reports whether the record is the one that the invocation left: nobody has gone on with the run, or cleared
-// it, since.
+// StillSo reports whether the record is the one that the invocation left: nobody has gone on with the run or cleared it
+// since.
 func (o Outcome) StillSo(record *state.Record) bool {
 	a, b := o.Left, Of(record)
 	if a == nil || b == nil {
@@ -87,10 +87,10 @@ func (o Outcome) StillSo(record *state.Record) bool {
 	return a.Run == b.Run && a.Stage == b.Stage && a.StageBegan.Equal(b.StageBegan)
 }
 
-// Succeeded reports whether the host had all updates then.
+// Succeeded reports whether the host had all updates when the invocation ended.
 func (r Result) Succeeded() bool { return r == Finished || r == NothingToDo }
 
-// After completes an outcome by the one before it; nil: none is known.
+// After fills in what depends on the previous outcome; nil: it is not known.
 func (o *Outcome) After(before *Outcome) {
 	if before == nil {
 		before = &Outcome{}
@@ -107,11 +107,11 @@ func (o *Outcome) After(before *Outcome) {
 	}
 }
 
-// distrusted takes the place of texts for people.
-const distrusted = "not known, others could have changed the file that says it"
+// hiddenText replaces texts that somebody else may have written.
+const hiddenText = "not known: others could have changed the file that says it"
 
-// Distrust leaves of an outcome that somebody else may have written what monitoring would miss and what can do no harm:
-// no texts for people, and no times that are to come.
+// Distrust makes an outcome harmless that somebody else may have written. It keeps what monitoring needs, but no texts
+// for people and no times in the future.
 func (o *Outcome) Distrust(now time.Time) {
 	for _, t := range []*time.Time{&o.Ended, &o.Since, &o.First} {
 		if t.IsZero() || t.After(now) {
@@ -128,25 +128,25 @@ func (o *Outcome) Distrust(now time.Time) {
 		o.Stage = ""
 	}
 	if o.Exit != 0 {
-		o.Error, o.Next = distrusted, "see the log"
+		o.Error, o.Next = hiddenText, "see the log"
 	}
 	if o.RebootDue == nil {
 		return
 	}
 	due := *o.RebootDue
-	due.Message = distrusted
+	due.Message = hiddenText
 	if due.Time.After(now) {
 		due.Time = now
 	}
-	if !plain(due.Hook) {
+	if !isName(due.Hook) {
 		due.Hook = "?"
 	}
 	o.RebootDue = &due
 }
 
-// plain reports whether a name can't be taken for a text. A regular expression with {1,100} takes half a millisecond to
-// compile, at each start.
-func plain(name string) bool {
+// isName reports whether nobody can mistake a hook's name for a text. It uses no regular expression: one with {1,100}
+// takes half a millisecond to compile, at each start.
+func isName(name string) bool {
 	const fits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 	return name != "" && len(name) <= 100 && strings.Trim(name, fits) == ""
 }
@@ -154,41 +154,40 @@ func plain(name string) bool {
 // File is the file beside the state. Its methods are not safe for concurrent use.
 type File struct{ Path string }
 
-// Beside is the file that belongs to a state file.
+// Beside returns the file that belongs to a state file.
 func Beside(statePath string) File { return File{statePath + ".last"} }
 
-// size is the file's, in bytes, always: what it holds is padded, so that it can be replaced on a full disk without
-// another block.
-const size = 4096
+// fileSize is the size of the file in bytes. The content is padded to it, so that overwriting it on a full disk needs
+// no new block.
+const fileSize = 4096
 
-// mode lets the group read it, as the state.
+// mode lets the group read the file, like the state file.
 const mode = 0o640
 
-// Reserve makes a file that says nothing, if there is none yet: should the disk get full, there is one to overwrite.
+// Reserve creates a blank file if there is none, so that there is one to overwrite when the disk is full.
 func (f File) Reserve() error {
 	if _, err := os.Lstat(f.Path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := file.ReplaceUnsynced(f.Path, reserved, mode); err != nil {
+	if err := file.ReplaceUnsynced(f.Path, blank, mode); err != nil {
 		return fmt.Errorf("reserve outcome: %w", err)
 	}
 	return nil
 }
 
-// reserved is the content of a file that says nothing yet.
-var reserved = bytes.Repeat([]byte(" "), size)
+// blank is the content of a file without an outcome.
+var blank = bytes.Repeat([]byte(" "), fileSize)
 
-// Read returns what the file says. No file, or one that is only reserved, gives nil and no error; whatever else can't be
-// read, an error.
+// Read returns the outcome in the file. It returns nil and no error if there is no file, or a blank one.
 func (f File) Read() (*Outcome, error) {
-	content, err := file.Read(f.Path, size)
+	content, err := file.Read(f.Path, fileSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read outcome: %w", err)
 	}
-	if bytes.Equal(content, reserved) {
+	if bytes.Equal(content, blank) {
 		return nil, nil
 	}
 	var version struct{ Format int }
@@ -205,8 +204,8 @@ func (f File) Read() (*Outcome, error) {
 	return o, nil
 }
 
-// Write replaces the file, at once. Nothing is synced: a power cut may take it, and then nothing is known. On a full
-// disk, which is one of the outcomes to be told, what is there is overwritten in place.
+// Write replaces the file, atomically. It syncs nothing: a power cut may lose the outcome. If the disk is full, which
+// is an outcome to report too, it overwrites the file in place.
 func (f File) Write(o Outcome) error {
 	content, err := encode(o)
 	if err == nil {
@@ -223,7 +222,7 @@ func (f File) Write(o Outcome) error {
 	return nil
 }
 
-// encode makes the padded content. It cuts the end off texts that are too long.
+// encode makes the padded content. It shortens texts that are too long.
 func encode(o Outcome) ([]byte, error) {
 	o.Format, o.Error, o.Next = Format, file.CutBytes(o.Error, 1500), file.CutBytes(o.Next, 500)
 	if o.RebootDue != nil {
@@ -237,23 +236,25 @@ func encode(o Outcome) ([]byte, error) {
 	if err := encoder.Encode(o); err != nil {
 		return nil, err
 	}
-	if b.Len() > size { // a text that is all control characters
-		return encode(Outcome{Ended: o.Ended, Result: o.Result, Exit: o.Exit, Since: o.Since, First: o.First, Success: o.Success, Error: "see the log"})
+	if b.Len() > fileSize { // JSON escapes control characters, each in six bytes
+		return encode(Outcome{Ended: o.Ended, Result: o.Result, Exit: o.Exit, Since: o.Since, First: o.First,
+			Success: o.Success, Error: "see the log"})
 	}
-	return append(b.Bytes(), bytes.Repeat([]byte(" "), size-b.Len())...), nil
+	return append(b.Bytes(), bytes.Repeat([]byte(" "), fileSize-b.Len())...), nil
 }
 
-// overwrite writes into the file that is there, if it is this program's alone: in a directory that others can write to,
-// the name may belong to something else.
+// overwrite overwrites the file in place if only this program uses it: in a directory that others can write to, it may
+// be a link to some other file.
 func (f File) overwrite(content []byte) error {
 	to, err := os.OpenFile(f.Path, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
-	var is unix.Stat_t
-	err = unix.Fstat(int(to.Fd()), &is)
-	if err == nil && (is.Mode&unix.S_IFMT != unix.S_IFREG || is.Nlink != 1 || int(is.Uid) != os.Geteuid() || is.Size != size) {
-		err = errors.New("it is not this program's")
+	var stat unix.Stat_t
+	err = unix.Fstat(int(to.Fd()), &stat)
+	if err == nil && (stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Nlink != 1 || int(stat.Uid) != os.Geteuid() ||
+		stat.Size != fileSize) {
+		err = errors.New("it does not belong to this program")
 	}
 	if err == nil {
 		_, err = to.WriteAt(content, 0)

@@ -75,8 +75,8 @@ func TestLongTexts(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty": "", "garbage": "\x00\x01", "no format": "{}", "newer": `{"format":2}`, "other types": `{"format":1,"exit":"one"}`,
-		"too long":                              `{"format":1}` + strings.Repeat(" ", size),
-		"blank, and not of this program's size": "  ", "zeros": strings.Repeat("\x00", size),
+		"too long":                              `{"format":1}` + strings.Repeat(" ", fileSize),
+		"blank, and not of this program's size": "  ", "zeros": strings.Repeat("\x00", fileSize),
 	} {
 		f := beside(t)
 		if err := os.WriteFile(f.Path, []byte(content), 0o640); err != nil {
@@ -112,7 +112,7 @@ func TestReserve(t *testing.T) {
 			t.Errorf("what is reserved says %+v, %v", o, err)
 		}
 	}
-	if info, err := os.Stat(f.Path); err != nil || info.Size() != size {
+	if info, err := os.Stat(f.Path); err != nil || info.Size() != fileSize {
 		t.Errorf("%v, %v", info, err)
 	}
 	want := Outcome{Ended: at, Result: Failed}
@@ -146,7 +146,7 @@ func TestOverwrite(t *testing.T) {
 	}
 	precious := filepath.Join(filepath.Dir(f.Path), "precious")
 	for name, put := range map[string]func(string, string) error{"a link": os.Symlink, "a second name": os.Link} {
-		text := strings.Repeat("x", size)
+		text := strings.Repeat("x", fileSize)
 		os.Remove(precious)
 		os.Remove(f.Path)
 		if err := errors.Join(os.WriteFile(precious, []byte(text), 0o600), put(precious, f.Path)); err != nil {
@@ -196,15 +196,15 @@ func TestDistrust(t *testing.T) {
 		RebootDue: &state.RebootDue{Time: before, Hook: "50-kernel", Message: evil, Boot: state.Boot{ID: "b"}}}
 	got.Distrust(at)
 	want := Outcome{Ended: before, Since: before, First: before, Success: before,
-		Result: NotNow, Exit: 75, Error: distrusted, Next: "see the log", Stage: state.LockGet,
-		RebootDue: &state.RebootDue{Time: before, Hook: "50-kernel", Message: distrusted, Boot: state.Boot{ID: "b"}}}
+		Result: NotNow, Exit: 75, Error: hiddenText, Next: "see the log", Stage: state.LockGet,
+		RebootDue: &state.RebootDue{Time: before, Hook: "50-kernel", Message: hiddenText, Boot: state.Boot{ID: "b"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	got = Outcome{Ended: later, Success: later, Result: evil, Exit: 1, Stage: evil, RebootDue: &state.RebootDue{Time: later, Hook: evil}}
 	got.Distrust(at)
-	want = Outcome{Ended: at, Since: at, First: at, Success: at, Result: Failed, Exit: 1, Error: distrusted, Next: "see the log",
-		RebootDue: &state.RebootDue{Time: at, Hook: "?", Message: distrusted}}
+	want = Outcome{Ended: at, Since: at, First: at, Success: at, Result: Failed, Exit: 1, Error: hiddenText, Next: "see the log",
+		RebootDue: &state.RebootDue{Time: at, Hook: "?", Message: hiddenText}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -239,7 +239,7 @@ func TestPlain(t *testing.T) {
 	pattern := regexp.MustCompile(`^[\w.-]{1,100}$`)
 	for _, name := range []string{"", "50-apt", "a.b_C-9", "a b", " a", "a ", "a\n", "a/b", "ä", "\xff",
 		strings.Repeat("a", 100), strings.Repeat("a", 101)} {
-		if want := pattern.MatchString(name); plain(name) != want {
+		if want := pattern.MatchString(name); isName(name) != want {
 			t.Errorf("%q: %v", name, !want)
 		}
 	}

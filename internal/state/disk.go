@@ -8,20 +8,22 @@ import (
 	"foreman-dlm-updater/internal/file"
 )
 
-// Disk is the file system as a Store uses it. A test can put one in its place that fills up, fails, and loses power.
+// Disk is the file system as a Store uses it. Tests use disks that are full, fail, or lose power.
 type Disk interface {
-	// Read returns a file's content; fs.ErrNotExist if there is none; errNowhere, file.ErrNotRegular or file.ErrTooLong
-	// if it is something else.
+	// Read returns a file's content. The error is fs.ErrNotExist if there is no file, and errNowhere, file.ErrNotRegular
+	// or file.ErrTooLong if it can't be a state file.
 	Read(path string) ([]byte, error)
-	// Replace puts a file with this content, which is on the disk by then, in the place of the old one, at once. That the
-	// name stands for the new file may still be lost with the power, until SyncDir has returned.
+	// Replace writes the content to the disk in a new file and renames that to path. Until SyncDir has returned, a power
+	// cut may still bring the old file back.
 	Replace(path string, content []byte) error
-	// Remove removes a file, and what a crash in the middle of Replace left beside it. It may be lost like Replace.
+	// Remove removes a file, and what a crash during Replace left beside it. Until SyncDir has returned, a power cut may
+	// bring the file back.
 	Remove(path string) error
+	// SyncDir makes what Replace and Remove did in a directory durable.
 	SyncDir(dir string) error
 }
 
-// maxSize bounds what is read: a record is some hundred bytes.
+// maxSize is the largest state file that is read, in bytes. A record has some hundred.
 const maxSize = 1 << 20
 
 var errNowhere = errors.New("it is a symbolic link that leads nowhere")
@@ -32,14 +34,14 @@ type hostDisk struct{}
 func (hostDisk) Read(path string) ([]byte, error) {
 	content, err := file.Read(path, maxSize)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(path); err == nil { // a run may be on record where it leads, once that is mounted
+		if _, err := os.Lstat(path); err == nil { // its target may hold a record, and not be mounted yet
 			return nil, errNowhere
 		}
 	}
 	return content, err
 }
 
-// Replace writes nothing for everybody, as the log isn't: a record holds what hooks have written.
+// Replace lets the group read the file, but not everybody: like the log, a record holds output of hooks.
 func (hostDisk) Replace(path string, content []byte) error {
 	return file.Replace(path, content, 0o640)
 }

@@ -12,7 +12,7 @@ import (
 	"foreman-dlm-updater/internal/file"
 )
 
-// UnreadableError says that the state file's content is not a record. The file is left as it is.
+// UnreadableError: the content of the state file is not a record. The program leaves the file as it is.
 type UnreadableError struct {
 	Path  string
 	Found string
@@ -22,8 +22,8 @@ func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("read state %s: %s", e.Path, e.Found)
 }
 
-// Store is the state file. Its methods are not safe for concurrent use; the lock for a single invocation
-// keeps others away.
+// Store is the state file. Its methods are not safe for concurrent use; only one invocation at a time uses it (Instance
+// in package host).
 type Store struct {
 	Path string
 	Disk Disk // nil: the host's own
@@ -36,8 +36,8 @@ func (s Store) disk() Disk {
 	return s.Disk
 }
 
-// Load reads the record. Without a state file it returns nil and no error. Content that is not a record
-// gives an *UnreadableError; an error of the file system is returned as such.
+// Load reads the record. It returns nil and no error if there is no state file, and an *UnreadableError if the content
+// is not a record. Other errors come from the file system.
 func (s Store) Load() (*Record, error) {
 	content, err := s.disk().Read(s.Path)
 	switch {
@@ -55,11 +55,11 @@ func (s Store) Load() (*Record, error) {
 	return record, nil
 }
 
-// quoted is how much of foreign content a message quotes, in bytes.
-const quoted = 80
+// maxQuote is how much unknown content a message quotes, in bytes.
+const maxQuote = 80
 
-// parse reads the stage's name from the first line and our record, if any, from the second. The original
-// writes the name alone, with or without a newline.
+// parse reads the stage's name from the first line and the JSON record, if any, from the second. The original program
+// writes only the name, with or without a newline.
 func parse(content []byte) (*Record, error) {
 	first, rest, _ := bytes.Cut(content, []byte("\n"))
 	stage := Stage(strings.TrimSpace(string(first)))
@@ -67,19 +67,19 @@ func parse(content []byte) (*Record, error) {
 		return nil, errors.New("its first line, the stage's name, is empty")
 	}
 	if !stage.Known() {
-		return nil, fmt.Errorf("its first line is not a stage's name: %s", file.Quote(first, quoted))
+		return nil, fmt.Errorf("its first line is not a stage's name: %s", file.Quote(first, maxQuote))
 	}
 	record := &Record{Stage: stage}
 	rest = bytes.TrimSpace(rest)
 	if len(rest) == 0 {
 		return record, nil
 	}
-	// The version first: a newer format may not fit the struct.
+	// Read the version first: a newer format may not fit the struct.
 	var version struct {
 		Format *int `json:"format"`
 	}
 	if err := json.Unmarshal(rest, &version); err != nil {
-		return nil, fmt.Errorf("after the stage's name %q there is no JSON object: %w: %s", stage, err, file.Quote(rest, quoted))
+		return nil, fmt.Errorf("after the stage's name %q there is no JSON object: %w: %s", stage, err, file.Quote(rest, maxQuote))
 	}
 	switch {
 	case version.Format == nil || *version.Format < 1:
@@ -92,7 +92,7 @@ func parse(content []byte) (*Record, error) {
 		return nil, fmt.Errorf("the JSON after the stage's name %q is not a record: %w", stage, err)
 	}
 	if record.Reboots < 0 || record.Interrupted < 0 {
-		return nil, fmt.Errorf("the JSON after the stage's name %q counts below zero", stage)
+		return nil, fmt.Errorf("the JSON after the stage's name %q has a negative count", stage)
 	}
 	if !record.namesAreText() {
 		return nil, fmt.Errorf("the JSON after the stage's name %q has a control character in a name", stage)
@@ -100,11 +100,11 @@ func parse(content []byte) (*Record, error) {
 	return record, nil
 }
 
-// Save replaces the record, atomically and durably: after a power cut at any instant the file has the old
-// or the new content. When it returns nil, the new content is on the disk.
+// Save replaces the record, atomically and durably: after a power cut at any instant the file has the old or the new
+// content. When Save returns nil, the new content is on the disk.
 //
-// A record that names needs_update means the same as no file: unless it tells of an error it is not written, and what
-// an earlier invocation left is removed. So a host that finds nothing to do syncs no disk.
+// A record that names needs_update means the same as no file. Save does not write it, unless it holds an error, but
+// removes an earlier record. So a host that finds nothing to do syncs no disk.
 func (s Store) Save(r Record) error {
 	if r.Stage == NeedsUpdate && r.Error == nil {
 		return s.Clear()
@@ -125,8 +125,8 @@ func (s Store) Save(r Record) error {
 	return nil
 }
 
-// Clear removes the record durably, and what a crash in the middle of Save left beside it. It is no error if
-// there is none, and then nothing is synced.
+// Clear removes the record durably, and what a crash during Save left beside it. If there is no record, it returns nil
+// and syncs nothing.
 func (s Store) Clear() error {
 	err := s.disk().Remove(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {

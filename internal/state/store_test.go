@@ -276,11 +276,11 @@ func TestSameBoot(t *testing.T) {
 		{"a container was rebooted: a new PID namespace", Boot{"x", 1, nil, 7}, Boot{"x", 2, nil, 8}, false},
 		{"a container was rebooted: a new one with the old number", Boot{"x", 1, nil, 7}, Boot{"x", 2, nil, 7}, false},
 		{"a container was rebooted, after an earlier version had written the record", Boot{"x", 1, nil, 0}, Boot{"x", 2, nil, 7}, false},
-		{"a soft reboot", Boot{"x", 1, n(0), kernelsOwn}, Boot{"x", 1, n(1), kernelsOwn}, false},
+		{"a soft reboot", Boot{"x", 1, n(0), hostNamespace}, Boot{"x", 1, n(1), hostNamespace}, false},
 		{"systemd did not answer: that proves nothing", Boot{"x", 1, n(1), 7}, Boot{"x", 1, nil, 7}, true},
 		{"PID 1 is no init: that proves nothing", Boot{"x", 1, nil, 7}, Boot{"x", 0, nil, 8}, true},
-		{"on the host, and in a container on it", Boot{"x", 1, nil, kernelsOwn}, Boot{"x", 2, nil, 8}, true},
-		{"on the host, after an earlier version in a PID namespace of its own", Boot{"x", 2, nil, 0}, Boot{"x", 1, nil, kernelsOwn}, true},
+		{"on the host, and in a container on it", Boot{"x", 1, nil, hostNamespace}, Boot{"x", 2, nil, 8}, true},
+		{"on the host, after an earlier version in a PID namespace of its own", Boot{"x", 2, nil, 0}, Boot{"x", 1, nil, hostNamespace}, true},
 	}
 	for _, test := range tests {
 		if got, back := test.a.Same(test.b), test.b.Same(test.a); got != test.same || back != test.same {

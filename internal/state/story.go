@@ -5,61 +5,61 @@ import (
 	"time"
 )
 
-// mostSteps bounds a story: a run that fails again and again for weeks must not fill the state file.
-const mostSteps = 200
+// maxSteps limits a story: a run that fails again and again for weeks must not fill the state file.
+const maxSteps = 200
 
-// Story is what happened in the run so far, over all its invocations. Nothing is decided by it; it is for history, metrics and
-// people. It is saved along with the record and never by itself on the way of a hook, so what came after the last save is lost if
-// the power fails: the stage that was under way.
+// Story is what has happened in the run so far, in all its invocations. It is for people, history and metrics; no
+// decision depends on it. It is saved together with the record, and not separately while hooks run: a power cut loses
+// the story of the stage in progress.
 type Story struct {
-	// Steps are the stages and hooks that have ended, in the order of their ends.
+	// Steps are the stages and hooks that have ended, in the order in which they ended.
 	Steps []Step `json:"steps,omitempty"`
-	// Dropped is how many older steps were left out.
+	// Dropped is how many older steps are left out.
 	Dropped     int `json:"dropped,omitempty"`
 	Invocations int `json:"invocations,omitempty"`
-	// Acquired is when the lock was got.
+	// Acquired is when the run took the lock.
 	Acquired time.Time `json:"acquired,omitzero"`
-	// WaitedMS is how long the run has waited for the lock in all, a wait in progress left out.
+	// WaitedMS is how long the run has waited in all, without the wait in progress.
 	WaitedMS int64 `json:"waited_ms,omitempty"`
-	// Waiting is the wait for the lock in progress; nil: none.
+	// Waiting is the wait in progress; nil: none.
 	Waiting *Waiting `json:"waiting,omitempty"`
-	// Failure is the last failure of the run, which may have been fixed since.
+	// Failure is the run's last failure, which somebody may have fixed since.
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// Step is a stage, or a hook of one, that has ended one way or another.
+// Step is a stage or hook that has ended, well or not.
 type Step struct {
 	Stage Stage     `json:"stage"`
 	Hook  string    `json:"hook,omitempty"` // empty: the stage as a whole
 	Began time.Time `json:"began"`
-	// TookMS is in milliseconds; 0 too where it is not known, after a crash.
+	// TookMS is how long it took, in milliseconds; also 0 if that is not known, as after a crash.
 	TookMS int64 `json:"took_ms"`
 	Exit   int   `json:"exit,omitempty"`
-	// Error is why a stage was not finished, or how a hook ended that told nothing.
+	// Error is why the stage was not finished, or why the hook has no usable exit code.
 	Error string `json:"error,omitempty"`
 }
 
 // Waiting is a wait of the run: for the lock, or for something else.
 type Waiting struct {
 	Since time.Time `json:"since"`
-	// Why says what the run waits for if it is not the lock; else it is empty.
+	// Why says what the run waits for; empty: the lock.
 	Why string `json:"why,omitempty"`
-	// Barred: nobody else has the lock, and yet Foreman does not give it.
+	// Barred: Foreman refuses the lock although nobody holds it.
 	Barred bool `json:"barred,omitempty"`
 }
 
-// Failure is a stage that failed, with the last that its hook wrote.
+// Failure says why a stage failed, with the output of its hook.
 type Failure struct {
 	Error
 	Exit int `json:"exit,omitempty"`
-	// Output are the last lines of the hook that failed.
+	// Output holds the last lines of the hook that failed.
 	Output []string `json:"output,omitempty"`
 }
 
-// Add appends a step, and drops the oldest if there are too many.
+// Add appends a step. If there are too many, it drops the oldest.
 func (s *Story) Add(step Step) {
 	s.Steps = append(s.Steps, step)
-	if extra := len(s.Steps) - mostSteps; extra > 0 {
+	if extra := len(s.Steps) - maxSteps; extra > 0 {
 		s.Steps = slices.Delete(s.Steps, 0, extra)
 		s.Dropped += extra
 	}

@@ -219,7 +219,8 @@ func (r *run) giveLock(ctx context.Context) (outcome, error) {
 	r.Log.Info("run finished", "run", r.RunID, "took", time.Since(r.Began).Round(time.Second))
 	if due := r.RebootDue; due != nil {
 		r.Log.Error("a reboot may be due: a needs_reboot hook could not find out, and the host was not rebooted",
-			"hook", due.Hook, "said", due.Message, "next", "reboot this host when its cluster can spare it, or see why the hook can't tell")
+			"hook", due.Hook, "said", due.Message, "next",
+			"reboot this host when its cluster can spare it, or see why the hook can't tell")
 	}
 	return done, nil
 }
