@@ -101,7 +101,7 @@ func TestUnreadable(t *testing.T) {
 		{"version 0", "update\n{\"format\":0}\n", "no format version"},
 		{"newer version", "update\n{\"format\":2,\"boot\":\"x\"}\n", "newer version of this program (format 2; this one knows 1)"},
 		{"wrong type", "update\n{\"format\":1,\"reboots\":\"many\"}\n", "not a record"},
-		{"negative counter", "update\n{\"format\":1,\"reboots\":-1}\n", "below zero"},
+		{"negative counter", "update\n{\"format\":1,\"reboots\":-1}\n", "a negative count"},
 		{"an escape sequence in the lock's name", "update\n{\"format\":1,\"lock\":\"web\\u001b[2J\"}\n", "a control character in a name"},
 		{"a NUL in the run's id", "update\n{\"format\":1,\"run\":\"a\\u0000b\"}\n", "a control character in a name"},
 	}
