@@ -1,5 +1,23 @@
 package cli
 
+// The rules of the user interface. This file prints; whatever prints elsewhere in this package keeps to them, too.
+//
+//   - Stdout has the answer that a command was asked for, and nothing else, for `command >file` and `command | grep`.
+//     Errors, warnings, hints and the log go to stderr.
+//   - A message on stderr begins with "foreman-dlm-updater: " and then "error: ", "warning: " (the command goes on) or
+//     "hint: " (what to do next). An error comes once, at the end. Its hint is the last line, and says so if the lock
+//     stays held. The type of the error decides the hint, not its text (hint in exit.go).
+//   - Commands return errors. Only exitCode (exit.go) makes an exit code of one, and only main exits.
+//   - Foreign text (a hook's output, an answer of a server, a file) is quoted (%q), or loses its control characters: it
+//     can't move the cursor or pretend to be a line of this program.
+//   - On a terminal, long lines are broken between words. Elsewhere a message stays one line, for grep. JSON and the
+//     line of the monitoring plugin are never broken (whole).
+//   - Colours only on a terminal, and not with NO_COLOR or TERM=dumb (picture.go). They repeat what the words say.
+//   - JSON is for programs, sentences are for people. Fields, codes and event names keep their meanings; sentences may
+//     change. A program that reads sentences will break.
+//   - Nothing blocks for ever, and nothing asks a question. If nobody reads any more (`| head`), a command ends without
+//     an error. A reader that hangs can't keep a command alive after a signal (unreadPatience), nor delay a run.
+
 import (
 	"bytes"
 	"errors"
@@ -15,19 +33,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errUnread says that nobody reads what is printed, as behind `| head`. It is no failure of the command.
+// errUnread: nobody reads the output any more, as with `| head`. The command has not failed.
 var errUnread = errors.New("nobody reads this any more")
 
 // output prints for people and scripts. On a terminal it breaks long lines between words. Elsewhere lines stay whole,
-// for grep. It waits until somebody reads, but once the program was told to stop no longer than unreadPatience.
+// for grep. It waits until somebody reads; after a signal, for unreadPatience at most.
 type output struct {
 	io.Writer
-	stop  <-chan struct{} // closed once the program was told to stop; nil: never
+	stop  <-chan struct{} // closed after a signal; nil: never
 	width int             // of the terminal in columns; 0: none
 	rest  []byte          // on a terminal: of a line whose end has not come yet
 }
 
-// unreadPatience is how long a program that was told to stop waits for somebody to read what it prints.
+// unreadPatience is how long a program waits, after a signal, for somebody to read what it prints.
 const unreadPatience = time.Second
 
 func newOutput(w io.Writer, stop <-chan struct{}) *output {
@@ -60,9 +78,9 @@ func (o *output) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// print writes in a goroutine of its own: where nobody reads, a write never ends.
+// print writes in a goroutine of its own, since a write to a reader that hangs never ends.
 func (o *output) print(lines []byte) error {
-	lines = bytes.Clone(lines) // which the caller uses again
+	lines = bytes.Clone(lines) // the caller uses its slice again
 	printed := make(chan error, 1)
 	go func() {
 		_, err := o.Writer.Write(lines)
@@ -81,7 +99,7 @@ func (o *output) print(lines []byte) error {
 	}
 }
 
-// whole is for what must not be broken into lines, such as JSON, and the one line of a plugin.
+// whole returns a writer that never breaks lines, for JSON and for the line of the monitoring plugin.
 func whole(w io.Writer) io.Writer {
 	if out, ok := w.(*output); ok {
 		return &output{Writer: out.Writer, stop: out.stop}
@@ -89,8 +107,8 @@ func whole(w io.Writer) io.Writer {
 	return w
 }
 
-// wrap breaks a line between words, so that no part is wider than width, unless a single word is. What does not fit
-// goes below the beginning of the last column, or is indented.
+// wrap breaks a line between words, so that no part is wider than width, unless a single word is. The parts that follow
+// are indented, to where the last column begins if there are columns.
 func wrap(line string, width int) string {
 	line, end := strings.CutSuffix(line, "\n")
 	if columns(line) > width {
@@ -104,7 +122,7 @@ func wrap(line string, width int) string {
 
 func wrapped(words []string, indent, width int) string {
 	var out strings.Builder
-	at, spaces := 0, -1 // the column that was reached, and how many spaces are before the next word
+	at, spaces := 0, -1 // the current column, and how many spaces come before the next word
 	for i, word := range words {
 		spaces++
 		if word == "" {
@@ -125,8 +143,9 @@ func wrapped(words []string, indent, width int) string {
 	return out.String()
 }
 
-// hang is where the last column of a line begins. Columns that begin beyond most do not count; if there is only one, it
-// is two further in than the line. Columns are two spaces apart or more.
+// hang returns where the last column of a line begins, which is how far to indent what follows. Columns are at least
+// two spaces apart. Columns that begin beyond most do not count. With a single column, it is two more than the line's
+// indent.
 func hang(line string, most int) int {
 	first := len(line) - len(strings.TrimLeft(line, " "))
 	last := first + 2
@@ -144,5 +163,5 @@ var (
 	escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]") }) // colours, and the like
 )
 
-// columns is how wide text is on a terminal.
+// columns returns how wide a text is on a terminal.
 func columns(text string) int { return utf8.RuneCountInString(escapes().ReplaceAllString(text, "")) }
