@@ -334,7 +334,7 @@ func (w *Watcher) Due() *state.RebootDue {
 	return w.RebootDue
 }
 
-// Output returns the last lines of the hook that failed last in this invocation, if it has this name.
+// Output returns the last lines of the hook that ended last, if it has this name and did not exit with 0; else nil.
 func (w *Watcher) Output(hook string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -52,7 +52,7 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	err := r.lock.Take(ctx, terms)
 	switch {
 	case err == nil:
-		r.verifiedLock, r.held = true, Yes
+		r.tookLock, r.held = true, Yes
 		r.noteOrigin()
 	case ctx.Err() != nil:
 		return errStopped
@@ -112,12 +112,12 @@ func (r *run) retakeLock(ctx context.Context) error {
 }
 
 // guard is the last look at the lock before a guarded stage. If the server does not answer, the stage still runs: a
-// lock doesn't expire, and stopping halfway is worse. A stage with patience first waits that long for an answer; an
-// invocation that resumed the run waits without limit.
+// lock doesn't expire, and stopping halfway is worse. A stage with patience waits that long for an answer.
+// If the run had the lock when this invocation began, the other guarded stages wait without limit.
 func (r *run) guard(ctx context.Context) error {
 	r.lock.KeepAlive()
 	limit := r.row.patience
-	if limit == 0 && r.resumesAway {
+	if limit == 0 && r.hadLock {
 		limit = forEver
 	}
 	err := r.confirm(ctx, limit)

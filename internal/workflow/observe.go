@@ -89,7 +89,7 @@ type storyteller struct {
 	// doubtful: the last save failed, but may have reached the disk: onDisk must not be written again.
 	doubtful bool
 	step     *state.Step // the stage in progress
-	failing  *hookEnd    // the last hook, if it failed
+	failing  *hookEnd    // the last hook, if it did not exit with 0
 	unsaved  bool        // the story on disk is older
 	counted  bool        // the story counts this invocation
 

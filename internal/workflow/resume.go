@@ -69,7 +69,7 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 		}
 		return r, nil
 	}
-	r.resumesAway, r.firstStage = true, record.Stage
+	r.hadLock, r.firstStage = true, record.Stage
 	return r, nil
 }
 

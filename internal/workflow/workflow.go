@@ -21,10 +21,10 @@ type run struct {
 	row  row // of the current stage
 	lock Lock
 	boot state.Boot // the current one
-	// verifiedLock: this invocation took the lock and verified it.
-	verifiedLock bool
-	// resumesAway: this invocation resumes a run whose host is out of service already.
-	resumesAway bool
+	// tookLock: this invocation took the lock and verified it.
+	tookLock bool
+	// hadLock: the run had the lock when this invocation began.
+	hadLock bool
 	// firstStage is the stage on record when this invocation began; empty: a new run.
 	firstStage state.Stage
 	// held says whether this host holds the lock, for the error that stops the run.
@@ -80,7 +80,7 @@ func (r *run) enter(ctx context.Context) error {
 	if ctx.Err() != nil && r.row.lock != givesLock {
 		return errStopped
 	}
-	if r.row.lock == guarded && !r.verifiedLock { // a resumed run: the state already names the stage
+	if r.row.lock == guarded && !r.tookLock { // a resumed run: the state already names the stage
 		if err := r.retakeLock(ctx); err != nil {
 			return err
 		}
@@ -110,11 +110,11 @@ func (r *run) enter(ctx context.Context) error {
 	return nil
 }
 
-// announceStage saves that the stage begins. If the host is out of service already, the invocation waits until the save
+// announceStage saves that the stage begins. If the run had the lock when the invocation began, it waits until the save
 // succeeds, as it waits for the lock server: a person may be making room on the disk.
 func (r *run) announceStage(ctx context.Context) error {
 	r.beginStage()
-	lastError, alreadySaved := "", r.resumesAway && r.row.lock == givesLock && r.firstStage == r.Stage
+	lastError, alreadySaved := "", r.hadLock && r.row.lock == givesLock && r.firstStage == r.Stage
 	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
 		r.StageBegan = time.Now()
 		r.step.Began = r.StageBegan
@@ -126,7 +126,7 @@ func (r *run) announceStage(ctx context.Context) error {
 		case alreadySaved:
 			r.Log.Warn("state not written; it already says to give the lock back", "error", err)
 			return nil
-		case !r.resumesAway:
+		case !r.hadLock:
 			return &saveError{err}
 		case err.Error() != lastError:
 			r.inhibit(false) // no hook is running
