@@ -68,8 +68,8 @@ func TestMoved(t *testing.T) {
 		kind   string
 		said   string
 	}{
-		{"the same server by another name", now, "me", "ok", "in the middle of a run"},
-		{"another server, free there", now, "", "elsewhere", `https://old by the certificate "web1"`},
+		{"the same server by another name", now, "me", "ok", "changed during a run"},
+		{"another server, free there", now, "", "elsewhere", `asked https://old for lock "web" with the certificate "web1"`},
 		{"another server, another's there", now, "other", "elsewhere", "held by other"},
 		{"renamed, and known by both names", renamed, "me", "ok", ""},
 		{"renamed, and held by the former name", renamed, "web1", "elsewhere", "held by web1"},
@@ -240,8 +240,8 @@ func TestMeaning(t *testing.T) {
 			if !strings.Contains(public.Next, test.next) || test.next == "" && public.Next != "" {
 				t.Errorf("next %q", public.Next)
 			}
-			if passes(got) != test.passes || renewing(got) != test.renewing {
-				t.Errorf("passes %t, renewing %t", passes(got), renewing(got))
+			if isTemporary(got) != test.passes || isRenewing(got) != test.renewing {
+				t.Errorf("passes %t, renewing %t", isTemporary(got), isRenewing(got))
 			}
 		})
 	}

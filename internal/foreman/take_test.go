@@ -59,7 +59,7 @@ func TestTake(t *testing.T) {
 		{"412, and the lock is deleted", false, func(s *server) {
 			s.before("claim 1", s.goesTo("other"))
 			s.before("look after claim 1", s.vanishes)
-		}, "ok", "", "GPGGGPG", time.Minute + 3*time.Second, "the lock was refused, and is gone"},
+		}, "ok", "", "GPGGGPG", time.Minute + 3*time.Second, "Foreman refused the lock, and has deleted it since"},
 		{"412, and nobody can be asked why: asked again", false, func(s *server) {
 			s.barred = true
 			s.before("look after claim 1", func() error { s.barred = false; return unreachable() })

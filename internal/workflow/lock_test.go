@@ -707,7 +707,7 @@ func TestLockByHand(t *testing.T) {
 		{"taken", false, nil, false, false, false, "ok", []string{"take by hand, now"}, ""},
 		{"taken after a wait", true, nil, false, false, false, "ok", []string{"take by hand"}, ""},
 		{"held elsewhere", false, notNow, false, true, false, "later", []string{"take by hand, now", "abandon"}, ""},
-		{"no answer", false, unavailable, false, false, false, "later", []string{"take by hand, now", "abandon"}, "is not known"},
+		{"no answer", false, unavailable, false, false, false, "later", []string{"take by hand, now", "abandon"}, "may hold the lock"},
 		{"ours before", false, notNow, true, false, false, "later", []string{"take by hand, now"}, "left as it is"},
 		{"a signal", true, context.Canceled, false, true, true, "later", []string{"take by hand", "abandon"}, ""},
 	}
