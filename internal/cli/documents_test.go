@@ -14,7 +14,6 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/outcome"
-	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/alecthomas/kong"
@@ -80,10 +79,6 @@ func TestExitCodesAreDocumented(t *testing.T) {
 	same(t, manual8, codes, each(section(t, manual8, "EXIT STATUS"), `(?m)^\.It (\d+)$`))
 	same(t, commandsPage, codes, each(section(t, commandsPage, "Exit codes"), `(?m)^\| (\d+) \|`))
 	same(t, "--help", codes, each(description, `[:;] (\d+) `))
-}
-
-func TestStagesAreDocumented(t *testing.T) {
-	same(t, manual8, strings.Fields(joinStages(state.Stages, " ")), each(section(t, manual8, "DESCRIPTION"), `(?m)^\.It Sy (.*)`))
 }
 
 func TestHooksEnvironmentIsDocumented(t *testing.T) {
