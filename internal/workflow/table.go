@@ -40,7 +40,8 @@ type row struct {
 	// patience is how long it waits at most for the answer whether the lock is still this host's, in an invocation that
 	// has taken the lock itself. One that resumes the run always waits.
 	patience time.Duration
-	// optional: its directory may be missing, as on hosts that were set up before the stage existed.
+	// optional: its directory may be missing, as on hosts that were set up before the stage existed. A run passes over it
+	// where it has no hooks. Every stage that the original did not have is optional, and runs all its hooks.
 	optional bool
 	next     to
 }
