@@ -187,7 +187,7 @@ func (s *Status) waiting() string {
 func (s *Status) failed() string {
 	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failure())
 	switch {
-	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
+	case s.Stage != "" && !s.OutOfService():
 		return fmt.Sprintf("%s; %s; fix it, or let the next %s try again", text, s.Holder(), s.goOn())
 	case s.Lock.Seen && !s.Lock.Self:
 		return fmt.Sprintf("%s, but %s; fix it, then %s", text, s.Holder(), s.goOn())

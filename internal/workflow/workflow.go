@@ -51,6 +51,10 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 	defer r.inhibit(false)
 	for r.Stage != end {
 		r.row = rowOf(r.Stage)
+		if r.passesOver() {
+			r.Stage = r.row.next[done]
+			continue
+		}
 		if err := r.enter(ctx); err != nil {
 			return r.fail(err)
 		}
@@ -71,6 +75,15 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 		r.Stage, r.Interrupted = r.row.next[result], 0
 	}
 	return nil
+}
+
+// passesOver reports whether the stage is optional and this host has no hook for it: then nobody hears of it.
+func (r *run) passesOver() bool {
+	if !r.row.optional {
+		return false
+	}
+	names, err := r.Hooks.List(r.Stage)
+	return err == nil && len(names) == 0
 }
 
 // enter gets everything in place for a stage to begin: the lock, the state on disk, and a last look at the lock.
