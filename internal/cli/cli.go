@@ -193,9 +193,13 @@ func misspelt(args []string) error {
 type configPath string
 
 func joinStages(stages []state.Stage, separator string) string {
+	return strings.Join(stageNames(stages), separator)
+}
+
+func stageNames(stages []state.Stage) []string {
 	names := make([]string, len(stages))
 	for i, stage := range stages {
 		names[i] = string(stage)
 	}
-	return strings.Join(names, separator)
+	return names
 }

@@ -59,7 +59,7 @@ func (d *hookDir) UnmarshalText(text []byte) error {
 }
 
 // hookDirs are all directories that have hooks.
-var hookDirs = append(strings.Split(hookStageNames(), ", "), notifyStage)
+var hookDirs = append(stageNames(workflow.HookStages()), notifyStage)
 
 func hookDirNames() string { return strings.Join(hookDirs, ", ") }
 
@@ -86,6 +86,11 @@ func hooksDir(c *config.Config, stage string) string {
 		return c.NotifyDir
 	}
 	return filepath.Clean(c.StageDirs[stage])
+}
+
+// missing reports whether a stage has no directory of hooks, and need not have one: it has no hooks then.
+func missing(stage, dir string) bool {
+	return workflow.Optional(state.Stage(stage)) && hook.Missing(dir)
 }
 
 // warnOfRun warns who changes hooks under a run. Notifiers stop nothing.
@@ -134,6 +139,8 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 	var unsafe, dirUnsafe error
 	if dir := hooksDir(c, stage); dir == "" {
 		fmt.Fprintf(p.Stdout, "%s (%s.d is not set)\n", stage, stage)
+	} else if missing(stage, dir) {
+		fmt.Fprintf(p.Stdout, "%s (%s does not exist: no hooks)\n", stage, dir)
 	} else {
 		fmt.Fprintf(p.Stdout, "%s (%s)\n", stage, dir)
 		look := vet.NewSession()
@@ -213,7 +220,16 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 			return nil
 		}
 	}
+	made := missing(stage, dir)
+	if made {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return fmt.Errorf("make the directory of stage %s: %w", stage, err)
+		}
+	}
 	err = library.Enable(stage, name, dir, link)
+	if err != nil && made {
+		os.Remove(dir) // nothing is left of what was refused
+	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w; it is left alone: remove it, or take another number, as in %s/NN-%s", err, stage, name)
@@ -258,7 +274,7 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 		return notSet(c)
 	}
 	entries, err := hook.Entries(vet.NewSession(), dir)
-	if entries == nil && err != nil {
+	if entries == nil && err != nil && !missing(stage, dir) {
 		return refused(err)
 	}
 	removed := false

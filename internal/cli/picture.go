@@ -10,6 +10,7 @@ import (
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
+	"foreman-dlm-updater/internal/workflow"
 )
 
 // onTerminal reports whether a person reads it as it comes.
@@ -61,6 +62,9 @@ func draw(s *status.Status, paint painter) string {
 	fmt.Fprintln(&b)
 	past := true
 	for _, stage := range state.Stages {
+		if workflow.Optional(stage) && stage != s.Stage && lastTime(s, stage) == "" {
+			continue // this host has no hooks for it
+		}
 		mark, colour := "+", green
 		switch {
 		case stage == s.Stage:

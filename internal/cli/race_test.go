@@ -32,7 +32,13 @@ func (h *clusterHost) Load() (*state.Record, error) { return h.record, nil }
 func (h *clusterHost) Save(r state.Record) error    { h.record = &r; return nil }
 func (h *clusterHost) Clear() error                 { h.record = nil; return nil }
 
-func (h *clusterHost) List(state.Stage) ([]string, error) { return []string{"hook"}, nil }
+// List: the host has no hooks for stages that need none.
+func (h *clusterHost) List(stage state.Stage) ([]string, error) {
+	if workflow.Optional(stage) {
+		return nil, nil
+	}
+	return []string{"hook"}, nil
+}
 
 func (h *clusterHost) Run(stage state.Stage, _ string, _ []string) workflow.HookResult {
 	switch stage {

@@ -119,7 +119,7 @@ func refusal(c *config.Config, log hclog.Logger, noLog error) error {
 		return nil
 	}
 	record, err := state.Store{Path: c.State}.Load()
-	if err != nil || !record.InProgress() || record.Stage == state.LockGet {
+	if err != nil || record == nil || !workflow.HasLock(record.Stage) {
 		return noLog
 	}
 	log.Error("log file can't be used; the run goes on without it, to bring the host back to service and release the lock",

@@ -28,7 +28,7 @@ import (
 
 // load reads the configuration. Warnings are returned for the caller to show.
 func load(path configPath) (*config.Config, []config.Problem, error) {
-	c, problems, err := config.Load(string(path))
+	c, problems, err := config.Load(string(path), stageNames(workflow.HookStages()))
 	if err != nil {
 		return nil, nil, &config.Error{Err: err}
 	}
@@ -176,7 +176,11 @@ func (h hooks) VetSettings() error {
 }
 
 func (h hooks) List(stage state.Stage) ([]string, error) {
-	found, err := hook.List(vet.NewSession(), h.dirs[string(stage)], h.log)
+	dir := h.dirs[string(stage)]
+	if missing(string(stage), dir) {
+		return nil, nil
+	}
+	found, err := hook.List(vet.NewSession(), dir, h.log)
 	names := make([]string, len(found))
 	for i, one := range found {
 		names[i] = one.Name

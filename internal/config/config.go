@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 )
@@ -26,8 +27,7 @@ type Config struct {
 	// ClientCert and ClientKey name PEM files; CA too, "" means the system's trust store.
 	ClientCert, ClientKey, CA string
 
-	// StageDirs has the hook directory of each stage that has one: needs_update, pre_update, update, needs_reboot
-	// and post_update.
+	// StageDirs has the directory of each stage of which [Load] was told that it has hooks.
 	StageDirs map[string]string
 	// NotifyDir is the directory of the notifiers, "" means that there are none.
 	NotifyDir string
@@ -110,19 +110,15 @@ const (
 // KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another one, reboots are simulated.
 const KernelBootID = "/proc/sys/kernel/random/boot_id"
 
-// keys is the one list of what may stand in [main], bound to the fields of c.
-func (c *Config) keys() []key {
-	const etc = "/etc/foreman_dlm_updater/"
-	dir := func(stage string) key {
-		return key{stage + ".d", etc + stage + ".d/", refused, c.stageDir(stage), "a directory"}
-	}
-	return []key{
+// keys is the one list of what may stand in [main], bound to the fields of c. Each of hookStages has a key.
+func (c *Config) keys(hookStages []string) []key {
+	return slices.Concat([]key{
 		{"lock_name", "", required, lockName(&c.LockName), "the lock's name in Foreman"},
 		{"foreman_url", "", required, foremanURL(&c.ForemanURL), "a URL such as https://foreman.example.com"},
 		{"client_crt", "", required, path(&c.ClientCert), "the host's Puppet certificate, a PEM file"},
 		{"client_key", "", required, path(&c.ClientKey), "the host's Puppet key, a PEM file"},
 		{"ca", "", unset, path(&c.CA), "a PEM file"},
-		dir("needs_update"), dir("pre_update"), dir("update"), dir("needs_reboot"), dir("post_update"),
+	}, c.stageKeys(hookStages), []key{
 		{"notify.d", "", unset, path(&c.NotifyDir), "a directory"},
 		{"reboot_cmd", "/usr/sbin/reboot", refused, words(&c.RebootCmd), "a command"},
 		{"state", "/var/lib/foreman_dlm_updater/state", refused, path(&c.State), "a file"},
@@ -147,13 +143,21 @@ func (c *Config) keys() []key {
 		{"reboot_timeout", "15m", refused, duration(&c.RebootTimeout, 1), aTime},
 		{"max_reboots", "3", refused, number(&c.MaxReboots, 1, math.MaxInt), "a number"},
 		{"boot_id_file", KernelBootID, refused, path(&c.BootIDFile), "a file"},
-	}
+	})
 }
 
-// Load reads, interpolates and validates the file. It returns every problem that it finds, in the order of the
+func (c *Config) stageKeys(hookStages []string) (keys []key) {
+	for _, stage := range hookStages {
+		name := stage + ".d"
+		keys = append(keys, key{name, "/etc/foreman_dlm_updater/" + name + "/", refused, c.stageDir(stage), "a directory"})
+	}
+	return keys
+}
+
+// Load reads, interpolates and validates the file. hookStages are the stages that have a directory of hooks. It returns every problem that it finds, in the order of the
 // file; the Config is nil if one of them is an error and not a warning. The error is for a file that can't be read
 // at all, and wraps that of the file system.
-func Load(path string) (*Config, []Problem, error) {
+func Load(path string, hookStages []string) (*Config, []Problem, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read config %s: %w", path, err)
@@ -165,7 +169,7 @@ func Load(path string) (*Config, []Problem, error) {
 	}
 	c := &Config{Path: abs, StageDirs: map[string]string{}}
 	if doc := readINI(data, r); doc != nil {
-		c.assign(doc, r)
+		c.assign(doc, c.keys(hookStages), r)
 	}
 	sort.SliceStable(r.problems, func(i, j int) bool { return r.problems[i].Line < r.problems[j].Line })
 	if r.failed() {
@@ -175,9 +179,9 @@ func Load(path string) (*Config, []Problem, error) {
 }
 
 // assign sets every field of c from doc or its default, and reports what is wrong with the values.
-func (c *Config) assign(doc *document, r *report) {
+func (c *Config) assign(doc *document, keys []key, r *report) {
 	lines, good := map[string]int{}, map[string]bool{}
-	for _, k := range c.keys() {
+	for _, k := range keys {
 		e, found := doc.lookup(k.name)
 		lines[k.name] = e.line
 		text := k.fallback
@@ -203,7 +207,7 @@ func (c *Config) assign(doc *document, r *report) {
 		c.values = append(c.values, Value{k.name, shown, r.origin(e.line)})
 	}
 	c.checkTogether(lines, good, r)
-	doc.warnUnknown(c.keys(), r)
+	doc.warnUnknown(keys, r)
 }
 
 // checkTogether reports values that are right by themselves and wrong side by side.

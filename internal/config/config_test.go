@@ -21,6 +21,9 @@ client_crt = /etc/crt.pem
 client_key = /etc/key.pem
 `
 
+// hookStages are those of the original.
+var hookStages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
+
 // write makes a config.ini that nobody else can write.
 func write(t testing.TB, text string) string {
 	t.Helper()
@@ -35,7 +38,7 @@ func write(t testing.TB, text string) string {
 func load(t testing.TB, text string) (*Config, []string) {
 	t.Helper()
 	file := write(t, text)
-	c, problems, err := Load(file)
+	c, problems, err := Load(file, hookStages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +64,7 @@ func TestExampleOfTheOriginal(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := write(t, string(text))
-	c, problems, err := Load(file)
+	c, problems, err := Load(file, hookStages)
 	if err != nil || len(problems) > 0 {
 		t.Fatalf("problems %v, error %v; want none", problems, err)
 	}
@@ -434,7 +437,7 @@ func TestTheConfigurationIsNoLog(t *testing.T) {
 	if err := os.WriteFile(file, []byte(minimal+"log = "+file+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, problems, err := Load(file)
+	_, problems, err := Load(file, hookStages)
 	want := []string{`FILE:6: log: "FILE" is also the configuration; give it a file of its own`}
 	if diff := cmp.Diff(want, texts(file, problems)); diff != "" || err != nil {
 		t.Error(diff, err)

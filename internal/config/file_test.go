@@ -22,7 +22,7 @@ func TestMode(t *testing.T) {
 		if err := os.Chmod(file, mode); err != nil { // not by the umask's leave
 			t.Fatal(err)
 		}
-		_, problems, err := Load(file)
+		_, problems, err := Load(file, hookStages)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestOwnerOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{file, link} { // a link's own owner, root, doesn't count
-		c, problems, err := Load(name)
+		c, problems, err := Load(name, hookStages)
 		want := []string{
 			"FILE: its owner, uid 65534, can change it, and it names commands that run as root; run: chown root: FILE",
 			"FILE:6: lock_settle: 0 is refused; a time above 0, such as 30s, would be right",
@@ -95,7 +95,7 @@ func TestSymlink(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	c, problems, err := Load(link)
+	c, problems, err := Load(link, hookStages)
 	if err != nil || problems != nil || c.Path != link {
 		t.Errorf("config %v, problems %v, error %v", c, problems, err)
 	}
@@ -104,7 +104,7 @@ func TestSymlink(t *testing.T) {
 func TestRelativeConfigPath(t *testing.T) {
 	file := write(t, minimal+"lock_settle = 0\n")
 	t.Chdir(filepath.Dir(file))
-	_, problems, err := Load("./config.ini")
+	_, problems, err := Load("./config.ini", hookStages)
 	if err != nil || len(problems) != 1 || problems[0].File != file {
 		t.Errorf("problems %v, error %v; want one in %s", problems, err, file)
 	}
@@ -132,7 +132,7 @@ func TestUnreadable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			done := make(chan error, 1)
 			go func() {
-				_, _, err := Load(tt.path)
+				_, _, err := Load(tt.path, hookStages)
 				done <- err
 			}()
 			select {
@@ -155,7 +155,7 @@ func TestNoPermission(t *testing.T) {
 	if err := os.Chmod(file, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Load(file); !errors.Is(err, fs.ErrPermission) {
+	if _, _, err := Load(file, hookStages); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("error %v; want %v", err, fs.ErrPermission)
 	}
 }

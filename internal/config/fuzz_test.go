@@ -31,8 +31,8 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, problems, err := Load(file)
-		again, problemsAgain, errAgain := Load(file)
+		c, problems, err := Load(file, hookStages)
+		again, problemsAgain, errAgain := Load(file, hookStages)
 		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Config{})) + cmp.Diff(problems, problemsAgain); diff != "" || (err == nil) != (errAgain == nil) {
 			t.Fatal("differs the second time: ", diff, err, errAgain)
 		}
@@ -53,7 +53,7 @@ func checkPromises(t *testing.T, c *Config) {
 			paths = append(paths, optional)
 		}
 	}
-	for _, stage := range []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"} {
+	for _, stage := range hookStages {
 		paths = append(paths, c.StageDirs[stage])
 	}
 	for _, p := range paths {
@@ -64,7 +64,7 @@ func checkPromises(t *testing.T, c *Config) {
 	for name, ok := range map[string]bool{
 		"lock_name":      c.LockName != "" && checkLockName(c.LockName) == nil,
 		"foreman_url":    checkURL(c.ForemanURL, c.ForemanURL.String()) == "" && c.ForemanURL.String()[len(c.ForemanURL.String())-1] != '/',
-		"stages":         len(c.StageDirs) == 5,
+		"stages":         len(c.StageDirs) == len(hookStages),
 		"reboot_cmd":     len(c.RebootCmd) > 0 && c.RebootCmd[0] != "",
 		"logretention":   0 <= c.LogRetention && c.LogRetention <= 36500,
 		"loglevel":       levels[c.LogLevel] == c.LogLevel,
@@ -73,7 +73,7 @@ func checkPromises(t *testing.T, c *Config) {
 		"not below 0":    min(c.LockTimeout, c.LockRefresh, c.ReleaseTimeout, c.HookTimeout, time.Duration(c.HTTPRetries)) >= 0,
 		"cannot_tell":    0 <= c.CannotTellExit && c.CannotTellExit <= 125,
 		"max_reboots":    c.MaxReboots >= 1,
-		"values":         len(c.Values()) == len(c.keys()),
+		"values":         len(c.Values()) == len(c.keys(hookStages)),
 		"distinct files": c.State != c.Lock && c.State != c.Log && c.Lock != c.Log,
 	} {
 		if !ok {

@@ -30,6 +30,9 @@ func (h *thisHost) checkHooks(_ context.Context, c *config.Config) (found Findin
 		VetServicesStop(look, h.library, c.StageDirs[string(state.PreUpdate)], c.SettingsDir())}
 	for _, stage := range workflow.HookStages() {
 		dir := c.StageDirs[string(stage)]
+		if workflow.Optional(stage) && hook.Missing(dir) {
+			continue
+		}
 		hooks, err := hook.List(look, dir, hclog.NewNullLogger())
 		if err != nil {
 			refused = append(refused, err)

@@ -22,7 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// world is a host with one hook a stage, a Foreman, and a disk that can be full.
+// world is a host with one hook for each stage that needs its directory, a Foreman, and a disk that can be full.
 type world struct {
 	disk      *state.Record
 	saves     int
@@ -95,8 +95,13 @@ func (w *world) Release(context.Context, string) error { w.held = ""; return nil
 func (w *world) Slowest() time.Duration                { return 0 }
 func (w *world) Identity() (url, cn string)            { return "", "" }
 
-func (w *world) VetSettings() error                 { return nil }
-func (w *world) List(state.Stage) ([]string, error) { return []string{"50-hook"}, nil }
+func (w *world) VetSettings() error { return nil }
+func (w *world) List(stage state.Stage) ([]string, error) {
+	if workflow.Optional(stage) { // as on most hosts
+		return nil, nil
+	}
+	return []string{"50-hook"}, nil
+}
 func (w *world) Run(stage state.Stage, _ string, _ []string) workflow.HookResult {
 	time.Sleep(time.Second) // virtual
 	if w.during != nil {

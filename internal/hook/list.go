@@ -41,6 +41,12 @@ func leftover(name string) bool {
 	return false
 }
 
+// Missing reports whether there is nothing at all at dir; a link that leads nowhere is something.
+func Missing(dir string) bool {
+	_, err := os.Lstat(dir)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Entry is what there is to say of one entry of a stage directory.
 type Entry struct {
 	Hook

@@ -411,3 +411,18 @@ func BenchmarkList(b *testing.B) {
 		}
 	}
 }
+
+func TestMissing(t *testing.T) {
+	dir := t.TempDir()
+	dangling := filepath.Join(dir, "dangling")
+	if err := os.Symlink(filepath.Join(dir, "nothing"), dangling); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		filepath.Join(dir, "absent"): true, filepath.Join(dir, "absent", "too"): true, dir: false, dangling: false,
+	} {
+		if got := Missing(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func (s *Status) waitingText() string {
 func (s *Status) failedText() string {
 	text := fmt.Sprintf("stage %s %s", s.Error.Stage, s.failureText())
 	switch {
-	case s.Stage == state.NeedsUpdate || s.Stage == state.LockGet:
+	case s.Stage != "" && !s.OutOfService():
 		return fmt.Sprintf("%s; %s; fix it, or let the next %s try again", text, s.Holder(), s.runCommand())
 	case s.Lock.Seen && !s.Lock.Self:
 		return fmt.Sprintf("%s, but %s; fix it, then %s", text, s.Holder(), s.runCommand())

@@ -25,7 +25,7 @@ const end state.Stage = ""
 // stays the next one to execute.
 type row struct {
 	stage state.Stage
-	// does says in one line what the stage is for.
+	// does says in one line what the stage is for. The documents say the same.
 	does string
 	// hooks says which hooks of the stage run, and what their exit codes mean; nil: the stage has no hooks, and act runs.
 	hooks *hookRule
@@ -40,7 +40,8 @@ type row struct {
 	// patience is how long the stage waits at most for the lock server to confirm the lock, in the invocation that took
 	// the lock. An invocation that resumes the run waits without limit.
 	patience time.Duration
-	// optional: its directory may be missing, as it is on hosts that were set up before the stage existed.
+	// optional: its directory may be missing, as it is on hosts that were set up before the stage existed. A run skips the
+	// stage if it has no hooks. Every stage that the original did not have is optional, and runs all its hooks.
 	optional bool
 	next     to
 }
@@ -59,7 +60,7 @@ const (
 
 // table is the whole workflow, in order. Nothing else decides what follows what.
 var table = []row{
-	{stage: state.NeedsUpdate, does: "ask the hooks whether there is something to update",
+	{stage: state.NeedsUpdate, does: "find out whether there are updates",
 		hooks: askAll, next: to{yes: state.LockGet, no: end}},
 	{stage: state.LockGet, does: "wait for the cluster's lock and take it",
 		act: (*run).takeLock, next: to{done: state.PreUpdate}},
@@ -67,11 +68,11 @@ var table = []row{
 		hooks: runAll, lock: guarded, inhibits: true, next: to{done: state.Update}},
 	{stage: state.Update, does: "install the updates",
 		hooks: runAll, lock: guarded, inhibits: true, next: to{done: state.NeedsReboot}},
-	{stage: state.NeedsReboot, does: "ask the hooks whether the host needs a reboot",
+	{stage: state.NeedsReboot, does: "find out whether a reboot is needed",
 		hooks: askUntilYes, lock: guarded, inhibits: true, next: to{yes: state.Reboot, no: state.PostUpdate}},
 	{stage: state.Reboot, does: "reboot, and go on after the boot",
 		act: (*run).reboot, lock: guarded, keeps: true, patience: 15 * time.Minute, next: to{rebooting: state.PostUpdate}},
-	{stage: state.PostUpdate, does: "bring the host back to service",
+	{stage: state.PostUpdate, does: "bring the host back into service and check it",
 		hooks: runAll, lock: keepsLock, keeps: true, tellsReboot: true, next: to{done: state.LockRelease}},
 	{stage: state.LockRelease, does: "give the lock back",
 		act: (*run).giveLock, lock: givesLock, next: to{done: end}},
@@ -99,6 +100,14 @@ func OutOfService(stage state.Stage) bool {
 
 // AfterReboot is the stage that follows a reboot.
 func AfterReboot() state.Stage { return rowOf(state.Reboot).next[rebooting] }
+
+// Stages are all stages, in order.
+func Stages() (stages []state.Stage) {
+	for _, row := range table {
+		stages = append(stages, row.stage)
+	}
+	return stages
+}
 
 // HookStages are the stages that have a directory of hooks, in order.
 func HookStages() (stages []state.Stage) {

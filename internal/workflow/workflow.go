@@ -53,6 +53,10 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 	defer r.inhibit(false)
 	for r.Stage != end {
 		r.row = rowOf(r.Stage)
+		if r.passesOver() {
+			r.Stage = r.row.next[done]
+			continue
+		}
 		if err := r.enter(ctx); err != nil {
 			return r.fail(err)
 		}
@@ -73,6 +77,15 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 		r.Stage, r.Interrupted = r.row.next[result], 0
 	}
 	return nil
+}
+
+// passesOver reports whether the stage is optional and this host has no hook for it: then nobody hears of it.
+func (r *run) passesOver() bool {
+	if !r.row.optional {
+		return false
+	}
+	names, err := r.Hooks.List(r.Stage)
+	return err == nil && len(names) == 0
 }
 
 // enter prepares a stage: it takes the lock if needed, saves the state, and looks at the lock one last time.

@@ -6,12 +6,12 @@ set -e
 lib=/var/lib/foreman_dlm_updater etc=/etc/foreman_dlm_updater
 
 # run_on_record: sets $stage to the stage of the run in progress, which is the first line of a state file. False if
-# there is none.
+# there is none. Any word counts but needs_update, which means no run: other versions may have other stages.
 run_on_record() {
     for file in "$lib"/*; do
         stage=''
         [ ! -f "$file" ] || read -r stage <"$file" || true
-        case $stage in lock_get | pre_update | update | needs_reboot | reboot | post_update | lock_release) return 0 ;; esac
+        case $stage in '' | needs_update | *[!a-z_]*) ;; *) return 0 ;; esac
     done
     return 1
 }

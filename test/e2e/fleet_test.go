@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/sandbox"
+	"foreman-dlm-updater/internal/state"
 )
 
 // threeHostsAtOnce: three hosts of a cluster, whose timers fire in the same second, are in guarded stages one after the
@@ -62,14 +63,14 @@ func checkTurn(t *testing.T, h *host) {
 			t.Errorf("%s had the lock from %s to %s, and not at %s: %s", h.name, acquired, released, m.time, m.seen)
 		}
 	}
-	var stages []string
+	var stages []state.Stage
 	var asked time.Time
 	for _, line := range h.journal() {
 		m := stageBegins.FindStringSubmatch(line.Message)
 		if m == nil || line.Manager() {
 			continue
 		}
-		stages = append(stages, m[1])
+		stages = append(stages, state.Stage(m[1]))
 		if m[1] == "lock_get" {
 			asked = line.at(t)
 		} else if m[1] != "needs_update" && (line.at(t).Before(acquired) || line.at(t).After(released.Add(time.Second))) {

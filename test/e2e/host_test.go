@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"foreman-dlm-updater/internal/sandbox"
+	"foreman-dlm-updater/internal/workflow"
 )
 
 // patience is for what a host does in a second or two; a slow machine gets more.
@@ -73,7 +75,7 @@ func (h *host) install(more settings) {
 	}
 	h.write("/etc/foreman_dlm_updater/hooks.conf.d/services-stop.conf", "SERVICES=ledger.service\n")
 	for _, stage := range hookStages {
-		dir := "/etc/foreman_dlm_updater/" + stage + ".d/"
+		dir := "/etc/foreman_dlm_updater/" + string(stage) + ".d/"
 		h.run("install", "-m", "0755", "/e2e/hooks/trace", dir+"00-trace")
 		h.run("install", "-m", "0755", "/e2e/hooks/once", dir+"10-once")
 		h.run("install", "-m", "0755", "/e2e/hooks/trace", dir+"99-trace")
@@ -83,7 +85,8 @@ func (h *host) install(more settings) {
 	h.sources(ledgerNew, product(productOld))
 }
 
-var hookStages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
+// hookStages are the stages whose directories the package makes.
+var hookStages = slices.DeleteFunc(workflow.HookStages(), workflow.Optional)
 
 // configure changes keys in config.ini, where the package has put them or their examples.
 func (h *host) configure(changes settings) {

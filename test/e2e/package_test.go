@@ -80,7 +80,7 @@ func removeAndPurge(t *testing.T, l *lab) {
 	}
 	// What the test itself has put there.
 	for _, stage := range hookStages {
-		dir := "/etc/foreman_dlm_updater/" + stage + ".d/"
+		dir := "/etc/foreman_dlm_updater/" + string(stage) + ".d/"
 		h.run("rm", dir+"00-trace", dir+"10-once", dir+"99-trace")
 	}
 	h.run("rm", "-r", "/etc/foreman_dlm_updater/post_update.d/90-accepts", "/etc/systemd/system/foreman-dlm-updater.timer.d", "/var/lib/puppet", traceFile)

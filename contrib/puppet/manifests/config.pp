@@ -23,17 +23,16 @@ class foreman_dlm_updater::config {
     default  => pick($foreman_dlm_updater::ca, $agent['localcacert']),
   }
 
+  $stage_dirs = Hash($foreman_dlm_updater::hook_stages.map |$stage| {
+      ["${stage}.d", getvar("foreman_dlm_updater::${stage}_d")]
+  })
   $settings = {
     'lock_name'           => $foreman_dlm_updater::lock_name,
     'foreman_url'         => $foreman_dlm_updater::foreman_url,
     'client_crt'          => pick($foreman_dlm_updater::client_crt, $agent['hostcert']),
     'client_key'          => pick($foreman_dlm_updater::client_key, $agent['hostprivkey']),
     'ca'                  => $ca,
-    'needs_update.d'      => $foreman_dlm_updater::needs_update_d,
-    'pre_update.d'        => $foreman_dlm_updater::pre_update_d,
-    'update.d'            => $foreman_dlm_updater::update_d,
-    'needs_reboot.d'      => $foreman_dlm_updater::needs_reboot_d,
-    'post_update.d'       => $foreman_dlm_updater::post_update_d,
+  } + $stage_dirs + {
     'notify.d'            => $foreman_dlm_updater::notify_d,
     'reboot_cmd'          => $foreman_dlm_updater::reboot_cmd,
     'state'               => $foreman_dlm_updater::state,
@@ -61,15 +60,8 @@ class foreman_dlm_updater::config {
   }
 
   if $present {
-    $stage_dirs = [
-      $foreman_dlm_updater::needs_update_d,
-      $foreman_dlm_updater::pre_update_d,
-      $foreman_dlm_updater::update_d,
-      $foreman_dlm_updater::needs_reboot_d,
-      $foreman_dlm_updater::post_update_d,
-      $foreman_dlm_updater::notify_d,
-    ].filter |$dir| { $dir =~ NotUndef }
-    $hook_dirs = ($stage_dirs + "${etc}/hooks.conf.d").map |$dir| { $dir.regsubst('(.)/+\z', '\1') }
+    $given_dirs = ($stage_dirs.values + [$foreman_dlm_updater::notify_d]).filter |$dir| { $dir =~ NotUndef }
+    $hook_dirs = ($given_dirs + "${etc}/hooks.conf.d").map |$dir| { $dir.regsubst('(.)/+\z', '\1') }
     file {
       default:
         ensure => directory,

@@ -56,6 +56,10 @@ define foreman_dlm_updater::hook (
   assert_type(Foreman_dlm_updater::Hook_name, $title)
 
   $stage = $title.split('/')[0]
+  unless $stage in ($foreman_dlm_updater::hook_stages + ['notify']) {
+    fail("Foreman_dlm_updater::Hook[${title}]: no stage ${stage} has hooks; those are \
+${foreman_dlm_updater::hook_stages.join(', ')} and, for notifiers, notify")
+  }
   $number = $title.match(/\/(\d+)-(.+)\z/)
   $name_only = $number ? {
     undef   => $title.split('/')[1],

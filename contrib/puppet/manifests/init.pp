@@ -60,13 +60,13 @@
 # @param needs_update_d
 #   The directory of the hooks that find out whether there are updates; key `needs_update.d`.
 # @param pre_update_d
-#   The directory of the hooks that get the host out of service; key `pre_update.d`.
+#   The directory of the hooks that take the host out of service; key `pre_update.d`.
 # @param update_d
 #   The directory of the hooks that install the updates; key `update.d`.
 # @param needs_reboot_d
 #   The directory of the hooks that find out whether a reboot is needed; key `needs_reboot.d`.
 # @param post_update_d
-#   The directory of the hooks that get the host back into service; key `post_update.d`.
+#   The directory of the hooks that bring the host back into service and check it; key `post_update.d`.
 # @param notify_d
 #   The directory of the notifiers, which hear of a run's events; key `notify.d`. Without it nobody is told. Hooks
 #   `notify/NAME` go there.
@@ -166,6 +166,9 @@ class foreman_dlm_updater (
   Optional[Integer[1]] $max_reboots = undef,
   Optional[Stdlib::Unixpath] $boot_id_file = undef,
 ) {
+  # Each has a parameter STAGE_d above.
+  $hook_stages = ['needs_update', 'pre_update', 'update', 'needs_reboot', 'post_update']
+
   # The fact is a moment old. If a run begins meanwhile, it first has to wait for its lock.
   $under_way = $facts.dig('foreman_dlm_updater', 'under_way') ? {
     true    => true,

@@ -12,6 +12,7 @@ require 'fileutils'
 MODULE = File.expand_path('..', __dir__)
 FACT_SETS = Dir["#{__dir__}/fixtures/facts/*.yaml"].sort.to_h { |file| [File.basename(file, '.yaml'), YAML.safe_load(File.read(file))] }
 REQUIRED = { 'foreman_url' => 'https://foreman.example.com', 'lock_name' => 'web' }.freeze
+HOOK_STAGES = File.read("#{MODULE}/manifests/init.pp")[/\$hook_stages = \[(.*?)\]/m, 1].scan(/\w+/).freeze
 
 # Puppet expects a module in a directory with the module's name.
 MODULES = Dir.mktmpdir('foreman_dlm_updater-spec')

@@ -10,11 +10,6 @@ KEYS = {
   'client_crt' => ['/etc/ssl/host.pem', 'client_crt = /etc/ssl/host.pem'],
   'client_key' => ['/etc/ssl/host.key', 'client_key = /etc/ssl/host.key'],
   'ca' => ['/etc/ssl/ca.pem', 'ca = /etc/ssl/ca.pem'],
-  'needs_update_d' => ['/srv/hooks/1', 'needs_update.d = /srv/hooks/1'],
-  'pre_update_d' => ['/srv/hooks/2', 'pre_update.d = /srv/hooks/2'],
-  'update_d' => ['/srv/hooks/3', 'update.d = /srv/hooks/3'],
-  'needs_reboot_d' => ['/srv/hooks/4', 'needs_reboot.d = /srv/hooks/4'],
-  'post_update_d' => ['/srv/hooks/5', 'post_update.d = /srv/hooks/5'],
   'notify_d' => ['/srv/notifiers', 'notify.d = /srv/notifiers'],
   'reboot_cmd' => ['shutdown -r +1 "100% patched"', 'reboot_cmd = shutdown -r +1 "100%% patched"'],
   'state' => ['/var/lib/updater/state', 'state = /var/lib/updater/state'],
@@ -39,7 +34,7 @@ KEYS = {
   'reboot_timeout' => ['30m', 'reboot_timeout = 30m'],
   'max_reboots' => [1, 'max_reboots = 1'],
   'boot_id_file' => ['/run/boot-id', 'boot_id_file = /run/boot-id'],
-}.freeze
+}.merge(HOOK_STAGES.to_h { |stage| ["#{stage}_d", ["/srv/hooks/#{stage}", "#{stage}.d = /srv/hooks/#{stage}"]] }).freeze
 OTHERS = ['ensure', 'package_manage', 'package_ensure', 'repo_manage', 'repo_url', 'repo_key', 'hooks', 'purge_hooks',
           'timer_enable', 'timer_schedule', 'timer_spread'].freeze
 CONFIG = '/etc/foreman_dlm_updater/config.ini'
@@ -60,7 +55,7 @@ describe 'foreman_dlm_updater' do
     it 'sets only what the package sets too' do
       packaged = File.readlines("#{MODULE}/../../packaging/etc/config.ini", chomp: true).grep(/^[a-z]/)
       agent = FACT_SETS['debian-12']['foreman_dlm_updater_ssl']
-      dirs = ['needs_update', 'pre_update', 'update', 'needs_reboot', 'post_update'].map { |s| "#{s}.d = /etc/foreman_dlm_updater/#{s}.d" }
+      dirs = HOOK_STAGES.map { |s| "#{s}.d = /etc/foreman_dlm_updater/#{s}.d" }
       expect(ini).to match_array(
         ['[main]', 'lock_name = web', 'foreman_url = https://foreman.example.com', "client_crt = #{agent['hostcert']}",
          "client_key = #{agent['hostprivkey']}", "ca = #{agent['localcacert']}"] + dirs + packaged

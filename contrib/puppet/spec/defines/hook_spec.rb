@@ -136,7 +136,7 @@ describe 'foreman_dlm_updater::hook' do
     let(:pre_condition) { "class { 'foreman_dlm_updater': foreman_url => 'https://foreman.example.com', lock_name => 'web', purge_hooks => true }" }
     let(:params) { { 'bundled' => true } }
 
-    ['needs_update.d', 'pre_update.d', 'update.d', 'needs_reboot.d', 'post_update.d', 'hooks.conf.d'].each do |dir|
+    (HOOK_STAGES.map { |stage| "#{stage}.d" } + ['hooks.conf.d']).each do |dir|
       it { is_expected.to contain_file("#{etc}/#{dir}").with(ensure: 'directory', purge: true, recurse: true, force: true) }
     end
   end
@@ -165,13 +165,20 @@ describe 'foreman_dlm_updater::hook' do
     end
   end
 
-  ['pre_update', 'pre_update/', 'pre_update/a/b', 'pre_update/.x', 'pre_update/x~', 'pre_update/x.dpkg-old', 'other/x', '/pre_update/x'].each do |title|
+  ['pre_update', 'pre_update/', 'pre_update/a/b', 'pre_update/.x', 'pre_update/x~', 'pre_update/x.dpkg-old', '/pre_update/x'].each do |title|
     context "named #{title}" do
       let(:title) { title }
       let(:params) { { 'content' => 'x' } }
 
       it { is_expected.to compile.and_raise_error(/Hook_name/) }
     end
+  end
+
+  context 'of no stage' do
+    let(:title) { 'other/x' }
+    let(:params) { { 'content' => 'x' } }
+
+    it { is_expected.to compile.and_raise_error(/no stage other has hooks; those are needs_update, /) }
   end
 
   context 'without the class' do
