@@ -22,7 +22,7 @@ rpm=$PACKAGES/1.0.0/foreman-dlm-updater-1.0.0-1
 
 @test "a build that can't be made leaves no package and says why" {
     VERSION=one run "$root/packaging/build.sh"
-    [[ $status != 0 && $output == *'VERSION=one is no version'* ]]
+    [[ $status != 0 && $output == *'VERSION=one is not a package version'* ]]
     SIGNING_KEY=nobody@example.com DIST=$PACKAGES/1.0.0 run "$root/packaging/repo.sh"
     [[ $status != 0 && $output == *'SIGNING_KEY=nobody@example.com names no secret key'* ]]
     SIGNING_KEY='' DIST=$PACKAGES/1.0.0 run "$root/packaging/repo.sh"
