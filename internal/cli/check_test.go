@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/sandbox"
@@ -215,7 +216,7 @@ func TestCheck(t *testing.T) {
 		if err := os.Chtimes(touched, ago(h.lastRun), ago(h.lastRun)); err != nil {
 			t.Fatal(err)
 		}
-		s := &status.Status{Running: h.running, PID: 7, Lock: status.Lock{Name: "web"}, Wording: wording}
+		s := &status.Status{Running: h.running, PID: 7, Lock: status.Lock{Name: "web"}, Wording: foreman.Wording}
 		s.SetRecord(h.record)
 		if h.last != nil {
 			s.SetLast(*h.last)

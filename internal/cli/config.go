@@ -73,11 +73,11 @@ func checkOptions(c *config.Config) configcheck.Options {
 			return pair.Leaf, nil
 		},
 		Look: func(ctx context.Context, name string) (string, bool, error) {
-			view, err := lookAt(c, name, lock.Options{}, c.HTTPTimeout, 0).Look(ctx)
+			view, err := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(ctx)
 			if err != nil || !view.Exists {
 				return "", false, err
 			}
-			return holder(name, view), true, nil
+			return holder(c, name, view), true, nil
 		},
 		Resumes: resumes,
 	}

@@ -32,11 +32,11 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	name := p.lockName(c)
-	view, err := lookAt(c, name, lock.Options{}, c.HTTPTimeout, c.HTTPRetries).Look(p.Context)
+	view, err := lookAt(c, name, lock.Options{}, requests{c.HTTPTimeout, c.HTTPRetries}).Look(p.Context)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(p.Stdout, holder(name, view))
+	fmt.Fprintln(p.Stdout, holder(c, name, view))
 	return nil
 }
 
@@ -57,7 +57,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	}
 	// Only for what is said afterwards: the lock is claimed and verified all the same, as a release that got no answer may
 	// still come true. Where this look fails, that one tells.
-	before, _ := lookAt(c, name, lock.Options{}, c.HTTPTimeout, 0).Look(p.Context)
+	before, _ := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(p.Context)
 	if err := newWorkflow(p, c, log, nil).TakeLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
 	var view lock.View
 	options := lock.Options{Origin: workflow.OriginOf(record), Heard: func(seen lock.View, _ error) { view = seen }}
-	err = lookAt(c, name, options, c.HTTPTimeout, c.HTTPRetries).Confirm(p.Context)
+	err = lookAt(c, name, options, requests{c.HTTPTimeout, c.HTTPRetries}).Confirm(p.Context)
 	var lost *lock.Lost
 	switch {
 	case err == nil:
@@ -102,10 +102,10 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return nil
 	case options.Origin != nil && view.Holder == options.Origin.Holder:
 		return fmt.Errorf("release lock %q: it is held by %s, which was this run's own name when it took the lock: an administrator has to "+
-			"free it in %s (%s)", name, view.Holder, wording.Server, wording.Where)
+			"free it in %s (%s)", name, view.Holder, lockServer(c).Server, lockServer(c).Where)
 	default:
 		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in %s, can release it",
-			name, view.Holder, wording.Server)
+			name, view.Holder, lockServer(c).Server)
 	}
 	log, err := p.consoleLog()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 
@@ -40,7 +41,7 @@ func TestPicture(t *testing.T) {
 				"blue(  > post_update   03:14:03       5.0s)\nfaint(  . lock_release)\n"},
 	}
 	for _, test := range tests {
-		s := &status.Status{Running: test.running, PID: 7, Lock: status.Lock{Name: "web"}, Wording: wording}
+		s := &status.Status{Running: test.running, PID: 7, Lock: status.Lock{Name: "web"}, Wording: foreman.Wording}
 		s.SetRecord(test.record)
 		s.Say(at.Add(time.Hour + 5*time.Second))
 		if diff := cmp.Diff(test.want, draw(s, paint)); diff != "" {

@@ -73,7 +73,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait fun
 	sentences := passNewest(log, showSentences)
 	defer func() { _ = inTime(log, statusPatience, sentences.close) }()
 	options := events.Options{Show: sentences.pass, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater },
-		Listeners: notifiers.listen(), RebootDue: before.RebootDue, Wording: wording}
+		Listeners: notifiers.listen(), RebootDue: before.RebootDue, Wording: lockServer(c).Wording}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)

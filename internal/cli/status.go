@@ -108,7 +108,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*status.Statu
 		}
 		record = nil
 	}
-	s := &status.Status{Lock: status.Lock{Name: c.LockName}, Wording: wording}
+	s := &status.Status{Lock: status.Lock{Name: c.LockName}, Wording: lockServer(c).Wording}
 	lookAtInstance(s, c)
 	s.SetRecord(record)
 	lookAtOutcome(ctx, s, c)
@@ -152,19 +152,19 @@ func lookAtInhibitors(ctx context.Context, s *status.Status) {
 
 func lookAtLock(ctx context.Context, s *status.Status, c *config.Config) {
 	timeout := min(c.HTTPTimeout, statusTimeout)
-	l := lookAt(c, s.Lock.Name, lock.Options{}, timeout, 0)
+	l := lookAt(c, s.Lock.Name, lock.Options{}, requests{timeout: timeout})
 	s.SetOrigin(l.Origin())
 	view, err := l.Look(ctx)
 	if err != nil {
-		s.Unseen = append(s.Unseen, fmt.Sprintf("the lock in %s: %v", wording.Server, err))
+		s.Unseen = append(s.Unseen, fmt.Sprintf("the lock in %s: %v", lockServer(c).Server, err))
 		return
 	}
 	s.See(view)
 }
 
 // holder says who holds a lock, by what its server answered.
-func holder(name string, view lock.View) string {
-	s := &status.Status{At: time.Now(), Lock: status.Lock{Name: name}, Wording: wording}
+func holder(c *config.Config, name string, view lock.View) string {
+	s := &status.Status{At: time.Now(), Lock: status.Lock{Name: name}, Wording: lockServer(c).Wording}
 	s.See(view)
 	return s.Holder()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/vet"
@@ -20,7 +21,7 @@ import (
 func endedWith(record *state.Record, err error) string {
 	var last string
 	w := &workflow.Workflow{Settings: workflow.Settings{LockName: "web"}, Log: hclog.NewNullLogger()}
-	seen := events.Watch(w, events.Options{Show: func(sentence string) { last = sentence }, Next: afterStop, Wording: wording})
+	seen := events.Watch(w, events.Options{Show: func(sentence string) { last = sentence }, Next: afterStop, Wording: foreman.Wording})
 	if record != nil {
 		seen.Observe(workflow.Event{Kind: workflow.Found, Record: record})
 	}

@@ -50,7 +50,7 @@ func TestWatchedRun(t *testing.T) {
 				w.Hooks = badHost{host}
 			}
 			var got []string
-			seen := events.Watch(w, events.Options{Next: afterStop, Wording: wording, Show: func(sentence string) {
+			seen := events.Watch(w, events.Options{Next: afterStop, Wording: foreman.Wording, Show: func(sentence string) {
 				got = append(got, varies.ReplaceAllStringFunc(sentence, func(s string) string {
 					switch s[0] {
 					case 'p':

@@ -11,13 +11,9 @@ import (
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/configcheck"
-	"foreman-dlm-updater/internal/dlm"
-	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
-	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/logging"
-	"foreman-dlm-updater/internal/mtls"
 	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/vet"
@@ -97,7 +93,7 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func()) *w
 			OtherConfig:      func(path string) bool { return isOther(c.Path, path) },
 		},
 		Store:    state.Store{Path: c.State},
-		OpenLock: lockServer(c, log),
+		OpenLock: lockServer(c).open(c, log, requests{c.HTTPTimeout, c.HTTPRetries}),
 		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), log},
 		Host:     thisHost{c, runner(c.RebootTimeout), log},
 		Log:      log,
@@ -115,49 +111,6 @@ func isOther(ours, path string) bool {
 	}
 	that, err := os.Stat(path)
 	return err == nil && !os.SameFile(this, that)
-}
-
-// lockServer opens locks at the lock server of the configuration.
-func lockServer(c *config.Config, log hclog.Logger) func(string, lock.Options) workflow.Lock {
-	api := client(c, log, c.HTTPTimeout, c.HTTPRetries)
-	settings := foreman.Settings{
-		RetryInterval:  c.LockRetryInterval,
-		RetryJitter:    c.LockRetryJitter,
-		LockTimeout:    c.LockTimeout,
-		Settle:         c.LockSettle,
-		Refresh:        c.LockRefresh,
-		ReleaseTimeout: c.ReleaseTimeout,
-		Retries:        c.HTTPRetries,
-	}
-	return func(name string, o lock.Options) workflow.Lock { return foreman.Open(api, settings, log, name, o) }
-}
-
-// wording is what sentences say of the lock server.
-var wording = foreman.Wording
-
-// lookAt opens a lock for those who only want to look at it. timeout bounds each of the tries.
-func lookAt(c *config.Config, name string, o lock.Options, timeout time.Duration, retries int) workflow.Lock {
-	log := hclog.NewNullLogger()
-	return foreman.Open(client(c, log, timeout, retries), foreman.Settings{}, log, name, o)
-}
-
-func client(c *config.Config, log hclog.Logger, timeout time.Duration, retries int) *dlm.Client {
-	return dlm.New(dlm.Options{
-		URL:     c.ForemanURL.String(),
-		Files:   credentials(c),
-		Timeout: timeout,
-		Retries: retries,
-		Log:     log,
-	})
-}
-
-// credentials are the files for connecting to a lock server.
-func credentials(c *config.Config) mtls.Files {
-	return mtls.Files{
-		Cert: mtls.File{ConfigKey: "client_crt", Path: c.ClientCert},
-		Key:  mtls.File{ConfigKey: "client_key", Path: c.ClientKey},
-		CA:   mtls.File{ConfigKey: "ca", Path: c.CA},
-	}
 }
 
 // hooks are the hooks in the configured directories.
