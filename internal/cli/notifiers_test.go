@@ -35,7 +35,14 @@ func TestMadeUpEvents(t *testing.T) {
 			"nothing to fix on this host; the next `foreman-dlm-updater run` goes on",
 		events.Alive: "stage update is running since 02:19 (pid 1); lock web held by this host since 02:19",
 	}
+	page, err := os.ReadFile("../../docs/notifications.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, kind := range events.Kinds {
+		if !strings.Contains(string(page), "| `"+string(kind)+"` |") {
+			t.Errorf("docs/notifications.md lacks a row for the event %s", kind)
+		}
 		event := madeUp(kind, &config.Config{LockName: "web"}, now)
 		if diff := cmp.Diff("a test, nothing has happened: "+want[kind], event.Status.Sentence); diff != "" {
 			t.Errorf("%s: %s", kind, diff)
