@@ -1,8 +1,8 @@
 // Package config turns config.ini into a validated [Config].
 //
-// It reads the file as Python's configparser did for the program that this one replaces, so that an existing file keeps
-// its meaning, and it reports every problem of the file together. Whether hooks, keys and certificates exist and fit
-// together is not its business: it only sees whether a path that looks like a mistake exists.
+// It reads the file as Python's configparser did for the original program, so that an existing file keeps its meaning.
+// It reports all problems of the file at once. It does not check whether hooks, keys and certificates exist and fit
+// together; it only checks whether a path that looks like a mistake exists.
 package config
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Config is a configuration that [Load] found to be valid. Every path in it is absolute and clean.
+// Config is a valid configuration. Every path in it is absolute and clean.
 type Config struct {
 	// Path is the file that was read.
 	Path string
@@ -24,59 +24,59 @@ type Config struct {
 	LockName string
 	// ForemanURL is https, without user, query, fragment or trailing slash; it may have a path prefix.
 	ForemanURL *url.URL
-	// ClientCert and ClientKey name PEM files; CA too, "" means the system's trust store.
+	// ClientCert, ClientKey and CA name PEM files. If CA is "", the system's trust store is used.
 	ClientCert, ClientKey, CA string
 
-	// StageDirs has the directory of each stage of which [Load] was told that it has hooks.
+	// StageDirs has the directory of each of the stages that [Load] got as hookStages.
 	StageDirs map[string]string
-	// NotifyDir is the directory of the notifiers, "" means that there are none.
+	// NotifyDir is the directory of the notifiers. If it is "", there are none.
 	NotifyDir string
-	// RebootCmd is the reboot command in words, at least one.
+	// RebootCmd is the reboot command, split into words. There is at least one.
 	RebootCmd []string
 
-	// State and Lock are files. History and Log are, too, "" means that there is none.
+	// State, Lock, History and Log are files. If History or Log is "", there is none.
 	State, Lock, History, Log string
-	// MetricsTextfile is the file for node_exporter's textfile collector, "" none.
+	// MetricsTextfile is the file for node_exporter's textfile collector. If it is "", there is none.
 	MetricsTextfile string
 	// LogRetention is in days, 0 to 36500; 0 keeps every file, as Python's TimedRotatingFileHandler does.
 	LogRetention int
 	// LogLevel is trace, debug, info, warn or error.
 	LogLevel string
-	// LogJSON is whether log lines are JSON objects.
+	// LogJSON makes each log line a JSON object.
 	LogJSON bool
 
-	// LockRetryInterval (above 0) and LockRetryJitter (at most the interval) set the waits between two tries.
+	// LockRetryInterval (above 0) and LockRetryJitter (at most the interval) set the wait between two tries.
 	LockRetryInterval, LockRetryJitter time.Duration
-	// LockTimeout is how long to wait for the lock, 0 for ever.
+	// LockTimeout is how long to wait for the lock; 0 means for ever.
 	LockTimeout time.Duration
 	// LockSettle is the time between claiming the lock and believing it, above 0.
 	LockSettle time.Duration
-	// LockRefresh is how often a held lock is refreshed, 0 never.
+	// LockRefresh is the time between two refreshes of a held lock; 0 means never.
 	LockRefresh time.Duration
-	// ReleaseTimeout is how long to try to release the lock, 0 for ever.
+	// ReleaseTimeout is how long to try to release the lock; 0 means for ever.
 	ReleaseTimeout time.Duration
-	// HTTPTimeout bounds one HTTP try as a whole, above 0.
+	// HTTPTimeout limits one HTTP try as a whole, above 0.
 	HTTPTimeout time.Duration
-	// HookTimeout bounds one hook, 0 not at all.
+	// HookTimeout limits one hook; 0 means no limit.
 	HookTimeout time.Duration
 	// RebootTimeout is how long a reboot may take to begin, above 0.
 	RebootTimeout time.Duration
 
 	// HTTPRetries is how often a request is tried again, 0 or more.
 	HTTPRetries int
-	// CannotTellExit is the exit code, 1 to 125, by which a needs_update hook says that it cannot tell; 0 is unset.
+	// CannotTellExit is the exit code, 1 to 125, that means "cannot tell" in a needs_* hook; 0 means that there is none.
 	CannotTellExit int
-	// CannotTellReboot is whether a needs_reboot hook that cannot tell counts as yes.
+	// CannotTellReboot makes "cannot tell" in a needs_reboot hook count as yes.
 	CannotTellReboot bool
 	// MaxReboots is how many reboots one run may ask for, 1 or more.
 	MaxReboots int
-	// BootIDFile is the file that the kernel's boot id is read from.
+	// BootIDFile is the file with the kernel's boot id.
 	BootIDFile string
 
 	values []Value
 }
 
-// Value is one effective setting, as config show prints it.
+// Value is one effective value, as config show prints it.
 type Value struct {
 	Key    string
 	Value  string // in config.ini's syntax; "" where the key is unset
@@ -92,7 +92,7 @@ func (c *Config) Values() []Value { return append([]Value(nil), c.values...) }
 // key describes one key of section [main].
 type key struct {
 	name     string
-	fallback string // the value of an absent key
+	fallback string // the value if the file does not have the key
 	empty    empty
 	set      parser
 	doc      string // what a value looks like, for people
@@ -103,14 +103,14 @@ type empty int
 
 const (
 	refused  empty = iota // an error; the original failed on it too
-	unset                 // the same as no such key
-	required              // an error, and so is no such key
+	unset                 // the same as a missing key
+	required              // an error, and so is a missing key
 )
 
-// KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another one, reboots are simulated.
+// KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another file, reboots are simulated.
 const KernelBootID = "/proc/sys/kernel/random/boot_id"
 
-// keys is the one list of what may stand in [main], bound to the fields of c. Each of hookStages has a key.
+// keys is the one list of the keys of [main], bound to the fields of c. Each of hookStages has a key.
 func (c *Config) keys(hookStages []string) []key {
 	return slices.Concat([]key{
 		{"lock_name", "", required, lockName(&c.LockName), "the lock's name in Foreman"},
@@ -154,9 +154,9 @@ func (c *Config) stageKeys(hookStages []string) (keys []key) {
 	return keys
 }
 
-// Load reads, interpolates and validates the file. hookStages are the stages that have a directory of hooks. It returns every problem that it finds, in the order of the
-// file; the Config is nil if one of them is an error and not a warning. The error is for a file that can't be read
-// at all, and wraps that of the file system.
+// Load reads, interpolates and validates the file. hookStages are the stages that have a directory of hooks. It returns
+// every problem that it finds, in the order of the file. The Config is nil if one of them is an error, not a warning.
+// The error is for a file that can't be read at all, and wraps the file system's error.
 func Load(path string, hookStages []string) (*Config, []Problem, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -178,7 +178,7 @@ func Load(path string, hookStages []string) (*Config, []Problem, error) {
 	return c, r.problems, nil
 }
 
-// assign sets every field of c from doc or its default, and reports what is wrong with the values.
+// assign sets every field of c from doc or its default, and reports values that are wrong.
 func (c *Config) assign(doc *document, keys []key, r *report) {
 	lines, good := map[string]int{}, map[string]bool{}
 	for _, k := range keys {
@@ -210,19 +210,21 @@ func (c *Config) assign(doc *document, keys []key, r *report) {
 	doc.warnUnknown(keys, r)
 }
 
-// checkTogether reports values that are right by themselves and wrong side by side.
+// checkTogether reports values that are right by themselves and wrong together.
 func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *report) {
 	if good["lock_retry_interval"] && c.LockRetryInterval < time.Second {
-		r.warnf(lines["lock_retry_interval"], "lock_retry_interval", "%s makes every waiting host ask Foreman all the time; 60s would be right",
-			c.LockRetryInterval)
+		r.warnf(lines["lock_retry_interval"], "lock_retry_interval",
+			"%s makes every waiting host ask Foreman all the time; 60s would be right", c.LockRetryInterval)
 	}
 	if good["lock_retry_jitter"] && good["lock_retry_interval"] && c.LockRetryJitter > c.LockRetryInterval {
 		r.errorf(lines["lock_retry_jitter"], "lock_retry_jitter",
-			"%s is more than lock_retry_interval, %s; at most the interval would be right", c.LockRetryJitter, c.LockRetryInterval)
+			"%s is more than lock_retry_interval, %s; at most the interval would be right",
+			c.LockRetryJitter, c.LockRetryInterval)
 	}
 	owner := map[string]string{c.Path: "the configuration"}
-	for _, f := range []struct{ key, path string }{{"client_crt", c.ClientCert}, {"client_key", c.ClientKey}, {"ca", c.CA}} {
-		if f.path != "" { // one PEM file may hold them all
+	for _, f := range []struct{ key, path string }{{"client_crt", c.ClientCert}, {"client_key", c.ClientKey},
+		{"ca", c.CA}} {
+		if f.path != "" { // one PEM file may hold all three
 			owner[f.path] = f.key
 		}
 	}

@@ -13,8 +13,8 @@ import (
 // maxSize is the largest file that is read, in bytes.
 const maxSize = 1 << 20
 
-// readFile returns the content of the regular file at path, or where a symbolic link at path leads to, and reports
-// an owner or a mode that would let others write it.
+// readFile returns the content of the regular file at path. It follows a symbolic link. It reports an owner or a mode
+// that lets others write the file.
 func readFile(path string, r *report) ([]byte, error) {
 	f, err := file.Open(path)
 	if err != nil {
@@ -33,8 +33,8 @@ func readFile(path string, r *report) ([]byte, error) {
 	return data, nil
 }
 
-// vet reports an owner other than root and euid, and write permission for group and others. An access list that lets
-// a third party write shows up as group permission (acl(5): the group bits are the mask).
+// vet reports an owner other than root and euid, and write permission for group and others. If an access list lets
+// anybody else write, the group bits say so: they are the list's mask (acl(5)).
 func vet(r *report, info fs.FileInfo, euid int) {
 	const why = "can change it, and it names commands that run as root"
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != euid {

@@ -15,7 +15,7 @@ const (
 	defaultSection = "DEFAULT" // Python's fallback for every section, and go-ini's
 )
 
-// maxKeys keeps a file that is no configuration from taking minutes; go-ini gets slower with every key.
+// maxKeys limits the time for a file that is no configuration: go-ini gets slower with every key, up to minutes.
 const maxKeys = 1000
 
 // entry is one key of the file. Its value is not interpolated.
@@ -24,17 +24,17 @@ type entry struct {
 	value         string
 	line          int  // 1 is the first
 	more          int  // the line of the first continuation, 0 if there is none
-	bad           bool // reported already, and without a value
+	bad           bool // it is reported already, and has no value
 }
 
-// document is what the file says in the two sections that count.
+// document has the keys of the two sections that count, [main] and [DEFAULT].
 type document struct {
 	sections map[string]map[string]*entry
 	order    []*entry        // as in the file
 	used     map[string]bool // names that an interpolation refers to
 }
 
-// lookup returns the entry of a lower-case name: that of [main], or else that of [DEFAULT].
+// lookup returns the entry of a lower-case name in [main], or else in [DEFAULT].
 func (d *document) lookup(name string) (entry, bool) {
 	for _, s := range []string{mainSection, defaultSection} {
 		if e := d.sections[s][name]; e != nil {
@@ -44,7 +44,7 @@ func (d *document) lookup(name string) (entry, bool) {
 	return entry{}, false
 }
 
-// value returns the interpolated value of e. It is "" for an empty one that k allows.
+// value returns the interpolated value of e. It is "" if k allows an empty value.
 func (d *document) value(e entry, k key, r *report) (string, bool) {
 	text, err := d.interpolate(e)
 	switch {
@@ -52,7 +52,8 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 	case err != nil:
 		r.errorf(e.line, k.name, "%s", err)
 	case strings.Contains(text, "\n") && e.more > 0:
-		r.errorf(e.line, k.name, "goes on in line %d, which is indented; put the value on one line, or take the indentation away", e.more)
+		r.errorf(e.line, k.name, "goes on in line %d, which is indented; "+
+			"put the value on one line, or take the indentation away", e.more)
 	case strings.ContainsFunc(text, func(c rune) bool { return unicode.IsControl(c) && c != '\t' }):
 		r.errorf(e.line, k.name, "%q has a control character; take it out", text)
 	case text == "" && k.empty == unset:
@@ -68,15 +69,16 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 	return "", false
 }
 
-// warnEmptyCA tells about the one empty value that meant something else to the original: the requests library does
-// not verify the server at all when it is given "" as its CA.
+// warnEmptyCA warns of the one empty value that meant something else to the original: with "" as the CA, Python's
+// requests library does not verify the server at all.
 func warnEmptyCA(k key, line int, r *report) {
 	if k.name == "ca" {
-		r.warnf(line, k.name, "is empty, so the system's trust store verifies the server; name a PEM file, or remove the line")
+		r.warnf(line, k.name, "is empty, so the system's trust store verifies the server; "+
+			"name a PEM file, or remove the line")
 	}
 }
 
-// warnUnknown reports the keys that nothing reads.
+// warnUnknown reports keys that nothing reads.
 func (d *document) warnUnknown(keys []key, r *report) {
 	names, known := make([]string, len(keys)), map[string]bool{}
 	for i, k := range keys {
@@ -90,16 +92,16 @@ func (d *document) warnUnknown(keys []key, r *report) {
 }
 
 // readINI reads data as Python's configparser does (ConfigParser with its defaults, and read_file of a file opened as
-// UTF-8 text). go-ini does the reading, but it knows nothing of lines and duplicates, and takes every indented line
-// for a continuation; so a scan comes first, which also lays the text out so that both libraries read the same. It
-// returns nil if there is no section [main], or too much in it.
+// UTF-8 text). go-ini does the reading, but it gives no line numbers, accepts duplicates, and takes every indented line
+// for a continuation. So a scan comes first; it also rewrites the text so that go-ini reads it as Python would. readINI
+// returns nil if there is no section [main], or if there are too many keys.
 func readINI(data []byte, r *report) *document {
 	s := scan(data, r)
 	if !s.checkSections() || s.full {
 		return nil
 	}
 	file, err := ini.LoadSources(ini.LoadOptions{
-		InsensitiveKeys:            true, // not Insensitive, which would fold section names too
+		InsensitiveKeys:            true, // not Insensitive, which would ignore case in section names too
 		IgnoreInlineComment:        true,
 		PreserveSurroundedQuote:    true,
 		IgnoreContinuation:         true,
@@ -122,7 +124,7 @@ func readINI(data []byte, r *report) *document {
 	return d
 }
 
-// joinLines strips every line of a value as Python does (go-ini keeps the space before a continuation line).
+// joinLines strips every line of a value, as Python does. go-ini keeps the space before a continuation line.
 func joinLines(v string) string {
 	lines := strings.Split(v, "\n")
 	for i := range lines {
@@ -134,7 +136,7 @@ func joinLines(v string) string {
 // scanner tells headers, keys and continuation lines apart by the rules of RawConfigParser._read, Python 3.11.
 type scanner struct {
 	*report
-	text     bytes.Buffer                 // what go-ini is given: [main] and [DEFAULT], without comments and indentation
+	text     bytes.Buffer                 // for go-ini: [main] and [DEFAULT], without comments and indentation
 	sections map[string]int               // line of each header
 	names    []string                     // of the sections, as in the file
 	entries  map[string]map[string]*entry // of [main] and [DEFAULT]
@@ -142,12 +144,12 @@ type scanner struct {
 	lines    map[[2]string]int // line of each key of each section
 
 	section string
-	current *entry // what a continuation line belongs to, nil after a header
-	copying bool   // whether current is part of text
-	indent  int    // of the header or key before
+	current *entry // the entry that a continuation line belongs to, nil after a header
+	copying bool   // current is part of text
+	indent  int    // of the last header or key
 
-	homeless bool // whether something stands before the first header
-	full     bool // whether there are more than maxKeys
+	homeless bool // there is a key before the first header
+	full     bool // there are more than maxKeys keys
 }
 
 func scan(data []byte, r *report) *scanner {
@@ -204,7 +206,7 @@ func (s *scanner) header(n int, name string) {
 	case !seen:
 		s.sections[name] = n
 		s.names = append(s.names, name)
-	case name != defaultSection: // Python lets that one come again
+	case name != defaultSection: // Python allows [DEFAULT] more than once
 		s.errorf(n, "", "section %q is there already, in line %d; merge the two", name, first)
 	}
 	s.section, s.current = name, nil
@@ -222,7 +224,7 @@ func (s *scanner) key(n int, text string) {
 		s.homeless = true
 		return
 	}
-	s.current, s.copying = &entry{section: s.section, line: n}, false // its continuation goes nowhere if there is an error
+	s.current, s.copying = &entry{section: s.section, line: n}, false // after an error its continuation is dropped
 	i := strings.IndexAny(text, "=:")
 	if i < 0 {
 		s.errorf(n, "", "%q has neither = nor :; KEY = VALUE would be right", text)
@@ -262,7 +264,7 @@ func (s *scanner) key(n int, text string) {
 	fmt.Fprintf(&s.text, "%s = %s\n", name, value)
 }
 
-// misread says what is wrong with a key or a value that go-ini would not read as Python does.
+// misread says what is wrong with a key or a value that go-ini and Python read differently; "" if nothing is.
 func misread(name, value string) string {
 	lower := strings.ToLower(name)
 	switch {
@@ -276,7 +278,7 @@ func misread(name, value string) string {
 	return ""
 }
 
-// checkSections reports the sections that don't count, and whether there is a [main].
+// checkSections reports sections that don't count. It returns whether there is a [main].
 func (s *scanner) checkSections() bool {
 	_, ok := s.sections[mainSection]
 	near := false
@@ -285,9 +287,11 @@ func (s *scanner) checkSections() bool {
 		case s.entries[name] != nil:
 		case !ok && isNearly(name, mainSection):
 			near = true
-			s.errorf(s.sections[name], "", "section %q is not [%s]; write [%s], in small letters and without spaces", name, mainSection, mainSection)
+			s.errorf(s.sections[name], "", "section %q is not [%s]; write [%s], in small letters and without spaces",
+				name, mainSection, mainSection)
 		default:
-			s.warnf(s.sections[name], "", "section %q is ignored; only [%s] and [%s] are read", name, mainSection, defaultSection)
+			s.warnf(s.sections[name], "", "section %q is ignored; only [%s] and [%s] are read",
+				name, mainSection, defaultSection)
 		}
 	}
 	if !ok && !near && !s.homeless {
@@ -296,7 +300,7 @@ func (s *scanner) checkSections() bool {
 	return ok
 }
 
-// isNearly reports whether name differs from want in case and outer spaces only.
+// isNearly reports whether name differs from want only in case, or in spaces around it.
 func isNearly(name, want string) bool {
 	return name != want && strings.EqualFold(strings.TrimSpace(name), want)
 }

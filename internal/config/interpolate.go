@@ -8,11 +8,11 @@ import (
 
 const (
 	maxDepth      = 10      // configparser.MAX_INTERPOLATION_DEPTH
-	maxReferences = 1000    // in one value; Python has no such limit, and would take for ever
-	maxExpanded   = 1 << 16 // bytes of one value; the same
+	maxReferences = 1000    // in one value; Python has no limit, and would take for ever
+	maxExpanded   = 1 << 16 // bytes of one value; Python has no limit here either
 )
 
-// expansion is one value being interpolated by the rules of Python's BasicInterpolation.
+// expansion interpolates one value, by the rules of Python's BasicInterpolation.
 type expansion struct {
 	doc        *document
 	out        strings.Builder
@@ -60,7 +60,7 @@ func (x *expansion) expand(e entry, depth int) error {
 	}
 }
 
-// refer puts the value of the key called name in the place of a reference in e.
+// refer replaces a reference in e by the value of the key called name.
 func (x *expansion) refer(name string, e entry, depth int) error {
 	x.doc.used[name] = true
 	if x.references++; x.references > maxReferences {
@@ -68,12 +68,13 @@ func (x *expansion) refer(name string, e entry, depth int) error {
 	}
 	to, ok := x.doc.lookup(name)
 	if !ok {
-		return fmt.Errorf("%%(%s)s refers to a key that is not there%s; add the key, or write %%%% for a plain %%", name, x.where(e, depth))
+		return fmt.Errorf("%%(%s)s refers to a key that is not there%s; add the key, or write %%%% for a plain %%",
+			name, x.where(e, depth))
 	}
 	return x.expand(to, depth+1)
 }
 
-// where names the key that the fault is in if it is not the one being read.
+// where names the key that the mistake is in, unless it is the one being read.
 func (x *expansion) where(e entry, depth int) string {
 	if depth == 1 {
 		return ""
@@ -81,7 +82,7 @@ func (x *expansion) where(e entry, depth int) string {
 	return fmt.Sprintf(" (in %s, line %d)", e.name, e.line)
 }
 
-// reference splits what follows a % that begins a reference into the lower-case key and the rest.
+// reference splits the text after a % into the lower-case key that it refers to, and the rest.
 func reference(after string) (name, rest string, err error) {
 	inner, isReference := strings.CutPrefix(after, "(")
 	name, rest, closed := strings.Cut(inner, ")")

@@ -19,10 +19,10 @@ import (
 )
 
 // parser sets a field from a value that is not empty, and returns the value as config show prints it. Its error says
-// what is wrong and what would be right; it is a warning if the field was set all the same.
+// what is wrong and what would be right. If the error is a warning, the field was set all the same.
 type parser func(text string) (shown string, err error)
 
-// warning is an error that need not stop anybody.
+// warning is an error that stops nothing.
 type warning string
 
 func (w warning) Error() string { return string(w) }
@@ -31,8 +31,8 @@ const aTime = "a time such as 90s, 15m, 4h, or a number of seconds"
 
 const ownLine = "a comment needs a line of its own"
 
-// maxName is how long a percent-encoded lock name may be, in bytes: Foreman's Apache takes request lines of up to
-// 8190 bytes (LimitRequestLine), and the rest of the line needs some.
+// maxName is the longest percent-encoded lock name, in bytes: Foreman's Apache takes request lines of up to 8190 bytes
+// (LimitRequestLine), and the rest of the line needs some of them.
 const maxName = 7000
 
 var (
@@ -41,8 +41,8 @@ var (
 	commentSign = regexp.MustCompile(`(?:^|[\s\p{Z}])([#;].*)`)
 )
 
-// checkPlain refuses what other programs would strip from a value. Here it belongs to the value: a quoted lock_name is
-// another lock.
+// checkPlain refuses quotes and comments, which other programs would strip from a value. Here they belong to the value:
+// a quoted lock_name is another lock.
 func checkPlain(text string) error {
 	if text != "" && strings.ContainsRune("\"'\u201c\u201d\u201e\u2018\u2019\u00ab", []rune(text)[0]) {
 		return fmt.Errorf("%q begins with a quote, which belongs to the value; leave the quotes out", text)
@@ -69,19 +69,22 @@ func checkLockName(name string) error {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("%q has a control character, or is not UTF-8; use printable characters", name)
 	case strings.TrimFunc(name, isSpace) != name:
-		return fmt.Errorf("%q has white space at an end, which Foreman strips when it makes a lock but not when it looks for one; take it out", name)
+		return fmt.Errorf("%q has white space at an end, "+
+			"which Foreman strips when it makes a lock but not when it looks for one; take it out", name)
 	case plain != nil:
 		return plain
 	case numericName.MatchString(name):
-		return fmt.Errorf("%q begins with a digit, and Foreman takes such a name for the numeric id of another lock; begin it with a letter", name)
+		return fmt.Errorf("%q begins with a digit, and Foreman takes such a name for the numeric id of another lock; "+
+			"begin it with a letter", name)
 	case strings.Contains(name, "/"):
 		return fmt.Errorf("%q has a /, which Foreman's web server refuses; use another character", name)
 	case name == "." || name == "..":
 		return fmt.Errorf("%q means a directory in a URL; use a name with letters", name)
 	case len(url.PathEscape(name)) > maxName:
-		return fmt.Errorf("is %d bytes long when percent-encoded; at most %d would be right", len(url.PathEscape(name)), maxName)
+		return fmt.Errorf("is %d bytes long when percent-encoded; at most %d would be right",
+			len(url.PathEscape(name)), maxName)
 	case escapedName.MatchString(name):
-		// The original put the name into the URL as it was. Taking it literally now would mean another lock.
+		// The original put the name into the URL as it was. Here it is encoded, so it would name another lock.
 		plain, _ := url.PathUnescape(name)
 		return fmt.Errorf("%q is percent-encoded; write the name as Foreman shows it, perhaps %q", name, plain)
 	}
@@ -122,8 +125,8 @@ func checkURL(u *url.URL, text string) string {
 	return ""
 }
 
-// path makes a relative path absolute, against the working directory as the original did, and warns. A path may have
-// quotes and comment signs in it, if there is something of that name.
+// path makes a relative path absolute, from the working directory as the original did, and warns. A path may contain
+// quotes and comment signs if a file of that name exists.
 func path(field *string) parser {
 	return func(text string) (string, error) {
 		abs, err := filepath.Abs(text)
@@ -145,21 +148,22 @@ func path(field *string) parser {
 	}
 }
 
-// promFile takes a file that node_exporter's textfile collector reads: it looks at no other names.
+// promFile takes a file that node_exporter's textfile collector reads. The collector ignores all other names.
 func promFile(field *string) parser {
 	return func(text string) (string, error) {
 		if !strings.HasSuffix(text, ".prom") {
-			return "", fmt.Errorf("%q does not end with .prom, and node_exporter reads no other files; %s.prom would be right", text, text)
+			return "", fmt.Errorf("%q does not end with .prom, and node_exporter reads no other files; "+
+				"%s.prom would be right", text, text)
 		}
 		return path(field)(text)
 	}
 }
 
-// besideState stands for the default of a file whose place depends on that of the state file.
+// besideState stands for the default of history: that file is beside the state file.
 const besideState = "history.jsonl beside state"
 
-// defaultHistory is beside the state file; in its default place if the value of state is wrong. A state file with
-// another name has a history of its own: there may be several in a directory.
+// defaultHistory is a file beside the state file, or beside the default state file if the value of state is wrong. A
+// state file that is not called state has its own history: a directory may have several state files.
 func (c *Config) defaultHistory() string {
 	const name = "history.jsonl"
 	if c.State == "" {
@@ -176,7 +180,7 @@ func (c *Config) history(text string) (string, error) {
 	if text == "none" {
 		return text, nil
 	}
-	if text == c.defaultHistory() { // nobody has written it, so nothing is wrong with it
+	if text == c.defaultHistory() { // not from the file, so there is nothing to complain about
 		c.History = text
 		return text, nil
 	}
@@ -202,8 +206,8 @@ func words(field *[]string) parser {
 			return "", fmt.Errorf("%q names no command; /usr/sbin/reboot would be right", text)
 		}
 		if w := forShell(text, split); w != "" {
-			return "", fmt.Errorf("%q is for a shell, and none reads this: the command would get it as an argument; %s would be right", w,
-				"sh -c "+shellquote.Join(text))
+			return "", fmt.Errorf("%q is for a shell, and none reads this: the command would get it as an argument; "+
+				"%s would be right", w, "sh -c "+shellquote.Join(text))
 		}
 		*field = split
 		for _, w := range split[1:] {
@@ -215,16 +219,15 @@ func words(field *[]string) parser {
 	}
 }
 
-// forShell is the first word, not quoted, that only a shell does something with; empty if there is none. split are the
-// words of text.
+// forShell returns the first word without quotes that only a shell understands, or "". split are the words of text.
 func forShell(text string, split []string) string {
 	for _, w := range strings.Fields(text) {
 		if !slices.Contains(split, w) { // in quotes, at least in part
 			continue
 		}
 		redirects := strings.TrimLeft(w, "0123456789")
-		if slices.Contains([]string{"&&", "||", "|", "&"}, w) || strings.HasSuffix(w, ";") || strings.HasPrefix(redirects, "<") ||
-			strings.HasPrefix(redirects, ">") {
+		if slices.Contains([]string{"&&", "||", "|", "&"}, w) || strings.HasSuffix(w, ";") ||
+			strings.HasPrefix(redirects, "<") || strings.HasPrefix(redirects, ">") {
 			return w
 		}
 	}
@@ -249,7 +252,7 @@ func number(field *int, least, most int) parser {
 	}
 }
 
-// duration takes what time.ParseDuration takes, without a sign, or a number of seconds.
+// duration takes a duration as time.ParseDuration reads it, without a sign, or a number of seconds.
 func duration(field *time.Duration, least time.Duration) parser {
 	return func(text string) (string, error) {
 		if err := checkPlain(text); err != nil {
@@ -273,8 +276,8 @@ func duration(field *time.Duration, least time.Duration) parser {
 	}
 }
 
-// levels maps the names of Python's logging (all that its setLevel takes) and hclog's to hclog's. CRITICAL is error, so
-// that no error is ever hidden; NOTSET left the original with the root logger's level.
+// levels maps the level names of Python's logging (all that its setLevel takes) and of hclog to hclog's. CRITICAL is
+// error, so that no error is ever hidden. With NOTSET the original used the root logger's level, which is warn.
 var levels = map[string]string{
 	"trace": "trace", "debug": "debug", "info": "info", "warning": "warn", "warn": "warn", "error": "error",
 	"critical": "error", "fatal": "error", "notset": "warn",

@@ -11,10 +11,10 @@ import (
 // Problem is one thing in the file that a person should fix.
 type Problem struct {
 	File    string // absolute path
-	Line    int    // 0 where it is not about one line
-	Key     string // "" where it is not about one key
+	Line    int    // 0 if it is not about one line
+	Key     string // "" if it is not about one key
 	Text    string // what is wrong; what would be right
-	Warning bool   // whether the Config can be used all the same
+	Warning bool   // the Config can be used all the same
 }
 
 // String returns "FILE:LINE: key: what is wrong; what would be right".
@@ -29,7 +29,7 @@ func (p Problem) String() string {
 	return s + ": " + p.Text
 }
 
-// printable quotes a key that could upset a terminal.
+// printable quotes a key that has control characters, which could upset a terminal.
 func printable(key string) string {
 	if file.Escape(key) != key {
 		return strconv.Quote(key)
@@ -40,7 +40,7 @@ func printable(key string) string {
 // Error says that the configuration can't be used.
 type Error struct{ Err error }
 
-// Error returns what the reason says.
+// Error returns the reason's text.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the reason.
@@ -70,7 +70,7 @@ func (r *report) failed() bool {
 	return false
 }
 
-// origin returns where a value of that line came from; line 0 is a default.
+// origin returns where a value in that line came from; line 0 means that it is a default.
 func (r *report) origin(line int) string {
 	if line == 0 {
 		return "default"
@@ -78,7 +78,7 @@ func (r *report) origin(line int) string {
 	return fmt.Sprintf("%s:%d", r.file, line)
 }
 
-// parse gives text to k's parser, reports its complaint, and returns the value as config show prints it.
+// parse gives text to k's parser, reports its error, and returns the value as config show prints it.
 func (r *report) parse(k key, line int, text string) (shown string, ok bool) {
 	shown, err := k.set(text)
 	var w warning
