@@ -130,9 +130,9 @@ func TestAdvice(t *testing.T) {
 			h.enable("pre_update", "services-stop")
 			h.enable("post_update", "services-start")
 			h.enableAs("pre_update", "disk-space", "10", "99")
-		}, "stages: 50-services-stop runs before 99-disk-space, which has to come first in pre_update: what refuses comes " +
-			"first, then traffic goes away, then services stop; fix it with: for hook in disk-space; do foreman-dlm-updater " +
-			"hooks disable pre_update/$hook; foreman-dlm-updater hooks enable pre_update/$hook; done"},
+		}, "stages: 50-services-stop runs before 99-disk-space, which has to come first in pre_update: hooks that " +
+			"can refuse come first, then those that take traffic away, then those that stop services; fix it with: for " +
+			"hook in disk-space; do foreman-dlm-updater hooks disable pre_update/$hook; foreman-dlm-updater hooks enable pre_update/$hook; done"},
 		{"both by hand", func(h *testHost) {
 			enableBehindBalancer(h, "60", "70")
 		}, "stages: 60-haproxy-ready runs before 70-services-start, which has to come first in post_update: what is " +
@@ -188,10 +188,10 @@ func TestAdvice(t *testing.T) {
 			"disk space: DIR/root/boot has 20 MiB free, less than 200: a new kernel may not fit; fix it with: apt-get " +
 				"autoremove --purge"},
 		{"log", func(h *testHost) { h.free["/root/var/log"] = host.Space{Bytes: 99 * miB} },
-			"disk space: DIR/root/var/log has 99 MiB free, less than 100: what a run says may be lost; fix it with: " +
+			"disk space: DIR/root/var/log has 99 MiB free, less than 100: the log of a run may be lost; fix it with: " +
 				"journalctl --vacuum-size=200M"},
 		{"log file", func(h *testHost) { h.Config.Log = h.dir + "/logs/log"; h.free["/logs"] = host.Space{} },
-			"disk space: DIR/logs has 0 MiB free, less than 100: what a run says may be lost; fix it with: journalctl " +
+			"disk space: DIR/logs has 0 MiB free, less than 100: the log of a run may be lost; fix it with: journalctl " +
 				"--vacuum-size=200M"},
 		{"state", func(h *testHost) { h.free["/state"] = host.Space{Bytes: 49 * miB} },
 			"disk space: DIR/state has 49 MiB free, less than 50: a run stops, with the lock, if its state can't be written; " +
@@ -215,7 +215,7 @@ func TestAdvice(t *testing.T) {
 			want   string
 		}{
 			{"only " + pair[0], func(h *testHost) { enable(first, name)(h); hasTools(h) },
-				fmt.Sprintf("stages: %s is enabled without %s: what it stops stays so; fix it with: foreman-dlm-updater hooks "+
+				fmt.Sprintf("stages: %s is enabled without %s: what it stops stays stopped; fix it with: foreman-dlm-updater hooks "+
 					"enable %[2]s", pair[0], pair[1])},
 			{"only " + pair[1], func(h *testHost) { enable(second, other)(h); hasTools(h) },
 				fmt.Sprintf("stages: %s is enabled without %s: it has nothing to bring back; fix it with: foreman-dlm-updater "+

@@ -10,10 +10,10 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// BeforeLock looks, before a run asks for the lock, for what [Run] would have warned of and what could leave the lock
-// held for ever: the resume unit, a reboot that can't be proved, the reboot command, and the tools of the hooks that
-// run after the update. The error, a *config.Error, is a reason not to begin. Of the options it needs Config, Library and
-// Resumes.
+// BeforeLock checks, before a run asks for the lock, whatever could leave the lock held for ever: the resume unit, a
+// reboot that can't be proved, the reboot command, and the tools of the hooks that run after the update. Its warnings
+// are those of [Run]. The error, a *config.Error, is a reason not to begin. It uses only the options Config, Library
+// and Resumes.
 func BeforeLock(ctx context.Context, o Options) (warnings []string, err error) {
 	return newThisHost(o).beforeLock(ctx)
 }

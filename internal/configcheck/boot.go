@@ -8,7 +8,7 @@ import (
 	"foreman-dlm-updater/internal/host"
 )
 
-// checkBoot sees whether a reboot can be proved, and this machine be told from its copies.
+// checkBoot checks whether a run can prove a reboot, and whether it can tell this machine from a copy.
 func (h *thisHost) checkBoot(ctx context.Context, c *config.Config) Finding {
 	boot, err := host.ReadBoot(ctx, c.BootIDFile)
 	if err != nil {
@@ -23,8 +23,8 @@ func (h *thisHost) checkBoot(ctx context.Context, c *config.Config) Finding {
 	return found
 }
 
-// adviseUnseenReboot says what becomes of a run whose reboot can't be proved. It is no error: the reboot may be one of
-// the machine, which shows.
+// adviseUnseenReboot says what happens to a run that can't prove its reboot. It is no error: reboot_cmd may reboot the
+// machine, and that can be seen.
 func (f *Finding) adviseUnseenReboot(init func() error, c *config.Config) {
 	if c.BootIDFile != config.KernelBootID {
 		return

@@ -10,11 +10,11 @@ import (
 	"foreman-dlm-updater/internal/config"
 )
 
-// renewBefore is how long before its end a certificate is worth a warning. Puppet's agents renew theirs 30 days
-// before (hostcert_renewal_interval), those of older Puppets not at all.
+// renewBefore is how long before its end a certificate is worth a warning. Puppet's agents renew theirs 30 days before
+// (hostcert_renewal_interval); agents before Puppet 8 don't renew them.
 const renewBefore = 14 * 24 * time.Hour
 
-// checkCertificate sees whether the certificate can be used now, for how long, and whether it is this host's.
+// checkCertificate checks whether the certificate can be used now, for how long, and whether it is this host's.
 func (h *thisHost) checkCertificate(_ context.Context, c *config.Config) (found Finding) {
 	leaf, err := h.Certificate()
 	if err != nil {
@@ -43,7 +43,7 @@ func (h *thisHost) checkCertificate(_ context.Context, c *config.Config) (found 
 	return found
 }
 
-// sameHost reports whether two names may be one host's. Where one of them has no domain, only their first labels count.
+// sameHost reports whether two names may belong to one host. If one of them has no domain, only the first labels count.
 func sameHost(a, b string) bool {
 	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
 	shortA, domainA, _ := strings.Cut(a, ".")

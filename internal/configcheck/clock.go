@@ -7,12 +7,12 @@ import (
 	"foreman-dlm-updater/internal/config"
 )
 
-// checkClock: certificates depend on it.
+// checkClock checks whether the clock is synchronised: certificates are valid only between two times.
 func (h *thisHost) checkClock(context.Context, *config.Config) Finding {
-	// systemd's, podman's, docker's
+	// The files by which systemd, podman and docker mark a container.
 	for _, sign := range []string{"/run/systemd/container", "/run/.containerenv", "/.dockerenv"} {
 		if exists(h.root + sign) {
-			return fine("it is that of the machine that this container runs on")
+			return fine("this container uses the clock of its machine")
 		}
 	}
 	synchronised, err := h.synchronised()

@@ -1,6 +1,6 @@
-// Package configcheck looks at all that a run depends on, for `config check`: the configuration's files and hooks, the
-// certificate, Foreman, and the host itself. What a run looks at in the same way before it asks for the lock is here
-// too. Nothing here changes, prints or ends anything.
+// Package configcheck checks everything that a run depends on, for `config check`: the configuration's files and hooks,
+// the certificate, Foreman, and the host itself. A run does some of these checks too, before it asks for the lock.
+// Nothing here changes, prints or ends anything.
 package configcheck
 
 import (
@@ -21,24 +21,24 @@ import (
 
 // Options are what the checks can't find out by themselves.
 type Options struct {
-	// Config is the configuration; nil if it can't be used: then only the host is checked.
+	// Config is the configuration. If it can't be used it is nil, and only the host is checked.
 	Config *config.Config
 	// Library is the directory of the bundled hooks.
 	Library string
-	// Certificate loads this host's certificate, its key and the CA, as for a request. The error says which can't be
-	// used.
+	// Certificate loads this host's certificate, its key and the CA, as for a request. The error names the one that
+	// can't be used.
 	Certificate func() (*x509.Certificate, error)
-	// Look asks for a lock by its name, and says who holds it. exists is false if there is no such lock yet. Nil if
-	// nobody is to be asked.
+	// Look asks the lock server for a lock by its name, and says who holds it. exists is false if there is no such lock
+	// yet. If Look is nil, no server is asked.
 	Look func(ctx context.Context, lock string) (holder string, exists bool, err error)
-	// Resumes reads the arguments of a command line of this program: it is the configuration with which they go on
-	// with a run after a boot. Empty if they don't, or if they don't tell.
+	// Resumes reads a command line of this program. If it goes on with a run after a boot, Resumes returns the
+	// configuration that it names. It returns "" if it does not, or if the command line does not tell.
 	Resumes func(args []string) (config string)
 }
 
-// Run does one check after the other, and yields what each has found as soon as it has. A check that needs the
-// configuration is left out if there is none. No check of the host takes longer than 10 seconds; those that are left
-// when ctx ends say so.
+// Run does one check after the other, and yields each finding at once. If there is no configuration, it leaves out the
+// checks that need one. No check of the host takes longer than 10 seconds. When ctx ends, the remaining checks say that
+// they were interrupted.
 func Run(ctx context.Context, o Options) iter.Seq[Finding] {
 	h := newThisHost(o)
 	return func(yield func(Finding) bool) {
@@ -58,15 +58,16 @@ type check struct {
 	do    checkFunc
 }
 
-// checkFunc looks at it. The configuration is nil if there is none.
+// checkFunc does the check. The configuration is nil if there is none.
 type checkFunc func(context.Context, *config.Config) Finding
 
-// thisHost is what the checks look at beyond the configuration. Whatever is wrong there is advice and no error: a good
-// file must not be refused (Puppet checks one so) because the timer is not enabled yet. A test brings its own.
+// thisHost is what the checks look at besides the configuration. A problem there is advice, not an error: Puppet checks
+// a new file with config check, and a good file must not be refused because the timer is not enabled yet. Tests replace
+// the functions.
 type thisHost struct {
 	Options
 	library      hook.Library
-	root         string // before the paths of files that are not the configuration's
+	root         string // comes before the paths of all files that config.ini does not name
 	env          []string
 	systemd      func(ctx context.Context, names ...string) (map[string]host.Unit, error)
 	init         func() error // host.CheckInit
@@ -97,7 +98,7 @@ func newThisHost(o Options) *thisHost {
 	}
 }
 
-// checks are all that there are, in the order in which a person reads what they found.
+// checks are all checks, in the order of the report.
 func (h *thisHost) checks(ctx context.Context) []check {
 	var all []check
 	if h.Config != nil {
@@ -106,7 +107,7 @@ func (h *thisHost) checks(ctx context.Context) []check {
 	return append(all, h.hostChecks(ctx)...)
 }
 
-// configChecks need a configuration. What they find to be wrong can be an error.
+// configChecks need a configuration. Their findings can be errors.
 func (h *thisHost) configChecks() []check {
 	all := []check{
 		{"hooks", h.checkHooks},
@@ -122,7 +123,7 @@ func (h *thisHost) configChecks() []check {
 	return all
 }
 
-// hostChecks find no errors, and only those at the end need a configuration.
+// hostChecks find no errors. Only the last ones need a configuration.
 func (h *thisHost) hostChecks(ctx context.Context) []check {
 	names := []string{timerUnit, resumeUnit, ownUnits}
 	for _, u := range updaters {
@@ -146,7 +147,8 @@ func (h *thisHost) hostChecks(ctx context.Context) []check {
 	return all
 }
 
-// patience is for one check of the host: no mount, bus or command that hangs keeps the others back.
+// patience is the time limit of one check of the host, so that a mount, bus or command that hangs does not delay the
+// others for long.
 const patience = 10 * time.Second
 
 // within gives up on a check that takes longer.

@@ -24,7 +24,7 @@ func checkRebootCmd(_ context.Context, c *config.Config) Finding {
 	return fine(path)
 }
 
-// findRebootCmd is the path of the program that reboots this host.
+// findRebootCmd returns the path of the program that reboots this host.
 func findRebootCmd(c *config.Config) (string, error) {
 	path, err := process.LookPath(c.RebootCmd[0], process.Environment())
 	if err == nil {
@@ -36,7 +36,7 @@ func findRebootCmd(c *config.Config) (string, error) {
 	return path, nil
 }
 
-// checkFiles sees whether the files that a run writes can be written, without writing them.
+// checkFiles checks whether a run can write its files, without writing them.
 func checkFiles(_ context.Context, c *config.Config) Finding {
 	files := []string{c.State, c.Lock}
 	for _, file := range []string{c.History, c.MetricsTextfile, c.Log} {
@@ -63,7 +63,7 @@ func checkFiles(_ context.Context, c *config.Config) Finding {
 	return fine(strings.Join(files, ", "))
 }
 
-// VetFiles is a *config.Error if somebody else could change the files that the program keeps for itself.
+// VetFiles returns a *config.Error if somebody else could change the state file or a lock file.
 func VetFiles(c *config.Config) error {
 	look := vet.NewSession()
 	if err := errors.Join(look.State(c.State), look.Lock(c.Lock), look.Lock(c.State+".lock")); err != nil {
@@ -72,10 +72,10 @@ func VetFiles(c *config.Config) error {
 	return nil
 }
 
-// vetState is a *config.Error if a boot empties the file system of the state: the run would be forgotten, and the lock held
-// for ever.
+// vetState returns a *config.Error if a boot empties the file system of the state file: the run would be forgotten, and
+// the lock held for ever.
 func vetState(c *config.Config) error {
-	if c.BootIDFile != config.KernelBootID { // reboots are simulated, and empty nothing
+	if c.BootIDFile != config.KernelBootID { // a simulated reboot empties nothing
 		return nil
 	}
 	if kind := host.Emptied(filepath.Dir(c.State)); kind != "" {

@@ -6,22 +6,22 @@ import (
 	"foreman-dlm-updater/internal/config"
 )
 
-// Finding is what one check has found.
+// Finding is the result of one check.
 type Finding struct {
-	// About is what the check looked at, in a word or two.
+	// About names the thing that was checked, in a word or two.
 	About string
-	// Fine is what was found to be right. It holds if there is neither advice nor an error.
+	// Fine says what is right. It counts only if there is neither advice nor an error.
 	Fine string
-	// Advice is what a person should know, and what stops no run.
+	// Advice is for problems that stop no run.
 	Advice []Advice
-	// Err is a *config.Error, or, as it was returned, an error of Options.Look or Options.Certificate.
+	// Err is a *config.Error, or the error of Options.Look or Options.Certificate, unchanged.
 	Err error
 }
 
-// fine is the finding that all is right.
+// fine is the finding that everything is right.
 func fine(what string) Finding { return Finding{Fine: what} }
 
-// advise is the finding of one advice.
+// advise is a finding with one piece of advice.
 func advise(what, fix string) Finding { return Finding{Advice: []Advice{{what, fix}}} }
 
 // unusable is the finding that the configuration can't be used.
@@ -29,10 +29,10 @@ func unusable(err error) Finding { return Finding{Err: &config.Error{Err: err}} 
 
 func (f *Finding) advise(what, fix string) { f.Advice = append(f.Advice, Advice{what, fix}) }
 
-// Advice is something that a person should know.
+// Advice is a problem that stops no run.
 type Advice struct {
 	What string
-	Fix  string // the command that fixes it; empty if What says it, or if there is none
+	Fix  string // the command that fixes it; "" if What says how, or if there is none
 }
 
 // String is a line for a person.
@@ -43,7 +43,7 @@ func (a Advice) String() string {
 	return a.What + "; fix it with: " + a.Fix
 }
 
-// Summary counts what was found. The zero Summary is that of no findings.
+// Summary counts errors and warnings. The zero Summary has none.
 type Summary struct {
 	Errors, Warnings int
 	// Worst is the first error, nil if there is none.
@@ -62,7 +62,7 @@ func (s *Summary) Add(f Finding) {
 	}
 }
 
-// Line says how the configuration at path did.
+// Line sums up the check of the configuration at path, in one line.
 func (s Summary) Line(path string) string {
 	switch {
 	case s.Errors > 0:

@@ -8,7 +8,8 @@ import (
 	"foreman-dlm-updater/internal/config"
 )
 
-// checkLock asks for the lock: that shows that the CA vouches for Foreman, and that Foreman knows this host.
+// checkLock asks Foreman for the lock. An answer shows that the CA signed Foreman's certificate, and that Foreman knows
+// this host.
 func (h *thisHost) checkLock(ctx context.Context, c *config.Config) Finding {
 	holder, exists, err := h.Look(ctx, c.LockName)
 	switch {
@@ -21,8 +22,8 @@ func (h *thisHost) checkLock(ctx context.Context, c *config.Config) Finding {
 	return fine("it knows this host; " + holder)
 }
 
-// checkName looks for a name of Foreman that only other programs of this host find: glibc asks what /etc/nsswitch.conf
-// names (mDNS, LDAP, systemd-resolved), and this one reads /etc/hosts and asks DNS servers.
+// checkName warns if only other programs of this host find Foreman's address: glibc asks whatever /etc/nsswitch.conf
+// names (mDNS, LDAP, systemd-resolved), but this program only reads /etc/hosts and asks DNS servers.
 func (h *thisHost) checkName(ctx context.Context, c *config.Config) Finding {
 	name := c.ForemanURL.Hostname()
 	addresses, err := h.lookup(ctx, name)
@@ -31,8 +32,8 @@ func (h *thisHost) checkName(ctx context.Context, c *config.Config) Finding {
 	}
 	said, _ := h.command(ctx, "getent", "ahosts", name)
 	if address, _, known := strings.Cut(said, " "); known {
-		return advise(fmt.Sprintf("%s is known to this host (%s), but neither by /etc/hosts nor by DNS, and nothing else is "+
-			"asked: %v", name, address, err), fmt.Sprintf("echo '%s %s' >>/etc/hosts", address, name))
+		return advise(fmt.Sprintf("this host knows the address of %s (%s), but /etc/hosts and DNS don't, and a run asks "+
+			"nothing else: %v", name, address, err), fmt.Sprintf("echo '%s %s' >>/etc/hosts", address, name))
 	}
 	return advise(fmt.Sprintf("nobody knows the address of %s: %v", name, err), "resolvectl query "+name)
 }

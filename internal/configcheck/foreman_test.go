@@ -57,8 +57,8 @@ func TestForemansName(t *testing.T) {
 		want   string // the advice
 	}{
 		{"known", nil, "", ""},
-		{"to NSS only", unknown, "192.0.2.7      STREAM foreman.local\n192.0.2.7      DGRAM\n", "foreman.local is known " +
-			"to this host (192.0.2.7), but neither by /etc/hosts nor by DNS, and nothing else is asked: lookup " +
+		{"to NSS only", unknown, "192.0.2.7      STREAM foreman.local\n192.0.2.7      DGRAM\n", "this host knows the " +
+			"address of foreman.local (192.0.2.7), but /etc/hosts and DNS don't, and a run asks nothing else: lookup " +
 			"foreman.local: no such host; fix it with: echo '192.0.2.7 foreman.local' >>/etc/hosts"},
 		{"to nobody", unknown, "", "nobody knows the address of foreman.local: lookup foreman.local: no such host; fix it " +
 			"with: resolvectl query foreman.local"},

@@ -22,7 +22,8 @@ import (
 	"github.com/kballard/go-shellquote"
 )
 
-// checkHooks vets all hooks as a run does before it asks for the lock. A forgotten chmod +x is a hook that never runs.
+// checkHooks vets all hooks as a run does before it asks for the lock. It also names files that never run, as after a
+// forgotten chmod +x.
 func (h *thisHost) checkHooks(_ context.Context, c *config.Config) (found Finding) {
 	var counts []string
 	look := vet.NewSession()
@@ -65,8 +66,8 @@ func checkNotifiers(_ context.Context, c *config.Config) Finding {
 	return found
 }
 
-// adviseNotRun names the files of a directory that are perhaps meant to run, and don't. What is wrong with dir itself
-// has been said.
+// adviseNotRun names the files of a directory that never run although somebody may want them to. Others have reported
+// problems of dir itself.
 func (f *Finding) adviseNotRun(look *vet.Session, dir string) {
 	entries, _ := hook.Entries(look, dir)
 	for _, e := range entries {
@@ -80,14 +81,14 @@ func (f *Finding) adviseNotRun(look *vet.Session, dir string) {
 	}
 }
 
-// VetServicesStop is a *config.Error if services-stop is enabled in dir, the directory of pre_update, and its settings
-// certainly name no service: it would fail with the lock held. settings is the directory of the bundled hooks'
-// settings.
+// VetServicesStop returns a *config.Error if services-stop is enabled in dir, the directory of pre_update, and its
+// settings certainly name no service: then it would fail with the lock held. settings is the directory of the bundled
+// hooks' settings.
 func VetServicesStop(look *vet.Session, library hook.Library, dir, settings string) error {
 	leads := func(path string) bool { return library.Leads(string(state.PreUpdate), path) == "services-stop" }
-	names, _ := os.ReadDir(dir) // what is wrong with the directory is said elsewhere
+	names, _ := os.ReadDir(dir) // checkHooks, or the run, reports an error of the directory
 	if !slices.ContainsFunc(names, func(name fs.DirEntry) bool { return leads(filepath.Join(dir, name.Name())) }) {
-		return nil // the whole directory need not be looked at
+		return nil // no need to vet the whole directory
 	}
 	entries, _ := hook.Entries(look, dir)
 	for _, e := range entries {
@@ -98,17 +99,18 @@ func VetServicesStop(look *vet.Session, library hook.Library, dir, settings stri
 		text, err := file.Read(conf, 1<<20)
 		if (err == nil || errors.Is(err, fs.ErrNotExist)) && namesNoService(string(text)) {
 			return &config.Error{Err: fmt.Errorf("%s has no SERVICES, and would fail with the lock held: put "+
-				"SERVICES='NAME.service ...' into %s, or `foreman-dlm-updater hooks disable pre_update/services-stop`", file.Shown(e.Path), conf)}
+				"SERVICES='NAME.service ...' into %s, or `foreman-dlm-updater hooks disable pre_update/services-stop`",
+				file.Shown(e.Path), conf)}
 		}
 	}
 	return nil
 }
 
-// assignment is a line of shell code that gives a variable a plain text.
+// assignment matches a line of shell code that sets a variable to plain text.
 var assignment = regexp.MustCompile(`^(\w+)=(?:'([^']*)'|"([^"$\\\x60]*)"|([\w./:@%+,-]*))\s*(?:#.*)?$`)
 
 // namesNoService reports whether the settings of services-stop, which are shell code, certainly leave SERVICES empty:
-// all that they do is to assign plain texts, to this variable blanks at most.
+// they only set variables to plain text, and SERVICES to blanks at most.
 func namesNoService(settings string) bool {
 	for line := range strings.Lines(settings) {
 		line = strings.TrimSpace(line)

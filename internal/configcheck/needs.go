@@ -12,9 +12,9 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// tools are the commands without which bundled hooks fail, by the beginning of a hook's name; of several, one is
-// enough. packages have them, with apt, dnf and zypper. The comment at the head of each hook has all that it needs;
-// what every host has is left out.
+// tools are the commands that bundled hooks need, by the beginning of a hook's name. If there are several commands, one
+// of them is enough. packages are the packages that have them, for apt, dnf and zypper. Commands that every host has
+// are left out; the comment at the head of each hook names them all.
 var tools = []struct {
 	hook     string
 	commands []string
@@ -66,7 +66,7 @@ var (
 	pacemaker = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
 )
 
-// platform chooses by the package manager of this host.
+// platform returns the argument for this host's package manager.
 func (h *thisHost) platform(apt, dnf, zypper, other string) string {
 	for _, one := range [][2]string{{"zypper", zypper}, {"dnf", dnf}, {"yum", dnf}, {"apt-get", apt}} {
 		if h.has(one[0]) {
@@ -76,18 +76,18 @@ func (h *thisHost) platform(apt, dnf, zypper, other string) string {
 	return other
 }
 
-// install is the command that installs a package, by its names with apt, dnf and zypper.
+// install returns the command that installs a package. names are its names for apt, dnf and zypper.
 func (h *thisHost) install(names [3]string) string {
 	return h.platform("apt-get install "+names[0], "dnf install "+names[1], "zypper install "+names[2], "")
 }
 
 func (h *thisHost) has(command string) bool {
 	path, err := process.LookPath(command, h.env)
-	return err == nil && exists(path) // LookPath takes a name with a slash as a path
+	return err == nil && exists(path) // LookPath returns a name with a slash as it is, without looking
 }
 
-// checkNeeds looks for commands of bundled hooks, and for interpreters of notifiers, that are missing. A hook's
-// interpreter is looked for where hooks are vetted.
+// checkNeeds names missing commands of bundled hooks, and missing interpreters of notifiers. Vetting looks for the
+// interpreters of hooks.
 func (h *thisHost) checkNeeds(_ context.Context, c *config.Config) (found Finding) {
 	hooks, all := enabledHooks(c), 0
 	for _, stage := range workflow.HookStages() {
@@ -104,17 +104,17 @@ func (h *thisHost) checkNeeds(_ context.Context, c *config.Config) (found Findin
 			found.advise(o.String(), "")
 		}
 	}
-	found.Fine = fmt.Sprintf("what %s and %s need is there", count(all, "hook"), count(len(notifiers), "notifier"))
+	found.Fine = fmt.Sprintf("%s and %s have what they need", count(all, "hook"), count(len(notifiers), "notifier"))
 	return found
 }
 
-// adviseTools looks whether a bundled hook finds the commands that it calls.
+// adviseTools names the commands that a bundled hook calls and that are missing.
 func (h *thisHost) adviseTools(found *Finding, path, name string) {
 	for _, one := range tools {
 		if !strings.HasPrefix(name, one.hook) || slices.ContainsFunc(one.commands, h.has) {
 			continue
 		}
-		fix := "foreman-dlm-updater hooks disable " + name // of another system
+		fix := "foreman-dlm-updater hooks disable " + name // the hook is for another system
 		if one.packages[0] != "" {
 			fix = h.install(one.packages)
 		}

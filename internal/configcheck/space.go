@@ -11,11 +11,11 @@ import (
 	"foreman-dlm-updater/internal/config"
 )
 
-// miB is what space is counted in.
+// miB is one MiB, in bytes.
 const miB = 1 << 20
 
-// checkSpace looks whether a run can keep its record, whether what it says can be kept, and whether there is room for a
-// kernel. How much the updates themselves need is asked by the bundled hook disk-space.
+// checkSpace checks whether there is room for a run's state, for its log, and for a new kernel. The bundled hook
+// disk-space checks whether there is room for the updates themselves.
 func (h *thisHost) checkSpace(_ context.Context, c *config.Config) (found Finding) {
 	logs := h.root + "/var/log"
 	if c.Log != "" {
@@ -28,14 +28,14 @@ func (h *thisHost) checkSpace(_ context.Context, c *config.Config) (found Findin
 	}{
 		{h.root + "/boot", 200, "a new kernel may not fit", h.platform("apt-get autoremove --purge",
 			"dnf remove $(dnf repoquery --installonly --latest-limit=-2 -q)", "zypper purge-kernels", "")},
-		{logs, 100, "what a run says may be lost", "journalctl --vacuum-size=200M"},
+		{logs, 100, "the log of a run may be lost", "journalctl --vacuum-size=200M"},
 		{filepath.Dir(c.State), 50, "a run stops, with the lock, if its state can't be written", ""},
 	}
 	seen := map[uint64]bool{}
 	var enough []string
 	for _, place := range places {
 		space, err := h.free(place.path)
-		if errors.Is(err, os.ErrNotExist) { // no /boot in a container; for the others see checkFiles
+		if errors.Is(err, os.ErrNotExist) { // a container has no /boot; checkFiles reports the others
 			continue
 		}
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// halves are bundled hooks of which the second brings back what the first has stopped.
+// halves are pairs of bundled hooks: the second one brings back what the first one has stopped.
 var halves = [][2]string{
 	{"pre_update/services-stop", "post_update/services-start"},
 	{"pre_update/postgresql-stop", "post_update/postgresql-start"},
@@ -28,8 +28,8 @@ var halves = [][2]string{
 	{"pre_update/alertmanager-silence", "post_update/alertmanager-unsilence"},
 }
 
-// enabledHooks are those that would run, by stage. A stage whose directory is missing or refused is left out:
-// checkHooks has said so.
+// enabledHooks returns the hooks that would run, by stage. It leaves out a stage whose directory is missing or refused:
+// checkHooks reports that.
 func enabledHooks(c *config.Config) map[state.Stage][]hook.Hook {
 	found := map[state.Stage][]hook.Hook{}
 	look := vet.NewSession()
@@ -48,7 +48,8 @@ func enabledHooks(c *config.Config) map[state.Stage][]hook.Hook {
 	return found
 }
 
-// enabledNotifiers are those that would be called; none if their directory is refused, of which checkNotifiers tells.
+// enabledNotifiers returns the notifiers that would be called: none if their directory is refused, which checkNotifiers
+// reports.
 func enabledNotifiers(c *config.Config) []hook.Hook {
 	if c.NotifyDir == "" {
 		return nil
@@ -60,7 +61,7 @@ func enabledNotifiers(c *config.Config) []hook.Hook {
 	return found
 }
 
-// bundled is STAGE/NAME for each of the library's hooks among these.
+// bundled returns STAGE/NAME for each bundled hook among hooks.
 func (h *thisHost) bundled(hooks map[state.Stage][]hook.Hook) map[string]bool {
 	names := map[string]bool{}
 	for stage, list := range hooks {
@@ -73,13 +74,13 @@ func (h *thisHost) bundled(hooks map[state.Stage][]hook.Hook) map[string]bool {
 	return names
 }
 
-// notify is what the notifiers' directory is called where others are called by their stage.
+// notify stands for the notifiers' directory where other directories are named by their stage.
 const notify = "notify"
 
 const enable = "foreman-dlm-updater hooks enable "
 
-// checkStages looks for stages in which the lack of a hook means something, for bundled hooks in the wrong order, and
-// for bundled hooks whose other half is missing.
+// checkStages warns of stages without a hook, if that matters, of bundled hooks in the wrong order, and of bundled
+// hooks whose other half is missing.
 func (h *thisHost) checkStages(_ context.Context, c *config.Config) (found Finding) {
 	hooks := enabledHooks(c)
 	for _, stage := range []struct {
@@ -111,7 +112,8 @@ func (h *thisHost) checkStages(_ context.Context, c *config.Config) (found Findi
 	for _, pair := range halves {
 		switch {
 		case bundled[pair[0]] && !bundled[pair[1]]:
-			found.advise(fmt.Sprintf("%s is enabled without %s: what it stops stays so", pair[0], pair[1]), enable+pair[1])
+			found.advise(fmt.Sprintf("%s is enabled without %s: what it stops stays stopped", pair[0], pair[1]),
+				enable+pair[1])
 		case bundled[pair[1]] && !bundled[pair[0]]:
 			found.advise(fmt.Sprintf("%s is enabled without %s: it has nothing to bring back", pair[1], pair[0]), enable+pair[0])
 		}
@@ -125,16 +127,16 @@ func (h *thisHost) checkStages(_ context.Context, c *config.Config) (found Findi
 	return found
 }
 
-// onlyTheFlag reports whether reboot-required is the only hook that is asked about a reboot.
+// onlyTheFlag reports whether reboot-required is the only hook of needs_reboot.
 func (h *thisHost) onlyTheFlag(hooks []hook.Hook) bool {
 	return len(hooks) == 1 && h.library.Leads(string(state.NeedsReboot), hooks[0].Path) == "reboot-required"
 }
 
-// writesFlag reports whether something writes the flag that reboot-required looks for: after a new kernel
+// writesFlag reports whether something writes the flag file that reboot-required looks for: after a new kernel
 // (unattended-upgrades, reboot-notifier and update-notifier-common bring a script for that), or when a package asks for
-// it. Another flag is an administrator's own affair.
+// a reboot. If the settings name another flag file, the administrator knows who writes it.
 func (h *thisHost) writesFlag(c *config.Config) bool {
-	const longest = 1 << 20 // of a script, in bytes
+	const longest = 1 << 20 // the most that is read of a script, in bytes
 	says := func(path, what string) bool {
 		text, err := file.Read(path, longest)
 		return err == nil && strings.Contains(string(text), what)
@@ -142,7 +144,7 @@ func (h *thisHost) writesFlag(c *config.Config) bool {
 	if says(filepath.Join(c.SettingsDir(), "reboot-required.conf"), "flag=") {
 		return true
 	}
-	scripts, _ := filepath.Glob(h.root + "/etc/kernel/postinst.d/*") // an error would be about the pattern
+	scripts, _ := filepath.Glob(h.root + "/etc/kernel/postinst.d/*") // fails only for a bad pattern
 	for _, script := range scripts {
 		if says(script, "reboot-required") {
 			return true
@@ -151,8 +153,8 @@ func (h *thisHost) writesFlag(c *config.Config) bool {
 	return exists(h.root + "/usr/share/update-notifier/notify-reboot-required")
 }
 
-// adviseOrder looks for bundled hooks of a stage that run in another order than their own numbers say. The command
-// gives all of the stage their own numbers.
+// adviseOrder warns if the bundled hooks of a stage do not run in the order of their own numbers. The command of the
+// advice gives them all their own numbers.
 func (h *thisHost) adviseOrder(found *Finding, stage state.Stage, hooks []hook.Hook) {
 	var before hook.Hook // the one with the highest number so far
 	var highest, wrong string
@@ -174,7 +176,7 @@ func (h *thisHost) adviseOrder(found *Finding, stage state.Stage, hooks []hook.H
 		}
 	}
 	if wrong != "" {
-		why := "what refuses comes first, then traffic goes away, then services stop"
+		why := "hooks that can refuse come first, then those that take traffic away, then those that stop services"
 		if stage == state.PostUpdate {
 			why = "what is stopped first has to come back last"
 		}
@@ -183,8 +185,8 @@ func (h *thisHost) adviseOrder(found *Finding, stage state.Stage, hooks []hook.H
 	}
 }
 
-// adviseTwice looks for bundled hooks that are linked into a stage under two names, as happens when the number is
-// changed.
+// adviseTwice warns of bundled hooks that are linked into a stage under two names, as happens when somebody changes the
+// number.
 func (h *thisHost) adviseTwice(found *Finding, stage string, hooks []hook.Hook) {
 	first := map[string]string{}
 	for _, one := range hooks {

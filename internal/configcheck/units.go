@@ -14,12 +14,12 @@ import (
 
 const timerUnit, resumeUnit = "foreman-dlm-updater.timer", "foreman-dlm-updater-resume.service"
 
-// ownUnits fits those that a host can have beside them, for further configurations (docs/install.md).
+// ownUnits matches the units that a host may have for further configurations (docs/install.md).
 const ownUnits = "foreman-dlm-updater*.service"
 
 func enabled(u host.Unit) bool { return strings.HasPrefix(u.File, "enabled") }
 
-// checkUnits sees whether something begins runs, and whether something goes on with them after a boot.
+// checkUnits checks whether a timer begins runs, and whether a unit goes on with them after a boot.
 func (h *thisHost) checkUnits(_ context.Context, _ *config.Config) (found Finding) {
 	units, err := h.units()
 	timer := units[timerUnit]
@@ -47,11 +47,11 @@ func (h *thisHost) checkUnits(_ context.Context, _ *config.Config) (found Findin
 			"systemctl start "+timerUnit)
 	}
 	h.adviseResume(&found, units)
-	found.Fine = timerUnit + " is enabled and active, and so is what goes on with a run after a boot"
+	found.Fine = timerUnit + " is enabled and active, and a unit goes on with a run after a boot"
 	return found
 }
 
-// adviseResume says why a run of this configuration, if there is one, does not go on after a reboot.
+// adviseResume warns if no unit goes on with a run of this configuration after a reboot, and says why.
 func (h *thisHost) adviseResume(found *Finding, units map[string]host.Unit) {
 	const waits = ": after a reboot the run waits, with the lock, for the next night"
 	c := h.Config
@@ -76,8 +76,8 @@ func (h *thisHost) adviseResume(found *Finding, units map[string]host.Unit) {
 	}
 }
 
-// resumes is the configuration with which a unit goes on with a run after a boot. Empty if it does not, or if its
-// command doesn't tell.
+// resumes returns the configuration of the run that a unit goes on with after a boot: "" if it goes on with none, or if
+// its command doesn't tell.
 func (h *thisHost) resumes(unit host.Unit) string {
 	if len(unit.Exec) == 0 || filepath.Base(unit.Exec[0]) != "foreman-dlm-updater" {
 		return ""
@@ -85,7 +85,7 @@ func (h *thisHost) resumes(unit host.Unit) string {
 	return h.Resumes(unit.Exec[1:])
 }
 
-// sameFile reports whether two paths are one, or lead to one file.
+// sameFile reports whether two paths are equal, or lead to the same file.
 func sameFile(a, b string) bool {
 	one, errA := os.Stat(a)
 	other, errB := os.Stat(b)

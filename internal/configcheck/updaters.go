@@ -11,11 +11,11 @@ import (
 	"foreman-dlm-updater/internal/file"
 )
 
-// updaters are units of others that install updates or reboot without asking for the lock.
+// updaters are units of other programs that install updates or reboot without asking for the lock.
 var updaters = []struct {
 	unit  string
 	what  string
-	works func(*thisHost, context.Context) bool // whether it does so, as it is configured; nil: always
+	works func(*thisHost, context.Context) bool // whether its configuration makes it do so; nil: it always does
 }{
 	{"apt-daily-upgrade.timer", "unattended-upgrades installs updates", (*thisHost).unattendedUpgrades},
 	{"dnf-automatic.timer", "dnf-automatic installs updates", applies("/etc/dnf/automatic.conf")},
@@ -27,7 +27,7 @@ var updaters = []struct {
 	{"zincati.service", "zincati installs updates and reboots", nil},
 }
 
-// checkUpdaters looks for others that update or reboot this host, each at its own time.
+// checkUpdaters warns of other programs that update or reboot this host.
 func (h *thisHost) checkUpdaters(ctx context.Context, _ *config.Config) (found Finding) {
 	units, err := h.units()
 	seen := map[string]bool{}
@@ -40,12 +40,12 @@ func (h *thisHost) checkUpdaters(ctx context.Context, _ *config.Config) (found F
 		seen[unit.ID] = true // Fedora has one of them under two names
 		found.advise(u.what+" without the lock", "systemctl disable --now "+unit.ID)
 	}
-	// yast2-online-update-configuration says by such a link that it is on.
+	// yast2-online-update-configuration makes such a link when it is switched on.
 	crons, _ := filepath.Glob(h.root + "/etc/cron.*/opensuse.org-online_update")
 	for _, cron := range crons {
 		found.advise("YaST's online update installs updates without the lock", "rm "+cron)
 	}
-	// systemd.offline-updates(7): PackageKit's and dnf's.
+	// systemd.offline-updates(7): PackageKit and dnf use it.
 	if link := h.root + "/system-update"; exists(link) {
 		found.advise("an offline update is prepared: the next boot installs it, whoever asks for that boot", "rm "+link)
 	}
@@ -64,8 +64,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// unattendedUpgrades asks apt for what apt.systemd.daily reads, which the timer starts on every Debian, and which
-// mostly does nothing.
+// unattendedUpgrades asks apt for the settings that apt.systemd.daily reads. The timer starts that script on every
+// Debian; unless the settings ask for more, it does nothing.
 func (h *thisHost) unattendedUpgrades(ctx context.Context) bool {
 	if !h.has("unattended-upgrade") {
 		return false
@@ -81,7 +81,7 @@ var applyUpdates = regexp.MustCompile(`(?im)^[ \t]*apply_updates[ \t]*[=:][ \t]*
 // maxUpdaterConfig is the most that is read of another updater's configuration, in bytes.
 const maxUpdaterConfig = 1 << 20
 
-// applies says whether a file has apply_updates, without which dnf-automatic and yum-cron only download.
+// applies reports whether a file sets apply_updates. Without it, dnf-automatic and yum-cron only download.
 func applies(path string) func(*thisHost, context.Context) bool {
 	return func(h *thisHost, _ context.Context) bool {
 		content, err := file.Read(h.root+path, maxUpdaterConfig)
@@ -89,7 +89,7 @@ func applies(path string) func(*thisHost, context.Context) bool {
 	}
 }
 
-// runs reports whether a process of that name runs, in a container too.
+// runs reports whether a process of that name runs, in a container or outside.
 func (h *thisHost) runs(name string) bool {
 	files, _ := filepath.Glob(h.root + "/proc/[0-9]*/comm")
 	for _, file := range files {
