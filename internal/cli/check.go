@@ -21,19 +21,19 @@ import (
 )
 
 type checkCmd struct {
-	Failed      limits  `default:"0s,0s" placeholder:"W,C" help:"A stage failed that long ago, or a run could not begin, and did not succeed since (0s,0s)."`
-	Orphan      limits  `default:"0s,12h" placeholder:"W,C" help:"This host holds the lock, and no run is in progress (0s,12h)."`
-	Reboot      *limits `placeholder:"W,C" help:"The host was told to reboot and has not gone down (reboot_timeout, and twice that)."`
+	Failed      limits  `default:"0s,0s" placeholder:"W,C" help:"A run failed, or could not begin, that long ago (0s,0s)."`
+	Orphan      limits  `default:"0s,12h" placeholder:"W,C" help:"This host holds the lock without a run (0s,12h)."`
+	Reboot      *limits `placeholder:"W,C" help:"A reboot was asked for, but has not come (reboot_timeout, twice that)."`
 	RebootDue   limits  `default:"0s,-" placeholder:"W,C" help:"A reboot may be due: a hook could not find out (0s,-)."`
-	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The run in progress holds the lock, or this host is out of service without it (4h,12h)."`
-	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"It waits for the lock, which another host has (12h,24h)."`
+	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The host holds the lock or is out of service (4h,12h)."`
+	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"A run waits; another host holds the lock (12h,24h)."`
 	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started a run (3d,7d)."`
 	NotUpdated  limits  `default:"14d,30d" placeholder:"W,C" help:"No run has finished or found nothing to do (14d,30d)."`
-	Certificate limits  `default:"14d,3d" placeholder:"W,C" help:"What is left of client_crt, at most (14d,3d)."`
+	Certificate limits  `default:"14d,3d" placeholder:"W,C" help:"client_crt expires within that time (14d,3d)."`
 }
 
-// verdict is what a monitoring plugin exits with (https://www.monitoring-plugins.org/doc/guidelines.html), whatever this program's own exit
-// codes are.
+// verdict is the exit code of a monitoring plugin (https://www.monitoring-plugins.org/doc/guidelines.html). `check` has
+// these codes instead of the program's own.
 type verdict int
 
 const (
@@ -45,14 +45,14 @@ const (
 
 func (v verdict) Error() string { return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[v] }
 
-// finding is one thing that the check looks at: an age or, falling, what is left.
+// finding is one thing that the check looks at: an age or, if falling, the time that is left.
 type finding struct {
 	name    string
 	limits  limits
 	applies bool
 	value   time.Duration
 	falling bool
-	text    string // beyond the standing's sentence
+	text    string // added to the status sentence
 }
 
 func (f finding) verdict() verdict {
@@ -70,7 +70,7 @@ func (f finding) verdict() verdict {
 
 func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
 	defer func() {
-		if mistake := recover(); mistake != nil { // Go's own exit code for that would be CRITICAL's
+		if mistake := recover(); mistake != nil { // Go exits with 2 after a panic, which would mean CRITICAL
 			err = p.plugin(pluginUnknown, fmt.Sprintf("internal error: %v", mistake), nil)
 		}
 	}()
@@ -80,7 +80,7 @@ func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
 	}
 	s, err := examine(p.Context, c, false)
 	if err == nil {
-		if s.Say(time.Now()); s.Code == status.Orphan { // a run that began in the middle of the look makes none
+		if s.Say(time.Now()); s.Code == status.Orphan { // or a run began in the middle of the look: look again
 			s, err = examine(p.Context, c, false)
 		}
 	}
@@ -94,7 +94,7 @@ func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
 	return p.tellMonitor(cmd, s, c, time.Now())
 }
 
-// tellMonitor judges where the host stands.
+// tellMonitor judges the status and prints the verdict.
 func (p *Process) tellMonitor(cmd *checkCmd, s *status.Status, c *config.Config, now time.Time) error {
 	findings := cmd.findings(s, c, now)
 	s.Say(now)
@@ -105,7 +105,7 @@ func (p *Process) tellMonitor(cmd *checkCmd, s *status.Status, c *config.Config,
 	return p.plugin(worst, text, findings)
 }
 
-// findings looks at everything; what could not be seen is added to s.
+// findings looks at everything. It adds whatever it could not see to s.
 func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time) []finding {
 	s.Say(now)
 	all := []finding{
@@ -138,14 +138,14 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 	if s.Code != status.Orphan {
 		held.since(s.HeldSince(), now, "this host has held the lock for %s")
 	}
-	if !held.applies { // its services are stopped all the same, whether it waits for the lock or nothing runs
+	if !held.applies { // without the lock too, its services may be stopped
 		held.since(s.OutOfServiceSince(), now, "this host has been out of service for %s")
 	}
 	if s.RebootDue != nil {
 		due.since(&s.RebootDue.Since, now, "")
 	}
-	// Whoever disabled the lock, or barred this host, did so on purpose, and mostly for many hosts: only not_updated
-	// counts that. But nobody means to keep a host out of service by that.
+	// Whoever disabled the lock, or barred this host, did so on purpose, and mostly for many hosts: then only not_updated
+	// counts. But nobody means to keep a host out of service that way.
 	if obstacle := s.Obstacle(); s.OutOfService() || obstacle != status.Disabled && obstacle != status.Barred {
 		waiting.since(s.WantedSince(), now, "it waits too long")
 	}
@@ -153,21 +153,24 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 	if last, fresh, err := lastInvocation(c, s); err != nil {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("when it was started last: %v", err))
 	} else if fresh && !s.Running {
-		notRun.since(&last, now, "no run was ever started, and the configuration is %s old: see `systemctl list-timers foreman-dlm-updater.timer`")
+		notRun.since(&last, now, "no run was ever started, and the configuration is %s old"+seeTimer)
 	} else if !s.Running {
-		notRun.since(&last, now, "no run was started for %s: see `systemctl list-timers foreman-dlm-updater.timer`")
+		notRun.since(&last, now, "no run was started for %s"+seeTimer)
 	}
 	if cert, err := credentials(c).Leaf(); err != nil {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("the certificate: %v", err))
 	} else if left := cert.NotAfter.Sub(now); left < 0 {
 		certificate.left(left, fmt.Sprintf("client_crt %s has expired (%s)", c.ClientCert, clock(cert.NotAfter)))
 	} else {
-		certificate.left(left, fmt.Sprintf("client_crt %s expires in %s (%s)", c.ClientCert, status.Span(left), clock(cert.NotAfter)))
+		certificate.left(left, fmt.Sprintf("client_crt %s expires in %s (%s)", c.ClientCert, status.Span(left),
+			clock(cert.NotAfter)))
 	}
 	return all
 }
 
-// since makes the finding's value the time that has passed; text may have a place for it. A time that is not says that nothing is wrong.
+const seeTimer = ": see `systemctl list-timers foreman-dlm-updater.timer`"
+
+// since makes the finding's value the time since t. A %s in text stands for it. A nil time means that nothing is wrong.
 func (f *finding) since(t *time.Time, now time.Time, text string) {
 	if t == nil {
 		return
@@ -178,8 +181,8 @@ func (f *finding) since(t *time.Time, now time.Time, text string) {
 
 func (f *finding) left(d time.Duration, text string) { f.applies, f.value, f.text = true, d, text }
 
-// lastInvocation is when the last run ended, or began its last stage. If that is not known, it is when the program last
-// took the lock file beside the state; and if it never did, when the configuration was changed.
+// lastInvocation returns when the last run ended, or began its last stage. If nothing is on record, it returns when the
+// program last took the lock file beside the state; and if it never did, when the configuration was changed.
 func lastInvocation(c *config.Config, s *status.Status) (last time.Time, fresh bool, err error) {
 	if s.Last != nil {
 		if s.StageBegan != nil && s.StageBegan.After(s.Last.Ended) {
@@ -198,7 +201,8 @@ func lastInvocation(c *config.Config, s *status.Status) (last time.Time, fresh b
 	return info.ModTime(), true, nil
 }
 
-// judge is the worst of the findings, and what to say of them. What could not be seen is unknown if all else is well.
+// judge returns the worst verdict, and the text for it. If something could not be seen and all else is well, it is
+// UNKNOWN.
 func judge(findings []finding, s *status.Status) (verdict, string) {
 	worst := pluginOK
 	var texts []string
@@ -224,10 +228,11 @@ func (p *Process) plugin(v verdict, text string, findings []finding) error {
 			end = ":"
 		}
 		if f.applies || !f.falling {
-			fmt.Fprintf(&values, " %s=%ds;%s;%s", f.name, int(f.value.Seconds()), perfdata(f.limits.warning, end), perfdata(f.limits.critical, end))
+			fmt.Fprintf(&values, " %s=%ds;%s;%s", f.name, int(f.value.Seconds()), perfdata(f.limits.warning, end),
+				perfdata(f.limits.critical, end))
 		}
 	}
-	text = strings.NewReplacer("|", "/", "\n", " ").Replace(text) // what is behind a | are figures
+	text = strings.NewReplacer("|", "/", "\n", " ").Replace(text) // only figures may follow a |
 	if values.Len() > 0 {
 		text += " |" + values.String()
 	}
@@ -240,7 +245,7 @@ func (p *Process) plugin(v verdict, text string, findings []finding) error {
 	return &toldError{v}
 }
 
-// cannotTell is for what keeps the check from looking. denied: this user is not allowed to.
+// cannotTell prints UNKNOWN, with the error that kept the check from looking. denied means that this user may not look.
 func (p *Process) cannotTell(err error, denied bool) error {
 	next := hint(err)
 	if denied {
@@ -252,7 +257,7 @@ func (p *Process) cannotTell(err error, denied bool) error {
 	return p.plugin(pluginUnknown, err.Error()+next, nil)
 }
 
-// denied reports whether this user may not see all that there is to see.
+// denied reports whether this user may not read some of the files.
 func denied(c *config.Config) bool {
 	for _, file := range []string{c.State, c.State + ".lock", c.Lock, c.ClientCert, c.ClientKey} {
 		if errors.Is(unix.Access(file, unix.R_OK), fs.ErrPermission) {
@@ -262,7 +267,8 @@ func denied(c *config.Config) bool {
 	return false
 }
 
-// permit says how to let this user see it. Files and flags of its choice are not a part of that: root reads them.
+// permit says how to let this user run the check as root. The sudoers line allows no other arguments: root would read
+// any file that they name.
 func permit() string {
 	name := "#" + strconv.Itoa(os.Geteuid())
 	if account, err := user.Current(); err == nil {
@@ -272,11 +278,11 @@ func permit() string {
 	if err != nil {
 		self = "/usr/bin/foreman-dlm-updater"
 	}
-	return fmt.Sprintf("let the check run as root, by the line `%s ALL=(root) NOPASSWD: %s check` in /etc/sudoers.d/foreman-dlm-updater, "+
-		"and call `sudo %[2]s check`", name, self)
+	return fmt.Sprintf("let the check run as root, by the line `%s ALL=(root) NOPASSWD: %s check` in "+
+		"/etc/sudoers.d/foreman-dlm-updater, and call `sudo %[2]s check`", name, self)
 }
 
-// isCheck reports whether a command line that is wrong was to be one of `check`.
+// isCheck reports whether a wrong command line was meant for `check`.
 func isCheck(err error) bool {
 	var wrong *kong.ParseError
 	return errors.As(err, &wrong) && wrong.Context.Selected() != nil && wrong.Context.Selected().Name == "check" &&

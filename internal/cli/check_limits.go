@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// limits are how much is worth a warning, and how much is critical.
+// limits are the times from which on a finding is a warning, and critical.
 type limits struct{ warning, critical time.Duration }
 
-// never is a limit that nothing is beyond of.
+// never is a limit that no value reaches.
 const never time.Duration = -1
 
-// UnmarshalText reads "4h,12h"; days may be written as 3d, and - is never.
+// UnmarshalText reads "4h,12h". 3d means three days, and - means never.
 func (l *limits) UnmarshalText(text []byte) error {
 	warning, critical, both := strings.Cut(string(text), ",")
 	if !both {
@@ -39,7 +39,7 @@ func parseLimit(text string) (time.Duration, error) {
 	return 0, errors.New(strconv.Quote(text) + " is not a time; 90s, 15m, 4h, 3d, or - for never would be right")
 }
 
-// perfdata is a limit as plugins write it; end is what makes a lower limit of it.
+// perfdata writes a limit as plugins do. end makes it a lower limit.
 func perfdata(limit time.Duration, end string) string {
 	if limit == never {
 		return ""

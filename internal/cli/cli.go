@@ -1,5 +1,5 @@
-// Package cli is the command line: its grammar, one file for each command, and what a person reads. It builds the
-// workflow's world out of the other packages. Only this package prints; it never exits.
+// Package cli is the command line: its grammar, one file for each command, and the messages that people read. It builds
+// the workflow's world out of the other packages. Only this package prints; it never exits.
 package cli
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Process is what a command may use of the process that it runs in.
+// Process is the part of the operating system's process that a command may use.
 type Process struct {
 	// Context ends with the first SIGTERM or SIGINT, Kill with the second.
 	Context, Kill context.Context
@@ -28,19 +28,19 @@ type Process struct {
 	Stderr        *os.File
 }
 
-// DefaultConfig is read if no other file is named.
+// DefaultConfig is the configuration file if the command line names none.
 const DefaultConfig = status.DefaultConfig
 
-// grammar is the command line. The original's, `--cfg FILE --after_reboot`, is a part of it.
+// grammar is the command line. It includes the original's: `--cfg FILE --after_reboot`.
 type grammar struct {
-	Config string `short:"c" aliases:"cfg" placeholder:"FILE" default:"${config}" help:"Configuration file (default: ${config})."`
+	Config string `short:"c" aliases:"cfg" placeholder:"FILE" default:"${config}" help:"Configuration file (${config})."`
 
 	Run     runCmd     `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
 	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
 	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
-	Check   checkCmd   `cmd:"" help:"Say where it stands as a plugin of Nagios, Icinga and the like: one line, and the exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
+	Check   checkCmd   `cmd:"" help:"Report as a Nagios/Icinga plugin: one line; 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
 	Conf    struct {
-		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and, unless --offline, Foreman. Changes nothing."`
+		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and Foreman."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`
 	Lock struct {
@@ -62,8 +62,8 @@ type grammar struct {
 
 const description = `Updates this host while it holds its cluster's lock in Foreman.
 
-Exit codes: 0 done, nothing to do, or a reboot is under way; 1 a stage failed, or the state can't be read or written; ` +
-	`64 wrong command line; 75 not now, try later; 77 Foreman refuses this host or can't be trusted; ` +
+Exit codes: 0 done, nothing to do, or a reboot is under way; 1 a stage failed, or the state can't be read or ` +
+	`written; 64 wrong command line; 75 not now, try later; 77 Foreman refuses this host or can't be trusted; ` +
 	`78 the configuration is wrong.`
 
 // Main runs the command line and returns the exit code.
@@ -72,7 +72,7 @@ func Main(p Process, args []string) int {
 		return p.do(command, path, hooks)
 	}
 	var g grammar
-	asked := -1 // the code of an exit that kong asked for, after --help
+	asked := -1 // the exit code that kong asked for, after --help
 	parser, err := g.parser(kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { asked = code }))
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: error: %v\n", err)
@@ -82,7 +82,7 @@ func Main(p Process, args []string) int {
 	switch {
 	case asked >= 0:
 		return asked
-	case errors.Is(err, syscall.EPIPE): // from the help
+	case errors.Is(err, syscall.EPIPE): // nobody reads the help any more
 		return 0
 	case isCheck(err):
 		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
@@ -107,8 +107,8 @@ func (p Process) do(command *kong.Context, path configPath, hooks *hooksCmd) int
 	return exitCode(err)
 }
 
-// quick reads a command line with a grammar of one command: to build the model of all of them takes kong 4 ms. It gives
-// no command unless the line is right and asks for no help: only the whole grammar can say what is wrong, or help.
+// quick reads a command line with a grammar of one command: kong needs 4 ms to build the model of them all. If the line
+// is wrong or asks for help, quick returns no command: only the whole grammar can explain it.
 func quick(args []string) (command *kong.Context, path configPath, hooks *hooksCmd) {
 	whole := reflect.TypeFor[grammar]()
 	config, _ := whole.FieldByName("Config")
@@ -127,8 +127,8 @@ func quick(args []string) (command *kong.Context, path configPath, hooks *hooksC
 	return command, configPath(line.Elem().Field(0).String()), hooks
 }
 
-// named is the command that a command line seems to name, or run. A wrong guess does no harm: that command does not know
-// the other words, and the whole grammar is asked.
+// named returns the command that a command line seems to name, or run. A wrong guess does no harm: that command does
+// not know the other words, and then Main uses the whole grammar.
 func named(grammar reflect.Type, args []string) (command reflect.StructField) {
 	first := len(args)
 	for i := range grammar.NumField() {
@@ -163,8 +163,8 @@ func options() []kong.Option {
 }
 
 // misspelt returns kong's suggestion for a word that is no command, such as staus. If there is a default command, kong
-// takes such a word for an argument of that one and suggests nothing, so kong is asked again without a default command.
-// Nil if a flag may be the trouble: kong would not know the flags of the default command then.
+// takes such a word for one of its arguments and suggests nothing, so misspelt asks again without a default command. It
+// returns nil if a flag may be wrong: without a default command, kong does not know its flags.
 func misspelt(args []string) error {
 	parser, err := new(grammar).parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
 	if err != nil {
@@ -189,7 +189,7 @@ func misspelt(args []string) error {
 	return err
 }
 
-// configPath is the configuration file that a command is to read.
+// configPath is the path of the configuration file.
 type configPath string
 
 func joinStages(stages []state.Stage, separator string) string {

@@ -34,7 +34,7 @@ type configCheckCmd struct {
 	Offline bool `help:"Do not ask Foreman."`
 }
 
-// Run reports all that it finds. What is wrong with the host is reported beside a configuration that can't be used.
+// Run reports everything that it finds. It checks the host even if the configuration can't be used.
 func (cmd *configCheckCmd) Run(p *Process, path configPath) error {
 	if text := notRoot(os.Geteuid()); text != "" {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: %s\n", text)
@@ -60,7 +60,7 @@ func (cmd *configCheckCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
-// checkOptions are those of a check of this host; c is nil if the configuration can't be used.
+// checkOptions returns the options for a check of this host. c is nil if the configuration can't be used.
 func checkOptions(c *config.Config) configcheck.Options {
 	return configcheck.Options{
 		Config:  c,
@@ -83,8 +83,8 @@ func checkOptions(c *config.Config) configcheck.Options {
 	}
 }
 
-// resumes is the configuration with which the arguments of a command line go on with a run after a boot. Empty if they
-// don't, or if they don't tell.
+// resumes reads a command line. If it goes on with a run after a boot, resumes returns the configuration that it names.
+// It returns "" if it does not, or if the command line does not tell.
 func resumes(args []string) (config string) {
 	var g grammar
 	parser, err := g.parser(kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
@@ -97,16 +97,16 @@ func resumes(args []string) (config string) {
 	return g.Config
 }
 
-// notRoot is what whoever checks without being root has to know first; empty for root.
+// notRoot is a warning for whoever checks without being root; "" for root.
 func notRoot(euid int) string {
 	if euid == 0 {
 		return ""
 	}
-	return fmt.Sprintf("run it as root to see everything: a run is root's, and uid %d may not read or write all that a "+
-		"run does, so some of what follows may be right for root", euid)
+	return fmt.Sprintf("run it as root to see everything: a run is started by root, and uid %d may not read or write all "+
+		"its files, so some of the problems below may not exist for root", euid)
 }
 
-// printFinding prints what one check has found.
+// printFinding prints the finding of one check.
 func (p *Process) printFinding(found configcheck.Finding) {
 	switch {
 	case found.Err != nil:

@@ -28,7 +28,7 @@ const (
 	exitConfig  = 78
 )
 
-// toldError is an error that the person has been told of; only its exit code is still wanted.
+// toldError is an error that was already reported; only its exit code still counts.
 type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
@@ -56,7 +56,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// hint says what to do next; empty if the error says it.
+// hint says what to do next; "" if the error says it.
 func hint(err error) string {
 	var (
 		unreadable *state.UnreadableError
@@ -69,12 +69,14 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.As(err, &notByRun):
-		return "wait until whoever took it is done; if nobody needs it, `foreman-dlm-updater lock release`, and the next run begins"
+		return "wait until whoever took it is done; " +
+			"if nobody needs it, `foreman-dlm-updater lock release`, and the next run begins"
 	case errors.As(err, &elsewhere):
 		return elsewhere.Next
 	case errors.As(err, &unreadable), errors.Is(err, workflow.ErrOtherMachine):
-		return "look at the file; then `foreman-dlm-updater state set STAGE` to go on with a stage, or `foreman-dlm-updater state " +
-			"clear` to forget the run; the lock was not touched, see `foreman-dlm-updater lock show`"
+		return "look at the file; then `foreman-dlm-updater state set STAGE` to go on with a stage, or " +
+			"`foreman-dlm-updater state clear` to forget the run; " +
+			"the lock was not touched, see `foreman-dlm-updater lock show`"
 	case errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) && noDirectory(filepath.Dir(missing.Path)):
 		return fmt.Sprintf("`install -d -m 0755 %s` makes the directory that is missing", filepath.Dir(missing.Path))
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
@@ -91,8 +93,8 @@ func hint(err error) string {
 	return ""
 }
 
-// hintForRun is the hint after a run. One that was refused is the last one until another begins, however well
-// `config check` ends.
+// hintForRun returns the hint after a run. If the run was refused, it names `run` too: status says "refused" until
+// another run begins, even if `config check` finds nothing any more.
 func hintForRun(err error) string {
 	next := hint(err)
 	if next != "" && exitCode(err) == exitConfig {
@@ -106,7 +108,7 @@ func noDirectory(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// report prints an error at the end of the program, which must not wait for ever until somebody reads it.
+// report prints an error at the end of the program. It does not wait for ever until somebody reads it.
 func (p *Process) report(err error, hint string) {
 	_ = inTime(hclog.NewNullLogger(), reportPatience, func() error { report(p.Stderr, err, hint); return nil })
 }

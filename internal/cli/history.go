@@ -19,10 +19,10 @@ import (
 
 type historyCmd struct {
 	List historyListCmd `cmd:"" default:"withargs" help:"One line for each run (the default)."`
-	Show historyShowCmd `cmd:"" help:"Show a run's stages and hooks in their order, and the last lines of the hook that failed."`
+	Show historyShowCmd `cmd:"" help:"Show a run's stages and hooks in order, and the last lines of a failed hook."`
 }
 
-// keepHistory writes the line of a run that is over. Whatever goes wrong with that is worth a warning and no more.
+// keepHistory writes the line of a run that is over. If it can't, it logs a warning.
 func keepHistory(c *config.Config, log hclog.Logger, seen *events.Watcher, why error) {
 	record, result := seen.Over()
 	if record == nil || c.History == "" {
@@ -41,7 +41,7 @@ func addHistory(c *config.Config, log hclog.Logger, run history.Run) {
 	}
 }
 
-// runs returns what is known of the runs, the newest first; the one in progress is on record in the state file.
+// runs returns the runs of the history, the newest first. The run in progress comes from the state file.
 func (p *Process) runs(path configPath) ([]history.Run, error) {
 	c, err := p.loadFor(path)
 	if err != nil {
@@ -55,8 +55,8 @@ func (p *Process) runs(path configPath) ([]history.Run, error) {
 		return nil, err
 	}
 	if skipped > 0 {
-		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %s: %d lines are not this program's, or a newer version's; they are left out\n",
-			c.History, skipped)
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %s: %d lines are left out: "+
+			"they come from a newer version or another program\n", c.History, skipped)
 	}
 	record, err := state.Store{Path: c.State}.Load()
 	if err != nil {
@@ -93,8 +93,8 @@ func (cmd *historyListCmd) Run(p *Process, path configPath) error {
 	table := tabwriter.NewWriter(p.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "RUN\tBEGAN\tTOOK\tWAITED\tREBOOTS\tRESULT")
 	for _, run := range runs {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", run.Run, began(run), took(lasted(run)), took(millis(run.WaitedMS)), run.Reboots,
-			became(run))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", run.Run, began(run), took(lasted(run)),
+			took(millis(run.WaitedMS)), run.Reboots, became(run))
 	}
 	return table.Flush()
 }
@@ -106,9 +106,9 @@ func began(run history.Run) string {
 	return clock(run.Began)
 }
 
-// lasted is how long the run took, or has taken so far.
+// lasted returns how long the run took, or has taken so far.
 func lasted(run history.Run) time.Duration {
-	if run.Began.IsZero() { // one that the original began: its state says no more than the stage
+	if run.Began.IsZero() { // the original began it, and its state file has nothing but the stage
 		return 0
 	}
 	if run.Ended.IsZero() {
@@ -117,7 +117,7 @@ func lasted(run history.Run) time.Duration {
 	return run.Ended.Sub(run.Began)
 }
 
-// became says in a few words what became of a run.
+// became says in a few words how a run ended.
 func became(run history.Run) string {
 	text := run.Result
 	if run.Result != string(events.RunFinished) {
@@ -132,7 +132,7 @@ func became(run history.Run) string {
 	return text
 }
 
-// where names the stage that failed, and the hook if it was one.
+// where names the stage that failed, and the hook if one failed.
 func where(failure *state.Failure) string {
 	if failure.Hook == "" {
 		return string(failure.Stage)
@@ -141,7 +141,7 @@ func where(failure *state.Failure) string {
 }
 
 type historyShowCmd struct {
-	Name string `arg:"" name:"run" help:"The run, as history names it, or the beginning of its name; last is the newest one."`
+	Name string `arg:"" name:"run" help:"The run's name in the history, or its beginning; last is the newest run."`
 	JSON bool   `name:"json" help:"Print one JSON object."`
 }
 
@@ -183,14 +183,14 @@ func find(runs []history.Run, name string) (history.Run, error) {
 	return history.Run{}, fmt.Errorf("%d runs begin with %q; write more of the name", len(found), name)
 }
 
-// timeline is a run, step by step.
+// timeline shows a run step by step.
 func timeline(run history.Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s, lock %s: %s\n", run.Run, run.Lock, became(run))
-	fmt.Fprintf(&b, "began %s, took %s, waited %s for the lock, %d reboots, %d invocations\n", began(run), took(lasted(run)),
-		took(millis(run.WaitedMS)), run.Reboots, run.Invocations)
+	fmt.Fprintf(&b, "began %s, took %s, waited %s for the lock, %d reboots, %d invocations\n", began(run),
+		took(lasted(run)), took(millis(run.WaitedMS)), run.Reboots, run.Invocations)
 	if run.Error != "" {
-		fmt.Fprintf(&b, "ended without having finished: %s\n", run.Error)
+		fmt.Fprintf(&b, "ended unfinished: %s\n", run.Error)
 	}
 	fmt.Fprintln(&b)
 	if run.Dropped > 0 {

@@ -19,12 +19,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// hooksCmd manages the links by which the bundled hooks are enabled, and runs hooks by hand.
+// hooksCmd makes and removes the links that enable bundled hooks, and runs hooks by hand.
 type hooksCmd struct {
-	Library string `type:"path" placeholder:"DIR" default:"${library}" help:"Directory of the bundled hooks (default: ${library})."`
+	Library string `type:"path" placeholder:"DIR" default:"${library}" help:"The bundled hooks (${library})."`
 
-	List    hooksListCmd    `cmd:"" help:"Show which hooks run in which order, and which bundled ones there are besides."`
-	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage, under its own number, or under 70 with post_update/70-NAME."`
+	List    hooksListCmd    `cmd:"" help:"Show which hooks run in which order, and which bundled ones are available."`
+	Enable  hooksEnableCmd  `cmd:"" help:"Link a bundled hook into its stage, under its own number or yours (70-NAME)."`
 	Disable hooksDisableCmd `cmd:"" help:"Remove the link to a bundled hook."`
 	Run     hooksRunCmd     `cmd:"" help:"Run a stage's hooks by hand, as a run would. Takes no lock and keeps no state."`
 }
@@ -58,12 +58,12 @@ func (d *hookDir) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// hookDirs are all directories that have hooks.
+// hookDirs are the stages that have hooks, and notify.
 var hookDirs = append(stageNames(workflow.HookStages()), notifyStage)
 
 func hookDirNames() string { return strings.Join(hookDirs, ", ") }
 
-// hookStage is the argument STAGE, one that has hooks.
+// hookStage is the argument STAGE. The stage must have hooks.
 type hookStage string
 
 // UnmarshalText lets kong read it.
@@ -77,10 +77,10 @@ func (s *hookStage) UnmarshalText(text []byte) error {
 
 func hookStageNames() string { return joinStages(workflow.HookStages(), ", ") }
 
-// bundled is the name of the bundled hook that a name stands for, which may have the number of a link before it.
+// bundled returns the name of a bundled hook. name may begin with the number of a link.
 func bundled(name string) string { return strings.TrimLeft(strings.TrimLeft(name, "0123456789"), "-") }
 
-// hooksDir is the absolute path of a stage's directory, or of the notifiers'; empty if they have none.
+// hooksDir returns the absolute path of a stage's directory, or of the notifiers'; "" if there is none.
 func hooksDir(c *config.Config, stage string) string {
 	if stage == notifyStage {
 		return c.NotifyDir
@@ -88,21 +88,21 @@ func hooksDir(c *config.Config, stage string) string {
 	return filepath.Clean(c.StageDirs[stage])
 }
 
-// missing reports whether a stage has no directory of hooks, and need not have one: it has no hooks then.
+// missing reports whether the directory of an optional stage does not exist. Such a stage has no hooks.
 func missing(stage, dir string) bool {
 	return workflow.Optional(state.Stage(stage)) && hook.Missing(dir)
 }
 
-// warnOfRun warns who changes hooks under a run. Notifiers stop nothing.
+// warnOfRun warns whoever changes hooks during a run. Notifiers stop nothing.
 func (p *Process) warnOfRun(c *config.Config, stage string) {
 	record, err := state.Store{Path: c.State}.Load()
 	if err == nil && stage != notifyStage && record.InProgress() {
-		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: a run is in progress, at stage %s: what was stopped by a hook that is disabled now may stay so\n",
-			record.Stage)
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: a run is in progress, at stage %s: "+
+			"if you disable a hook now, things that it stopped may stay stopped\n", record.Stage)
 	}
 }
 
-// refused is an error of vetting as one of the configuration.
+// refused turns an error of vetting into one of the configuration.
 func refused(err error) error {
 	var unsafe *vet.UnsafeError
 	if errors.As(err, &unsafe) {
@@ -133,7 +133,7 @@ func (cmd *hooksListCmd) Run(p *Process, path configPath, all *hooksCmd) error {
 	return refused(errors.Join(unsafe...))
 }
 
-// listHooks prints what one stage has, and could have.
+// listHooks prints the hooks of one stage, and the bundled ones that are available.
 func (p *Process) listHooks(c *config.Config, library hook.Library, stage string) error {
 	var entries []hook.Entry
 	var unsafe, dirUnsafe error
@@ -149,7 +149,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 		if stage == notifyStage {
 			list = hook.ListNotifiers
 		}
-		_, unsafe = list(look, dir, hclog.NewNullLogger()) // all that is wrong, each once
+		_, unsafe = list(look, dir, hclog.NewNullLogger()) // all problems, each once
 	}
 	enabled := map[string]string{} // the first link to each bundled hook
 	for _, e := range entries {
@@ -186,7 +186,7 @@ func (p *Process) listHooks(c *config.Config, library hook.Library, stage string
 	return errors.Join(unsafe, err)
 }
 
-// shown is a name, quoted if it has anything in it that could play tricks on a terminal.
+// shown returns a name, quoted if it contains anything that could play tricks on a terminal.
 func shown(name string) string { return file.Shown(name) }
 
 type hooksEnableCmd struct {
@@ -210,11 +210,12 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	if link == name {
 		link = library.Number(stage, name) + "-" + name
 	}
-	entries, _ := hook.Entries(vet.NewSession(), dir) // what is wrong with it Enable says
+	entries, _ := hook.Entries(vet.NewSession(), dir) // Enable returns an error of the directory
 	for _, e := range entries {
 		if library.Leads(stage, e.Path) == name && e.Skipped == "" {
 			if e.Name != link && cmd.Hook.name != name {
-				return fmt.Errorf("%s/%s is enabled already, as %s: `foreman-dlm-updater hooks disable %s/%s` first", stage, name, e.Name, stage, e.Name)
+				return fmt.Errorf("%s/%s is enabled already, as %s: `foreman-dlm-updater hooks disable %s/%s` first",
+					stage, name, e.Name, stage, e.Name)
 			}
 			fmt.Fprintf(p.Stdout, "enabled already: %s\n", e.Path)
 			return nil
@@ -228,7 +229,7 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	}
 	err = library.Enable(stage, name, dir, link)
 	if err != nil && made {
-		os.Remove(dir) // nothing is left of what was refused
+		os.Remove(dir) // leave nothing behind
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -237,12 +238,13 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 		return refused(err)
 	}
 	p.warnOfRun(c, stage)
-	fmt.Fprintf(p.Stdout, "enabled: %s -> %s\nits settings, if it needs any: %s; what they are: the comment at its beginning\n",
+	fmt.Fprintf(p.Stdout, "enabled: %s -> %s\n"+
+		"its settings, if it needs any: %s; the comment at the beginning of the hook explains them\n",
 		filepath.Join(dir, link), library.Path(stage, name), filepath.Join(c.SettingsDir(), name+".conf"))
 	return nil
 }
 
-// known says whether the library has the hook, and what it has if it doesn't.
+// known returns an error if the library does not have the hook. The error names the hooks that it has.
 func (cmd *hooksEnableCmd) known(library hook.Library, name string) error {
 	names, err := library.Names(cmd.Hook.stage)
 	if err != nil || slices.Contains(names, name) {
@@ -289,10 +291,11 @@ func (cmd *hooksDisableCmd) Run(p *Process, path configPath, all *hooksCmd) erro
 			fmt.Fprintf(p.Stdout, "disabled: removed the link %s\n", e.Path)
 		case e.Name == name:
 			if target, err := os.Readlink(e.Path); err == nil {
-				return fmt.Errorf("%s leads to %s, which is no bundled hook of this stage, and is left alone: `rm %s` removes the link",
-					e.Path, shown(target), e.Path)
+				return fmt.Errorf("%s leads to %s, which is no bundled hook of this stage, and is left alone: "+
+					"`rm %s` removes the link", e.Path, shown(target), e.Path)
 			}
-			return fmt.Errorf("%s is no link to a bundled hook, and is left alone: `chmod -x` disables a hook of your own", e.Path)
+			return fmt.Errorf("%s is no link to a bundled hook, and is left alone: "+
+				"`chmod -x` disables a hook of your own", e.Path)
 		}
 	}
 	if removed {

@@ -13,17 +13,18 @@ import (
 
 type hooksRunCmd struct {
 	Stage hookStage `arg:"" help:"The stage: ${hookstages}."`
-	Name  string    `arg:"" optional:"" help:"Only the hook of this name, as hooks list shows it, or as the bundled hook is called."`
+	Name  string    `arg:"" optional:"" help:"Only this hook: its name in hooks list, or the bundled hook's name."`
 }
 
 func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
-	c, unlock, err := p.loadAlone(path) // a run's hooks and these would meet
+	c, unlock, err := p.loadAlone(path) // these hooks must not run beside the hooks of a run
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	terminal, journal := logging.Detect(p.Stderr)
-	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Blocking: true, Stderr: p.Stderr, Terminal: terminal, Journal: journal})
+	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Blocking: true,
+		Stderr: p.Stderr, Terminal: terminal, Journal: journal})
 	if err != nil {
 		return &config.Error{Err: err}
 	}
@@ -34,14 +35,17 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 		return refused(err)
 	}
 	if cmd.Name != "" {
-		only := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name != cmd.Name && bundled(name) != cmd.Name })
+		only := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+			return name != cmd.Name && bundled(name) != cmd.Name
+		})
 		if len(only) == 0 {
 			return fmt.Errorf("stage %s has no hook %q that would run; it has %s", stage, cmd.Name, orNone(names))
 		}
 		names = only
 	}
 	if workflow.Guarded(stage) {
-		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: no lock is taken: make sure that no other host of the cluster is down (`foreman-dlm-updater lock acquire`)\n")
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: no lock is taken: "+
+			"make sure that no other host of the cluster is down (`foreman-dlm-updater lock acquire`)\n")
 	}
 	work.Hooks = chosenHooks{work.Hooks, names}
 	yes, err := work.RunHooks(p.Context, stage)
@@ -52,7 +56,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
-// conclusion is what a run would make of the hooks' answers.
+// conclusion says what a run would do after the hooks' answers.
 func conclusion(stage state.Stage, yes bool, names []string) string {
 	switch {
 	case stage == state.NeedsUpdate && yes:
@@ -76,7 +80,7 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// chosenHooks are some hooks of the one stage that is run.
+// chosenHooks lists only the chosen hooks of a stage.
 type chosenHooks struct {
 	workflow.Hooks
 	names []string

@@ -8,21 +8,21 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// What only reports (systemd's sentence, notifiers, metrics, history, the outcome) must neither block nor end what it
-// reports on: not when a disk hangs, not when nobody reads, not by a mistake of its own. So it works in goroutines of its
-// own, which this file begins, and the end of an invocation waits for them, but not for long. The log has its own.
+// Some code only reports: the sentence for systemd, notifiers, metrics, history, the outcome. It must neither block nor
+// end the run that it reports on: not when a disk hangs, not when nobody reads, not by a mistake of its own. So it runs
+// in goroutines of its own, which this file starts. The end of an invocation waits for them, but not for long. The log
+// has its own goroutine.
 
-// reportPatience is how long the end of an invocation waits for each thing that only reports: a disk that is busy may
-// need seconds.
+// reportPatience is how long the end of an invocation waits for each such report: a busy disk may need seconds.
 const reportPatience = 10 * time.Second
 
-// safely calls a function that only reports. A panic is logged, and an error like others.
+// safely calls a function that only reports. A panic is logged and returned as an error.
 func safely(log hclog.Logger, report func() error) (err error) {
 	defer catch(log, &err)
 	return report()
 }
 
-// beside calls a function that only reports in a goroutine of its own. over is closed once it has returned.
+// beside calls a function that only reports, in its own goroutine. over is closed once the function has returned.
 func beside(log hclog.Logger, report func()) (over <-chan struct{}) {
 	ended := make(chan struct{})
 	go func() {
@@ -32,7 +32,7 @@ func beside(log hclog.Logger, report func()) (over <-chan struct{}) {
 	return ended
 }
 
-// together calls functions that only report, all at once, and waits for all: none may take for ever.
+// together calls functions that only report, all at once, and waits for all of them. None may take for ever.
 func together(log hclog.Logger, reports ...func()) {
 	var overs []<-chan struct{}
 	for _, report := range reports {
@@ -44,8 +44,8 @@ func together(log hclog.Logger, reports ...func()) {
 }
 
 // inTime calls a function that only reports, and waits for it, but not for ever: the host's next invocation and systemd
-// must not wait for a disk that hangs, or for a pipe that nobody reads. A function that has not returned within the
-// patience is left behind, and the error says so.
+// must not wait for a disk that hangs, or for a pipe that nobody reads. If the function has not returned after
+// patience, inTime leaves it behind and returns an error.
 func inTime(log hclog.Logger, patience time.Duration, report func() error) error {
 	result := make(chan error, 1)
 	go func() { result <- safely(log, report) }()
@@ -59,15 +59,15 @@ func inTime(log hclog.Logger, patience time.Duration, report func() error) error
 	}
 }
 
-// newest passes values to a goroutine that may be slow, or hang. While that one is busy, one value waits, and the next
-// one takes its place: only the newest is of interest. Its methods may be called by any goroutine.
+// newest passes values to a goroutine that may be slow, or hang. While the goroutine is busy, only the newest value
+// waits; older ones are dropped. Any goroutine may call its methods.
 type newest[T any] struct {
 	mu     sync.Mutex
-	values chan T // one at most; nil once closed
+	values chan T // holds at most one value; nil once closed
 	over   <-chan struct{}
 }
 
-// passNewest begins a goroutine that hears the values, until the channel is closed.
+// passNewest starts a goroutine that hears the values, until the channel is closed.
 func passNewest[T any](log hclog.Logger, hear func(<-chan T)) *newest[T] {
 	values := make(chan T, 1)
 	return &newest[T]{values: values, over: beside(log, func() { hear(values) })}
@@ -87,7 +87,7 @@ func (n *newest[T]) pass(value T) {
 	n.values <- value
 }
 
-// close waits until the last value was heard, if need be for ever.
+// close waits until the last value has been heard, if need be for ever.
 func (n *newest[T]) close() error {
 	n.mu.Lock()
 	if n.values != nil {

@@ -12,19 +12,19 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// Leftovers are those of hooks and of the reboot command. What a notifier leaves behind fails no stage; see
+// Leftovers handles the processes that hooks and the reboot command left running. Those of notifiers fail no stage; see
 // notifiers.keepRunning.
 func (h thisHost) Leftovers(keep bool) ([]workflow.Leftover, error) {
 	return realLeftovers(false).handle(keep)
 }
 
-// leftovers are processes that systemd kills when this program ends.
+// leftovers finds and moves processes that systemd would kill when this program ends.
 type leftovers struct {
 	look func() ([]host.Leftover, error)
 	move func(scope, description string, pids []int) error
 }
 
-// realLeftovers are the leftovers of notifiers, or all others.
+// realLeftovers handles the leftovers of notifiers, or all others.
 func realLeftovers(notifiers bool) leftovers {
 	return leftovers{
 		look: func() ([]host.Leftover, error) {
@@ -43,10 +43,10 @@ func realLeftovers(notifiers bool) leftovers {
 	}
 }
 
-// handle lists the leftovers. If they are to be kept, it moves those of each hook to a scope of their own. The error
-// says what could not be moved.
+// handle lists the leftovers. If keep is set, it moves the leftovers of each hook to a scope of their own. The error
+// names those that could not be moved.
 func (l leftovers) handle(keep bool) (all []workflow.Leftover, err error) {
-	const tries = 5 // a process may end or start another while it is moved
+	const tries = 5 // while a process is moved, it may end or start another
 	for range tries {
 		found, lookErr := l.look()
 		switch {
@@ -80,7 +80,8 @@ func (l leftovers) handle(keep bool) (all []workflow.Leftover, err error) {
 	return all, err
 }
 
-// origin is the hook, as STAGE/NAME, or the notifier that left a process, as far as its environment says it.
+// origin returns the hook, as STAGE/NAME, or the notifier that left a process running: "" if its environment does not
+// say.
 func origin(l host.Leftover) string {
 	event, stage, hook := l.Getenv("DLM_EVENT"), l.Getenv("DLM_STAGE"), l.Getenv("DLM_HOOK")
 	switch {
@@ -104,7 +105,7 @@ func byOrigin(found []host.Leftover) (groups [][]host.Leftover) {
 	return groups
 }
 
-// moveOut moves processes of one origin to a scope whose name says it.
+// moveOut moves processes of one origin to a scope that is named after it.
 func (l leftovers) moveOut(group []host.Leftover) (scope string, err error) {
 	what := cmp.Or(origin(group[0]), "unknown hook")
 	pids := make([]int, len(group))
@@ -128,7 +129,7 @@ func describe(all []host.Leftover) string {
 	return strings.Join(names, ", ")
 }
 
-// unitName is text as a part of a unit's name (systemd.unit(5)).
+// unitName makes text fit to be a part of a unit's name (systemd.unit(5)).
 func unitName(text string) string {
 	const most = 150 // of 255
 	name := strings.Map(func(r rune) rune {

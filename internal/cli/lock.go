@@ -11,8 +11,7 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// lockName is the lock of the run in progress, or the configured one. A state that can't be read is no reason not to
-// look at the lock.
+// lockName returns the lock of the run in progress, or the configured one. It also works if the state can't be read.
 func (p *Process) lockName(c *config.Config) string {
 	record, err := state.Store{Path: c.State}.Load()
 	if err != nil {
@@ -55,8 +54,8 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
-	// Only for what is said afterwards: the lock is claimed and verified all the same, as a release that got no answer may
-	// still come true. Where this look fails, that one tells.
+	// This look is only for the message below. The lock is claimed and verified in any case: a release that got no answer
+	// may still take effect. If this look fails, TakeLock returns the error.
 	before, _ := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(p.Context)
 	if err := newWorkflow(p, c, log, nil).TakeLock(p.Context, name, cmd.Wait); err != nil {
 		return err
@@ -68,7 +67,8 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if before.Self && !before.Since.IsZero() {
 		what += ", since " + clock(before.Since)
 	}
-	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update until `foreman-dlm-updater lock release`\n", name, what)
+	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update "+
+		"until `foreman-dlm-updater lock release`\n", name, what)
 	return nil
 }
 
@@ -83,12 +83,12 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer unlock()
-	record, _ := state.Store{Path: c.State}.Load() // lockName says what is wrong with it
+	record, _ := state.Store{Path: c.State}.Load() // lockName warns of an error
 	if err := otherConfigs(record, c, "lock release"); err != nil {
 		return err
 	}
 	name := p.lockName(c)
-	// The first look is told apart from the rest: a wrong certificate is no reason to keep a person waiting.
+	// Confirm comes first, and fails at once: with a wrong certificate nobody should wait for the release to give up.
 	var view lock.View
 	options := lock.Options{Origin: workflow.OriginOf(record), Heard: func(seen lock.View, _ error) { view = seen }}
 	err = lookAt(c, name, options, requests{c.HTTPTimeout, c.HTTPRetries}).Confirm(p.Context)
@@ -101,8 +101,8 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		fmt.Fprintf(p.Stdout, "lock %s is free; nothing to release\n", name)
 		return nil
 	case options.Origin != nil && view.Holder == options.Origin.Holder:
-		return fmt.Errorf("release lock %q: it is held by %s, which was this run's own name when it took the lock: an administrator has to "+
-			"free it in %s (%s)", name, view.Holder, lockServer(c).Server, lockServer(c).Where)
+		return fmt.Errorf("release lock %q: it is held by %s, which was this run's own name when it took the lock: "+
+			"an administrator has to free it in %s (%s)", name, view.Holder, lockServer(c).Server, lockServer(c).Where)
 	default:
 		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in %s, can release it",
 			name, view.Holder, lockServer(c).Server)
@@ -117,8 +117,8 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)
 	if record.InProgress() {
-		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; to forget it: "+
-			"foreman-dlm-updater state clear\n", record.Stage)
+		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; "+
+			"to forget it: foreman-dlm-updater state clear\n", record.Stage)
 		p.warnOutOfService(record)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// protocol is a kind of lock server: what sentences say of it, and how its locks are opened.
+// protocol is a kind of lock server: the words for it in sentences, and the function that opens its locks.
 type protocol struct {
 	lock.Wording
 	open func(*config.Config, hclog.Logger, requests) openLock
@@ -22,19 +22,20 @@ type protocol struct {
 // openLock opens a lock, for workflow.Workflow.
 type openLock func(name string, o lock.Options) workflow.Lock
 
-// requests are what bounds the requests to a lock server: the time for one try, and how often one is repeated that can't
-// have changed anything.
+// requests limits the requests to a lock server: the time of one try, and how often a request that can't have changed
+// anything is repeated.
 type requests struct {
 	timeout time.Duration
 	retries int
 }
 
-// lockServer is the protocol of the configuration's lock server. A further one is a case here, and a function like
-// openForeman.
+// lockServer returns the protocol of the configuration's lock server. Another protocol needs a case here and a function
+// like openForeman.
 func lockServer(*config.Config) protocol { return protocol{foreman.Wording, openForeman} }
 
 func openForeman(c *config.Config, log hclog.Logger, r requests) openLock {
-	api := dlm.New(dlm.Options{URL: c.ForemanURL.String(), Files: credentials(c), Timeout: r.timeout, Retries: r.retries, Log: log})
+	api := dlm.New(dlm.Options{URL: c.ForemanURL.String(), Files: credentials(c), Timeout: r.timeout, Retries: r.retries,
+		Log: log})
 	settings := foreman.Settings{
 		RetryInterval:  c.LockRetryInterval,
 		RetryJitter:    c.LockRetryJitter,

@@ -14,8 +14,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// reporter keeps metrics_textfile as the invocation changes. It writes beside the run, which never waits for a disk. Whatever goes wrong is
-// worth one warning and no more.
+// reporter keeps metrics_textfile up to date during an invocation. It writes in its own goroutine, so the run never
+// waits for the disk. If anything goes wrong, it logs one warning.
 type reporter struct {
 	config *config.Config
 	log    hclog.Logger
@@ -23,12 +23,13 @@ type reporter struct {
 	begun  time.Time
 	news   *newest[events.Event]
 
-	// What follows is that of the goroutine, until news is closed.
+	// Until news is closed, these fields belong to the goroutine.
 	snapshot metrics.Snapshot
 	refused  error // why the file is left alone
 	warned   bool
 
-	code     status.Code // as seen last
+	// The last event that was passed on.
+	code     status.Code
 	stage    state.Stage
 	obstacle status.Obstacle
 }
@@ -39,7 +40,8 @@ func newReporter(c *config.Config, log hclog.Logger) *reporter {
 	return r
 }
 
-// see takes the news, if it is some: another sentence need not be another state. It never blocks: an older event that waits is dropped.
+// see passes an event on if the status has changed, and not only its sentence. It never blocks: the event replaces an
+// older one that still waits.
 func (r *reporter) see(event events.Event) {
 	s := event.Status
 	if event.Record == nil || s.Code == r.code && s.Stage == r.stage && s.Obstacle() == r.obstacle {
@@ -51,7 +53,7 @@ func (r *reporter) see(event events.Event) {
 
 func (r *reporter) listen(news <-chan events.Event) {
 	r.snapshot.Last, r.refused = r.file.Read()
-	if r.refused != nil { // nor replaced: it may be something of value
+	if r.refused != nil { // do not replace the file: somebody may need it
 		r.warn(r.refused)
 	} else if cert, err := credentials(r.config).Leaf(); err != nil {
 		r.warn(err)
@@ -65,7 +67,7 @@ func (r *reporter) listen(news <-chan events.Event) {
 
 func (r *reporter) tell(event events.Event) {
 	defer func() {
-		if mistake := recover(); mistake != nil { // of this picture's, and no reason to end a run
+		if mistake := recover(); mistake != nil { // a mistake in the metrics is no reason to end a run
 			r.warn(fmt.Errorf("%v", mistake))
 		}
 	}()
@@ -91,7 +93,7 @@ func (r *reporter) warn(err error) {
 	r.warned = true
 }
 
-// end writes how the invocation ended, if there was something to do for it: a boot in the middle of no run is none.
+// end writes how the invocation ended, unless it found no run to go on with after a boot.
 func (r *reporter) end(ctx context.Context, last events.Event, err error) {
 	if r == nil {
 		return
@@ -113,14 +115,14 @@ func (r *reporter) tellEnd(ctx context.Context, last events.Event, err error) {
 	if result := ending(last, err); result != "" {
 		r.snapshot.End(result, time.Now())
 	}
-	if s := &last.Status; s.Code == status.Idle && !s.Lock.Seen { // whether this host has it all the same, only Foreman knows
+	if s := &last.Status; s.Code == status.Idle && !s.Lock.Seen { // ask Foreman whether this host holds the lock even so
 		lookAtLock(ctx, s, r.config)
 		s.Say(time.Now())
 	}
 	r.tell(last)
 }
 
-// ending is empty for an invocation that left everything as it was.
+// ending returns the result of an invocation: "" if it left everything as it was.
 func ending(last events.Event, err error) metrics.Result {
 	switch {
 	case err != nil && exitCode(err) == exitLater && last.Status.OutOfService():

@@ -19,11 +19,11 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// notifyStage is what the notifiers' directory is called where others are called by their stage.
+// notifyStage stands for the notifiers' directory where other directories are named by their stage.
 const notifyStage = "notify"
 
-// eventVersion is that of the JSON document (docs/event.schema.json). It is raised for a field that goes or changes its meaning; new
-// fields and new events come without.
+// eventVersion is the version of the JSON document (docs/event.schema.json). Raise it if a field goes away or changes
+// its meaning. New fields and new events do not need a new version.
 const eventVersion = 1
 
 const (
@@ -31,19 +31,20 @@ const (
 	notifyGrace   = 2 * time.Second  // between TERM and KILL
 )
 
-// notifiers are the hooks that hear of events. Nothing that they do, or that is wrong with them, changes the run.
+// notifiers are the hooks that hear of events. Whatever they do, and whatever is wrong with them, they can't change the
+// run.
 type notifiers struct {
 	dir, settings, config, host string
 	log                         hclog.Logger
 	kill                        context.Context
 	end                         context.CancelFunc
-	wait                        func()          // holds up one that writes faster than the log takes it; nil: nothing does
-	refused                     string          // why they were not called the last time; empty if they were
-	ready                       <-chan struct{} // closed once they were vetted for the first time
+	wait                        func()          // slows down a notifier that writes faster than the log reads; or nil
+	refused                     string          // why they were not called the last time; "" if they were
+	ready                       <-chan struct{} // closed once they have been vetted for the first time
 
 	atWork sync.Mutex
-	called bool // whether any notifier was called
-	over   bool // nobody is told any more
+	called bool // a notifier was called
+	over   bool // no notifier is called any more
 }
 
 // newNotifiers returns nil if the configuration wants none.
@@ -65,15 +66,15 @@ type eventDocument struct {
 	events.Event
 }
 
-// told is how a notifier fared.
+// told is the result of calling one notifier.
 type told struct {
 	name   string
 	result process.Result
 }
 
-// listen makes the notifiers hear of a run's events. That they are refused is said at once, and then only if it changes. It is no error:
-// a run in progress has to finish, and no update depends on whether somebody hears of it.
-// Nor does the run wait for their disk.
+// listen makes the notifiers hear of a run's events. If they are refused, the log says so at once, and again only if
+// the reason changes. It is no error: a run in progress has to finish, and no update depends on whether anybody hears
+// of it. The run does not wait for the disk of the notifiers either.
 func (n *notifiers) listen() []events.Listener {
 	if n == nil {
 		return nil
@@ -87,7 +88,7 @@ func (n *notifiers) listen() []events.Listener {
 	}}
 }
 
-// vetted lists the notifiers that may be called now, and logs why there are none. What is skipped goes to skips.
+// vetted lists the notifiers that may be called now. If they are refused, it logs why. It logs skipped files to skips.
 func (n *notifiers) vetted(skips hclog.Logger) []hook.Hook {
 	found, err := n.list(skips)
 	why := ""
@@ -95,13 +96,14 @@ func (n *notifiers) vetted(skips hclog.Logger) []hook.Hook {
 		why = err.Error()
 	}
 	if why != "" && why != n.refused {
-		n.log.Error("nobody is notified", "error", err, "next", "fix what is named, then `foreman-dlm-updater config check`; the run goes on without")
+		n.log.Error("nobody is notified", "error", err,
+			"next", "fix what is named, then `foreman-dlm-updater config check`; the run goes on without notifiers")
 	}
 	n.refused = why
 	return found
 }
 
-// list vets the notifiers and the settings that they read, as those of a stage.
+// list vets the notifiers and their settings, as a run does with the hooks of a stage.
 func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
 	look := vet.NewSession()
 	found, err := hook.ListNotifiers(look, n.dir, skips)
@@ -111,11 +113,11 @@ func (n *notifiers) list(skips hclog.Logger) ([]hook.Hook, error) {
 	return found, nil
 }
 
-// tell calls all of them at once, and waits until they have ended, which is not long.
+// tell calls all notifiers at once, and waits until they have ended (notifyTimeout).
 func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 	text, err := json.Marshal(d)
 	if err != nil {
-		n.log.Warn("nobody is notified: the event could not be put into words", "event", string(d.Kind), "error", err)
+		n.log.Warn("nobody is notified: event can't be written as JSON", "event", string(d.Kind), "error", err)
 		return nil
 	}
 	n.atWork.Lock()
@@ -136,7 +138,7 @@ func (n *notifiers) tell(found []hook.Hook, d eventDocument) []told {
 	return results
 }
 
-// env is the part of the document that a shell script can use as it is.
+// env has the fields of the document that a shell script can use without parsing JSON.
 func (n *notifiers) env(d eventDocument) []string {
 	return []string{
 		"DLM_EVENT=" + string(d.Kind),
@@ -151,8 +153,8 @@ func (n *notifiers) env(d eventDocument) []string {
 	}
 }
 
-// close ends what still runs once nobody waits for it any more. One that even the kernel can't end (on a network's file system that hangs)
-// is left behind: the next invocation must not find this one at work.
+// close ends the notifiers that still run when nobody waits for them any more. If even the kernel can't end one (on a
+// network file system that hangs), close leaves it behind: the next invocation must not find this one still running.
 func (n *notifiers) close() {
 	if n == nil {
 		return
@@ -173,12 +175,12 @@ func (n *notifiers) close() {
 	}
 }
 
-// keepRunning moves what notifiers left running, such as a mail that is being delivered, to where the end of this
-// invocation doesn't kill it.
+// keepRunning moves processes that notifiers left running, such as the delivery of a mail, to a scope of their own, so
+// that the end of this invocation doesn't kill them.
 func (n *notifiers) keepRunning() {
 	moved, err := realLeftovers(true).handle(true)
 	for _, one := range moved {
-		n.log.Info("a process that a notifier left running was moved to a scope of its own, and lives on",
+		n.log.Info("process left running by a notifier: moved to a scope of its own, where it lives on",
 			"left_by", one.Hook, "command", one.Command, "pid", one.PID, "scope", one.Scope)
 	}
 	if err != nil {
@@ -186,13 +188,14 @@ func (n *notifiers) keepRunning() {
 	}
 }
 
-// endTimeout is several times what the kernel takes to end a notifier that was killed, and to close its output.
+// endTimeout is several times as long as the kernel needs to end a killed notifier and to close its output.
 const endTimeout = 15 * time.Second
 
-// notSet says that there is no directory of notifiers.
+// notSet returns the error for a configuration without a directory of notifiers.
 func notSet(c *config.Config) error {
-	return &config.Error{Err: fmt.Errorf("notify.d is not set in %s, so nobody is notified; add the line notify.d = %s", c.Path, defaultNotifyDir)}
+	return &config.Error{Err: fmt.Errorf("notify.d is not set in %s, so nobody is notified; add the line notify.d = %s",
+		c.Path, defaultNotifyDir)}
 }
 
-// defaultNotifyDir is the directory that the packages bring.
+// defaultNotifyDir is the directory in the packages.
 const defaultNotifyDir = "/etc/foreman_dlm_updater/notify.d"

@@ -17,7 +17,7 @@ import (
 )
 
 type notifyTestCmd struct {
-	Event eventKind `arg:"" help:"What is to be made up: ${events}."`
+	Event eventKind `arg:"" help:"The event to make up: ${events}."`
 }
 
 // eventKind is the argument EVENT.
@@ -41,7 +41,7 @@ func eventNames() string {
 }
 
 func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
-	c, unlock, err := p.loadAlone(path) // a run's silences and downtimes, and those of the test, would meet
+	c, unlock, err := p.loadAlone(path) // a run's silences and downtimes must not mix with the test's
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,8 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 	case err != nil:
 		return refused(err)
 	case len(found) == 0:
-		return fmt.Errorf("no notifier is called: %s has none; `foreman-dlm-updater hooks list notify` shows which there are", n.dir)
+		return fmt.Errorf("no notifier is called: %s has none; `foreman-dlm-updater hooks list notify` shows all that exist",
+			n.dir)
 	}
 	fmt.Fprintf(p.Stdout, "telling %d of %s\n", len(found), cmd.Event)
 	failed := 0
@@ -75,14 +76,16 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
-// madeUpStages says in which stage the made-up run is when an event happens.
+// madeUpStages has the stage of the made-up run at each event.
 var madeUpStages = map[events.Kind]state.Stage{
-	events.Started: state.LockGet, events.Waiting: state.LockGet, events.Acquired: state.PreUpdate, events.Failed: state.Update,
-	events.Rebooting: state.PostUpdate, events.Resumed: state.PostUpdate, events.Finished: state.LockRelease, events.RebootDue: state.LockRelease,
-	events.GaveUp: state.LockGet, events.Alive: state.Update,
+	events.Started: state.LockGet, events.Waiting: state.LockGet, events.Acquired: state.PreUpdate,
+	events.Failed: state.Update, events.Rebooting: state.PostUpdate, events.Resumed: state.PostUpdate,
+	events.Finished: state.LockRelease, events.RebootDue: state.LockRelease, events.GaveUp: state.LockGet,
+	events.Alive: state.Update,
 }
 
-// madeUp is an event as a run would tell it. Its run is always called the same, so that a test can end what another has begun.
+// madeUp returns an event as a run would tell it. The run always has the same name, so that one test can end a downtime
+// that another test has begun.
 func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 	const run = "test"
 	stage, began := madeUpStages[kind], now.Add(-12*time.Minute)
@@ -95,7 +98,7 @@ func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 		view = lock.View{Exists: true, Enabled: true, Holder: "web3.example.com", Since: began}
 	case events.Failed:
 		event.Hook, event.Exit, event.Error = "50-example", 100, "exit 100"
-		event.Output = []string{"this is the last that the hook wrote", "E: it did not work"}
+		event.Output = []string{"these are the last lines of the hook", "E: it did not work"}
 		record.Error = &state.Error{Time: now, Stage: stage, Hook: event.Hook, Message: event.Error}
 	case events.Rebooting:
 		s.RebootPending = &now

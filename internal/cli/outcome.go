@@ -23,8 +23,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readOutcome reads how the last invocation ended; nil: nothing is known. If somebody else could have written it, that
-// is an error too, and only what can do no harm is returned.
+// readOutcome reads how the last invocation ended; nil if nothing is on record. If somebody else could have written the
+// file, that is an error too, and readOutcome returns only the harmless part.
 func readOutcome(c *config.Config) (*outcome.Outcome, error) {
 	file := outcome.Beside(c.State)
 	o, err := file.Read()
@@ -37,11 +37,11 @@ func readOutcome(c *config.Config) (*outcome.Outcome, error) {
 	return o, err
 }
 
-// lastOutcome is the same for an invocation that goes on from there.
+// lastOutcome reads how the last invocation ended, at the beginning of the next one. It logs errors.
 func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 	o, err := readOutcome(c)
 	if err != nil {
-		log.Debug("how the last invocation ended is not known, or others could have changed it", "error", err)
+		log.Debug("outcome of the last invocation can't be read or trusted", "error", err)
 	}
 	if o == nil {
 		return outcome.Outcome{}
@@ -49,16 +49,17 @@ func lastOutcome(c *config.Config, log hclog.Logger) outcome.Outcome {
 	return *o
 }
 
-// reserveOutcome makes room for how the invocation will end, if none ever has on this host: the disk may get full.
+// reserveOutcome makes room for the outcome of the invocation, if this host has no such file yet: the disk may get full
+// before the end.
 func reserveOutcome(c *config.Config, log hclog.Logger) {
 	if err := inTime(log, reportPatience, outcome.Beside(c.State).Reserve); err != nil {
-		log.Debug("on a full disk nothing could tell how this invocation ends", "error", err)
+		log.Debug("no room reserved for the outcome: on a full disk it would be lost", "error", err)
 	}
 }
 
-// keepOutcome writes how the invocation ended, unless it left everything as it was. If that fails, it is worth a
-// warning and no more.
-func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *events.Watcher, why error) {
+// keepOutcome writes how the invocation ended, unless it left everything as it was. If it can't, it logs a warning.
+func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome.Outcome, seen *events.Watcher,
+	why error) {
 	last := seen.Last()
 	result := ending(last, why)
 	if result == "" || atBoot && why == nil && last.Record == nil {
@@ -75,11 +76,11 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 	}
 	o.After(&before)
 	if err := inTime(log, reportPatience, func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
-		log.Warn("how this invocation ended could not be written, and status and check may not know it", "error", err)
+		log.Warn("outcome of this invocation not written: status and check may not know it", "error", err)
 	}
 }
 
-// outcomes are the metrics' results in the words of status and the fact.
+// outcomes translates the metrics' results into the words of status and the fact.
 var outcomes = map[metrics.Result]outcome.Result{
 	metrics.Finished: outcome.Finished, metrics.NothingToDo: outcome.NothingToDo, metrics.Rebooting: outcome.Rebooting,
 	metrics.GaveUp: outcome.NotNow, metrics.Interrupted: outcome.Interrupted, metrics.Failed: outcome.Failed,
@@ -89,7 +90,7 @@ var outcomes = map[metrics.Result]outcome.Result{
 func lookAtOutcome(ctx context.Context, s *status.Status, c *config.Config) {
 	refused := refusedNow(c)
 	o, err := readOutcome(c)
-	if err != nil && (refused == nil || s.Running) { // else the same is said already, as a rule
+	if err != nil && (refused == nil || s.Running) { // else refused mostly has the same reason
 		s.Unseen = append(s.Unseen, fmt.Sprintf("how the last invocation ended: %v", err))
 	}
 	if o != nil {
@@ -100,7 +101,7 @@ func lookAtOutcome(ctx context.Context, s *status.Status, c *config.Config) {
 		}
 		s.SetLast(*o)
 	}
-	if s.Running { // and was not refused; but a stage does not begin before its state is written
+	if s.Running { // it was not refused; but no stage begins before its state is written
 		refused = nil
 		if s.OutOfService() {
 			refused = unwritable(c)
@@ -111,8 +112,8 @@ func lookAtOutcome(ctx context.Context, s *status.Status, c *config.Config) {
 	}
 }
 
-// refusedSince is when the last invocation failed, if it did; else when the file or directory was changed because of
-// which the next one would be refused.
+// refusedSince returns when the last invocation failed. If it did not fail, refusedSince returns when somebody changed
+// the file or directory that makes the next one be refused.
 func refusedSince(last *status.Last, c *config.Config, refused error) time.Time {
 	if last != nil && last.Result == outcome.Failed {
 		return last.Ended
@@ -123,7 +124,7 @@ func refusedSince(last *status.Last, c *config.Config, refused error) time.Time 
 		path = unsafe.Offenders[0].Path
 	}
 	var is unix.Stat_t
-	for unix.Lstat(path, &is) != nil { // what is missing went with a change of the directory that it was in
+	for unix.Lstat(path, &is) != nil { // whoever removed a file changed its directory
 		if path == filepath.Dir(path) {
 			return now
 		}
@@ -135,8 +136,8 @@ func refusedSince(last *status.Last, c *config.Config, refused error) time.Time 
 	return now
 }
 
-// refusedNow is why a run could not begin, as far as that can be seen in its files. What this user may not see is no
-// reason.
+// refusedNow returns why a run could not begin, as far as its files show it. It ignores files that this user may not
+// read.
 func refusedNow(c *config.Config) error {
 	if err := configcheck.VetFiles(c); err != nil {
 		return err
@@ -144,7 +145,7 @@ func refusedNow(c *config.Config) error {
 	return unwritable(c)
 }
 
-// unwritable is why the state can't be written now, as far as that shows.
+// unwritable returns why the state can't be written now, as far as can be seen without writing.
 func unwritable(c *config.Config) error {
 	dir := filepath.Dir(c.State)
 	err := unix.Access(dir, unix.W_OK|unix.X_OK)
@@ -157,7 +158,8 @@ func unwritable(c *config.Config) error {
 	return nil
 }
 
-// diskFull reports whether not even root has a block left, or a file. A file system that has no such limit says 0 of 0.
+// diskFull reports whether no block or no inode is left, not even for root. A file system without such a limit has 0 of
+// 0.
 func diskFull(dir string) bool {
 	var is unix.Statfs_t
 	return unix.Statfs(dir, &is) == nil && (is.Blocks > 0 && is.Bfree == 0 || is.Files > 0 && is.Ffree == 0)

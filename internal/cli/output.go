@@ -1,6 +1,6 @@
 package cli
 
-// The rules of the user interface. This file prints; whatever prints elsewhere in this package keeps to them, too.
+// The rules of the user interface. They hold for this file, and for all other code in this package that prints.
 //
 //   - Stdout has the answer that a command was asked for, and nothing else, for `command >file` and `command | grep`.
 //     Errors, warnings, hints and the log go to stderr.
@@ -41,8 +41,8 @@ var errUnread = errors.New("nobody reads this any more")
 type output struct {
 	io.Writer
 	stop  <-chan struct{} // closed after a signal; nil: never
-	width int             // of the terminal in columns; 0: none
-	rest  []byte          // on a terminal: of a line whose end has not come yet
+	width int             // of the terminal, in columns; 0 if there is none
+	rest  []byte          // on a terminal: the beginning of a line that has no end yet
 }
 
 // unreadPatience is how long a program waits, after a signal, for somebody to read what it prints.
@@ -160,7 +160,7 @@ func hang(line string, most int) int {
 // Most invocations print nothing, so these are made when they are needed.
 var (
 	gaps    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`  +`) })
-	escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]") }) // colours, and the like
+	escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]") }) // colours
 )
 
 // columns returns how wide a text is on a terminal.

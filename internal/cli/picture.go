@@ -13,7 +13,7 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// onTerminal reports whether a person reads it as it comes.
+// onTerminal reports whether w is a terminal.
 func onTerminal(w io.Writer) bool {
 	if out, ok := w.(*output); ok {
 		w = out.Writer
@@ -37,7 +37,7 @@ const (
 	faint  = "2"
 )
 
-// colours returns the painter for a terminal; one that is told not to colours nothing (https://no-color.org).
+// colours returns the painter for a terminal. With NO_COLOR or TERM=dumb it uses no colours (https://no-color.org).
 func colours() painter {
 	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return func(_, text string) string { return text }
@@ -45,14 +45,14 @@ func colours() painter {
 	return func(colour, text string) string { return "\x1b[" + colour + "m" + text + "\x1b[0m" }
 }
 
-// tint is the colour of a state: red is where a person is needed.
+// tint is the colour of a status code. Red means that a person is needed.
 var tint = map[status.Code]string{
-	status.Idle: green, status.Running: blue, status.Waiting: yellow, status.RebootPending: yellow, status.Rebooted: yellow,
-	status.Interrupted: yellow, status.Orphan: red, status.Failed: red, status.Stopped: red,
+	status.Idle: green, status.Running: blue, status.Waiting: yellow, status.RebootPending: yellow,
+	status.Rebooted: yellow, status.Interrupted: yellow, status.Orphan: red, status.Failed: red, status.Stopped: red,
 	status.NotNow: yellow,
 }
 
-// draw is what a terminal shows: the sentence, and the stages of the run in progress.
+// draw returns the picture for a terminal: the sentence, and the stages of the run in progress.
 func draw(s *status.Status, paint painter) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, paint(tint[s.Code], s.Sentence))
@@ -74,7 +74,7 @@ func draw(s *status.Status, paint painter) string {
 			}
 		case !past:
 			mark, colour = ".", faint
-		case stage == state.Reboot && s.Reboots == 0: // was not needed
+		case stage == state.Reboot && s.Reboots == 0: // no reboot was needed
 			mark, colour = "-", faint
 		}
 		text := strings.TrimRight(fmt.Sprintf("  %s %-13s %s", mark, stage, lastTime(s, stage)), " ")
@@ -83,7 +83,7 @@ func draw(s *status.Status, paint painter) string {
 	return b.String()
 }
 
-// lastTime tells when a stage was done last, how long that took, and what went wrong.
+// lastTime says when a stage last began, how long it took, and what went wrong.
 func lastTime(s *status.Status, stage state.Stage) string {
 	if stage == s.Stage && s.Running && s.StageBegan != nil {
 		return fmt.Sprintf("%s  %9s", s.StageBegan.Local().Format("15:04:05"), took(s.At.Sub(*s.StageBegan)))

@@ -21,7 +21,7 @@ import (
 )
 
 type runCmd struct {
-	AfterReboot bool `aliases:"after_reboot" help:"The host has just booted: go on with a run in progress, and do nothing if there is none."`
+	AfterReboot bool `aliases:"after_reboot" help:"The host has just booted: go on with a run, if there is one."`
 }
 
 func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
@@ -35,7 +35,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 		Stderr: p.Stderr, Terminal: terminal, Journal: journal,
 	}
 	log, outputs, noLog := logging.New(options)
-	if noLog != nil { // reported like any other reason why no run can begin
+	if noLog != nil { // refusal reports it, like any other reason why no run can begin
 		options.File, noLog = "", &config.Error{Err: noLog}
 		if log, outputs, err = logging.New(options); err != nil {
 			return &config.Error{Err: err}
@@ -48,7 +48,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 	}
 	instance, err := begin(c)
 	var running *host.RunningError
-	if errors.As(err, &running) { // which tells how it ends
+	if errors.As(err, &running) { // the other invocation writes the outcome and the metrics
 		tell(log, err)
 		return &toldError{err}
 	}
@@ -59,10 +59,11 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 	return cmd.work(p, c, log, outputs.Wait, err)
 }
 
-// work runs the workflow, unless it is refused, and tells everybody what happens, and how it ended. wait is newWorkflow's.
+// work runs the workflow, unless it is refused. It tells everybody what happens, and how it ended. For wait see
+// newWorkflow.
 func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait func(), refused error) error {
 	defer context.AfterFunc(p.Context, func() {
-		log.Warn("told to stop: a hook that runs may finish, and no further one is started; a second signal ends it")
+		log.Warn("told to stop: the running hook may finish, no other hook starts; a second signal ends the hook")
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log, wait)
@@ -72,7 +73,8 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait fun
 	defer notifiers.close()
 	sentences := passNewest(log, showSentences)
 	defer func() { _ = inTime(log, statusPatience, sentences.close) }()
-	options := events.Options{Show: sentences.pass, Next: afterStop, Later: func(err error) bool { return exitCode(err) == exitLater },
+	options := events.Options{Show: sentences.pass, Next: afterStop,
+		Later:     func(err error) bool { return exitCode(err) == exitLater },
 		Listeners: notifiers.listen(), RebootDue: before.RebootDue, Wording: lockServer(c).Wording}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
@@ -83,11 +85,11 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait fun
 	err := refused
 	if err == nil {
 		err = runSafely(p, work, log, cmd.AfterReboot)
-	} else if record, err := work.Store.Load(); err == nil { // so that it can be told what is on record
+	} else if record, err := work.Store.Load(); err == nil { // so that events and status know the run on record
 		seen.Observe(workflow.Event{Kind: workflow.Found, Record: record})
 	}
 	seen.Ended(err)
-	if err != nil { // first: history and metrics may be on a disk that hangs
+	if err != nil { // this comes first: history and metrics may be on a disk that hangs
 		tellStopped(log, err, seen)
 	}
 	together(log,
@@ -102,7 +104,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait fun
 	return err
 }
 
-// showSentences is for a goroutine of its own.
+// showSentences shows sentences in `systemctl status`. It runs in its own goroutine.
 func showSentences(sentences <-chan string) {
 	for sentence := range sentences {
 		host.ShowStatus(sentence)
@@ -112,8 +114,8 @@ func showSentences(sentences <-chan string) {
 // statusPatience is how long the end waits until systemd takes the last sentence, which it shows from then on.
 const statusPatience = time.Second
 
-// refusal is why no run may begin without its log file, nil if there is one. A host that is out of service has to come
-// back all the same.
+// refusal returns why no run may begin without its log file. It is nil if there is a log file, and for a host that is
+// out of service: that one has to come back all the same.
 func refusal(c *config.Config, log hclog.Logger, noLog error) error {
 	if noLog == nil {
 		return nil
@@ -127,8 +129,7 @@ func refusal(c *config.Config, log hclog.Logger, noLog error) error {
 	return nil
 }
 
-// begin makes sure that this is the only invocation. It refuses if somebody else could change the files that this
-// depends on.
+// begin makes sure that this is the only invocation. It refuses if somebody else could change the state or a lock file.
 func begin(c *config.Config) (*host.Instance, error) {
 	if err := configcheck.VetFiles(c); err != nil {
 		var running *host.RunningError
@@ -140,13 +141,13 @@ func begin(c *config.Config) (*host.Instance, error) {
 	return host.Only(c.Lock, c.State)
 }
 
-// runSafely runs the workflow. A mistake of the program is an error like others: monitoring hears of it.
+// runSafely runs the workflow. It turns a panic into an error, so that monitoring hears of it.
 func runSafely(p *Process, work *workflow.Workflow, log hclog.Logger, atBoot bool) (err error) {
 	defer catch(log, &err)
 	return work.Run(p.Context, atBoot)
 }
 
-// catch, deferred, logs a panic and turns it into an error. Go would write it to standard error, which nobody may read.
+// catch, deferred, logs a panic and turns it into an error. Go would write it to standard error, where it may be lost.
 func catch(log hclog.Logger, err *error) {
 	if mistake := recover(); mistake != nil {
 		log.Error("internal error", "error", fmt.Sprint(mistake), "stack", string(debug.Stack()))
@@ -154,7 +155,7 @@ func catch(log hclog.Logger, err *error) {
 	}
 }
 
-// severity is how loud the log is about an error.
+// severity returns the log level for an error.
 func severity(err error) hclog.Level {
 	if exitCode(err) == exitLater {
 		return hclog.Warn
@@ -162,7 +163,7 @@ func severity(err error) hclog.Level {
 	return hclog.Error
 }
 
-// tell logs why nothing could be begun, and what to do about it.
+// tell logs why no run could begin, and what to do about it.
 func tell(log hclog.Logger, err error) {
 	level := severity(err)
 	log.Log(level, "run not possible", "error", err)
@@ -171,8 +172,8 @@ func tell(log hclog.Logger, err error) {
 	}
 }
 
-// tellStopped ends the log with all that a person needs: why the run stopped, the last that the hook said, who holds the lock, and what
-// to do next.
+// tellStopped ends the log with everything that a person needs: why the run stopped, the last lines of the hook, the
+// lock holder, and what to do next.
 func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	var stage *workflow.StageError
 	if !errors.As(err, &stage) {
@@ -186,20 +187,23 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	}
 	log.Log(level, "run stopped", append(pairs, "error", stage.Err)...)
 	if lines := seen.Output(stage.Hook); len(lines) > 0 {
-		log.Log(level, "the last that the hook wrote", "hook", stage.Hook, "lines", len(lines), "output", strings.Join(lines, "\n"))
+		log.Log(level, "last lines of the hook", "hook", stage.Hook, "lines", len(lines),
+			"output", strings.Join(lines, "\n"))
 	}
-	log.Log(level, "who holds the lock", "lock", stage.Lock, "standing", seen.Holder())
-	if level == hclog.Error && workflow.Guarded(stage.Stage) { // where it failed in post_update, the next run brings it back
+	log.Log(level, "lock holder", "lock", stage.Lock, "standing", seen.Holder())
+	if level == hclog.Error && workflow.Guarded(stage.Stage) { // after a failure in post_update, the next run does it
 		log.Log(level, "this host is out of service (pre_update has begun)", "to_give_the_run_up", bringBack)
 	}
 	next := afterStop(err)
 	switch stage.Held {
 	case workflow.Yes:
-		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished", "lock", stage.Lock, "next", next)
+		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished",
+			"lock", stage.Lock, "next", next)
 	case workflow.NotByRun:
-		log.Log(level, "the lock is this host's, and not this run's; it is left as it is", "lock", stage.Lock, "next", next)
+		log.Log(level, "this host holds the lock, but not for this run: the lock is left as it is",
+			"lock", stage.Lock, "next", next)
 	case workflow.Perhaps:
-		log.Log(level, "whether the lock is this host's is not known; the next invocation looks", "lock", stage.Lock, "next", next)
+		log.Log(level, "this host may hold the lock: the next invocation finds out", "lock", stage.Lock, "next", next)
 	default:
 		log.Log(level, "the lock is not held by this host", "lock", stage.Lock, "next", next)
 	}
@@ -211,7 +215,8 @@ func afterStop(err error) string {
 		return next
 	}
 	if errors.Is(err, lock.ErrUnavailable) {
-		return "the next `foreman-dlm-updater run` goes on; if it lasts, look for the cause with `foreman-dlm-updater config check`"
+		return "the next `foreman-dlm-updater run` goes on; " +
+			"if that keeps failing, look for the cause with `foreman-dlm-updater config check`"
 	}
 	var notNow *lock.NotNow
 	switch {

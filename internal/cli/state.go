@@ -49,7 +49,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	}
 	defer unlock()
 	store := state.Store{Path: c.State}
-	// What can't be read, or is another machine's, is what this command fixes.
+	// This command fixes a record that can't be read, or that is another machine's.
 	record, err := store.Load()
 	if err := otherConfigs(record, c, "state set "+cmd.Stage); err != nil {
 		return err
@@ -61,29 +61,33 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 		if err := p.forget(c, store, record); err != nil {
 			return err
 		}
-		fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n", cmd.Stage, cmp.Or(record.Lock, c.LockName))
+		fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n",
+			cmd.Stage, cmp.Or(record.Lock, c.LockName))
 		p.warnForgotten(c, record)
 		return nil
 	}
 	now := time.Now()
 	if abandoned := lastAbandoned(c); record.Stage == "" && abandoned != nil {
 		record.RunID, record.Began, record.Lock = abandoned.Run, abandoned.Began, abandoned.Lock
-		fmt.Fprintf(p.Stdout, "run %s, which was given up, goes on: hooks know by its name what they have to bring back\n", record.RunID)
+		fmt.Fprintf(p.Stdout, "run %s, which was given up, goes on: its name tells hooks what they have to bring back\n",
+			record.RunID)
 	}
-	if record.RunID == "" { // there was none, or it was the original's
+	if record.RunID == "" { // there was no run, or the original began it
 		record.RunID, record.Began = workflow.NewRunID(), now
 	}
-	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, SetByHand: now, Lock: cmp.Or(record.Lock, c.LockName),
-		MachineID: host.MachineID(), Rebooted: record.Rebooted, RebootDue: record.RebootDue, Story: record.Story}
+	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, SetByHand: now,
+		Lock: cmp.Or(record.Lock, c.LockName), MachineID: host.MachineID(), Rebooted: record.Rebooted,
+		RebootDue: record.RebootDue, Story: record.Story}
 	if err := store.Save(next); err != nil {
 		return err
 	}
 	forgotten := ""
-	if taken := record.Taken; taken != nil && taken.URL != "" { // on purpose: it is the remedy of an ElsewhereError
-		forgotten = "; where it was asked for is forgotten: if foreman_url or the certificate has changed since, free it at " +
-			taken.URL + " first"
+	if taken := record.Taken; taken != nil && taken.URL != "" { // forgotten on purpose: lock.Elsewhere asks for that
+		forgotten = "; the record no longer says which server has it: if foreman_url or the certificate has changed since, " +
+			"free it at " + taken.URL + " first"
 	}
-	fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched%s\n", next.Stage, next.Lock, forgotten)
+	fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched%s\n",
+		next.Stage, next.Lock, forgotten)
 	if next.Stage == state.LockRelease {
 		p.warnOutOfService(record)
 	}
@@ -100,53 +104,56 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	defer unlock()
 	store := state.Store{Path: c.State}
 	name := p.lockName(c)
-	record, unreadable := store.Load() // what can't be read is cleared too
+	record, unreadable := store.Load() // a record that can't be read is cleared too
 	if err := otherConfigs(record, c, "state clear"); err != nil {
 		return err
 	}
 	if err := p.forget(c, store, record); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` and `lock release`\n", name)
+	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` "+
+		"and `lock release`\n", name)
 	if unreadable != nil {
-		fmt.Fprintln(p.Stderr, "what was on record is not known; if this host is out of service, start its services by hand")
+		fmt.Fprintln(p.Stderr, "the record could not be read; if this host is out of service, start its services by hand")
 	}
 	p.warnForgotten(c, record)
 	return nil
 }
 
-// otherConfigs is an error if the run on record is another configuration's, which is still there: only that one knows
-// the run's hooks. command is what was to be done.
+// otherConfigs returns an error if another configuration, which still exists, began the run on record: only that one
+// knows the run's hooks. command is the command that the error names.
 func otherConfigs(record *state.Record, c *config.Config, command string) error {
 	if !record.InProgress() || record.Taken == nil || record.Taken.Config == "" || !isOther(c.Path, record.Taken.Config) {
 		return nil
 	}
-	return fmt.Errorf("run %s, now in stage %s, was begun with the configuration %s, and nothing was changed; if it is meant: "+
-		"`foreman-dlm-updater --config %s %s`", record.RunID, record.Stage, record.Taken.Config, shellquote.Join(record.Taken.Config), command)
+	return fmt.Errorf("run %s, now in stage %s, was begun with the configuration %s, and nothing was changed; "+
+		"to change that run: `foreman-dlm-updater --config %s %s`",
+		record.RunID, record.Stage, record.Taken.Config, shellquote.Join(record.Taken.Config), command)
 }
 
-// bringBack brings a host back that a run has taken out of service, whether the run is still on record or not.
+// bringBack are the commands that bring back a host that a run has taken out of service, whether the run is still on
+// record or not.
 const bringBack = "`foreman-dlm-updater state set post_update`, then `foreman-dlm-updater run`"
 
-// warnOutOfService says how to bring the host back whose run is being given up; record is what was on record before.
+// warnOutOfService says how to bring the host back if its run is given up. record is the one before that.
 func (p *Process) warnOutOfService(record *state.Record) {
 	if record != nil && record.Of(host.MachineID()) && workflow.OutOfService(record.Stage) {
 		fmt.Fprintf(p.Stderr, "this host is out of service (pre_update has begun); to bring it back: %s\n", bringBack)
 	}
 }
 
-// warnForgotten is warnOutOfService for a run that is forgotten by now: only the history still knows its name.
+// warnForgotten is warnOutOfService for a run that is already forgotten: only the history still has its name.
 func (p *Process) warnForgotten(c *config.Config, record *state.Record) {
 	if c.History != "" {
 		p.warnOutOfService(record)
 	} else if record != nil && record.Of(host.MachineID()) && workflow.OutOfService(record.Stage) {
-		fmt.Fprintln(p.Stderr, "this host is out of service (pre_update has begun), and without a history nothing knows the run any more "+
-			"that has stopped its services: start them by hand")
+		fmt.Fprintln(p.Stderr, "this host is out of service (pre_update has begun), "+
+			"and without a history its run can't go on: start its services by hand")
 	}
 }
 
-// lastAbandoned is the last run in the history if it was given up; nil if it was not, or is not known. The start hooks
-// bring back only what was stopped under the name of their run.
+// lastAbandoned returns the last run in the history if it was given up, else nil. The start hooks bring back only
+// services that were stopped under the name of their run.
 func lastAbandoned(c *config.Config) *history.Run {
 	if c.History == "" {
 		return nil
@@ -175,7 +182,7 @@ func (p *Process) forget(c *config.Config, store state.Store, record *state.Reco
 	return nil
 }
 
-// keepRebootDue puts a reboot that may be due where it outlives the run that found out.
+// keepRebootDue saves a reboot that may be due in the outcome, so that it outlives the run.
 func (p *Process) keepRebootDue(c *config.Config, record *state.Record) {
 	if record == nil || record.RebootDue == nil {
 		return

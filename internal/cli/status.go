@@ -20,7 +20,7 @@ import (
 
 type statusCmd struct {
 	JSON    bool `name:"json" help:"Print one JSON object (docs/status.schema.json)."`
-	Watch   bool `help:"Look again every two seconds until Ctrl-C; where the output is no terminal, print a line for each change."`
+	Watch   bool `help:"Look again every two seconds until Ctrl-C; without a terminal, print each change."`
 	Offline bool `help:"Do not ask Foreman."`
 }
 
@@ -53,7 +53,7 @@ func (cmd *statusCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
-// watch shows the standing until the first signal.
+// watch shows the status until the first signal.
 func (cmd *statusCmd) watch(p *Process, c *config.Config) error {
 	began, told := time.Now(), ""
 	ticker := time.NewTicker(watchInterval)
@@ -72,7 +72,8 @@ func (cmd *statusCmd) watch(p *Process, c *config.Config) error {
 		s.Say(time.Now())
 		switch {
 		case !cmd.JSON && onTerminal(p.Stdout):
-			_, err = fmt.Fprintf(p.Stdout, "\x1b[H\x1b[J%s\n%s, every %s; Ctrl-C ends this\n", draw(s, colours()), s.At.Format(time.DateTime), watchInterval)
+			_, err = fmt.Fprintf(p.Stdout, "\x1b[H\x1b[J%s\n%s, every %s; Ctrl-C ends this\n",
+				draw(s, colours()), s.At.Format(time.DateTime), watchInterval)
 		case change && cmd.JSON:
 			err = writeJSON(p.Stdout, s, "")
 		case change:
@@ -143,7 +144,7 @@ func lookAtReboot(ctx context.Context, s *status.Status, c *config.Config) {
 	s.SetBoot(state.Boot(boot))
 }
 
-// lookAtInhibitors finds out who is in the way of a reboot; without logind, nobody is.
+// lookAtInhibitors finds the programs that stand in the way of a reboot. Without logind there are none.
 func lookAtInhibitors(ctx context.Context, s *status.Status) {
 	if s.RebootPending != nil || s.Running && s.Stage == state.Reboot {
 		s.SetInhibitors(thisHost{log: hclog.NewNullLogger()}.Inhibitors(ctx))
@@ -162,7 +163,7 @@ func lookAtLock(ctx context.Context, s *status.Status, c *config.Config) {
 	s.See(view)
 }
 
-// holder says who holds a lock, by what its server answered.
+// holder says who holds a lock, from the answer of its server.
 func holder(c *config.Config, name string, view lock.View) string {
 	s := &status.Status{At: time.Now(), Lock: status.Lock{Name: name}, Wording: lockServer(c).Wording}
 	s.See(view)

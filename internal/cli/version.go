@@ -9,7 +9,7 @@ import (
 // release is set by the linker (-X foreman-dlm-updater/internal/cli.release=1.2.3).
 var release string
 
-// version is the release, or what is known of a build that is none.
+// version returns the release, or the version that Go put into a build that is not a release.
 func version() string {
 	if release != "" {
 		return release
@@ -23,6 +23,7 @@ func version() string {
 type versionCmd struct{}
 
 func (versionCmd) Run(p *Process) error {
-	fmt.Fprintf(p.Stdout, "foreman-dlm-updater %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(p.Stdout, "foreman-dlm-updater %s (%s, %s/%s)\n",
+		version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }

@@ -47,7 +47,7 @@ func (p *Process) loadFor(path configPath) (*config.Config, error) {
 	return c, err
 }
 
-// warn shows those problems that stop nothing, and counts them.
+// warn shows and counts the problems that are only warnings.
 func (p *Process) warn(problems []config.Problem) (n int) {
 	for _, problem := range problems {
 		if problem.Warning {
@@ -77,7 +77,8 @@ func (p *Process) consoleLog() (hclog.Logger, error) {
 	return log, err
 }
 
-// newWorkflow builds the workflow's world. wait holds up what writes faster than the log takes it; nil: nothing does.
+// newWorkflow builds the workflow's world. wait slows down a command that writes faster than the log reads; it may be
+// nil.
 func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func()) *workflow.Workflow {
 	runner := func(timeout time.Duration) *process.Runner {
 		return &process.Runner{Log: log, Wait: wait, Timeout: timeout, Kill: p.Kill}
@@ -142,11 +143,13 @@ func (h hooks) List(stage state.Stage) ([]string, error) {
 }
 
 func (h hooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
-	result := hook.Run(h.runner, string(stage), hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}, env)
-	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Last: result.Last, Stopped: result.Killed}
+	one := hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}
+	result := hook.Run(h.runner, string(stage), one, env)
+	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Last: result.Last,
+		Stopped: result.Killed}
 }
 
-// toldNothing is an error if a process ended in a way that is no answer of its own.
+// toldNothing returns an error if a process did not end by itself, with an exit code: that is no answer.
 func toldNothing(r process.Result) error {
 	if r.Err != nil || r.Signal != 0 || r.TimedOut {
 		return errors.New(r.String())
@@ -169,7 +172,7 @@ func (h thisHost) Boot(ctx context.Context) (state.Boot, error) {
 func (h thisHost) Uptime() (time.Duration, error) { return host.Uptime() }
 func (h thisHost) MachineID() string              { return host.MachineID() }
 
-// Vet looks for what would leave the lock held for ever.
+// Vet looks for problems that would leave the lock held for ever.
 func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
 	return configcheck.BeforeLock(ctx, checkOptions(h.config))
 }
@@ -177,7 +180,7 @@ func (h thisHost) Vet(ctx context.Context) (warnings []string, err error) {
 func (h thisHost) InhibitShutdown(why string) (allow func()) {
 	inhibitor, err := host.InhibitShutdown(context.Background(), why)
 	if err != nil {
-		h.log.Debug("nothing keeps the host from being shut down meanwhile", "error", err)
+		h.log.Debug("shutdown can't be inhibited", "error", err)
 		return func() {}
 	}
 	return func() { inhibitor.Close() }
@@ -186,7 +189,7 @@ func (h thisHost) InhibitShutdown(why string) (allow func()) {
 func (h thisHost) Inhibitors(ctx context.Context) (all []workflow.Inhibitor) {
 	found, err := host.ShutdownInhibitors(ctx)
 	if err != nil {
-		h.log.Debug("who keeps the host from being shut down is not known", "error", err)
+		h.log.Debug("shutdown inhibitors can't be listed", "error", err)
 	}
 	for _, one := range found {
 		all = append(all, workflow.Inhibitor{Who: one.Who, Why: one.Why, UID: one.UID, PID: one.PID})
@@ -206,7 +209,7 @@ func (h thisHost) Reboot() error {
 	}
 }
 
-// lastWords joins the last lines that a command wrote: systemctl needs several to say who is in the way.
+// lastWords joins the last lines of a command: systemctl needs several lines to name the inhibitors.
 func lastWords(lines []string) string {
 	const most = 5
 	return strings.Join(lines[max(0, len(lines)-most):], "; ")

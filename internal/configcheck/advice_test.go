@@ -132,7 +132,8 @@ func TestAdvice(t *testing.T) {
 			h.enableAs("pre_update", "disk-space", "10", "99")
 		}, "stages: 50-services-stop runs before 99-disk-space, which has to come first in pre_update: hooks that " +
 			"can refuse come first, then those that take traffic away, then those that stop services; fix it with: for " +
-			"hook in disk-space; do foreman-dlm-updater hooks disable pre_update/$hook; foreman-dlm-updater hooks enable pre_update/$hook; done"},
+			"hook in disk-space; do foreman-dlm-updater hooks disable pre_update/$hook; " +
+			"foreman-dlm-updater hooks enable pre_update/$hook; done"},
 		{"both by hand", func(h *testHost) {
 			enableBehindBalancer(h, "60", "70")
 		}, "stages: 60-haproxy-ready runs before 70-services-start, which has to come first in post_update: what is " +
