@@ -43,7 +43,8 @@ finish() { # kills what still runs, and waits up to a minute for it to clean up
 groups=()
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
-(set +m; tail -n +1 -f "$PROGRESS" | sed -u '/^=== /q') & # until the last line
+end=end-of-${work##*/} # a line that no target prints
+(set +m; tail -n +1 -f "$PROGRESS" | sed -u "/^$end\$/Q") &
 reader=$!
 clock &
 groups+=("$reader" "$!")
@@ -61,5 +62,6 @@ if [[ ! -e $work/failed ]]; then
 else
     echo "=== FAILED $took: $(xargs <"$work/failed")" >>"$PROGRESS"
 fi
+echo "$end" >>"$PROGRESS"
 wait "$reader" || true
 [[ ! -e $work/failed ]]

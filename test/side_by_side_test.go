@@ -35,7 +35,7 @@ func TestSideBySide(t *testing.T) {
 	const makefile = `
 first: ## waits for the other lane
 	@read _ <pipe
-	@echo "far along" >>"$$PROGRESS"; echo one; echo two; touch first
+	@echo "far along" >>"$$PROGRESS"; echo "=== RUN one"; echo two; touch first
 second: ## comes after the first
 	@test -e first; echo three
 other:
@@ -48,7 +48,7 @@ other:
 	}
 	for _, want := range []string{
 		" first: waits for the other lane\n", "far along\n", " second: comes after the first\n",
-		":\none\ntwo\n--- first: passed after ", ":\nthree\n--- second: passed after ", ":\nbroken\n", "--- other: FAILED after ",
+		":\n=== RUN one\ntwo\n--- first: passed after ", ":\nthree\n--- second: passed after ", ":\nbroken\n", "--- other: FAILED after ",
 		"=== FAILED after 0 min: other\n",
 	} {
 		if !strings.Contains(string(out), want) {
