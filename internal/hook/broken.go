@@ -9,13 +9,13 @@ import (
 	"foreman-dlm-updater/internal/vet"
 )
 
-// CheckInterpreter sees, without running it, whether the kernel finds what a hook's first line names, and env(1) what it is to look for in the
-// PATH of env. It is meant for hooks that were vetted.
+// CheckInterpreter checks, without running the hook, that the kernel finds the interpreter that its first line names.
+// If that is env(1), the command must be in the PATH of env. The hook must have been vetted.
 func CheckInterpreter(h Hook, env []string) (vet.Offender, bool) {
 	return badInterpreter(process.NewInterpreters(func() []string { return env }), h, h.Path)
 }
 
-// broken is why the kernel would not execute a hook that leads to path.
+// broken returns the reasons why the kernel would not execute a hook that leads to path.
 func broken(in process.Interpreters, h Hook, path string) []vet.Offender {
 	var found []vet.Offender
 	if process.Noexec(path) {

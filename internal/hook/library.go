@@ -36,10 +36,10 @@ func (l Library) Names(stage string) ([]string, error) {
 // Path is where the library has a hook, or would have it.
 func (l Library) Path(stage, name string) string { return filepath.Join(l.Dir, stage+".d", name) }
 
-// maxHead bounds the comment at a hook's beginning, in bytes.
+// maxHead limits the comment at the top of a hook, in bytes.
 const maxHead = 64 << 10
 
-// Description is the first sentence of the comment at a hook's beginning, as it can be shown; empty if it has none.
+// Description is the first sentence of the comment at the top of a hook, safe to show; empty if there is none.
 func (l Library) Description(stage, name string) string {
 	hook, err := file.Open(l.Path(stage, name))
 	if err != nil {
@@ -52,10 +52,10 @@ func (l Library) Description(stage, name string) string {
 // defaultNumber is the number of a hook whose place in its stage does not matter.
 const defaultNumber = "50"
 
-// numberLine is in the comment at the beginning of a hook.
+// numberLine is the line that gives a hook's number, in the comment at its top.
 var numberLine = regexp.MustCompile(`^# Number: ([0-9]{2})$`)
 
-// Number is a hook's place in its stage: two digits, from the comment at its beginning; 50 if that doesn't say it, or
+// Number is a hook's place in its stage: two digits, from the comment at its top; 50 if the comment has no number or
 // can't be read.
 func (l Library) Number(stage, name string) string {
 	hook, err := file.Open(l.Path(stage, name))
@@ -95,8 +95,8 @@ func firstSentence(hook io.Reader) string {
 	return text.String()
 }
 
-// Leads returns the name of the library's hook that a link leads to, though it may be gone by now; empty if it leads elsewhere, or is no
-// link.
+// Leads returns the name of the library's hook that a link leads to, even if that hook no longer exists; empty if the
+// link leads elsewhere, or is not a link.
 func (l Library) Leads(stage, link string) string {
 	target, err := os.Readlink(link)
 	if err != nil {
@@ -112,8 +112,8 @@ func (l Library) Leads(stage, link string) string {
 	return name
 }
 
-// Enable makes a link in a stage directory that leads to a hook of the library. Nothing is made if it would be refused (*vet.UnsafeError), or
-// if there is something of that name.
+// Enable creates a link in a stage directory to a hook of the library. It creates nothing if the hook would be refused
+// (*vet.UnsafeError) or the name is taken.
 func (l Library) Enable(stage, name, dir, link string) error {
 	h := Hook{Name: link, Path: filepath.Join(dir, link)}
 	s := vet.NewSession()

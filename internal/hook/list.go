@@ -1,6 +1,6 @@
 // Package hook says which files of a stage directory are hooks, vets them, and runs one.
 //
-// It does not know the stages, nor what an exit code means to one of them.
+// It knows neither the stages nor what an exit code means to them.
 package hook
 
 import (
@@ -24,11 +24,11 @@ type Hook struct {
 	Path string // the directory as configured, and the name
 }
 
-// leftovers are what editors and package managers leave beside a file: a suffix of the name.
-// .rpmsave, .rpmnew, .rpmorig: rpm(8); a trailing ~ is emacs's, .swp vim's, .rej and .orig patch's.
+// leftovers are the suffixes of files that editors and package managers leave behind. .rpmsave, .rpmnew, .rpmorig:
+// rpm(8); a trailing ~ is emacs's, .swp vim's, .rej and .orig patch's.
 var leftovers = []string{"~", ".bak", ".orig", ".rej", ".swp", ".rpmsave", ".rpmnew", ".rpmorig"}
 
-// leftover reports whether name is hidden, or one that an editor or a package manager left behind.
+// leftover reports whether a file of this name is hidden, or was left behind by an editor or a package manager.
 func leftover(name string) bool {
 	if strings.HasPrefix(name, ".") || strings.Contains(name, ".dpkg-") || strings.Contains(name, ".ucf-") {
 		return true
@@ -47,16 +47,16 @@ func Missing(dir string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// Entry is what there is to say of one entry of a stage directory.
+// Entry describes one entry of a stage directory.
 type Entry struct {
 	Hook
-	// Skipped is why it is no hook; empty if it is one.
+	// Skipped says why the entry is not a hook; empty if it is one.
 	Skipped string
-	// Offenders are what somebody else could change; none if it is safe.
+	// Offenders are the files that somebody else could change; none if the entry is safe.
 	Offenders []vet.Offender
-	// Broken is why a hook could not be executed; empty if it can be.
+	// Broken says why the hook can't be executed; empty if it can.
 	Broken []vet.Offender
-	// Forgotten: an executable with the name of a leftover.
+	// Forgotten is set for an executable with the name of a leftover.
 	Forgotten bool
 }
 
@@ -70,7 +70,8 @@ const notExecutable = "not executable"
 func Entries(s *vet.Session, dir string) ([]Entry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, &vet.UnsafeError{Kind: "stage directory", Path: dir, Offenders: []vet.Offender{{Path: dir, Why: err.Error()}}}
+		offender := vet.Offender{Path: dir, Why: err.Error()}
+		return nil, &vet.UnsafeError{Kind: "stage directory", Path: dir, Offenders: []vet.Offender{offender}}
 	}
 	found := &vet.UnsafeError{Kind: "stage directory", Path: dir}
 	v := newVetter(s)
@@ -83,7 +84,8 @@ func Entries(s *vet.Session, dir string) ([]Entry, error) {
 			found.Add(vet.Offender{Path: dir, Why: file.Cause(err).Error()})
 		}
 		for _, name := range names { // os.ReadDir sorts as Go compares strings: by bytes
-			entries = append(entries, v.entry(Hook{Name: name.Name(), Path: filepath.Join(dir, name.Name())}, real, known))
+			hook := Hook{Name: name.Name(), Path: filepath.Join(dir, name.Name())}
+			entries = append(entries, v.entry(hook, real, known))
 		}
 	}
 	return entries, found.OrNil()
@@ -99,8 +101,8 @@ func newVetter(s *vet.Session) vetter {
 	return vetter{s, process.NewInterpreters(process.Environment)}
 }
 
-// entry looks at one entry of a directory, which leads to real, and leaves out what is known to be wrong with the
-// directory itself.
+// entry looks at one entry of a directory. real is where the directory leads. known are the offenders of the directory
+// itself; they are left out here.
 func (v vetter) entry(h Hook, real string, known []vet.Offender) Entry {
 	at := v.session.Walk(h.Path)
 	at.Offenders = slices.DeleteFunc(at.Offenders, func(o vet.Offender) bool {
@@ -114,7 +116,7 @@ func (v vetter) entry(h Hook, real string, known []vet.Offender) Entry {
 	case e.Skipped == "":
 		e.Offenders = copyHere(h, at, real)
 		e.Broken = broken(v.interpreters, h, at.Path)
-	case at.Linked && !leftover(h.Name): // who can change the way there can make it a hook, or none, at any time
+	case at.Linked && !leftover(h.Name): // whoever can change the path to it can make it a hook at any time
 		for _, offender := range vet.Advise(at.Offenders, "remove the link "+file.ShellWord(h.Path)) {
 			if offender.Path != at.Path {
 				e.Offenders = append(e.Offenders, offender)
@@ -125,8 +127,8 @@ func (v vetter) entry(h Hook, real string, known []vet.Offender) Entry {
 	return e
 }
 
-// copyHere returns what is wrong on the way to a hook. A directory that a link leads through may be a home, or have
-// another use. So the advice is not to change it, but to copy the script into the stage directory, which is real.
+// copyHere returns the offenders on the path to a hook. A directory that a link leads through may be somebody's home,
+// or have another use. So the advice is to leave it alone and to copy the script into the stage directory, real.
 func copyHere(h Hook, at vet.Place, real string) []vet.Offender {
 	outside := func(o vet.Offender) bool { return filepath.Dir(o.Path) != real }
 	through := func(o vet.Offender) bool { return outside(o) && o.Path != at.Path }
@@ -141,12 +143,11 @@ func copyHere(h Hook, at vet.Place, real string) []vet.Offender {
 	return at.Offenders
 }
 
-// List vets dir and returns its hooks in byte order of their names. What it skips it logs: with a warning if it is an
-// executable with a leftover's name, at info if it is a file that only lacks the permission to be executed, else at
-// debug.
+// List vets dir and returns its hooks in byte order of their names. It logs what it skips: an executable with a
+// leftover's name as a warning, a file that is just not executable at info, everything else at debug.
 //
-// The error is a *vet.UnsafeError that names every offender: hooks and directories that somebody else could change, links
-// that lead nowhere, hooks that can't be executed (no #!, no such interpreter, a noexec mount), and a dir that is
+// The error is a *vet.UnsafeError that names every offender: hooks and directories that somebody else could change,
+// links that lead nowhere, hooks that can't be executed (no #!, no such interpreter, a noexec mount), and a dir that is
 // missing or is no directory.
 func List(s *vet.Session, dir string, log hclog.Logger) ([]Hook, error) {
 	return listHooks(s, dir, log, true)

@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// ListNotifiers is List for the directory of the notifiers. One that can't be executed must not silence the others.
+// ListNotifiers is List for the notifiers' directory. A notifier that can't be executed must not silence the others.
 func ListNotifiers(s *vet.Session, dir string, log hclog.Logger) ([]Hook, error) {
 	found, err := listHooks(s, dir, log, false)
 	var unsafe *vet.UnsafeError

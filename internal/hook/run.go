@@ -6,8 +6,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Run runs a hook of a stage and blocks until it has ended. The hook gets no arguments, and env (KEY=VALUE) added to
-// the environment of this process.
+// Run runs a hook of a stage and blocks until it has ended. The hook gets no arguments. env (KEY=VALUE) is added to the
+// environment of this process.
 func Run(r *process.Runner, stage string, h Hook, env []string) process.Result {
 	return r.Run(process.Task{
 		Kind: "hook", Name: h.Name, Argv: []string{h.Path}, Env: env,
@@ -21,7 +21,7 @@ func Run(r *process.Runner, stage string, h Hook, env []string) process.Result {
 	})
 }
 
-// Notify runs a hook that is told of an event, and whose end changes nothing: a failure is a warning.
+// Notify runs a notifier, which is told of an event. A notifier that fails changes nothing: the failure is a warning.
 func Notify(r *process.Runner, event string, h Hook, env []string) process.Result {
 	return r.Run(process.Task{
 		Kind: "notifier", Name: h.Name, Argv: []string{h.Path}, Env: env,

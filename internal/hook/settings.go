@@ -11,8 +11,8 @@ import (
 	"foreman-dlm-updater/internal/vet"
 )
 
-// VetSettings looks at the files NAME.conf in dir, which hooks read as shell code: they must be as safe as hooks are.
-// The error is a *vet.UnsafeError. A dir that isn't there has no settings.
+// VetSettings vets the files NAME.conf in dir. Hooks read them as shell code, so they must be as safe as the hooks. The
+// error is a *vet.UnsafeError. A missing dir is no error.
 func VetSettings(s *vet.Session, dir string) error {
 	found := &vet.UnsafeError{Kind: "settings directory", Path: dir}
 	at := s.Walk(dir)
