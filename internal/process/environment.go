@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// defaultPath is what a hook searches for commands if the invocation has no PATH.
+// defaultPath is the hooks' PATH if the invocation has none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// notForHooks are variables that say something about the invocation, and that a hook must not take for its own. An
-// underscore at the end stands for all names that begin so.
+// notForHooks are variables about the invocation, which a hook must not take for its own. A name that ends in an
+// underscore stands for all names that begin with it.
 var notForHooks = []string{
 	// What systemd tells the main process of a service, and nobody else (sd_notify(3), systemd.exec(5)).
 	"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID",
@@ -21,16 +21,16 @@ var notForHooks = []string{
 	// night. sudo's own say whose session it was.
 	"TERM", "COLORTERM", "COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_", "SUDO_",
 	"XDG_SESSION_", "XDG_RUNTIME_DIR", "XDG_SEAT", "XDG_VTNR", "DBUS_SESSION_BUS_ADDRESS",
-	// The working directories of the shell that started the run: a process in "/" has others.
+	// The working directories of the shell that started the run: hooks run in "/".
 	"PWD", "OLDPWD",
-	// Of the account that the run was started from, with sudo -E or su: those of our own are set.
+	// With sudo -E or su these are about the account that started the run: we set our own account's.
 	"HOME", "USER", "LOGNAME", "SHELL",
 }
 
-// Environment is the environment of a hook, without what a stage adds.
+// Environment is the environment of a hook, without the variables that a stage adds.
 func Environment() []string { return environment(os.Environ(), nil, self()) }
 
-// account is what passwd(5) says of a user.
+// account is what passwd(5) says about a user.
 type account struct{ name, home, shell string }
 
 // self is the user that the program runs as.
@@ -39,8 +39,8 @@ func self() account {
 	return findAccount(os.Geteuid(), string(passwd))
 }
 
-// findAccount looks for a user as getpwuid(3) does, but asks no other service than the file: a directory that is down
-// must stop no hook.
+// findAccount looks for a user as getpwuid(3) does, but only in the file: a directory service that is down must not
+// stop hooks.
 func findAccount(uid int, passwd string) account {
 	found := account{strconv.Itoa(uid), "/", "/bin/sh"}
 	if uid == 0 {
@@ -64,8 +64,8 @@ func findAccount(uid int, passwd string) account {
 }
 
 // environment adds extra to base for a process in "/", and sets the variables of the account: systemd sets no HOME for
-// root's services, and by hand it may be a person's. It leaves out notForHooks, and DLM_* variables that are not ours.
-// It sets PATH only if that is missing or empty: a drop-in of the unit may have set it on purpose.
+// root's services, and in a run by hand HOME may be a person's. It leaves out notForHooks, and DLM_* variables from
+// outside. It sets PATH only if it is missing or empty: a drop-in of the unit may have set it on purpose.
 func environment(base, extra []string, who account) []string {
 	ours := []string{"HOME=" + who.home, "USER=" + who.name, "LOGNAME=" + who.name, "SHELL=" + who.shell, "PWD=/"}
 	env := make([]string, 0, len(base)+len(extra)+len(ours)+1)

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// exitError is what the two exit codes mean by which shells, env(1) and their like say that they could not
-// execute a command (POSIX, Shell Command Language 2.8.2); nil for every other code.
+// exitError explains the two exit codes with which shells, env(1) and the like report that they could not execute a
+// command (POSIX, Shell Command Language 2.8.2); nil for every other code.
 func exitError(exit int) error {
 	switch exit {
 	case 126:
@@ -20,7 +20,7 @@ func exitError(exit int) error {
 	return nil
 }
 
-// explain says what execve(2) or fork(2) meant by the error with which path was refused.
+// explain says what an error of execve(2) or fork(2) means for path.
 func explain(path string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
@@ -37,8 +37,8 @@ func explain(path string, err error) error {
 	return err
 }
 
-// missing tells the three apart for which execve(2) has just ENOENT: the file is gone, a script's
-// interpreter is, or a program's loader.
+// missing tells which file is missing, for which execve(2) just says ENOENT: path itself, a script's interpreter, or a
+// program's loader.
 func missing(path string) error {
 	head, err := readHead(path)
 	if err != nil {
@@ -50,7 +50,8 @@ func missing(path string) error {
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return fmt.Errorf("interpreter %q does not exist (the lines of the file end as in DOS)", bytes.TrimSpace(bytes.TrimSuffix(line, []byte("\r"))))
+		line = bytes.TrimSpace(bytes.TrimSuffix(line, []byte("\r")))
+		return fmt.Errorf("interpreter %q does not exist (the lines of the file end as in DOS)", line)
 	}
 	interpreter, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
 	return fmt.Errorf("interpreter %q does not exist", interpreter)

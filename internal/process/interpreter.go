@@ -15,15 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interpreters looks, without running it, whether the kernel would find what a file's first line names, and env(1) what
-// it is to look for in the PATH of its environment. It looks for each interpreter once: most hooks of a stage have the
-// same. Not safe for concurrent use.
+// Interpreters checks, without running a file, that the kernel would find the interpreter that its first line names. If
+// that is env(1), the command must be in the PATH of the environment. It looks for each interpreter once: most hooks of
+// a stage have the same one. Not safe for concurrent use.
 type Interpreters struct {
 	env   func() []string
 	known map[string]error
 }
 
-// NewInterpreters is for files that are to be run with this environment, which is made only if env(1) would use it.
+// NewInterpreters is for files that will run with the environment that env returns. It calls env only if env(1) would
+// use the environment.
 func NewInterpreters(env func() []string) Interpreters { return Interpreters{env, map[string]error{}} }
 
 // ErrDOS says that a script can't be executed because its first line ends in a carriage return.
@@ -45,7 +46,8 @@ func (in Interpreters) Check(path string) error {
 	case !script && bytes.HasPrefix(head, []byte("\x7fELF")):
 		return nil
 	case !script || len(words) == 0:
-		return errors.New("it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script")
+		return errors.New("it names no interpreter: there is no #! line at its beginning; " +
+			"write one, #!/bin/sh for a shell script")
 	case bytes.HasSuffix(line, []byte("\r")):
 		return ErrDOS
 	}
@@ -57,7 +59,7 @@ func (in Interpreters) Check(path string) error {
 	return known
 }
 
-// find looks for the interpreter of a first line.
+// find looks for the interpreter that the words of a first line name.
 func (in Interpreters) find(words []string) error {
 	const install = "; install it, or correct the hook's first line"
 	if info, err := os.Stat(words[0]); err != nil {
@@ -76,9 +78,8 @@ func (in Interpreters) find(words []string) error {
 	return nil
 }
 
-// commandOfEnv is what env(1) looks for in the PATH that it was given. Empty if it looks for nothing, or if that can't be
-// told: an option that is not known may have an argument, -S knows quotes, variables and comments, and PATH may be
-// another one by then.
+// commandOfEnv is the command that env(1) looks for in its PATH. Empty if there is none, or if it is uncertain: an
+// unknown option may have an argument, -S knows quotes, variables and comments, and env(1) may be told to change PATH.
 func commandOfEnv(words []string) string {
 	for i := 0; i < len(words); i++ {
 		word := words[i]
@@ -121,8 +122,8 @@ func readHead(path string) ([]byte, error) {
 	return head[:n], nil
 }
 
-// Noexec reports whether nothing on the file system of a path can be executed (mount(8)). It may be a bind mount: the
-// device doesn't tell.
+// Noexec reports whether the file system of a path is mounted noexec (mount(8)). It asks the mount, not the device: a
+// bind mount of the same device can differ.
 func Noexec(path string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0

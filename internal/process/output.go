@@ -16,21 +16,20 @@ import (
 
 const (
 	maxLine    = 16 << 10 // bytes of one line that are logged
-	readBuffer = 16 << 10 // bytes read at once; more costs each hook more than it gains
+	readBuffer = 16 << 10 // bytes read at once; a bigger buffer costs each hook more than it gains
 )
 
 // output logs what a process writes, line by line.
 //
-// It has its own epoll set since the kernel lists what is ready in the order in which it became
-// ready (fs/eventpoll.c, rdllist), so that lines are logged in the order in which they were written as
-// far as that can be known of two pipes. A goroutine for each pipe loses that: the Go scheduler
-// runs the two in any order. And its reader blocks in a thread instead of in Go's poller, because it
-// must be quick to see one line before the next is written. The process's exit is in the same set: to be
-// told of it by another goroutine costs more than all else that is done for a hook.
+// It has its own epoll set, because the kernel lists descriptors in the order in which they became ready
+// (fs/eventpoll.c, rdllist). So lines are logged in the order in which they were written, as far as two pipes allow.
+// With a goroutine for each pipe that order is lost: the Go scheduler runs the two in any order. The reader blocks in a
+// thread instead of in Go's poller, because it must see one line before the next is written. The process's exit is in
+// the same set: hearing of it from another goroutine would cost more than everything else that is done for a hook.
 type output struct {
 	set     int // the epoll set
-	wake    int // an eventfd in it, for news that no descriptor gives
-	pidfd   int // the process, in the set too; -1 where the kernel has no such thing
+	wake    int // an eventfd in the set, for news that no other descriptor gives
+	pidfd   int // the process, in the set too; -1 where the kernel has no pidfds
 	streams []*stream
 	tail    tail
 
@@ -45,11 +44,11 @@ type stream struct {
 	log    func(line string)
 	last   string // the line that was logged last
 	line   []byte // at most maxLine+1 bytes, so that a \r in that place is seen
-	cut    int64  // bytes of the line that were not kept
+	cut    int64  // how many bytes of the line were dropped
 }
 
-// newOutput returns the reader, and the writing ends for the process's standard output and error. The
-// caller closes those once the process has them. Each line is given to log.
+// newOutput returns the reader, and the writing ends for the process's standard output and error. The caller closes
+// those once the process has them. log is called for each line.
 func newOutput(log func(stream, line string)) (o *output, ends [2]*os.File, err error) {
 	o = &output{set: -1, wake: -1, pidfd: -1}
 	defer func() {
@@ -94,14 +93,14 @@ func (o *output) pipe(log func(string)) (*os.File, error) {
 	return writer, o.watch(ends[0])
 }
 
-// watch adds a descriptor to the epoll set. Edge-triggered: else the kernel would list a stream that was read
-// already once more, and in that place.
+// watch adds a descriptor to the epoll set. Edge-triggered: otherwise the kernel would list a stream again that was
+// already read, and in the same place.
 func (o *output) watch(fd int) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(fd)}
 	return unix.EpollCtl(o.set, unix.EPOLL_CTL_ADD, fd, &event)
 }
 
-// close gives the descriptors back. A process that still writes gets SIGPIPE.
+// close closes the descriptors. A process that still writes gets SIGPIPE.
 func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -124,7 +123,7 @@ func closeAll(files [2]*os.File) {
 	}
 }
 
-// said is the last line of standard error, in short.
+// said is the last line of standard error, shortened.
 func (o *output) said() string {
 	const most = 200
 	return file.Cut(o.streams[1].last, most)
@@ -149,8 +148,8 @@ func (o *output) nudge() {
 	_, _ = unix.Write(o.wake, []byte{1, 1, 1, 1, 1, 1, 1, 1}) // any number but 0 (eventfd(2))
 }
 
-// follow logs both streams until the process is over and they have ended, at most for the linger after its
-// end, and closes them. It reports whether they had ended.
+// follow logs both streams until the process is over and the streams have ended, but no longer than linger after the
+// end of the process. Then it closes them, and reports whether they had ended.
 func (o *output) follow(p *process, linger time.Duration) (ended bool) {
 	defer o.close()
 	buf := make([]byte, readBuffer)
@@ -164,9 +163,10 @@ func (o *output) follow(p *process, linger time.Duration) (ended bool) {
 			break
 		}
 		var fresh [4]unix.EpollEvent
-		n, _ := unix.EpollWait(o.set, fresh[:], patience(deadline, len(ready) > 0)) // -1: EINTR, as there is no other error
+		// The only possible error is EINTR; n is -1 then.
+		n, _ := unix.EpollWait(o.set, fresh[:], patience(deadline, len(ready) > 0))
 		ready = append(ready, fresh[:max(n, 0)]...)
-		var again []unix.EpollEvent // those that may have more and give no further event
+		var again []unix.EpollEvent // those that may have more to read without another event
 		for _, event := range ready {
 			if event.Fd == int32(o.pidfd) {
 				p.reap()
@@ -196,9 +196,9 @@ func patience(deadline time.Time, busy bool) int {
 	return int(max(time.Until(deadline), 0)/time.Millisecond) + 1
 }
 
-// read takes what is there, at most a buffer full, and reports whether it must be called again without
-// another event. A short read has emptied the pipe, and what comes later has its own event, but for
-// the end, if that was announced with the data (hup).
+// read reads what is there, at most a buffer full, and reports whether it must be called again without another event. A
+// short read has emptied the pipe, and later data has its own event. The end of the stream has none if it was announced
+// together with the data (hup).
 func (s *stream) read(buf []byte, hup bool) (more bool) {
 	if s.closed {
 		return false
@@ -231,7 +231,7 @@ func (s *stream) write(p []byte) {
 	}
 }
 
-// keep adds to the line as much as is wanted of it.
+// keep adds p to the line, up to the limit, and counts the bytes that it drops.
 func (s *stream) keep(p []byte) {
 	n := min(len(p), maxLine+1-len(s.line))
 	s.line = append(s.line, p[:n]...)

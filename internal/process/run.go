@@ -1,4 +1,4 @@
-// Package process runs a command and sees it through to its end: its surroundings, its output line by line, its time,
+// Package process runs a command and follows it to its end: its environment, its output line by line, its time limit,
 // and how it ended. It doesn't know what a hook is for.
 package process
 
@@ -23,20 +23,20 @@ const (
 	defaultGrace  = 10 * time.Second
 	defaultLinger = 5 * time.Second
 	killed        = time.Second           // how long a process may take to be gone after KILL
-	groupPoll     = 10 * time.Millisecond // how often a process group that is being ended is looked at
+	groupPoll     = 10 * time.Millisecond // how often to check whether a process group is gone
 )
 
 // Runner runs commands. Its fields must not change while it runs one; it may run several
 // at once.
 type Runner struct {
 	Log     hclog.Logger
-	Timeout time.Duration   // after that the process group is ended; 0: never
+	Timeout time.Duration   // after this time the process group is ended; 0: never
 	Kill    context.Context // once it is done the process group is ended; nil: never
 	Grace   time.Duration   // between TERM and KILL; 0: 10 s
 	Linger  time.Duration   // from the exit until output held open by others is closed; 0: 5 s
 	Input   []byte          // what it reads from standard input; nil: nothing, it is /dev/null
-	// Wait is called after each entry in the log, and may block: so a process is held up that writes faster than the log
-	// takes it, but neither Timeout nor Kill is. Nil: nothing is waited for.
+	// Wait is called after each log entry, and may block. That slows a process that writes faster than the log can take
+	// it, but delays neither Timeout nor Kill. Nil: nothing waits for the log.
 	Wait func()
 
 	noPidfd bool // as on a kernel without pidfds; for tests
@@ -44,17 +44,17 @@ type Runner struct {
 
 // Result is how a process ended.
 type Result struct {
-	Exit     int            // its exit code; -1 if it has none: ended by a signal, or never begun
-	Signal   syscall.Signal // what ended it; 0: no signal
+	Exit     int            // its exit code; -1 if it has none: ended by a signal, or never started
+	Signal   syscall.Signal // the signal that ended it; 0: none
 	TimedOut bool           // ended by us after Runner.Timeout, whatever its exit code
-	Killed   bool           // ended by us, or not begun, because of Runner.Kill
-	Err      error          // why it, or the command that it is a script of, could not be executed
+	Killed   bool           // ended by us, or not started, because of Runner.Kill
+	Err      error          // why it, or a command that it calls, could not be executed
 	Duration time.Duration  // until its exit; if it timed out, until it was told to end
 	Last     []string       // the last 40 lines of its output, as logged, each cut to a few hundred characters
 	Said     string         // the last line of its standard error, as logged, cut to a sentence's length; empty if none
 }
 
-// OK reports whether it was executed, ended by itself and said 0.
+// OK reports whether it was executed, ended by itself and had exit code 0.
 func (r Result) OK() bool {
 	return r.Exit == 0 && r.Signal == 0 && !r.TimedOut && !r.Killed && r.Err == nil
 }
@@ -76,10 +76,10 @@ func (r Result) String() string {
 	return fmt.Sprintf("exit %d", r.Exit)
 }
 
-// Task is what a Runner runs, and what the log says of it.
+// Task is what a Runner runs, and what the log says about it.
 type Task struct {
 	Kind, Name string   // "hook", "10-apt": the key and the value that name it in the log
-	Argv       []string // its file, which is looked for in the PATH that it will have if it has no slash, and its arguments
+	Argv       []string // its file (one without a slash is looked for in its PATH), and its arguments
 	Env        []string // KEY=VALUE pairs, added to the environment of this process
 
 	Began func(Log)         // logs that it begins
@@ -89,8 +89,8 @@ type Task struct {
 // Log logs a message about a task. It does not wait for a log that nobody reads once the task must be over.
 type Log func(level hclog.Level, text string, pairs ...any)
 
-// Run runs a task and blocks until it has ended. What it writes is logged while it runs. A logger that fails doesn't
-// trouble it; one that blocks delays neither Timeout nor Kill, and Run returns a few seconds after those.
+// Run runs a task and blocks until it has ended. The output is logged while the task runs. A logger that fails doesn't
+// matter. One that blocks delays neither Timeout nor Kill: Run returns a few seconds after them.
 func (r *Runner) Run(task Task) Result {
 	said := r.scribe()
 	defer said.close()
@@ -100,7 +100,7 @@ func (r *Runner) Run(task Task) Result {
 	return res
 }
 
-// Command runs a command line that is a task of its own, and calls it by name in the log.
+// Command runs a command line as a task. The log calls it by name.
 func (r *Runner) Command(name string, argv []string) Result {
 	return r.Run(Task{
 		Kind: "command", Name: name, Argv: argv,
@@ -120,7 +120,7 @@ func Round(d time.Duration) time.Duration {
 	return d.Round(time.Second / 10)
 }
 
-// run executes the task's file and sees it through to its end. Its output is logged by the scribe.
+// run executes the task's file and follows it to its end. The scribe logs its output.
 func (r *Runner) run(said *scribe, task Task) Result {
 	if len(task.Argv) == 0 {
 		return Result{Exit: -1, Err: errors.New("empty command line")}
@@ -175,7 +175,7 @@ func (r *Runner) run(said *scribe, task Task) Result {
 	return res
 }
 
-// input is a file that holds Input: who does not read it blocks nobody.
+// input is a file that holds Input: a process that does not read it blocks nobody.
 func (r *Runner) input() (*os.File, error) {
 	if r.Input == nil {
 		return os.Open(os.DevNull)
@@ -192,7 +192,7 @@ func (r *Runner) input() (*os.File, error) {
 	return file, nil
 }
 
-// process is a process that runs, and what becomes of it.
+// process is a process that was started, and how far it has come.
 type process struct {
 	cmd   *exec.Cmd
 	out   *output
@@ -200,7 +200,7 @@ type process struct {
 
 	phase  atomic.Int32 // one of the constants below
 	reaped atomic.Bool
-	res    Result // written by who moves phase on from running
+	res    Result // written by whoever moves phase on from running
 }
 
 // The phases of a process. Only one of exit and guard moves it on from running.
@@ -210,8 +210,8 @@ const (
 	finished
 )
 
-// await sees to it that reap is called when the process has exited: by follow, or by a goroutine where the kernel
-// has no pidfd (before Linux 5.4).
+// await makes sure that reap is called when the process has exited: by follow, or by a goroutine where the kernel has
+// no pidfds (before Linux 5.4).
 func (p *process) await() {
 	if p.out.pidfd >= 0 && p.out.watch(p.out.pidfd) == nil {
 		return
@@ -222,13 +222,13 @@ func (p *process) await() {
 	}()
 }
 
-// reap waits for the process; ProcessState says all that the error would.
+// reap waits for the process. The error is not needed: ProcessState says as much.
 func (p *process) reap() {
 	_ = p.cmd.Wait()
 	p.reaped.Store(true)
 }
 
-// over reports whether the process has exited, and nobody is at work to end its group.
+// over reports whether the process has exited and the guard is not ending its group.
 func (p *process) over() bool {
 	if !p.reaped.Load() {
 		return false
@@ -239,8 +239,7 @@ func (p *process) over() bool {
 	return p.phase.Load() == finished
 }
 
-// guard ends the process when its time is over, or when the runner is told to, and says so. The returned function takes
-// the guard away.
+// guard ends the process when its time is over or Kill is done, and logs it. off ends the guard.
 func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off func()) {
 	pgid := p.cmd.Process.Pid
 	var warned sync.WaitGroup
@@ -250,10 +249,11 @@ func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off fu
 		}
 		because.Duration = time.Since(p.began)
 		p.res = because
-		_ = syscall.Kill(-pgid, syscall.SIGTERM) // an error says that it is gone already
-		_ = syscall.Kill(-pgid, syscall.SIGCONT) // one that is stopped hears TERM only now
+		_ = syscall.Kill(-pgid, syscall.SIGTERM) // an error means that it is gone already
+		_ = syscall.Kill(-pgid, syscall.SIGCONT) // a stopped process gets TERM only now
 		warned.Go(func() {
-			warn("ending the process group", "pgid", pgid, "after", Round(because.Duration).String(), "timeout", because.TimedOut)
+			after := Round(because.Duration).String()
+			warn("ending the process group", "pgid", pgid, "after", after, "timeout", because.TimedOut)
 		})
 		r.killRest(pgid)
 		p.phase.Store(finished)
@@ -269,18 +269,18 @@ func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off fu
 	return func() { stopTimer(); stopKill(); warned.Wait() }
 }
 
-// killRest gives KILL to what is left of the process group after the grace. Nobody is told when a group becomes empty,
-// so it is looked at now and then: its leader may have gone long before the rest.
+// killRest sends KILL to the rest of the process group after the grace. The kernel does not tell when a group becomes
+// empty, so killRest looks now and then: the leader may have ended long before the rest.
 func (r *Runner) killRest(pgid int) {
 	grace := orDefault(r.Grace, defaultGrace)
 	if !groupGone(pgid, grace) {
 		_ = syscall.Kill(-pgid, syscall.SIGKILL)
-		groupGone(pgid, min(grace, killed)) // so that nothing of it runs beside what comes next
+		groupGone(pgid, min(grace, killed)) // so that none of them runs beside the next hook
 	}
 }
 
-// groupGone waits until no process of the group is left, or for the limit, and reports which it was. A
-// zombie counts as left: whoever is its parent now should reap it soon.
+// groupGone waits until no process of the group is left, for at most limit, and reports whether all are gone. A zombie
+// still counts: whoever is its parent now should reap it soon.
 func groupGone(pgid int, limit time.Duration) bool {
 	poll := time.NewTicker(groupPoll)
 	defer poll.Stop()
@@ -298,7 +298,7 @@ func groupGone(pgid int, limit time.Duration) bool {
 	}
 }
 
-// ended adds to res how the process ended.
+// ended adds the exit code or the signal to res.
 func ended(res Result, state *os.ProcessState) Result {
 	status := state.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
@@ -319,15 +319,14 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// start starts cmd with the umask 022, and with no descriptor of ours but the three that cmd names.
+// start starts cmd with the umask 022. Of our descriptors it gets only the three that cmd names.
 //
-// The umask belongs to the whole process, and os/exec can't set the child's alone. To set it and to put it
-// back would race with whatever creates a file at that moment; so it is set for good, to what the
-// program's main sets it to as well. (A thread of its own, with unshare(2), is possible and costs more than
-// all else that is done here.)
+// The umask belongs to the whole process, and os/exec can't set it for the child alone. Setting it and setting it back
+// would race with whoever creates a file at that moment. So it is set for good, to the value that main sets too. (A
+// thread of its own, with unshare(2), would work, but costs more than everything else that is done here.)
 //
-// Go opens every file close-on-exec. What we inherited ourselves, like the lock that a flock(1) around us
-// holds, is not, and a daemon that a hook starts would keep it. Marking that is harmless at any time.
+// Go opens every file close-on-exec. Descriptors that we inherited are not, such as the lock of a flock(1) around us,
+// and a daemon that a hook starts would keep them. Marking them close-on-exec is always harmless.
 func start(cmd *exec.Cmd) error {
 	unix.Umask(0o022)
 	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) // needs Linux 5.11

@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	scribeQueue = 64          // entries that wait for the log
-	lastWords   = time.Second // how long the log may take for what is left once a hook was ended
+	scribeQueue = 64          // how many entries may wait for the log
+	lastWords   = time.Second // how long the log may take for the rest once a hook was ended
 )
 
-// scribe logs what becomes of one process in a goroutine of its own, in order: a log that nobody reads (a full pipe)
-// must hold up no timeout and no signal. A process that writes faster than the log takes it waits, but only until it
-// must be gone: what the log has not taken by then is left out.
+// scribe logs the story of one process, in order, in a goroutine of its own: a log that nobody reads (a full pipe) must
+// delay no timeout and no signal. A process that writes faster than the log can take it waits, but only until it must
+// be gone: what the log has not taken by then is left out.
 type scribe struct {
 	queue   chan entry
-	written chan struct{}   // closed once the queue is closed and all of it written
+	written chan struct{}   // closed once the queue is closed and everything is written
 	late    context.Context // done once nobody waits for the log any more
 	off     func()
 }
@@ -28,7 +28,7 @@ type entry struct {
 	pairs []any
 }
 
-// scribe returns a scribe for a process that begins now. The caller must close it.
+// scribe returns a scribe for a process that starts now. The caller must close it.
 func (r *Runner) scribe() *scribe {
 	late, giveUp := context.WithCancel(context.Background())
 	s := &scribe{queue: make(chan entry, scribeQueue), written: make(chan struct{}), late: late}
@@ -65,7 +65,7 @@ func (s *scribe) log(level hclog.Level, text string, pairs ...any) {
 	}
 }
 
-// close waits until all is written, or it is too late for that.
+// close waits until everything is written, or nobody waits for the log any more.
 func (s *scribe) close() {
 	close(s.queue)
 	select {

@@ -23,7 +23,7 @@ func (t *tail) add(line string) {
 	t.next = (t.next + 1) % tailLines
 }
 
-// lines returns them, the oldest first.
+// lines returns the kept lines, the oldest first.
 func (t *tail) lines() []string {
 	return append(t.ring[t.next:len(t.ring):len(t.ring)], t.ring[:t.next]...)
 }
