@@ -6,16 +6,16 @@ import (
 	"foreman-dlm-updater/internal/file"
 )
 
-// State looks at the state file: whoever can write it, or put another into its place, decides which stage comes
-// next. Nobody else may write to its directory, not even to a sticky one, where the file might not be there yet.
+// State vets the state file: whoever can write it, or put another file in its place, decides which stage comes next.
+// Nobody else may write to its directory, not even to a sticky one: the file might not exist yet.
 func (s *Session) State(path string) error {
 	return s.file("state file", path, filepath.Dir(path), path)
 }
 
-// Lock looks at a lock file: whoever can open it can keep every invocation away.
+// Lock vets a lock file: whoever can open it can keep every invocation from starting.
 func (s *Session) Lock(path string) error { return s.file("lock file", path, path) }
 
-// file walks paths that are to be safe to their ends. What isn't there, using it will tell.
+// file vets paths, their ends included. A missing file is no offender: whoever uses it will get the error.
 func (s *Session) file(kind, path string, paths ...string) error {
 	found := &UnsafeError{Kind: kind, Path: path}
 	for _, each := range paths {
@@ -24,7 +24,7 @@ func (s *Session) file(kind, path string, paths ...string) error {
 	return found.OrNil()
 }
 
-// Regular vets a path that has to lead to a regular file, and adds what is wrong to found.
+// Regular vets a path that must lead to a regular file, and adds the offenders to found.
 func (s *Session) Regular(path string, found *UnsafeError) {
 	at := s.Walk(path)
 	found.Add(Advise(at.Offenders, elsewhere)...)

@@ -1,4 +1,4 @@
-// Package vet looks whether somebody else could change a file, or put another one into its place: a hook, a setting, the
+// Package vet checks whether somebody else could change a file, or put another one in its place: a hook, a setting, the
 // state, a lock.
 package vet
 
@@ -21,7 +21,7 @@ import (
 // include/linux/namei.h.
 const maxLinks = 40
 
-// Offender is a file, link or directory because of which a stage is refused.
+// Offender is a file, link or directory that is not safe, or not usable: the stage that needs it is refused.
 type Offender struct {
 	Path string
 	Why  string
@@ -37,15 +37,15 @@ func (o Offender) String() string {
 	return line
 }
 
-// UnsafeError refuses a directory or a file. It names all that is wrong with it.
+// UnsafeError refuses a directory or a file, and names everything that is wrong with it.
 type UnsafeError struct {
 	Kind      string // "stage directory", "state file" and the like
 	Path      string
 	Offenders []Offender
 }
 
-// Error gives one line for the whole and one for each offender, with the command that fixes it.
-// Names with odd characters are quoted: nothing of them reaches a terminal raw.
+// Error gives one line for the refusal and one for each offender, with the command that fixes it. Names with odd
+// characters are quoted, so that they can't play tricks on a terminal.
 func (e *UnsafeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "refused %s %s:", e.Kind, file.ShellWord(e.Path))
@@ -55,7 +55,7 @@ func (e *UnsafeError) Error() string {
 	return b.String()
 }
 
-// Add takes each offender once: files share the directories on their paths.
+// Add adds offenders, each only once: files share the directories on their paths.
 func (e *UnsafeError) Add(offenders ...Offender) {
 	for _, o := range offenders {
 		if !slices.Contains(e.Offenders, o) {
@@ -74,26 +74,26 @@ func (e *UnsafeError) OrNil() error {
 
 // Place is where a path leads.
 type Place struct {
-	Path      string      // without links; of what is missing if it leads nowhere
+	Path      string      // without links; if it leads nowhere, the path of the missing file
 	Info      fs.FileInfo // nil if it leads nowhere
 	Err       error       // why it leads nowhere
-	Linked    bool        // through at least one symbolic link
-	Offenders []Offender  // met on the way, its end included
+	Linked    bool        // the path leads through at least one symbolic link
+	Offenders []Offender  // on the way there, the end of the path included
 }
 
-// Session is one look at the host's files. It looks at each directory once, since most paths share those above them. So
-// whoever looks again later, or after something else has run, needs a new one. Not safe for concurrent use.
+// Session is one look at the host's files. It looks at each directory only once, since most paths share their first
+// directories. Use a new Session to look again later, or after something else has run. Not safe for concurrent use.
 type Session struct {
-	owners []uint32               // the users that may own what it meets
-	dirs   map[string]fs.FileInfo // the directories that it has looked at
+	owners []uint32               // the users that may own the files
+	dirs   map[string]fs.FileInfo // the directories that were looked at
 }
 
-// NewSession begins a look as the user that the program runs as.
+// NewSession begins a look for the user that the program runs as.
 func NewSession() *Session {
 	return &Session{[]uint32{0, uint32(os.Geteuid())}, map[string]fs.FileInfo{}}
 }
 
-// lstat remembers directories only: what else there is, is met once.
+// lstat remembers only directories: other files come up once.
 func (s *Session) lstat(path string) (fs.FileInfo, error) {
 	if info, known := s.dirs[path]; known {
 		return info, nil
@@ -105,22 +105,24 @@ func (s *Session) lstat(path string) (fs.FileInfo, error) {
 	return info, err
 }
 
-// Dir vets a directory and all above it, and adds what is wrong to found. It returns where dir leads, and
-// whether there is a directory to be read.
+// Dir vets a directory and all directories above it, and adds the offenders to found. It returns where dir leads, and
+// whether there is a directory to read.
 func (s *Session) Dir(dir string, found *UnsafeError) (real string, readable bool) {
 	at := s.Walk(dir)
 	found.Add(Advise(at.Offenders, elsewhere)...)
-	install := "install -d -m 0755 "
+	const install = "install -d -m 0755 "
+	create := install + file.ShellWord(dir)
 	switch {
 	case errors.Is(at.Err, fs.ErrNotExist) && at.Linked:
-		found.Add(Offender{dir, "leads to " + file.ShellWord(at.Path) + ", which does not exist", install + file.ShellWord(at.Path)})
+		target := file.ShellWord(at.Path)
+		found.Add(Offender{dir, "leads to " + target + ", which does not exist", install + target})
 	case errors.Is(at.Err, fs.ErrNotExist):
-		found.Add(Offender{dir, "does not exist", install + file.ShellWord(dir)})
+		found.Add(Offender{dir, "does not exist", create})
 	case errors.Is(at.Err, syscall.ELOOP):
-		found.Add(Offender{dir, file.Cause(at.Err).Error(), "rm " + file.ShellWord(dir) + " && " + install + file.ShellWord(dir)})
+		found.Add(Offender{dir, file.Cause(at.Err).Error(), "rm " + file.ShellWord(dir) + " && " + create})
 	case errors.Is(at.Err, syscall.ENOTDIR), at.Err == nil && !at.Info.IsDir():
 		move := fmt.Sprintf("mv %s %s && ", file.ShellWord(at.Path), file.ShellWord(at.Path+".saved"))
-		found.Add(Offender{at.Path, "is not a directory", move + install + file.ShellWord(dir)})
+		found.Add(Offender{at.Path, "is not a directory", move + create})
 	case at.Err != nil:
 		found.Add(Offender{dir, file.Cause(at.Err).Error(), ""})
 	default:
@@ -129,10 +131,11 @@ func (s *Session) Dir(dir string, found *UnsafeError) (real string, readable boo
 	return at.Path, false
 }
 
-// elsewhere is the advice about a directory that is not to be changed for our sake.
-const elsewhere = "leave it as it is, and name another place in the configuration, below directories that belong to root"
+// elsewhere is the advice about a directory that should not be changed for this program's sake.
+const elsewhere = "leave it as it is, and name another place in the configuration, " +
+	"below directories that belong to root"
 
-// Advise says what to do about offenders for which no command is known.
+// Advise adds advice to offenders for which no command is known.
 func Advise(offenders []Offender, what string) []Offender {
 	for i, o := range offenders {
 		if o.Fix == "" {
@@ -142,13 +145,12 @@ func Advise(offenders []Offender, what string) []Offender {
 	return offenders
 }
 
-// Walk follows an absolute path as the kernel would, and looks at each directory, link and file that it
-// meets on the way: whoever may change one of them may change what is executed.
+// Walk follows an absolute path as the kernel would, and looks at each directory, link and file on the way: whoever can
+// change one of them can change what is executed.
 //
-// An ancestor that is sticky and root's, like /tmp, is accepted although all may write to it: nobody
-// else can rename or remove what root or we own there (unlink(2), EPERM), and each entry that the path
-// goes through is looked at itself. The end of the path gets no such exception: in a stage directory
-// like that anybody could add a hook.
+// An ancestor that is sticky and root's, like /tmp, is accepted although everybody may write to it: nobody else can
+// rename or remove files that root or our user owns there (unlink(2), EPERM), and each entry on the path is looked at
+// itself. The end of the path gets no such exception: in a stage directory like that anybody could add a hook.
 func (s *Session) Walk(path string) Place {
 	at := Place{Path: "/"}
 	rest := split(path)
@@ -190,7 +192,7 @@ func (s *Session) Walk(path string) Place {
 		case len(rest) == 0:
 			at.Info = info
 			return at
-		case rest[0] == ".": // nothing but a directory may have that behind it
+		case rest[0] == ".": // only a directory may have that behind it
 			rest = rest[1:]
 		case rest[0] == "..":
 			at.Path, rest = filepath.Dir(at.Path), rest[1:]
@@ -200,7 +202,8 @@ func (s *Session) Walk(path string) Place {
 	}
 }
 
-// split gives the names in a path that change where it leads, and a last "." if only a directory may be there: after a slash or a dot.
+// split returns the names in a path that change where it leads. The last is "." if the path ends in a slash or a dot:
+// then only a directory may be there.
 func split(path string) []string {
 	names := slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
 	if strings.HasSuffix(path, "/") || strings.HasSuffix(path, "/.") {
@@ -209,8 +212,8 @@ func split(path string) []string {
 	return names
 }
 
-// check says what is wrong with the owner and the mode of one file. A link has no mode of its own. There is no command
-// for a directory that is somebody else's home, or that is only on the way: it has another use.
+// check says what is wrong with the owner and the mode of one file. A link has no mode of its own. It suggests no
+// command for a directory that is somebody's home or only on the way: that directory has another use.
 func (s *Session) check(path string, info fs.FileInfo, ancestor bool) (Offender, bool) {
 	uid := info.Sys().(*syscall.Stat_t).Uid
 	link := info.Mode()&fs.ModeSymlink != 0
@@ -242,7 +245,7 @@ func isHome(path string, uid uint32) bool {
 	return err == nil && filepath.Clean(u.HomeDir) == path
 }
 
-// username gives the name, where it has one, and the number of a user.
+// username gives the name, if there is one, and the number of a user.
 func username(uid uint32) string {
 	id := strconv.FormatUint(uint64(uid), 10)
 	if u, err := user.LookupId(id); err == nil {
