@@ -1,6 +1,7 @@
-// Package file holds what every package must get right about files that others can change, and that a crash can cut
-// short: reading one, whatever is in its place (nothing here waits for another process, as a FIFO or a terminal would,
-// nor reads without end, as from a device), replacing one at once (write.go), and showing what stands in one (text.go).
+// Package file holds what every package must get right about files that others can change and that a crash can cut
+// short: reading a file, whatever is in its place (reading never waits for another process, as with a FIFO or a
+// terminal, and always ends, even with a device), replacing a file in one step (write.go), and showing what a file
+// holds (text.go).
 package file
 
 import (
@@ -13,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotRegular says that there is something else than a regular file at a path.
+// ErrNotRegular says that a path leads to something other than a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
-// ErrTooLong says that a file is longer than a file of its kind can be.
+// ErrTooLong says that a file is longer than its kind ever is.
 var ErrTooLong = errors.New("too long")
 
-// Open opens a regular file for reading, or what a symbolic link at path leads to. The error is an *fs.PathError; it
-// wraps ErrNotRegular if something else is there. The caller closes the file.
+// Open opens a regular file for reading; it follows symbolic links. The error is an *fs.PathError; it wraps
+// ErrNotRegular if something else is there. The caller closes the file.
 func Open(path string) (*os.File, error) {
 	// O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever (fifo(7)). It changes nothing for regular
 	// files.
@@ -39,7 +40,7 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// kind says what is in the place of a regular file.
+// kind says what is there instead of a regular file.
 func kind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
@@ -50,8 +51,8 @@ func kind(mode fs.FileMode) string {
 	return "a device"
 }
 
-// Read returns the content of a regular file of at most most bytes. The error is an *fs.PathError; it wraps
-// ErrNotRegular or ErrTooLong where that is the reason.
+// Read returns the content of a regular file, which may have at most most bytes. The error is an *fs.PathError; it
+// wraps ErrNotRegular or ErrTooLong where that is the reason.
 func Read(path string, most int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -61,7 +62,7 @@ func Read(path string, most int64) ([]byte, error) {
 	return Content(f, most)
 }
 
-// Content is the rest of an open file, as Read returns it.
+// Content reads the rest of an open file, with the same limit and errors as Read.
 func Content(f *os.File, most int64) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(content)) > most {

@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// Escape makes text of bytes that can be logged and shown: bytes that are not UTF-8 become \xNN, and what
-// is no printable character its escape in Go (\t, \x1b, \u202e). Printable is what unicode.IsPrint says,
-// as in hclog's own quoting of text, which therefore finds nothing to escape a second time. A backslash
-// stays one: whoever reads a log wants to see what the hook said, and nobody turns the text back into bytes.
+// Escape turns bytes into text that can be logged and shown: a byte that is not UTF-8 becomes \xNN, and an unprintable
+// character becomes Go's escape for it (\t, \x1b, \u202e). unicode.IsPrint decides what is printable, as in hclog's own
+// quoting, which therefore finds nothing to escape a second time. A backslash stays as it is: whoever reads a log wants
+// to see what the hook said, and nobody turns the text back into bytes.
 func Escape[T string | []byte](text T) string { return EscapeBut(text, "") }
 
-// EscapeBut is Escape, and leaves the characters of but as they are: the newlines of a text, for instance.
+// EscapeBut is Escape, but leaves the characters in but as they are, newlines for instance.
 func EscapeBut[T string | []byte](text T, but string) string {
 	if plain(text) {
 		return string(text)
@@ -39,7 +39,7 @@ func EscapeBut[T string | []byte](text T, but string) string {
 	return string(out)
 }
 
-// plain reports whether text is nothing but printable ASCII.
+// plain reports whether text is all printable ASCII.
 func plain[T string | []byte](text T) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
@@ -49,7 +49,7 @@ func plain[T string | []byte](text T) bool {
 	return true
 }
 
-// Cut shortens text to a number of characters, says so with "...", and keeps nothing of the rest in memory.
+// Cut shortens text to a number of characters, and marks the cut with "...". The rest does not stay in memory.
 func Cut(text string, most int) string {
 	if utf8.RuneCountInString(text) <= most {
 		return text
@@ -62,7 +62,7 @@ func Cut(text string, most int) string {
 	return strings.Clone(text[:end]) + "..."
 }
 
-// CutBytes shortens text to a number of bytes, and says so with "...". It cuts no character in two.
+// CutBytes shortens text to a number of bytes, and marks the cut with "...". It cuts no character in two.
 func CutBytes(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -70,7 +70,7 @@ func CutBytes(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
-// Quote quotes the first bytes of foreign content for a message, as %q does.
+// Quote quotes the first bytes of foreign content with %q, for a message.
 func Quote(content []byte, most int) string {
 	if len(content) > most {
 		return fmt.Sprintf("%q...", content[:most])
@@ -78,7 +78,7 @@ func Quote(content []byte, most int) string {
 	return fmt.Sprintf("%q", content)
 }
 
-// Shown is a name as a person may see it: quoted if it has anything in it that could play tricks on a terminal.
+// Shown is a name that is safe to show: quoted if it could play tricks on a terminal.
 func Shown(name string) string {
 	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
 		return quoted
@@ -86,8 +86,8 @@ func Shown(name string) string {
 	return name
 }
 
-// ShellWord makes a path one word of the shell. With unprintable characters in it that is bash's and
-// POSIX 2024's $'…', so that the word can be shown as well.
+// ShellWord quotes a path as one word for the shell. A path with unprintable characters becomes $'…' (bash, POSIX
+// 2024), so that the word can also be shown.
 func ShellWord(path string) string {
 	const plain = "+,-./:@_" // beside letters and digits
 	odd := func(r rune) bool {
@@ -103,7 +103,7 @@ func ShellWord(path string) string {
 	}
 }
 
-// Cause is an error without the operation and the path, for a message that has named them already.
+// Cause is an error without its operation and path, for a message that already names them.
 func Cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
