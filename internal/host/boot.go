@@ -1,5 +1,5 @@
-// Package host is what the program needs to know and to hold of the host that it runs on: which boot this is, which
-// machine, whether another invocation runs, and what systemd shows of us. It runs no commands.
+// Package host talks to the host that the program runs on: which boot and which machine this is, whether another
+// invocation is running, which units and processes systemd knows. It runs no commands.
 package host
 
 import (
@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Boot identifies one boot of the host. A part that is not known is zero or nil; ID is always known.
+// Boot identifies one boot of the host. An unknown part is zero or nil; ID is always known.
 type Boot struct {
 	ID           string
 	Init         uint64
@@ -29,8 +29,8 @@ type Boot struct {
 }
 
 // ReadBoot reads the identity of the current boot: the boot id from bootIDFile (see random(4)), the start time of PID 1
-// in clock ticks, which differs from boot to boot in a container that shares the boot id of its host, the PID namespace
-// that this is about, and systemd's SoftRebootsCount (systemd 256 and later), since a soft reboot keeps both.
+// in clock ticks with its PID namespace, because a container shares the boot id of its host, and systemd's
+// SoftRebootsCount (systemd 256 and later), because a soft reboot changes neither.
 func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
 	content, err := file.Read(bootIDFile, maxSmall)
 	if err != nil {
@@ -49,7 +49,7 @@ func ReadBoot(ctx context.Context, bootIDFile string) (Boot, error) {
 // include/linux/proc_ns.h. A container has another.
 const InitialPIDNamespace = 0xEFFFFFFC
 
-// pidNamespace is 0 if it is not known.
+// pidNamespace is 0 if it is unknown.
 func pidNamespace() uint64 {
 	var info unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &info); err != nil {
@@ -64,15 +64,15 @@ func ownSession() int {
 	return session
 }
 
-// inits are the names of those programs that boot a host or a container, and that nobody starts for a single command. The
-// session alone does not tell: what is started for one command may give that a session of its own. So do dumb-init and
-// s6-overlay (s6-svscan), and so do sudo and setsid under tini.
+// inits are the names of the programs that boot a host or a container, and that nobody starts for a single command. The
+// session alone is not enough to tell: PID 1 that is started for one command may give that command a session of its
+// own. dumb-init and s6-overlay (s6-svscan) do so, and so do sudo and setsid under tini.
 var inits = []string{"systemd", "init", "openrc-init", "runit", "dinit", "procd", "supervisord"}
 
-// initStart is when the init of this host or container was started, in clock ticks. If PID 1 is no init, the error says
-// what it is. In a PID namespace that is made for each invocation (unshare -pf, a container for each run), PID 1 is
-// this process, or the shell or the like that started it, and it has our session. A process that an init starts has a
-// session of its own (setsid(2)).
+// initStart is when the init of this host or container was started, in clock ticks. If PID 1 is not an init, the error
+// says what it is. In a PID namespace that is made for each invocation (unshare -pf, a container for each run), PID 1
+// is this process, or the shell that started it, and it has our session. A process that an init starts has a session of
+// its own (setsid(2)).
 func initStart(proc string, pid, session int) (uint64, error) {
 	if self, err := os.Readlink(proc + "/self"); err != nil || self != strconv.Itoa(pid) {
 		return 0, errors.New("/proc shows another PID namespace")
@@ -93,8 +93,8 @@ func initStart(proc string, pid, session int) (uint64, error) {
 	return start, nil
 }
 
-// CheckInit returns an error if this is a container and a reboot of the container alone would not show: then only the
-// kernel's boot id counts.
+// CheckInit returns an error if this is a container whose own reboot can't be seen: then only the kernel's boot id
+// counts.
 func CheckInit() error {
 	if pidNamespace() == InitialPIDNamespace {
 		return nil
@@ -103,11 +103,11 @@ func CheckInit() error {
 	return err
 }
 
-// maxSmall is the most that is read of a file, in bytes: a page.
+// maxSmall limits how much is read from a file, in bytes: a page.
 const maxSmall = 4096
 
-// startTime is field 22 of /proc/PID/stat (proc(5)). The second field, the command's name in parentheses, can
-// hold anything.
+// startTime is field 22 of /proc/PID/stat (proc(5)). The second field is the command's name in parentheses, which can
+// hold any characters.
 func startTime(stat []byte) (uint64, error) {
 	end := bytes.LastIndexByte(stat, ')')
 	if end < 0 {
@@ -120,7 +120,7 @@ func startTime(stat []byte) (uint64, error) {
 	return strconv.ParseUint(fields[19], 10, 64)
 }
 
-// softReboots asks systemd over its private socket. nil: there is no systemd, it is too old, or it didn't answer.
+// softReboots asks systemd over its private socket. nil: systemd is missing, is too old, or didn't answer.
 func softReboots(ctx context.Context) *uint64 {
 	if !util.IsRunningSystemd() {
 		return nil
@@ -148,7 +148,7 @@ func parseCount(property string) *uint64 {
 	return &n
 }
 
-// Uptime is the time since the kernel booted, suspended time included. No change of the wall clock moves it.
+// Uptime is the time since the kernel booted, suspended time included. Setting the clock does not change it.
 func Uptime() (time.Duration, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
@@ -157,11 +157,11 @@ func Uptime() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// machineID is where systemd keeps it.
+// machineID is where systemd keeps the machine id.
 const machineID = "/etc/machine-id"
 
-// MachineID is the content of /etc/machine-id (machine-id(5)), which a cloned disk has to change; empty if there
-// is none, or not yet, or one that is made anew at each boot.
+// MachineID is the content of /etc/machine-id (machine-id(5)), which must be changed on a cloned disk. It is empty if
+// there is none, none yet, or a new one at each boot.
 func MachineID() string {
 	content, err := file.Read(machineID, maxSmall)
 	id := string(bytes.TrimSpace(content))
@@ -171,8 +171,8 @@ func MachineID() string {
 	return id
 }
 
-// MachineIDIsTransient reports whether the next boot has another machine id: where /etc can't be written, systemd makes
-// one in /run and mounts it over the file.
+// MachineIDIsTransient reports whether the next boot will have another machine id: if /etc can't be written, systemd
+// creates one in /run and mounts it over the file.
 func MachineIDIsTransient() bool {
 	m, err := mountOf(machineID)
 	return err == nil && (m.point == machineID && m.volatile() || m.emptied())

@@ -6,11 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// synchronised is whether a clock counts as corrected by somebody, as for NTPSynchronized of org.freedesktop.timedate1(5). maxError is in
-// microseconds; the kernel lets it grow to 16 s where nobody corrects the clock (NTP_PHASE_LIMIT of its include/linux/timex.h).
+// synchronised reports whether something corrects a clock, by the same rule as NTPSynchronized of
+// org.freedesktop.timedate1(5). maxError is in microseconds. The kernel lets it grow to 16 s if nothing corrects the
+// clock (NTP_PHASE_LIMIT in its include/linux/timex.h).
 func synchronised(maxError int64) bool { return maxError < 16_000_000 }
 
-// ClockSynchronised asks the kernel, which knows whoever corrects the clock. It may be refused in a container.
+// ClockSynchronised asks the kernel, whatever program corrects the clock. A container may be refused an answer.
 func ClockSynchronised() (bool, error) {
 	var clock unix.Timex
 	if _, err := unix.Adjtimex(&clock); err != nil {
@@ -19,13 +20,13 @@ func ClockSynchronised() (bool, error) {
 	return synchronised(int64(clock.Maxerror)), nil
 }
 
-// Space is what a file system has left for those who are not root.
+// Space is how much space a file system has left for users other than root.
 type Space struct {
 	Device uint64
 	Bytes  uint64
 }
 
-// Free looks at the file system that a path is on.
+// Free returns the space on the file system of a path.
 func Free(path string) (Space, error) {
 	var fs unix.Statfs_t
 	var file unix.Stat_t

@@ -11,12 +11,13 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// busTimeout bounds each talk over D-Bus: nothing may hang because the bus does.
+// busTimeout limits each exchange over D-Bus: nothing may hang because the bus hangs.
 const busTimeout = 5 * time.Second
 
-// InhibitShutdown asks logind to refuse shutdowns and reboots until the file is closed (org.freedesktop.login1(5), Inhibit, mode
-// "block"; before systemd 257 root isn't bound by that). However the process ends, the kernel closes the file; no child
-// inherits it. why is shown to who asks what is in the way. It is an error if there is no logind.
+// InhibitShutdown asks logind to refuse shutdowns and reboots until the file is closed (org.freedesktop.login1(5),
+// Inhibit, mode "block"; before systemd 257 root isn't bound by that). However the process ends, the kernel closes the
+// file; no child inherits it. why is shown to whoever asks what blocks the shutdown. It is an error if there is no
+// logind.
 func InhibitShutdown(ctx context.Context, why string) (*os.File, error) {
 	var fd dbus.UnixFD
 	err := askLogind(ctx, "an inhibitor", &fd, "Inhibit", "shutdown", "foreman-dlm-updater", why, "block")
@@ -26,7 +27,7 @@ func InhibitShutdown(ctx context.Context, why string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "inhibitor"), nil
 }
 
-// Inhibitor is a lock of logind's, as its holder describes it (org.freedesktop.login1(5), ListInhibitors).
+// Inhibitor is an inhibitor lock of logind, as its holder describes it (org.freedesktop.login1(5), ListInhibitors).
 type Inhibitor struct {
 	What string // what is inhibited, with colons: "shutdown:sleep"
 	Who  string
@@ -36,7 +37,7 @@ type Inhibitor struct {
 	PID  uint32
 }
 
-// ShutdownInhibitors lists those that refuse a shutdown. It is an error if there is no logind.
+// ShutdownInhibitors lists the inhibitors that block a shutdown. It is an error if there is no logind.
 func ShutdownInhibitors(ctx context.Context) ([]Inhibitor, error) {
 	var all []Inhibitor
 	if err := askLogind(ctx, "its inhibitors", &all, "ListInhibitors"); err != nil {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RunningError says that another invocation runs.
+// RunningError says that another invocation is running.
 type RunningError struct {
 	Path string
 	PID  int // 0: not known
@@ -31,20 +31,20 @@ func (e *RunningError) Error() string {
 	return fmt.Sprintf("another invocation is running (pid %s, it holds %s)", pid, e.Path)
 }
 
-// openLock opens a lock file without waiting for anything: not for a terminal, if a configuration names one, nor until
-// somebody gives up a lease (fcntl(2)).
+// openLock opens a lock file without waiting: neither for a terminal that a configuration may name, nor until somebody
+// gives up a lease (fcntl(2)).
 const openLock = os.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
 
-// patience is for how long a held lock file is tried again: Running holds it for an instant.
+// patience is how long to keep trying a held lock file: Running holds it only for an instant.
 const patience = 300 * time.Millisecond
 
-// Instance is the right to be the only invocation on this host. The kernel takes it back however the process ends,
-// and no child inherits it: os.OpenFile opens with O_CLOEXEC.
+// Instance is the right to be the only invocation on this host. The kernel takes it back, however the process ends. No
+// child inherits it: os.OpenFile opens with O_CLOEXEC.
 type Instance struct{ locks []*flock.Flock }
 
-// Only takes the lock file, and writes the pid into it, for people. It takes a second one beside the state file, so
-// that two invocations whose configurations name different lock files can't work on one run. If another invocation
-// has either, the error is a *RunningError.
+// Only locks the lock file and writes the pid into it, for people to read. It also locks a second file beside the state
+// file, so that two invocations whose configurations name different lock files can't work on one run. If another
+// invocation holds either file, the error is a *RunningError.
 func Only(path, statePath string) (*Instance, error) {
 	i := &Instance{}
 	for _, name := range []string{path, statePath + ".lock"} {
@@ -57,7 +57,7 @@ func Only(path, statePath string) (*Instance, error) {
 }
 
 func (i *Instance) take(path string) error {
-	// Nobody else may open it: whoever can read a file can lock it.
+	// Mode 0600, because whoever can read a file can lock it.
 	lock := flock.New(path, flock.SetFlag(os.O_CREATE|openLock), flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -74,8 +74,8 @@ func (i *Instance) take(path string) error {
 	return nil
 }
 
-// writePID puts the pid into the file that is locked, and into no other: a configuration may name a file that holds
-// something of value.
+// writePID writes the pid into the locked file, after a look at what it holds: a configuration may name a file that
+// somebody still needs.
 func writePID(path string, lock *flock.Flock) error {
 	f, err := os.OpenFile(path, openLock, 0)
 	if err != nil {
@@ -102,18 +102,19 @@ func writePID(path string, lock *flock.Flock) error {
 	if _, err := strconv.Atoi(string(old)); len(old) > 0 && err != nil || n == len(content) { // no pid is that long
 		return errors.New("there is something else than a pid in it; name a file that is used for nothing else")
 	}
-	if err := f.Chmod(0o600); err != nil { // one that the original left
+	if err := f.Chmod(0o600); err != nil { // the original program left its lock file with another mode
 		return err
 	}
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	// For people only: a full disk is no reason not to run.
+	// Only people read the pid: a full disk is no reason not to run.
 	_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	return nil
 }
 
-// Close lets others run. The files stay: were one removed, two could lock two files of one name.
+// Close lets other invocations run. The files stay: if one were removed, two invocations could lock two files of the
+// same name.
 func (i *Instance) Close() error {
 	var all []error
 	for _, lock := range i.locks {
@@ -126,7 +127,7 @@ func (i *Instance) Close() error {
 // nothing.
 func Running(path, statePath string) error {
 	for _, name := range []string{path, statePath + ".lock"} {
-		lock := flock.New(name, flock.SetFlag(os.O_RDONLY|unix.O_NONBLOCK)) // a FIFO would wait for a writer
+		lock := flock.New(name, flock.SetFlag(os.O_RDONLY|unix.O_NONBLOCK)) // or a FIFO would wait for a writer
 		locked, err := lock.TryRLock()
 		lock.Close()
 		switch {
@@ -140,8 +141,8 @@ func Running(path, statePath string) error {
 	return nil
 }
 
-// LastInvocation is when an invocation took the lock file beside the state file last, and wrote its pid into it. The error wraps
-// fs.ErrNotExist if none ever did.
+// LastInvocation is when an invocation last locked the file beside the state file, and wrote its pid into it. The error
+// wraps fs.ErrNotExist if none ever did.
 func LastInvocation(statePath string) (time.Time, error) {
 	info, err := os.Stat(statePath + ".lock")
 	if err != nil {

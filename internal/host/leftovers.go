@@ -19,10 +19,10 @@ import (
 type Leftover struct {
 	PID     int
 	Command string // its command line, cut to a sentence's length
-	Environ []byte // KEY=VALUE, each ended by a NUL, as it was started with
+	Environ []byte // the environment it was started with: KEY=VALUE, each ended by a NUL
 }
 
-// Getenv is a variable of Environ; empty if it is not there.
+// Getenv is a variable in Environ; empty if it is missing.
 func (l Leftover) Getenv(key string) string {
 	for entry := range bytes.SplitSeq(l.Environ, []byte{0}) {
 		if value, ok := bytes.CutPrefix(entry, []byte(key+"=")); ok {
@@ -32,10 +32,11 @@ func (l Leftover) Getenv(key string) string {
 	return ""
 }
 
-// Leftovers returns the processes that systemd kills when this program ends, by pid: those in the control group of the
-// unit whose main process this is, but for what this program itself still waits for. It is empty for a run by hand. A
-// process that is about to end is given a moment. If there are none, only a few files of the kernel are read; otherwise
-// systemd is asked, for 5 s at most. Together with an error it returns the processes that may be leftovers.
+// Leftovers returns the processes that systemd kills when this program ends, sorted by pid: all processes in the
+// control group of the unit whose main process this is, except this program's own descendants. It is empty for a run by
+// hand. A process that is about to end gets a moment to do so. If there are no leftovers, it only reads a few files of
+// the kernel; otherwise it also asks systemd, for at most 5 s. Together with an error it returns the processes that may
+// be leftovers.
 func Leftovers(ctx context.Context) ([]Leftover, error) {
 	k := kernel{
 		proc: "/proc", cgroups: "/sys/fs/cgroup", self: os.Getpid(), parent: os.Getppid(),
@@ -44,7 +45,7 @@ func Leftovers(ctx context.Context) ([]Leftover, error) {
 	return k.leftovers(ctx)
 }
 
-// kernel is what the kernel and systemd say of processes.
+// kernel is where Leftovers gets its facts about processes from.
 type kernel struct {
 	proc, cgroups string // where they are mounted
 	self, parent  int
@@ -53,7 +54,7 @@ type kernel struct {
 }
 
 func (k kernel) leftovers(ctx context.Context) ([]Leftover, error) {
-	if k.parent != 1 { // systemd's own child, or no unit's main process
+	if k.parent != 1 { // only a child of systemd can be the main process of a unit
 		return nil, nil
 	}
 	group, err := k.controlGroup()
@@ -74,8 +75,7 @@ func (k kernel) leftovers(ctx context.Context) ([]Leftover, error) {
 		environ, _ := os.ReadFile(k.file(pid, "environ")) // it may be gone, or refuse to tell
 		found = append(found, Leftover{pid, k.command(pid), environ})
 	}
-	// Without logind a shell is in the service of the sshd that started it. So is a program that the shell started and
-	// left.
+	// Without logind a shell runs in sshd's service. So does a program that the shell started and left behind.
 	unit := filepath.Base(group)
 	switch main, err := k.mainPID(ctx, unit); {
 	case err != nil:
@@ -86,8 +86,8 @@ func (k kernel) leftovers(ctx context.Context) ([]Leftover, error) {
 	return found, nil
 }
 
-// controlGroup is the directory of our own control group (cgroups(7)), in the hierarchy by which systemd knows
-// processes; empty if that is no service's.
+// controlGroup is the directory of our own control group (cgroups(7)), in the hierarchy that systemd uses; empty if it
+// does not belong to a service.
 func (k kernel) controlGroup() (string, error) {
 	content, err := os.ReadFile(filepath.Join(k.proc, "self/cgroup"))
 	if err != nil {
@@ -107,7 +107,7 @@ func (k kernel) controlGroup() (string, error) {
 	return "", nil
 }
 
-// strangers are the processes of a control group, and of those below it, that are neither this program nor its
+// strangers are the processes of a control group, and of the groups below it, that are neither this program nor its
 // descendants: their parent has ended.
 func (k kernel) strangers(group string) ([]int, error) {
 	pids, err := processes(group)
@@ -140,9 +140,10 @@ func processes(group string) ([]int, error) {
 	return pids, nil
 }
 
-// descends reports whether a process is this program's child, or a child's child; also if it is gone, or a zombie.
+// descends reports whether a process is a descendant of this program. It is also true for a process that is gone, and
+// for a zombie.
 func (k kernel) descends(pid int) bool {
-	for range 1000 { // the files are read one after the other, so the answers may form a circle
+	for range 1000 { // a limit, because the files are read one after the other: the answers may form a circle
 		stat, err := os.ReadFile(k.file(pid, "stat"))
 		end := bytes.LastIndexByte(stat, ')') // the command's name before it can hold anything
 		if err != nil || end < 0 {
@@ -193,7 +194,7 @@ func mainPID(ctx context.Context, unit string) (int, error) {
 }
 
 // MoveToScope starts a scope, a unit for processes that systemd has not started itself (systemd.scope(5)), and moves
-// processes there. It takes 5 s at most.
+// processes into it. It takes at most 5 s.
 func MoveToScope(ctx context.Context, name, description string, pids []int) error {
 	ctx, cancel := context.WithTimeout(ctx, busTimeout)
 	defer cancel()

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mount is a mounted file system, in the words of proc_pid_mountinfo(5).
+// mount is a mounted file system, as proc_pid_mountinfo(5) describes it.
 type mount struct {
 	point  string // where it is mounted
 	root   string // the directory of the file system that is its root
 	kind   string // tmpfs, ext4
 	source string
-	upper  string // of an overlay: the directory that takes what is written; empty if it is read-only
+	upper  string // for an overlay: the directory that takes the writes; empty if it is read-only
 }
 
 // mountOf finds the mount that a path is on.
@@ -53,7 +53,7 @@ func findMount(id string) (mount, error) {
 	return mount{}, fmt.Errorf("mount %s is not listed", id)
 }
 
-// parseMount reads one line, if it is of that mount.
+// parseMount reads one line, if it is about that mount.
 func parseMount(line, id string) (mount, bool) {
 	before, after, _ := strings.Cut(line, " - ")
 	fields, more := strings.Fields(before), strings.Fields(after)
@@ -69,8 +69,8 @@ func parseMount(line, id string) (mount, bool) {
 	return m, true
 }
 
-// volatile reports whether a boot empties it: it is in memory. Where the upper directory of an overlay can't be seen,
-// it is taken to be on a disk, as in most containers.
+// volatile reports whether the file system is in memory, so that a boot empties it. If the upper directory of an
+// overlay can't be seen, it counts as being on a disk, as in most containers.
 func (m mount) volatile() bool {
 	switch m.kind {
 	case "tmpfs", "ramfs", "rootfs":
@@ -82,8 +82,9 @@ func (m mount) volatile() bool {
 	return strings.HasPrefix(m.source, "/dev/zram") || strings.HasPrefix(m.source, "/dev/ram")
 }
 
-// Emptied is the kind of file system that an existing path is on, if a boot of this host empties that; empty if not, or
-// if it can't be told. A part of a bigger file system, which a container is given, outlives a boot of the container.
+// Emptied is the kind of the file system that an existing path is on, if a boot of this host empties it. The result is
+// empty if a boot does not, or if that is unknown. A directory of a bigger file system that is mounted into a container
+// survives a boot of the container.
 func Emptied(path string) string {
 	if m, err := mountOf(path); err == nil && m.emptied() {
 		return m.kind

@@ -10,12 +10,12 @@ import (
 	"github.com/coreos/go-systemd/v22/util"
 )
 
-// ErrNoSystemd says that systemd is not what runs this host.
+// ErrNoSystemd says that this host does not run systemd.
 var ErrNoSystemd = errors.New("systemd does not run here")
 
-// Unit is what systemd says of a unit, in the words of systemctl(1).
+// Unit is what systemd says about a unit, in the words of systemctl(1).
 type Unit struct {
-	ID     string // its name; it may have been asked for by another
+	ID     string // its name; Units may have been asked for it by another name
 	Load   string // loaded, masked, not-found
 	Active string // active, inactive, failed
 	File   string // enabled, disabled, static, masked; empty if there is none
@@ -23,8 +23,9 @@ type Unit struct {
 	Exec []string
 }
 
-// Units asks systemd for units, and loads those that are not loaded: that changes nothing. A name with * stands for all
-// loaded units of such names; what a boot starts is loaded. The error wraps ErrNoSystemd if there is none.
+// Units asks systemd about units. systemd loads those that are not loaded, which changes nothing. A name with * stands
+// for all loaded units that match; whatever a boot starts is loaded. The error wraps ErrNoSystemd if systemd is not
+// running.
 func Units(ctx context.Context, names ...string) (map[string]Unit, error) {
 	if !util.IsRunningSystemd() {
 		return nil, ErrNoSystemd
@@ -56,7 +57,7 @@ func askUnits(ctx context.Context, names []string) (map[string]Unit, error) {
 	return units, nil
 }
 
-// expanded puts the units of a pattern in its place. systemd before 230 can't tell them.
+// expanded replaces each pattern by the units that match it. systemd before version 230 can't list them.
 func expanded(ctx context.Context, conn *dbus.Conn, names []string) (all []string) {
 	for _, name := range names {
 		if !strings.Contains(name, "*") {
@@ -71,7 +72,8 @@ func expanded(ctx context.Context, conn *dbus.Conn, names []string) (all []strin
 	return all
 }
 
-// firstCommand reads ExecStart of org.freedesktop.systemd1(5), of type a(sasbttttuii); nil if it is none.
+// firstCommand reads ExecStart of org.freedesktop.systemd1(5), which has the type a(sasbttttuii); nil if there is no
+// command.
 func firstCommand(property any) []string {
 	commands, _ := property.([][]any)
 	if len(commands) == 0 || len(commands[0]) < 2 {
