@@ -10,15 +10,15 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// sink hands an output what can be shown. hclog itself quotes most values, but neither messages, names and keys,
-// nor bytes that are not UTF-8, nor, in JSON, anything beyond ASCII's control characters.
+// sink passes log entries to an output, escaped so that they are safe to show. hclog itself quotes most values, but not
+// messages, names and keys, not bytes that are not UTF-8, and in JSON nothing beyond ASCII's control characters.
 //
-// hclog calls all sinks of a logger under one mutex. So Accept must not block: it would hold up whoever logs, and the
+// hclog calls all sinks of a logger under one mutex. So Accept must not block: it would delay whoever logs, and the
 // other outputs.
 type sink struct {
 	hclog.SinkAdapter
-	root  hclog.Logger // whose level counts: hclog gives its sinks every entry
-	queue *queue       // what the adapter writes to; nil: whoever logs waits for the output
+	root  hclog.Logger // its level counts: hclog gives every entry to the sinks
+	queue *queue       // the adapter writes to it; nil: whoever logs waits for the output
 }
 
 // Accept takes an entry of any level.
@@ -37,7 +37,7 @@ func (s sink) Accept(name string, level hclog.Level, msg string, args ...interfa
 	s.SinkAdapter.Accept(clean(name, false), level, clean(msg, false), args...)
 }
 
-// admit reports whether an entry gets through. If others before it did not, that is said first.
+// admit reports whether there is room for an entry. If entries before it were lost, it logs that first.
 func (s sink) admit() bool {
 	if s.queue == nil {
 		return true
@@ -55,7 +55,7 @@ func (s sink) tellLost(lines int) {
 	}
 }
 
-// close lets the output have what is queued, and in the end how many lines it has missed.
+// close writes what is queued, and then how many lines were lost.
 func (s sink) close(deadline time.Time) error {
 	if s.queue == nil {
 		return nil
@@ -64,8 +64,8 @@ func (s sink) close(deadline time.Time) error {
 	return s.queue.close(deadline)
 }
 
-// cleanValue leaves numbers as they are and makes text of the rest, in every format the same. The newlines of
-// text stay: hclog indents and marks the lines of such a value.
+// cleanValue leaves numbers as they are and turns the rest into text, the same in every format. Newlines stay: hclog
+// indents and marks the lines of such a value.
 func cleanValue(value interface{}) interface{} {
 	switch v := value.(type) {
 	case nil, bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64,
@@ -91,7 +91,7 @@ func cleanValue(value interface{}) interface{} {
 	return clean(fmt.Sprint(value), true)
 }
 
-// clean escapes what is not printable. newlines says whether those are left as they are.
+// clean escapes unprintable characters. newlines says whether newlines stay as they are.
 func clean(s string, newlines bool) string {
 	if newlines {
 		return file.EscapeBut(s, "\n")

@@ -19,14 +19,14 @@ import (
 
 const day = "2006-01-02"
 
-// daily is a log file that is put aside at the end of a day: as LOG.YYYY-MM-DD, the day on which its last
-// line was written. These are the names of Python's TimedRotatingFileHandler(when="midnight"), so that
-// the files which the original left behind are counted and removed with ours.
+// daily is a log file that is renamed at the end of a day to LOG.YYYY-MM-DD, the day on which its last line was
+// written. Python's TimedRotatingFileHandler(when="midnight") uses the same names, so the files that the original
+// program left behind are counted and removed with ours.
 //
-// Days begin at midnight of the clock's zone. Several processes may write to one file.
+// Days begin at midnight in the clock's time zone. Several processes may write to one file.
 type daily struct {
 	path   string
-	keep   int // files of earlier days; 0: all
+	keep   int // how many files of earlier days to keep; 0: all
 	now    func() time.Time
 	report func(error) // called once at most
 
@@ -37,9 +37,8 @@ type daily struct {
 	torn     bool // the last line is not whole
 }
 
-// openDaily opens the file for appending. What it holds of an earlier day is put aside first: a process that
-// runs once a day sees no midnight. report gets the first trouble that comes later; it must not
-// write to this file.
+// openDaily opens the file for appending. A file of an earlier day is renamed first: a process that runs once a day is
+// not there at midnight. report gets the first error that comes later; it must not write to this file.
 func openDaily(path string, keep int, now func() time.Time, report func(error)) (*daily, error) {
 	d := &daily{path: path, keep: keep, now: now, report: report}
 	rotateErr := d.putAside()
@@ -51,8 +50,8 @@ func openDaily(path string, keep int, now func() time.Time, report func(error)) 
 	return d, nil
 }
 
-// Write appends p, which should be whole lines, with one write(2). It never fails: what can't be written is
-// lost, and the first time reported. So is a mistake in here: it must not end the program.
+// Write appends p, which should be whole lines, with one write(2). It never fails: what can't be written is lost, and
+// the first such error is reported. A panic in here is reported too: it must not end the program.
 func (d *daily) Write(p []byte) (n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -93,14 +92,14 @@ func (d *daily) Close() error {
 	return err
 }
 
-// rotate begins a new day. Whatever goes wrong, there is a file to write to afterwards.
+// rotate begins a new day. Whatever goes wrong, a file is open afterwards.
 func (d *daily) rotate() {
 	d.complain(d.putAside())
 	d.complain(d.reopen())
 	d.complain(d.prune())
 }
 
-// reopen opens what is now at the path, and only then closes what was open.
+// reopen opens the file that is now at the path, and only then closes the old one.
 func (d *daily) reopen() error {
 	now := d.now()
 	d.next = time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
@@ -121,18 +120,19 @@ func (d *daily) reopen() error {
 		d.file.Close()
 	}
 	d.file = opened
-	// A mistake that nothing recovers from ends the program. Go tells of it on standard error, which may be nowhere
-	// (cron); this file gets a copy, as it is.
+	// A panic that nothing recovers from ends the program. Go prints it to standard error, which nobody may read (cron);
+	// so this file gets a copy, unescaped.
 	_ = debug.SetCrashOutput(opened, debug.CrashOptions{})
 	return nil
 }
 
-// trustedLink reports whether the path is a symbolic link that is root's or ours. Where others may write beside the log, as
-// the group syslog may in Ubuntu's /var/log, a link of theirs would decide which file root appends to.
+// trustedLink reports whether the path is a symbolic link that belongs to root or to our user. If others may write to
+// the log's directory, as the group syslog may to Ubuntu's /var/log, their link would decide which file root appends
+// to.
 func trustedLink(path string) (bool, error) {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return false, nil // what is wrong with the path, opening it will tell
+		return false, nil // opening the path will return the error
 	}
 	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 && int(uid) != os.Geteuid() {
 		return false, fmt.Errorf("it is a symbolic link of another user (uid %d): remove it", uid)
@@ -140,12 +140,12 @@ func trustedLink(path string) (bool, error) {
 	return true, nil
 }
 
-// putAside renames a file whose last line is of an earlier day. Another process may be doing just that: then
-// the name of that day is taken, or the file at the path is today's. Links and devices are left alone.
+// putAside renames a file whose last line was written on an earlier day. Another process may be doing the same: then
+// the new name is taken, or the file at the path is today's. Links and devices are left alone.
 func (d *daily) putAside() error {
 	info, err := os.Lstat(d.path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil // what is wrong with the path, opening it will tell
+		return nil // opening the path will return the error
 	}
 	now := d.now()
 	written := info.ModTime().In(now.Location()).Format(day)
@@ -162,8 +162,8 @@ func (d *daily) putAside() error {
 	return nil
 }
 
-// renameNew renames a file, but never onto an existing one. Where the file system can't do that in one step
-// (NFS: EINVAL), a link is made and the old name removed.
+// renameNew renames a file, but never onto an existing one. If the file system can't do that in one step (NFS: EINVAL),
+// it makes a link and removes the old name.
 func renameNew(from, to string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
@@ -175,7 +175,7 @@ func renameNew(from, to string) error {
 	return os.Remove(from)
 }
 
-// prune removes the oldest of the files of earlier days that are more than are kept.
+// prune removes the oldest files of earlier days, until no more than keep are left.
 func (d *daily) prune() error {
 	if d.keep <= 0 {
 		return nil
@@ -202,7 +202,7 @@ func (d *daily) prune() error {
 	return errors.Join(errs...)
 }
 
-// complain reports the first trouble only: a full disk would give one for every line.
+// complain reports only the first error: a full disk would cause one for every line.
 func (d *daily) complain(err error) {
 	if err != nil && !d.reported {
 		d.reported = true

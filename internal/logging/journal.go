@@ -7,9 +7,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// journal writes lines with the prefixes by which the journal knows their priority: syslog's numbers in
-// angle brackets (sd-daemon(3), SyslogLevelPrefix= in systemd.exec(5)). Every line has its own, since the
-// journal takes each for an entry.
+// journal writes lines with the prefixes that tell the journal their priority: syslog's numbers in angle brackets
+// (sd-daemon(3), SyslogLevelPrefix= in systemd.exec(5)). Every line has its own, because the journal takes each line as
+// an entry.
 type journal struct{ out io.Writer }
 
 // Write is for entries without a level.

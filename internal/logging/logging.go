@@ -1,7 +1,7 @@
-// Package logging sets up the program's hclog logger: where it goes, in which format, and that nothing
-// that is logged can pretend to be another line or reach a terminal raw.
+// Package logging sets up the program's hclog logger: where the log goes, and in which format. It makes sure that no
+// text can pretend to be another log line, or reach a terminal unescaped.
 //
-// It decides nothing about what is logged.
+// It does not decide what is logged.
 package logging
 
 import (
@@ -26,25 +26,25 @@ const (
 // Options says where the log goes.
 type Options struct {
 	File      string   // the log file; empty: none
-	Retention int      // how many files of earlier days are kept; 0: all
+	Retention int      // how many files of earlier days to keep; 0: all
 	Level     string   // as ParseLevel takes it
-	JSON      bool     // one JSON object a line; a terminal gets text nevertheless
+	JSON      bool     // one JSON object per line; a terminal still gets text
 	Stderr    *os.File // used on a terminal, under systemd's journal, and if there is no File; nil: os.Stderr
 	Terminal  bool     // Stderr is a terminal (see Detect)
 	Journal   bool     // Stderr is the journal (see Detect)
-	Blocking  bool     // logging waits for Stderr, if need be for ever; for commands that talk to a person. Needs no Close
+	Blocking  bool     // logging waits for Stderr, even for ever; for commands that talk to a person; needs no Close
 
 	now func() time.Time // the clock, for tests; nil: time.Now
 }
 
-// Outputs are where a logger writes. Each has a queue and a goroutine of its own (but with Options.Blocking): to log
-// never blocks, and an output that hangs delays no other. A line that finds 1 MiB queued for an output is lost there; the
-// next one that gets through says how many were.
+// Outputs are where a logger writes. Each has a queue and a goroutine of its own (except with Options.Blocking):
+// logging never blocks, and an output that hangs delays no other. If 1 MiB is queued for an output, the next line is
+// lost there; the first line that gets through again says how many were lost.
 type Outputs struct{ sinks []sink }
 
-// Wait is for whoever may log as much as a hook writes, and can be held up; call it after each line. It waits while more
-// than half of an output's queue is taken, unless the output has taken nothing for 3 s. So a slow reader gets every line,
-// and one that does not read at all holds nobody up.
+// Wait is for callers that log as much as a hook writes, and may be delayed; call it after each line. It waits while an
+// output's queue is more than half full, unless the output has taken nothing for 3 s. So a slow reader gets every line,
+// and one that does not read at all delays nobody.
 func (o *Outputs) Wait() {
 	for _, s := range o.sinks {
 		if s.queue != nil {
@@ -53,9 +53,9 @@ func (o *Outputs) Wait() {
 	}
 }
 
-// Close writes what is queued and closes the outputs; what is logged later is lost. It waits 30 s for all outputs
-// together, and no longer than 3 s for one that takes nothing. One that has not taken everything by then is left
-// alone: to close it could hang, too.
+// Close writes what is queued and closes the outputs; what is logged later is lost. It waits at most 30 s for all
+// outputs together, and at most 3 s for one that takes nothing. An output that has not taken everything by then is
+// given up, not closed: closing it could hang too.
 func (o *Outputs) Close() error {
 	deadline := time.Now().Add(mostClosing)
 	var errs []error
@@ -65,11 +65,11 @@ func (o *Outputs) Close() error {
 	return errors.Join(errs...)
 }
 
-// New opens the outputs and returns a logger that may be used concurrently. Closing is for the end.
+// New opens the outputs and returns a logger that is safe for concurrent use. Close the outputs at the end.
 //
-// A level that there is not, or a file that can't be opened, is an error which names it. Later no output stops the
-// program: lines that a full disk doesn't take are lost, which Stderr is told once. So are lines that nobody reads (a
-// full pipe, a journal or a file system that hangs).
+// An unknown level, or a file that can't be opened, is an error that names it. After that, no output stops the program:
+// lines that a full disk doesn't take are lost, and Stderr says so once. Lines that nobody reads are lost too (a full
+// pipe, a journal or a file system that hangs).
 func New(o Options) (hclog.Logger, *Outputs, error) {
 	level, err := ParseLevel(o.Level)
 	if err != nil {
@@ -89,7 +89,7 @@ func New(o Options) (hclog.Logger, *Outputs, error) {
 	}
 	stderr := os.NewFile(uintptr(fd), o.Stderr.Name())
 
-	// The root writes nothing, but has the level and the names and pairs of derived loggers; the sinks write.
+	// The root writes nothing: it keeps the level, and the names and pairs of derived loggers. The sinks write.
 	root := hclog.NewInterceptLogger(&hclog.LoggerOptions{
 		Level: level, Output: io.Discard, Exclude: func(hclog.Level, string, ...interface{}) bool { return true },
 	})
@@ -109,10 +109,10 @@ func New(o Options) (hclog.Logger, *Outputs, error) {
 	}
 	lines := o.output(root, file, o.plain)
 	root.RegisterSink(lines)
-	return root, &Outputs{[]sink{lines, screen}}, nil // the file first: its trouble is told on the screen
+	return root, &Outputs{[]sink{lines, screen}}, nil // the file first: its errors go to the screen
 }
 
-// openFile opens the log file, if that takes no longer than a busy disk may need.
+// openFile opens the log file, unless that takes longer than a busy disk may need.
 func (o Options) openFile(report func(error)) (*daily, error) {
 	type result struct {
 		file *daily
@@ -138,10 +138,10 @@ func (o Options) openFile(report func(error)) (*daily, error) {
 	}
 }
 
-// mostOpening bounds how long the log file's disk may take to open it.
+// mostOpening limits how long opening the log file may take.
 const mostOpening = 10 * time.Second
 
-// output is a sink that writes to out in a format.
+// output makes a sink that writes to out in a format.
 func (o Options) output(root hclog.Logger, out io.WriteCloser, format func(io.Writer) *hclog.LoggerOptions) sink {
 	if o.Blocking {
 		return sink{hclog.NewSinkAdapter(format(out)), root, nil}
@@ -152,10 +152,12 @@ func (o Options) output(root hclog.Logger, out io.WriteCloser, format func(io.Wr
 
 // plain is the format for a file.
 func (o Options) plain(out io.Writer) *hclog.LoggerOptions {
-	return &hclog.LoggerOptions{Level: hclog.Trace, Output: out, JSONFormat: o.JSON, TimeFormat: o.timeFormat(), TimeFn: o.now}
+	return &hclog.LoggerOptions{
+		Level: hclog.Trace, Output: out, JSONFormat: o.JSON, TimeFormat: o.timeFormat(), TimeFn: o.now,
+	}
 }
 
-// timeFormat is the time in a file: ISO 8601 with the zone. JSON has hclog's own, with microseconds.
+// timeFormat is the format of times in a file: ISO 8601 with the zone. JSON uses hclog's own, with microseconds.
 func (o Options) timeFormat() string {
 	if o.JSON {
 		return hclog.TimeFormatJSON
@@ -163,7 +165,7 @@ func (o Options) timeFormat() string {
 	return textTime
 }
 
-// screen is the format for standard error: the journal has its own clock, who sits at a terminal knows the day.
+// screen is the format for standard error: the journal has its own clock, and whoever sits at a terminal knows the day.
 func (o Options) screen(stderr io.Writer) *hclog.LoggerOptions {
 	opts := o.plain(stderr)
 	switch {
@@ -180,9 +182,9 @@ func (o Options) screen(stderr io.Writer) *hclog.LoggerOptions {
 	return opts
 }
 
-// Detect reports whether f is a terminal, and whether it is the journal's stream: systemd puts that one's
-// device and inode into JOURNAL_STREAM (systemd.exec(5)), which a program started with its
-// output elsewhere inherits as well, hence the comparison.
+// Detect reports whether f is a terminal, and whether it is the journal's stream. systemd puts the device and inode of
+// that stream into JOURNAL_STREAM (systemd.exec(5)). A program whose output goes elsewhere inherits the variable too,
+// so it must be compared with f.
 func Detect(f *os.File) (terminal, journal bool) {
 	var dev, ino uint64
 	if n, _ := fmt.Sscanf(os.Getenv("JOURNAL_STREAM"), "%d:%d", &dev, &ino); n == 2 {
@@ -194,8 +196,8 @@ func Detect(f *os.File) (terminal, journal bool) {
 	return isatty.IsTerminal(f.Fd()), journal
 }
 
-// ParseLevel takes the names that Python's logging has for levels and hclog's own, in any case; empty is
-// INFO. hclog has nothing above ERROR, so CRITICAL is that.
+// ParseLevel accepts the level names of Python's logging and of hclog, in any case; empty is INFO. hclog has nothing
+// above ERROR, so CRITICAL means ERROR.
 func ParseLevel(name string) (hclog.Level, error) {
 	switch strings.ToUpper(name) {
 	case "TRACE":

@@ -8,33 +8,33 @@ import (
 )
 
 const (
-	mostQueued = 1 << 20        // bytes that wait for an output; each line counts with what it costs in memory
-	mostAtEase = mostQueued / 2 // bytes that wait for an output before Wait waits
-	perLine    = 64             // bytes that a line costs beyond its text
-	atOnce     = 4 << 10        // bytes that are written at once: a page of a pipe, so a slow reader is seen to read
-	// unread is how long an output may take nothing before nobody waits for it any more: longer than a disk or a
-	// journal that is busy needs.
+	mostQueued = 1 << 20        // how many bytes may wait for an output, each line with its overhead in memory
+	mostAtEase = mostQueued / 2 // Wait waits while more bytes than this are queued
+	perLine    = 64             // the overhead of a line in bytes
+	atOnce     = 4 << 10        // bytes written at once: a page of a pipe, so that a slow reader's progress shows
+	// unread is how long an output may take nothing before nobody waits for it any more. A busy disk or journal needs
+	// less.
 	unread = 3 * time.Second
-	// mostClosing is how long Close waits for outputs that take something now and then.
+	// mostClosing is how long Close waits for outputs that still make progress.
 	mostClosing = 30 * time.Second
 )
 
-// errUnwritten says that an output was closed, or left alone, before it had everything.
+// errUnwritten says that an output was closed, or given up, before everything was written.
 var errUnwritten = errors.New("log closed before all of it was written: nobody reads it")
 
-// queue passes on what is written to an output that may block, in a goroutine of its own. Writing never blocks. A line
+// queue passes lines to an output that may block, in a goroutine of its own. Writing to the queue never blocks. A line
 // that finds no room is lost, and counted.
 type queue struct {
 	out io.WriteCloser
 
 	mu     sync.Mutex
 	lines  [][]byte
-	size   int           // of the lines, and of what is being written
-	taken  int           // of what is being written
-	lost   int           // lines, since the last one that got through
-	dead   bool          // the output has taken nothing for too long, and nothing since then
+	size   int           // bytes of the lines, and of the batch that is being written
+	taken  int           // bytes of the batch that is being written
+	lost   int           // how many lines were lost since the last one that got through
+	dead   bool          // the output has taken nothing for too long, and still takes nothing
 	closed bool          // nothing is queued any more
-	err    error         // of closing out; to be read once over is closed
+	err    error         // the error of closing out; to be read once over is closed
 	work   chan struct{} // has an element if the goroutine may find something to do
 	took   chan struct{} // closed when the output has taken something; nil if nobody waits for that
 	over   chan struct{} // closed when the goroutine has ended
@@ -65,7 +65,7 @@ func (q *queue) missed() int {
 	return q.lost
 }
 
-// wait holds up whoever has bulk to log while much is queued, as long as the output takes something now and then.
+// wait delays whoever logs a lot while much is queued, as long as the output makes progress.
 func (q *queue) wait() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -74,7 +74,7 @@ func (q *queue) wait() {
 	}
 }
 
-// await lets mu go until the output has taken something, and reports whether that was in time.
+// await unlocks mu and waits until the output has taken something. It reports whether that was within limit.
 func (q *queue) await(limit time.Duration) bool {
 	if q.took == nil {
 		q.took = make(chan struct{})
@@ -92,7 +92,7 @@ func (q *queue) await(limit time.Duration) bool {
 	}
 }
 
-// Write queues a line, which was admitted. It never fails.
+// Write queues a line that was admitted. It never fails.
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -117,7 +117,7 @@ func (q *queue) write() {
 	for {
 		var more bool
 		if batch, more = q.take(batch[:0]); len(batch) > 0 {
-			_, _ = q.out.Write(batch) // whoever wants to know of errors sees them in out
+			_, _ = q.out.Write(batch) // out reports its own errors
 		} else if more {
 			<-q.work
 		} else {
@@ -127,8 +127,8 @@ func (q *queue) write() {
 	q.err = q.out.Close()
 }
 
-// take moves the next whole lines to batch. To call it again means that the batch before is written. more: there are
-// lines, or some may come.
+// take moves the next whole lines to batch. Calling it again means that the last batch is written. more: there are
+// lines, or more may come.
 func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -151,8 +151,8 @@ func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	return batch, len(q.lines) > 0 || !q.closed
 }
 
-// close has the rest written and the output closed, and waits for that: until the deadline, and not for an output that
-// takes nothing. If it returns errUnwritten, the output is left alone in the middle of a write, and the rest is lost.
+// close writes the rest and closes the output. It waits until the deadline, but not for an output that takes nothing.
+// If it returns errUnwritten, the output was given up in the middle of a write, and the rest is lost.
 func (q *queue) close(deadline time.Time) error {
 	if !q.drain(deadline) {
 		return errUnwritten
@@ -162,12 +162,12 @@ func (q *queue) close(deadline time.Time) error {
 	select {
 	case <-q.over:
 		return q.err
-	case <-timer.C: // a file system may hang at that, too
+	case <-timer.C: // closing may hang too
 		return errUnwritten
 	}
 }
 
-// drain takes no more lines, and reports whether the rest was written by the deadline.
+// drain accepts no more lines, and reports whether the rest was written by the deadline.
 func (q *queue) drain(deadline time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
