@@ -1,5 +1,6 @@
-// Package metrics writes where a host stands into a file for the textfile collector of Prometheus' node_exporter. The file is also its own
-// memory: what an invocation does not know, such as the last success, is what the file had before. It asks nobody.
+// Package metrics writes where a host stands into a file for the textfile collector of Prometheus' node_exporter. The
+// file also serves as memory: what an invocation does not know, such as the last success, is copied from the old file.
+// The package asks no other source.
 package metrics
 
 import (
@@ -22,36 +23,36 @@ const (
 	Finished    Result = "finished"      // a run is over
 	NothingToDo Result = "nothing_to_do" // there was no update
 	Rebooting   Result = "rebooting"     // the run goes on after the boot
-	GaveUp      Result = "gave_up"       // not now; the next one tries again
-	Interrupted Result = "interrupted"   // by a signal, and the host is out of service; the next one goes on
+	GaveUp      Result = "gave_up"       // not now; the next invocation tries again
+	Interrupted Result = "interrupted"   // by a signal, with the host out of service; the next invocation goes on
 	Failed      Result = "failed"
 )
 
 var results = []Result{Finished, NothingToDo, Rebooting, GaveUp, Interrupted, Failed}
 
-// success is whether the host had all updates then.
+// success reports whether the host had all updates at the end.
 func (r Result) success() bool { return r == Finished || r == NothingToDo }
 
-// Snapshot is what there is to tell. What is zero is not told.
+// Snapshot is what to write. A zero field is left out.
 type Snapshot struct {
 	Status status.Status
-	// Last is about invocations that have looked for updates, or went on with a run.
+	// Last is about invocations that looked for updates or went on with a run.
 	Last
 	// CertificateEnds is when client_crt expires.
 	CertificateEnds time.Time
 }
 
-// Last is what has to survive an invocation.
+// Last is what must survive an invocation.
 type Last struct {
 	Invocation time.Time // when the last one began
-	Success    time.Time // when the last one that succeeded ended
-	First      time.Time // when the first one that is known began
-	Result     Result    // of the last one that ended
-	// Took is how many seconds each stage took when it was finished last.
+	Success    time.Time // when the last successful one ended
+	First      time.Time // when the first known one began
+	Result     Result    // how the last one ended
+	// Took is how many seconds each stage took the last time it was finished.
 	Took map[state.Stage]float64
 }
 
-// End takes over how an invocation ended.
+// End records how an invocation ended.
 func (l *Last) End(result Result, at time.Time) {
 	l.Result = result
 	if result.success() {
@@ -59,7 +60,7 @@ func (l *Last) End(result Result, at time.Time) {
 	}
 }
 
-// Learn takes over how long the stages of a run took.
+// Learn records how long the stages of a run took.
 func (l *Last) Learn(story *state.Story) {
 	if story == nil {
 		return
@@ -88,7 +89,8 @@ type File struct{ Path string }
 func (f File) Write(s Snapshot) error {
 	text, err := encode(s.Status.Lock.Name, s.families())
 	if err == nil {
-		// In the same directory, whose collector reads *.prom only. Anybody may read it: no output of a hook is in it.
+		// The temporary file is in the same directory: the collector reads only *.prom. Anybody may read the file: it holds
+		// no output of hooks.
 		err = file.ReplaceShared(f.Path, text, 0o644)
 	}
 	if err != nil {
@@ -97,7 +99,7 @@ func (f File) Write(s Snapshot) error {
 	return nil
 }
 
-// families are the metrics. A time that is zero has no sample.
+// families are the metrics. A zero time has no sample.
 func (s Snapshot) families() map[string]family {
 	at := func(t *time.Time) time.Time {
 		if t == nil {
@@ -120,7 +122,8 @@ func (s Snapshot) families() map[string]family {
 			"stage", state.Stages, s.Status.Stage),
 		"lock_held_since_timestamp_seconds": moment("When this host took the lock, while it holds it.",
 			at(s.Status.HeldSince())),
-		"out_of_service_since_timestamp_seconds": moment("Since when the run has this host out of service, with the lock or without.",
+		"out_of_service_since_timestamp_seconds": moment(
+			"Since when the run has this host out of service, with the lock or without.",
 			at(s.Status.OutOfServiceSince())),
 		"lock_wanted_since_timestamp_seconds": moment("When the wait for the lock began, while it waits.",
 			at(s.Status.WantedSince())),
@@ -144,7 +147,7 @@ func (s Snapshot) families() map[string]family {
 	}
 }
 
-// oneOf has a sample for each value of a label: 1 for the one that is so, 0 for the others.
+// oneOf has a sample for each value of a label: 1 for the value so, 0 for the others.
 func oneOf[T ~string](help, label string, values []T, so T) family {
 	samples := map[string]float64{}
 	for _, value := range values {
@@ -156,7 +159,7 @@ func oneOf[T ~string](help, label string, values []T, so T) family {
 	return family{help, label, samples}
 }
 
-// moment is a time in seconds since 1970.
+// moment is a time in seconds since 1970; a zero time gives no sample.
 func moment(help string, at time.Time) family {
 	f := family{help: help}
 	if !at.IsZero() {
@@ -165,11 +168,11 @@ func moment(help string, at time.Time) family {
 	return f
 }
 
-// most bounds what is read: the file is some kilobytes.
+// most limits how many bytes are read: the file has a few kilobytes.
 const most = 1 << 20
 
-// Read returns what the file says of earlier invocations. No file, or an empty one, says nothing. Content that is not this program's is an
-// error: it is somebody else's file.
+// Read returns what the file says about earlier invocations. A missing or empty file says nothing. If this program did
+// not write the content, that is an error: the file is somebody else's.
 func (f File) Read() (Last, error) {
 	last := Last{Took: map[state.Stage]float64{}}
 	content, err := f.content()

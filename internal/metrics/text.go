@@ -12,13 +12,13 @@ import (
 )
 
 // This is Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/), as far as it is
-// needed here. The libraries for it would cost each start 2 ms and 2 MB, and most nights there is nothing to do. Tests
-// hold this against one of them.
+// needed here. The libraries for it would cost 2 ms and 2 MB at each start, and most nights there is nothing to do.
+// Tests compare this code with one of them.
 
 // family is a metric with its samples. All are gauges.
 type family struct {
 	help    string
-	label   string             // tells the samples apart; empty if there is only one
+	label   string             // the label that tells the samples apart; empty if there is only one
 	samples map[string]float64 // by the value of label
 }
 
@@ -27,8 +27,8 @@ var (
 	escapesLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 )
 
-// encode writes families in the order of their names, which get the prefix; those without a sample are left out. Each
-// sample has the label lock too.
+// encode writes the families in the order of their names, each with the prefix. A family without samples is left out.
+// Each sample also has the label lock.
 func encode(lock string, families map[string]family) (text []byte, err error) {
 	for _, short := range slices.Sorted(maps.Keys(families)) {
 		name, f := prefix+short, families[short]
@@ -59,12 +59,12 @@ type sample struct {
 	value  float64
 }
 
-// time is the sample of a moment.
+// time turns the value of a moment back into a time.
 func (s sample) time() time.Time { return time.UnixMilli(int64(s.value*1000 + 0.5)) }
 
 var errForeign = errors.New("it holds something else; name a file that is used for nothing else")
 
-// decode reads what encode wrote. The error is errForeign if there is anything else.
+// decode reads what encode wrote. The error is errForeign if the text holds anything else.
 func decode(text string) (samples []sample, err error) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -80,7 +80,7 @@ func decode(text string) (samples []sample, err error) {
 	return samples, nil
 }
 
-// decodeLine reads NAME{LABEL="VALUE",...} NUMBER; there may be no labels.
+// decodeLine reads NAME{LABEL="VALUE",...} NUMBER; the labels may be missing.
 func decodeLine(line string) (s sample, ok bool) {
 	end := strings.IndexAny(line, "{ ")
 	if end <= 0 {
@@ -91,7 +91,7 @@ func decodeLine(line string) (s sample, ok bool) {
 	if rest[0] == '{' {
 		for rest = strings.TrimSpace(rest[1:]); !strings.HasPrefix(rest, "}"); {
 			name, after, _ := strings.Cut(rest, "=")
-			quoted, err := strconv.QuotedPrefix(after) // Go's escapes are these and more
+			quoted, err := strconv.QuotedPrefix(after) // Go has these escapes and more
 			if err != nil {
 				return s, false
 			}
