@@ -1,6 +1,6 @@
-// Package dlm is the client of the lock API of Foreman's DLM plugin: it asks for one lock's state, claims it and
-// gives it back, as the host that its TLS certificate names. It says what an answer is. What follows from the answer
-// (settling, waiting, giving up) is decided in package foreman.
+// Package dlm is a client for the lock API of Foreman's DLM plugin: it asks for a lock's state, claims the lock and
+// releases it, as the host that its TLS certificate names. It says what an answer means. Package foreman decides what
+// to do next (settle, wait, give up).
 package dlm
 
 import (
@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	maxRetryAfter = 5 * time.Minute // the longest Retry-After that is honoured
-	firstBackoff  = time.Second     // between the first try and the second; doubled from try to try
+	maxRetryAfter = 5 * time.Minute // a longer Retry-After is cut to this
+	firstBackoff  = time.Second     // between the first try and the second; doubled with each try
 	maxBackoff    = 30 * time.Second
 )
 
@@ -34,14 +34,14 @@ const (
 type Options struct {
 	URL   string // Foreman's address, with a path prefix if it has one
 	Files mtls.Files
-	// Timeout bounds one try as a whole: connecting, sending, and reading the whole answer.
+	// Timeout limits one whole try: connecting, sending, and reading the whole answer.
 	Timeout time.Duration
-	// Retries is how often a request is repeated if it met transient trouble and can't have changed anything.
+	// Retries is how often a request is repeated after a transient error, if it can't have changed anything.
 	Retries int
 	Log     hclog.Logger
 	// Transport replaces the network; for tests.
 	Transport http.RoundTripper
-	// Random returns a random part of d; nil: math/rand. A simulation that can be repeated brings its own.
+	// Random returns a random part of d; nil: math/rand. A repeatable simulation brings its own.
 	Random func(d time.Duration) time.Duration
 }
 
@@ -84,17 +84,17 @@ func New(o Options) *Client {
 type Lock struct {
 	Name    string
 	Enabled bool
-	// Holder is the name of the host that has the lock, as Foreman calls it: it may differ from the
-	// certificate's name. Empty: the lock is free.
+	// Holder is Foreman's name for the host that has the lock, which may differ from the name in its certificate. Empty:
+	// the lock is free.
 	Holder string
-	// Self is whether this host is the holder. Only Show tells: the answers to PUT and DELETE don't say it.
+	// Self is set if this host is the holder. Only Show can tell: the answers to PUT and DELETE don't say it.
 	Self bool
-	// Updated is when the lock last changed hands or was claimed again by its holder.
+	// Updated is when the lock last changed hands, or its holder last claimed it again.
 	Updated time.Time
 }
 
-// Show asks for the lock's state. It asks again after trouble that may pass: no answer, an answer that is not
-// Foreman's, a key and a certificate that do not fit while they are renewed. ErrNoLock: there is no such lock yet.
+// Show asks for the lock's state. It asks again after errors that may pass: no answer, an answer that is not Foreman's,
+// a key and a certificate that do not match while they are being renewed. ErrNoLock: there is no such lock yet.
 func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 	var err error
 	for try := 0; ; try++ {
@@ -113,12 +113,12 @@ func (c *Client) Show(ctx context.Context, name string) (Lock, error) {
 	}
 }
 
-// Acquire claims the lock, once: trouble on the way is not retried, since it proves nothing, and Show decides
-// (a 5xx can follow the change: foreman_dlm 4.0.0, dlmlock.rb:53 and :104 work after the commit). The answer is
-// a claim that another host's claim may still overwrite: "SELECT free, UPDATE holder" is not atomic (dlmlock.rb:99).
+// Acquire claims the lock, once. It does not retry: an error proves nothing, so the caller must ask Show (a 5xx can
+// come after the change: foreman_dlm 4.0.0, dlmlock.rb:53 and :104 work after the commit). Another host's claim may
+// still overwrite a granted one: "SELECT free, UPDATE holder" is not atomic (dlmlock.rb:99).
 //
-// ErrNotNow: somebody else has it, it is disabled, or this host is barred. ErrDuplicate: Foreman has two locks of this
-// name.
+// ErrNotNow: another host has the lock, it is disabled, or this host is barred. ErrDuplicate: Foreman has two locks of
+// this name.
 func (c *Client) Acquire(ctx context.Context, name string) error {
 	lock, err := c.lock(ctx, http.MethodPut, name)
 	if err == nil && lock.Holder == "" {
@@ -128,9 +128,9 @@ func (c *Client) Acquire(ctx context.Context, name string) error {
 	return err
 }
 
-// Release gives the lock back, once, like Acquire. ErrNotNow: it is somebody else's, or disabled. ErrDuplicate: Foreman
-// has two locks of this name and released neither (dlmlock.rb:99-105). If another host has taken the lock in the same
-// instant, the error is the same; Show says which.
+// Release releases the lock, once; like Acquire it does not retry. ErrNotNow: another host has the lock, or it is
+// disabled. ErrDuplicate: Foreman has two locks of this name and released neither (dlmlock.rb:99-105). The error is the
+// same if another host took the lock in the same instant; Show can tell the two apart.
 func (c *Client) Release(ctx context.Context, name string) error {
 	lock, err := c.lock(ctx, http.MethodDelete, name)
 	if err == nil && lock.Holder != "" {
@@ -151,11 +151,11 @@ func mayPass(err error) bool {
 	return errors.Is(err, ErrCredentials) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// Identity is Foreman's address, and the common name of the certificate that is shown there; the name is empty if the
-// certificate can't be read.
+// Identity is Foreman's address, and the common name in the client's certificate; the name is empty if the certificate
+// can't be read.
 func (c *Client) Identity() (url, cn string) { return c.base, c.files.CommonName() }
 
-// Slowest is the longest time that a single try has taken, answered or not.
+// Slowest is how long the slowest try has taken, answered or not.
 func (c *Client) Slowest() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,17 +204,17 @@ func (c *Client) note(took time.Duration) {
 	c.slowest = max(c.slowest, took)
 }
 
-// request is what is sent to ask for a lock.
+// request makes the HTTP request for a lock.
 func (c *Client) request(ctx context.Context, method, name string) (*http.Request, error) {
-	// Foreman reads "+" in a path literally, and every id parameter in a query as one more condition: there
-	// is no query.
+	// Foreman takes "+" in a path literally, and every id parameter in a query as one more condition. So there is no
+	// query.
 	req, err := http.NewRequestWithContext(ctx, method, c.base+"/api/dlmlocks/"+url.PathEscape(name)+"/lock", nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
-	// Foreman translates its messages, and "no such lock" is told from "no such page" by its message
-	// (foreman 3.13, app/views/api/v2/errors/not_found.json.rabl).
+	// Foreman translates its messages, and only the message tells "no such lock" from "no such page" (foreman 3.13,
+	// app/views/api/v2/errors/not_found.json.rabl).
 	req.Header.Set("Accept-Language", "en")
 	req.Header.Set("User-Agent", "foreman-dlm-updater")
 	if method == http.MethodPut {
@@ -223,7 +223,8 @@ func (c *Client) request(ctx context.Context, method, name string) (*http.Reques
 	return req, nil
 }
 
-// parse reads a lock from an answer with status 200. If it is no lock, or another one, it returns what is wrong.
+// parse reads a lock from an answer with status 200. If the answer is not a lock, or another lock, it says what is
+// wrong.
 func parse(body []byte, method, name string) (Lock, string) {
 	if len(body) > mtls.MaxAnswer {
 		return Lock{}, fmt.Sprintf("the answer is longer than %d bytes", mtls.MaxAnswer)
@@ -231,7 +232,7 @@ func parse(body []byte, method, name string) (Lock, string) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Lock{}, "the answer is empty"
 	}
-	// Maps, not structs, whose fields would take names in any case.
+	// Maps, because a struct's fields would match names in any case.
 	var wire, host map[string]json.RawMessage
 	if json.Unmarshal(body, &wire) != nil || !optional(wire, "host", &host) {
 		return Lock{}, notALock(body)
@@ -257,17 +258,17 @@ func parse(body []byte, method, name string) (Lock, string) {
 			lock.Holder = "a host without a name"
 		}
 	}
-	// To take this for "held by another" could leave a lock behind that is ours.
+	// Taking this for "held by another" could leave our own lock held.
 	if method == http.MethodGet && host != nil && self == nil {
 		return Lock{}, fmt.Sprintf("the answer doesn't say whether this host is the holder, %q: Foreman took the request "+
 			"for a user's, not for a host's with a certificate", lock.Holder)
 	}
-	// Rails' own way of writing a time. If it can't be read, only messages lack it.
+	// This is how Rails writes a time. If it can't be read, it is only missing from messages.
 	lock.Updated, _ = time.Parse("2006-01-02 15:04:05 MST", updated)
 	return lock, ""
 }
 
-// optional reads a member of a JSON object. It returns false if the member is there and of another type.
+// optional reads a member of a JSON object, which may be missing. It returns false if the member has another type.
 func optional(object map[string]json.RawMessage, key string, value any) bool {
 	text, ok := object[key]
 	return !ok || json.Unmarshal(text, value) == nil
@@ -291,8 +292,8 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// backoff is how long to wait after the given try, counted from 0: as long as the server asked for, or doubled
-// from try to try, less a random part of up to a half, so that a fleet doesn't come back in step.
+// backoff is how long to wait after the given try, counted from 0: as long as the server asked for; otherwise twice as
+// long with each try, less a random part of up to a half, so that a fleet doesn't come back all at once.
 func (c *Client) backoff(try int, err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) && e.RetryAfter > 0 {

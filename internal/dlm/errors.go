@@ -14,11 +14,11 @@ import (
 
 // What an error of this package proves. Compare with errors.Is.
 var (
-	// ErrUnavailable: no answer, or an answer of trouble (429, 5xx). It proves nothing: a PUT or DELETE may
-	// have changed the lock all the same.
+	// ErrUnavailable: no answer, or a server error (429, 5xx). It proves nothing: a PUT or DELETE may still have changed
+	// the lock.
 	ErrUnavailable = errors.New("foreman is unavailable")
-	// ErrNotNow: 412. Somebody else has the lock, or it is disabled, or this host is barred; Foreman's text
-	// is the same for all three.
+	// ErrNotNow: 412. Another host has the lock, or it is disabled, or this host is barred; Foreman's text is the same for
+	// all three.
 	ErrNotNow = errors.New("not now")
 	// ErrNoLock: Foreman has no lock of this name yet.
 	ErrNoLock = errors.New("no such lock")
@@ -36,24 +36,24 @@ var (
 	// ErrNotForeman: status 200 with a body that does not answer this question as Foreman does, a status that Foreman
 	// never gives here, or a refusal without Foreman's message.
 	ErrNotForeman = errors.New("not Foreman's answer")
-	// ErrRejected: any other refusal of Foreman's own, which will be the same next time.
+	// ErrRejected: any other refusal by Foreman, which will be the same next time.
 	ErrRejected = errors.New("request rejected")
 )
 
-// Error is an answer that is not a lock, or the lack of an answer. It wraps one of the sentinels above and, if there
-// is one, the cause: *mtls.Error, if there was no answer.
+// Error is an answer that is not a lock, or a missing answer. It wraps one of the sentinels above, and the cause if
+// there is one: an *mtls.Error if there was no answer.
 type Error struct {
 	Kind   error  // one of the sentinels above
 	Op     string // "show lock", "acquire lock", "release lock"
 	Lock   string
 	Status int    // the HTTP status; 0 if there was no answer
 	Detail string // what was wrong, and with what
-	// RetryAfter is how long the server asked to be left alone, at most 5 minutes; 0 if it didn't.
+	// RetryAfter is how long the server asked us to wait, at most 5 minutes; 0 if it didn't.
 	RetryAfter time.Duration
 	Err        error
 }
 
-// Error is one line: printable characters only, whatever a server put into its answer or its certificate.
+// Error is one line of printable characters, whatever a server put into its answer or its certificate.
 func (e *Error) Error() string {
 	return printable(fmt.Sprintf("%s %q: %s", e.Op, cut(e.Lock), e.Detail))
 }
@@ -65,7 +65,7 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// kinds say what the lack of an answer proves.
+// kinds say what a missing answer proves.
 var kinds = map[error]error{
 	mtls.ErrNoAnswer:    ErrUnavailable,
 	mtls.ErrNotTLS:      ErrWrongURL,
@@ -74,10 +74,10 @@ var kinds = map[error]error{
 	mtls.ErrCredentials: ErrCredentials,
 }
 
-// unanswered classifies the lack of an answer.
+// unanswered classifies a missing answer.
 func (e *Error) unanswered(err error) *Error {
 	var why *mtls.Error
-	errors.As(err, &why) // mtls returns no other
+	errors.As(err, &why) // mtls returns no other type
 	e.Kind, e.Detail, e.Err = kinds[why.Kind], why.Detail, err
 	return e
 }
@@ -130,7 +130,7 @@ var redirects = map[int]bool{
 	http.StatusPermanentRedirect: true,
 }
 
-// refusals are the 4xx with which Foreman itself refuses, beside 404. No other was recorded with foreman_dlm 4.0.0.
+// refusals are the statuses 4xx that Foreman itself gives, besides 404. No others were recorded with foreman_dlm 4.0.0.
 var refusals = map[int]bool{
 	http.StatusBadRequest:           true,
 	http.StatusUnauthorized:         true,
@@ -150,9 +150,10 @@ func said(message string) string {
 	return fmt.Sprintf(", saying %q", message)
 }
 
-// foremanMessage finds Foreman's message in a refusal. Its controllers answer with error.message and sometimes
-// error.details; Rails itself with error as a string, beside the status; Apache and proxies with HTML, which
-// says nothing. own reports whether it has one of the first two forms; other servers use a field "error", too.
+// foremanMessage finds Foreman's message in a refusal. Foreman's controllers answer with error.message and sometimes
+// error.details. Rails itself answers with the status and error as a string. Apache and proxies answer with HTML, which
+// holds no message. own reports whether the answer has one of the first two forms: other servers use a field "error"
+// too.
 func foremanMessage(a *mtls.Answer) (message string, own bool) {
 	var wire struct {
 		Status int             `json:"status"`
@@ -175,8 +176,9 @@ func foremanMessage(a *mtls.Answer) (message string, own bool) {
 	return cut(strings.TrimSpace(strings.TrimSpace(object.Message) + " " + object.Details)), object.Message != ""
 }
 
-// cut keeps a foreign text short enough for a message.
+// cut makes a foreign text short enough for a message.
 func cut(text string) string { return file.Cut(text, 300) }
 
-// printable escapes what a terminal or a log would not show as it is. A byte that is not UTF-8 becomes U+FFFD.
+// printable escapes characters that a terminal or a log would not show as they are. A byte that is not UTF-8 becomes
+// U+FFFD.
 func printable(text string) string { return file.Escape(string([]rune(text))) }
