@@ -17,8 +17,8 @@ import (
 
 // Why a try got no answer. Compare with errors.Is.
 var (
-	// ErrNoAnswer: the network failed, or the server, or the try took too long. It proves nothing: the server may
-	// have done what it was asked.
+	// ErrNoAnswer: the network failed, or the server, or the try took too long. It proves nothing: the server may have
+	// carried out the request.
 	ErrNoAnswer = errors.New("no answer")
 	// ErrNotTLS: the server doesn't speak TLS.
 	ErrNotTLS = errors.New("no TLS")
@@ -37,12 +37,12 @@ type Error struct {
 	Err    error
 }
 
-// Error is one line: printable characters only, whatever a server put into its certificate.
+// Error is one line of printable characters, whatever a server put into its certificate.
 func (e *Error) Error() string { return printable(e.Detail) }
 
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// explain says why there is no answer. Whatever is not known to be definite proves nothing.
+// explain says why there is no answer. An error that is not known to be definite counts as ErrNoAnswer.
 func (c *Client) explain(err error) *Error {
 	kind, detail := c.classify(err)
 	return &Error{kind, detail, err}
@@ -111,7 +111,7 @@ func (c *Client) untrusted(v *tls.CertificateVerificationError) string {
 	return fmt.Sprintf("%s is not accepted: %s", which, cut(v.Err.Error()))
 }
 
-// reason is an error of the network without what package net puts before it: the operation, twice, and both addresses.
+// reason is a network error without the text that package net puts before it: the operation, twice, and both addresses.
 func reason(err error) string {
 	var op *net.OpError
 	var call *os.SyscallError
@@ -129,7 +129,7 @@ type handshakeError struct{ error }
 
 func (e *handshakeError) Unwrap() error { return e.error }
 
-// disconnected reports whether the network ended the connection, rather than something about TLS.
+// disconnected reports whether the network ended the connection, not TLS.
 func disconnected(err error) bool {
 	var network net.Error // timeouts above all
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -140,7 +140,7 @@ func disconnected(err error) bool {
 // TLS alerts, by their numbers in RFC 8446, section 6.2 (and RFC 5246, section 7.2).
 const alertInternalError = 80
 
-// certificateAlerts are the alerts by which a server refuses the client's certificate.
+// certificateAlerts are the alerts with which a server refuses the client's certificate.
 var certificateAlerts = map[uint64]bool{
 	42:  true, // bad_certificate
 	43:  true, // unsupported_certificate

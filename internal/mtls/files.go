@@ -12,10 +12,10 @@ import (
 	"foreman-dlm-updater/internal/file"
 )
 
-// maxPEM is the most that is read of a file, in bytes; Debian's bundle of all CAs has a quarter of it.
+// maxPEM limits how many bytes are read from a file; Debian's bundle of all CAs has a quarter of it.
 const maxPEM = 1 << 20
 
-// File is a PEM file, and the configuration's key that holds its path: messages name both.
+// File is a PEM file, and the configuration key that holds its path: messages name both.
 type File struct{ ConfigKey, Path string }
 
 // read returns the file's text.
@@ -29,7 +29,7 @@ func (f File) read() ([]byte, error) {
 
 func (f File) String() string { return f.ConfigKey + " " + f.Path }
 
-// Files are the client's certificate and key, and the CA bundle that vouches for the server. They are read afresh for
+// Files are the client's certificate and key, and the CA bundle that vouches for the server. They are read again for
 // every connection, so that a renewed certificate is used at once.
 type Files struct {
 	Cert, Key File // both without a path: no certificate is shown
@@ -40,7 +40,7 @@ type Files struct {
 func (f Files) anonymous() bool { return f.Cert.Path == "" && f.Key.Path == "" }
 
 // Load reads the files. The certificate is nil if none is shown, and the pool if the system's trust store is used. The
-// error wraps ErrCredentials, and names the configuration's keys.
+// error wraps ErrCredentials, and names the configuration keys.
 func (f Files) Load() (*tls.Certificate, *x509.CertPool, error) {
 	cert, err := f.pair()
 	if err != nil {
@@ -83,7 +83,7 @@ func (f Files) pair() (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// Leaf is the client's own certificate. It is read without its key, which fewer users may read.
+// Leaf is the client's own certificate. It does not read the key, which fewer users may read.
 func (f Files) Leaf() (*x509.Certificate, error) {
 	rest, err := f.Cert.read()
 	if err != nil {
@@ -105,7 +105,7 @@ func (f Files) Leaf() (*x509.Certificate, error) {
 	}
 }
 
-// CommonName is the CN in the certificate's subject, in printable characters; empty if it can't be read.
+// CommonName is the CN in the certificate's subject, in printable characters; empty if the certificate can't be read.
 func (f Files) CommonName() string {
 	cert, err := f.Leaf()
 	if err != nil {
@@ -114,7 +114,7 @@ func (f Files) CommonName() string {
 	return printable(cert.Subject.CommonName)
 }
 
-// Presented says which certificate the client shows, for a message. The text can hold any characters.
+// Presented says which certificate the client presents, for a message. The text can hold any characters.
 func (f Files) Presented() string {
 	if f.anonymous() {
 		return fmt.Sprintf("none (the key %s is not set)", f.Cert.ConfigKey)

@@ -1,7 +1,7 @@
-// Package mtls asks an HTTPS server, and shows it a client certificate if there is one. It makes one try per call, and
-// says why a try got no answer. What an answer means is its caller's business; so is trying again.
+// Package mtls sends requests to an HTTPS server, with a client certificate if there is one. It makes one try per call,
+// and says why a try got no answer. The caller decides what an answer means, and whether to try again.
 //
-// Messages name the server and the configuration's keys in the caller's words.
+// Messages name the server and the configuration keys in the caller's words.
 package mtls
 
 import (
@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// MaxAnswer is how long an answer's body may be, in bytes; its header, too.
+// MaxAnswer is how long an answer's body may be, in bytes. The same limit holds for its header.
 const MaxAnswer = 1 << 20
 
-// idleTimeout is how long a connection is kept for the next request. Apache closes one after 5 s
+// idleTimeout is how long a connection is kept for the next request. Apache closes an idle connection after 5 s
 // (KeepAliveTimeout's default), and a request on a connection that is being closed would get no answer.
 const idleTimeout = 4 * time.Second
 
@@ -28,26 +28,26 @@ const idleTimeout = 4 * time.Second
 type Options struct {
 	Files Files
 	Words Words
-	// Timeout bounds one try as a whole: connecting, sending, and reading the whole answer.
+	// Timeout limits one whole try: connecting, sending, and reading the whole answer.
 	Timeout time.Duration
 	// Transport replaces the network; for tests.
 	Transport http.RoundTripper
 }
 
-// Words are what messages call the server, and the keys of the configuration that are about it.
+// Words are the names that messages use for the server, and for the configuration keys about it.
 type Words struct {
 	Server     string // "Foreman"
-	WebServer  string // whatever speaks TLS on its behalf: "Foreman's web server"
+	WebServer  string // whatever speaks TLS for it: "Foreman's web server"
 	URLKey     string // the key that holds its address: "foreman_url"
 	TimeoutKey string // the key that holds Options.Timeout: "http_timeout"
 }
 
-// Client asks a server. It is safe for concurrent use.
+// Client sends requests to a server. It is safe for concurrent use.
 type Client struct {
 	files Files
 	words Words
-	// way is asked directly: an http.Client would follow redirects, turn a PUT into a GET, and take a Location
-	// that it can't parse for a lost answer.
+	// way is used without an http.Client, which would follow redirects, turn a PUT into a GET, and take a Location that it
+	// can't parse for a lost answer.
 	way     http.RoundTripper
 	timeout time.Duration
 }
@@ -70,7 +70,7 @@ type Answer struct {
 }
 
 // Do sends a request, once, and reads the answer. It follows no redirect. The error is an *Error. (If the server closes
-// a kept connection just when a GET comes on it, net/http sends the GET again.)
+// a kept connection just as a GET arrives on it, net/http sends the GET again.)
 func (c *Client) Do(req *http.Request) (*Answer, error) {
 	ctx := req.Context()
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
@@ -96,7 +96,7 @@ func (c *Client) exchange(req *http.Request) (*Answer, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		// This body is the connection itself, which net/http no longer watches: no timeout would end a read.
+		// This body is the connection itself, and net/http no longer watches it: no timeout would end a read.
 		return &Answer{Status: resp.StatusCode, Header: resp.Header}, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
@@ -113,13 +113,13 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// transport connects with these files. It uses no proxy: the certificate is shown to nobody but the server.
+// transport connects with these files. It uses no proxy: only the server may see the certificate.
 func (f Files) transport(timeout time.Duration) *http.Transport {
 	return &http.Transport{
 		DialContext: (&net.Dialer{Timeout: timeout}).DialContext, // for http://, to a loopback address
 		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			// http.Transport detaches dialling from the request's deadline: a server that accepts and then
-			// says nothing would keep a connection for ever, one more with every try.
+			// http.Transport detaches dialling from the request's deadline: a server that accepts a connection and then says
+			// nothing would keep it for ever, and one more with every try.
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			return f.dial(ctx, network, address)
@@ -131,7 +131,7 @@ func (f Files) transport(timeout time.Duration) *http.Transport {
 	}
 }
 
-// dial connects and shakes hands; http.Transport would keep one TLS configuration for ever.
+// dial connects and does the TLS handshake. http.Transport's own dialling would use one TLS configuration for ever.
 func (f Files) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	cert, roots, err := f.Load()
 	if err != nil {
@@ -147,8 +147,8 @@ func (f Files) dial(ctx context.Context, network, address string) (net.Conn, err
 	}
 	config := &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}
 	if cert != nil {
-		// With Certificates, crypto/tls would silently send none to a server that doesn't name its issuer,
-		// and a wrong CA would show as a bare 401.
+		// With Certificates, crypto/tls would silently send none to a server that doesn't name its issuer. A wrong CA would
+		// then only show as a 401.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
 	conn := tls.Client(raw, config)
@@ -162,8 +162,8 @@ func (f Files) dial(ctx context.Context, network, address string) (net.Conn, err
 	return &secured{Conn: conn}, nil
 }
 
-// secured remembers the alert by which the server ended a connection. net/http closes a connection whose read
-// failed, and may then report that its own write met a closed connection.
+// secured remembers the alert with which the server ended a connection. net/http closes a connection after a failed
+// read, and may then report only that its own write found the connection closed.
 type secured struct {
 	*tls.Conn
 	alert atomic.Pointer[error]
@@ -193,7 +193,7 @@ func (p *progress) String() string { return *p.at.Load() }
 // watch returns a context; progress follows the try that is made with it.
 func (p *progress) watch(ctx context.Context) context.Context {
 	now := func(what string) { p.at.Store(&what) }
-	now("waiting for the answer") // all that a transport without trace lets one know
+	now("waiting for the answer") // a transport without trace says nothing more
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:             func(httptrace.DNSStartInfo) { now("looking up the server's address") },
 		ConnectStart:         func(string, string) { now("connecting") },
