@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// act is the controller's part, once the caller is known.
+// act does the controller's part, once the caller is known.
 func (s *Server) act(in *request, to target, who caller) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -19,7 +19,7 @@ func (s *Server) act(in *request, to target, who caller) answer {
 	case who.viewer:
 		return denied("Missing one of the required permissions: edit_dlmlocks", "edit_dlmlocks")
 	case to.what == eventsOf:
-		return notFound("dlmlock_event", "") // also when the lock is there: it wants its id
+		return notFound("dlmlock_event", "") // even if the lock exists: Foreman wants its id
 	case to.what == allLocks && reading:
 		return notRecorded()
 	case to.what == allLocks:
@@ -29,16 +29,16 @@ func (s *Server) act(in *request, to target, who caller) answer {
 	case to.what == oneLock:
 		return s.administer(in, to.name)
 	case who.host == nil:
-		s.findOrCreate(in, to.name) // the lock is made before the host is missed
+		s.findOrCreate(in, to.name) // Foreman makes the lock before it misses the host
 		return denied("You need to authenticate with a valid client cert. The DN has to match a known host.")
 	}
 	return s.change(in, to.name, who.host)
 }
 
-// notRecorded is for calls of administrators that nobody recorded: better no
-// answer than an invented one.
+// notRecorded answers calls of administrators that nobody recorded: no answer is better than an invented one.
 func notRecorded() answer {
-	return *failure(http.StatusNotImplemented, "This call was not recorded, and the stand-in server does not know its answer")
+	return *failure(http.StatusNotImplemented,
+		"This call was not recorded, and the stand-in server does not know its answer")
 }
 
 func (s *Server) show(in *request, name string, h *host) answer {
@@ -49,13 +49,11 @@ func (s *Server) show(in *request, name string, h *host) answer {
 	return showLock(r.body(h))
 }
 
-// change is a PUT or DELETE of a host, as acquire! and release! of
-// foreman_dlm 4.0.0 do them (dlmlock.rb:93-105). `where(query).update` is a
-// SELECT for a lock that is enabled and free or ours, and then an UPDATE by id
-// alone, of the columns that differ from what the SELECT saw: whoever updates
-// last has the lock, and each of them is told that it has it. Then it is
-// read again, and callbacks run for what has changed since it was looked up.
-// The caller holds mu, which is given up in each gap.
+// change is a PUT or DELETE from a host, as in acquire! and release! of foreman_dlm 4.0.0 (dlmlock.rb:93-105).
+// `where(query).update` is first a SELECT for a lock that is enabled and free or the host's own, and then an UPDATE by
+// id alone, of the columns that differ from what the SELECT saw. So whoever updates last has the lock, but each host is
+// told that it has it. Then the lock is read again, and callbacks run for the changes since the lookup. The caller
+// holds mu; each gap unlocks it.
 func (s *Server) change(in *request, name string, h *host) answer {
 	r := s.findOrCreate(in, name)
 	if in.method == http.MethodPut && h.barred {
@@ -101,11 +99,9 @@ func (s *Server) change(in *request, name string, h *host) answer {
 	return showLock(r.body(nil))
 }
 
-// missesHost tells whether a callback runs for a host that is nil, once the
-// change is written (dlmlock.rb:133): PUT has no old host for "unlock" (:116),
-// and DELETE no new one for "lock" (:120). So it is if another host takes or
-// gives up the lock between the lookup, when found had it, and the reading
-// again, when now has it.
+// missesHost reports whether a callback runs for a host that is nil, after the change is written (dlmlock.rb:133): PUT
+// has no old host for "unlock" (:116), and DELETE no new one for "lock" (:120). This happens if another host takes or
+// releases the lock between the lookup (holder: found) and the second reading (holder: now).
 func missesHost(method string, found, now *host) bool {
 	switch {
 	case now == found:
@@ -116,13 +112,13 @@ func missesHost(method string, found, now *host) bool {
 	return now != nil
 }
 
-// noSuchRow is what becomes of a lock that could not be made: the event
-// "fail" has no lock to belong to. The caller holds mu.
+// noSuchRow is the answer if a lock could not be made: the event "fail" has no lock to belong to. The caller holds mu.
 func (s *Server) noSuchRow() answer {
 	s.eventID++
 	now := time.Now().UTC().Format("2006-01-02 15:04:05.000000")
 	return *failure(http.StatusInternalServerError, fmt.Sprintf(
-		"PG::NotNullViolation: ERROR:  null value in column \"dlmlock_id\" of relation \"dlmlock_events\" violates not-null constraint\n"+
+		"PG::NotNullViolation: ERROR:  null value in column \"dlmlock_id\" of relation \"dlmlock_events\" "+
+			"violates not-null constraint\n"+
 			"DETAIL:  Failing row contains (%d, null, fail, null, 1, %s, %s).\n", s.eventID, now, now))
 }
 

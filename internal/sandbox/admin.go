@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// admin is who changes locks without being a host.
+// admin is the user who may change locks without being a host.
 const admin = "admin"
 
-// destroyedBody is a lock as the answer to its destruction shows it.
+// destroyedBody is the lock in the answer to its destruction.
 type destroyedBody struct {
 	ID        int    `json:"id"`
 	Name      string `json:"name"`
@@ -44,10 +44,9 @@ func (s *Server) administer(in *request, name string) answer {
 // updateType is the only type of lock that the plugin has.
 const updateType = "ForemanDlm::Dlmlock::Update"
 
-// create is POST dlmlocks with {"dlmlock":{"name":...,"type":...}} by the user
-// admin. It was never recorded: 201, and 422 for a name that does not pass the
-// validation (dlmlock.rb:22), are what Foreman's API answers for its other
-// resources. The caller holds mu.
+// create is POST dlmlocks with {"dlmlock":{"name":...,"type":...}} by the user admin. It was never recorded: Foreman's
+// API answers its other resources with 201, and with 422 for a name that does not pass the validation (dlmlock.rb:22).
+// The caller holds mu.
 func (s *Server) create(in *request) answer {
 	var ask struct {
 		Dlmlock struct {
@@ -84,7 +83,7 @@ func unprocessable(why string) answer {
 	return answer{status: http.StatusUnprocessableEntity, contentType: jsonUTF8, foreman: true, body: encode(body)}
 }
 
-// edit sets what the body {"dlmlock":{"enabled":...,"host_id":...}} names.
+// edit sets the fields in the body {"dlmlock":{"enabled":...,"host_id":...}}.
 func (s *Server) edit(in *request, r *row) answer {
 	var ask struct {
 		Dlmlock map[string]json.RawMessage `json:"dlmlock"`
@@ -119,8 +118,7 @@ func (s *Server) hostByID(id *int) *host {
 	return nil
 }
 
-// set writes what an administrator decided, with its events. The caller
-// holds mu.
+// set writes an administrator's change, with its events. The caller holds mu.
 func (s *Server) set(r *row, enabled bool, holder *host) {
 	was := r.holder
 	if r.enabled == enabled && was == holder {

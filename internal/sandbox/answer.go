@@ -17,22 +17,22 @@ const (
 	xmlUTF8    = "application/xml; charset=utf-8"
 )
 
-// ending says what becomes of an answer on its way to the client.
+// ending says how an answer gets to the client, if at all.
 type ending int
 
 const (
 	sent   ending = iota
 	cut           // the connection is closed instead
-	silent        // nothing comes at all
+	silent        // nothing is sent, and the connection stays open
 )
 
-// answer is what the server says to one request.
+// answer is the server's answer to one request.
 type answer struct {
 	status      int
 	contentType string
-	header      map[string]string // beyond what every answer has
+	header      map[string]string // headers besides those of every answer
 	body        []byte
-	lock        *lockBody // what body says, when it is a lock
+	lock        *lockBody // the lock in body, if there is one
 	foreman     bool      // written by the controller: has Foreman's own headers
 	closing     bool      // Connection: close, as the recording has it
 	end         ending
@@ -52,7 +52,7 @@ type lockBody struct {
 	Host      *hostBody `json:"host"`
 }
 
-// hostBody is the holder; Self is in answers to a host's GET only.
+// hostBody is the holder; Self is only in answers to a host's GET.
 type hostBody struct {
 	Name string `json:"name"`
 	Self *bool  `json:"self,omitempty"`
@@ -82,7 +82,7 @@ func encode(v any) []byte {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		return []byte(err.Error()) // can't be: only structs of strings come here
+		return []byte(err.Error()) // impossible: only structs of strings come here
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
@@ -109,7 +109,7 @@ func failure(status int, message string) *answer {
 	return a
 }
 
-// unexpected is what Foreman says of a NoMethodError.
+// unexpected is what Foreman says about a NoMethodError.
 const unexpected = "Internal Server Error: the server was unable to finish the request. " +
 	"This may be caused by unavailability of some required service, incorrect API call or a server-side bug. " +
 	"There may be more information in the server's logs."
@@ -154,13 +154,12 @@ func xmlFailure() answer {
 			`  <status type="integer">500</status>` + "\n  <error>Internal Server Error</error>\n</hash>\n")}
 }
 
-// etag is a weak one over the body, as Rails makes them.
+// etag is a weak ETag over the body, as Rails makes it.
 func (a answer) etag() string {
 	return fmt.Sprintf(`W/"%x"`, sha256.Sum256(a.body))[:len(`W/"`)+32] + `"`
 }
 
-// unlessMatching is the 304 without a body for a client that has this
-// answer already.
+// unlessMatching returns a 304 without a body for a client that already has this answer.
 func (a answer) unlessMatching(etag string) answer {
 	if a.status != http.StatusOK || etag == "" || etag != a.etag() {
 		return a
@@ -168,8 +167,7 @@ func (a answer) unlessMatching(etag string) answer {
 	return answer{status: http.StatusNotModified, foreman: true, header: map[string]string{"ETag": etag}}
 }
 
-// writeHeader fills h with what every answer of its kind carries. X-Request-Id
-// counts from 1, in the form that Rails gives it.
+// writeHeader sets the headers of such an answer. X-Request-Id counts from 1, in Rails' form.
 func (a answer) writeHeader(h http.Header) {
 	set := func(k, v string) { h[k] = []string{v} }
 	set("Server", "Apache")

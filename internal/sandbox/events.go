@@ -2,7 +2,7 @@ package sandbox
 
 import "time"
 
-// EventKind is what happened to a lock.
+// EventKind says what happened to a lock.
 type EventKind string
 
 // The kinds of events of foreman_dlm 4.0.0.
@@ -20,11 +20,11 @@ type Event struct {
 	Kind EventKind `json:"kind"`
 	Lock string    `json:"lock"`
 	Host string    `json:"host"` // CN of the host that the row names: for "fail" the holder's, "" if free
-	By   string    `json:"by"`   // who really asked: a host's CN, or "admin"; Foreman does not record this
+	By   string    `json:"by"`   // the real caller: a host's CN, or "admin"; Foreman does not record this
 }
 
-// Events returns the event rows so far, the oldest first. They stay in this
-// list when their lock or host is removed, which in Foreman takes them along.
+// Events returns the event rows so far, the oldest first. They stay in this list when their lock or host is removed; in
+// Foreman they would be removed too.
 func (s *Server) Events() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,8 +44,8 @@ func (s *Server) log(kind EventKind, r *row, h *host, by string) {
 	}
 }
 
-// logChange writes the rows of a change of the holder: first the one who had
-// the lock when the change began, then the new one. The caller holds mu.
+// logChange writes the rows for a change of the holder: first for the host that had the lock when the change began,
+// then for the new one. The caller holds mu.
 func (s *Server) logChange(r *row, was, is *host, by string) {
 	if was == is {
 		return

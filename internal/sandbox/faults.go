@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// FaultKind is what goes wrong.
+// FaultKind says what goes wrong.
 type FaultKind int
 
 // The kinds of faults. "Nothing changed" and "the change made" are about the
@@ -21,7 +21,7 @@ const (
 	DropAfter                        // the change made, then the connection closed without an answer
 	HangBefore                       // no answer until the client gives up, nothing changed
 	HangAfter                        // the change made, then no answer until the client gives up
-	ErrorBefore                      // Fault.Status with Foreman's JSON error, nothing changed; only for callers who would be let in
+	ErrorBefore                      // Fault.Status with Foreman's JSON error, nothing changed; for authenticated callers
 	ErrorAfter                       // the change made, then Fault.Status with Foreman's JSON error
 	HTML                             // 200 with a proxy's page, nothing changed
 	Redirect                         // 302 to Fault.Location, nothing changed
@@ -67,18 +67,18 @@ type Fault struct {
 	Kind   FaultKind
 	Times  int // how many matching requests it spoils; 0: all until ClearFaults
 
-	// Delay is how long Delay and DelayAnswer wait; with any other kind
-	// the server waits that long before it looks at the request.
+	// Delay is how long the kinds Delay and DelayAnswer wait. With any other kind the server waits that long before it
+	// looks at the request.
 	Delay time.Duration
 
 	Status     int    // of ErrorBefore and ErrorAfter; 0: 500
-	Message    string // of ErrorBefore and ErrorAfter; "": Foreman's for what it did not expect
+	Message    string // of ErrorBefore and ErrorAfter; "": Foreman's message for an internal error
 	RetryAfter string // header of ErrorBefore, ErrorAfter and Unavailable; "": none, as Foreman's own
 	Location   string // of Redirect
 }
 
-// Inject switches a fault on, for requests that arrive from now on. Of
-// several that match one request, the first that was injected spoils it.
+// Inject switches a fault on, for requests that arrive from now on. If several faults match a request, the one that was
+// injected first spoils it.
 func (s *Server) Inject(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *Server) ClearFaults() {
 	s.faults = nil
 }
 
-// faultFor takes the fault for a request, the zero Fault if there is none.
+// faultFor returns the fault for a request and counts it; the zero Fault if there is none.
 func (s *Server) faultFor(in *request) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,8 +117,7 @@ func (f *Fault) matches(in *request) bool {
 	return (f.Method == "" || f.Method == in.method) && (f.CN == "" || f.CN == in.cn)
 }
 
-// instead is the answer of a request that never reaches Foreman, nil if it
-// does.
+// instead is the answer to a request that never reaches Foreman; nil if it does.
 func (f Fault) instead() *answer {
 	switch f.Kind {
 	case DropBefore:
@@ -137,8 +136,8 @@ func (f Fault) instead() *answer {
 	return nil
 }
 
-// insteadOfAction is the answer of a request that Foreman let in and then
-// failed at, before it changed anything; nil if it acts.
+// insteadOfAction is the answer to a request that Foreman accepted but failed to carry out, before it changed anything;
+// nil if Foreman acts.
 func (f Fault) insteadOfAction(to target) *answer {
 	switch {
 	case f.Kind == ErrorBefore:
@@ -151,7 +150,7 @@ func (f Fault) insteadOfAction(to target) *answer {
 	return nil
 }
 
-// spoil does to an answer what the fault does once the change is made.
+// spoil changes an answer as the fault does after the change is made.
 func (f Fault) spoil(a answer) answer {
 	lock := a.status == http.StatusOK && a.lock != nil
 	switch {
@@ -195,15 +194,15 @@ func (f Fault) retryAfter() map[string]string {
 	return map[string]string{"Retry-After": f.RetryAfter}
 }
 
-// huge is a lock in valid JSON, too long: who stops reading within the
-// padding has no lock, and who reads on has one.
+// huge is a lock in valid JSON that is too long: a client that stops reading within the padding gets no lock, and one
+// that reads on gets one.
 func huge(l lockBody) []byte {
 	b, err := json.Marshal(struct {
 		Padding string `json:"padding"`
 		lockBody
 	}{strings.Repeat("x", 2<<20), l})
 	if err != nil {
-		return nil // can't be: strings and numbers
+		return nil // impossible: strings and numbers
 	}
 	return b
 }

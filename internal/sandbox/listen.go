@@ -39,11 +39,9 @@ func (s *Server) Start(ca *CA) (*Running, error) {
 	return s.Serve(l, ca.Pool(), cert, key)
 }
 
-// Serve answers on l, which it closes in the end, with the server certificate
-// of these two files. Client certificates are asked for as Apache does with
-// "SSLVerifyClient optional": who sends none is let in, and has no name; one
-// that no CA of clients signed, or an expired one, ends the handshake. HTTP/1.1
-// only.
+// Serve answers on l with the server certificate in these two files; it closes l at the end. It asks for client
+// certificates as Apache does with "SSLVerifyClient optional": a client that sends none may connect, and has no name. A
+// certificate that no CA in clients signed, or an expired one, ends the handshake. HTTP/1.1 only.
 func (s *Server) Serve(l net.Listener, clients *x509.CertPool, certFile, keyFile string) (*Running, error) {
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
@@ -76,9 +74,8 @@ func (s *Server) Serve(l net.Listener, clients *x509.CertPool, certFile, keyFile
 	return run, nil
 }
 
-// Close stops listening and closes all connections. Requests that are being
-// waited for by a fault or in the race window end at once, and are not
-// waited for here.
+// Close stops listening and closes all connections. Requests that wait for a fault or in the race window end at once;
+// Close does not wait for them.
 func (r *Running) Close() error {
 	r.hangUp()
 	err := r.srv.Close()
@@ -88,12 +85,10 @@ func (r *Running) Close() error {
 	return err
 }
 
-// closedKey is the context's key of the channel that is closed with the
-// listening server.
+// closedKey is the context key for the channel that is closed with the listening server.
 type closedKey struct{}
 
-// ServeHTTP implements http.Handler. The caller is who r's verified client
-// certificate says.
+// ServeHTTP implements http.Handler. r's verified client certificate names the caller.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	cn := ""
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
@@ -118,7 +113,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(a.status)
 		if r.Method != http.MethodHead && len(a.body) > 0 {
-			w.Write(a.body) // who is gone does not read it
+			w.Write(a.body) // a client that is gone does not read it
 		}
 	}
 }

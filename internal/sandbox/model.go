@@ -34,8 +34,8 @@ func (s *Server) addHost(cn string) *host {
 	return h
 }
 
-// knownHost finds the host of a certificate, nil if there is none. CNs
-// count as written: Foreman does not fold their case. The caller holds mu.
+// knownHost finds the host of a certificate; nil if there is none. The case of a CN matters to Foreman. The caller
+// holds mu.
 func (s *Server) knownHost(cn string) *host {
 	h, met := s.hosts[cn]
 	if !met && cn != "" && s.opts.Hosts == nil {
@@ -44,8 +44,7 @@ func (s *Server) knownHost(cn string) *host {
 	return h
 }
 
-// insert adds a free, enabled row, whatever others of this name there are.
-// The caller holds mu.
+// insert adds a free, enabled row, even if there are others with this name. The caller holds mu.
 func (s *Server) insert(name string) *row {
 	s.rowID++
 	now := time.Now()
@@ -54,7 +53,7 @@ func (s *Server) insert(name string) *row {
 	return r
 }
 
-// destroyed tells whether r is no row any more. The caller holds mu.
+// destroyed reports whether r has been removed. The caller holds mu.
 func (s *Server) destroyed(r *row) bool { return !slices.Contains(s.rows, r) }
 
 // named finds the first row of this name. The caller holds mu.
@@ -67,16 +66,14 @@ func (s *Server) named(name string) *row {
 	return nil
 }
 
-// invalid tells whether the validation of r would fail, as it does when
-// another row has its name: then updates are silently not made, and Foreman
-// ignores that (dlmlock.rb:99-105). The caller holds mu.
+// invalid reports whether the validation of r would fail because another row has its name. Then no update is made, and
+// Foreman ignores that (dlmlock.rb:99-105). The caller holds mu.
 func (s *Server) invalid(r *row) bool {
 	return slices.ContainsFunc(s.rows, func(o *row) bool { return o != r && o.name == r.name })
 }
 
-// find looks a lock up as Foreman does: first as an id, for which "1st-floor"
-// is 1 (parameterizable.rb:14-16, id.to_i), and only then as a name. The
-// caller holds mu.
+// find looks up a lock as Foreman does: first by id ("1st-floor" counts as 1: parameterizable.rb:14-16, id.to_i), and
+// only then by name. The caller holds mu.
 func (s *Server) find(in *request, name string) *row {
 	found := s.named(name)
 	if id := toI(name); id > 0 {
@@ -92,11 +89,10 @@ func (s *Server) find(in *request, name string) *row {
 	return found
 }
 
-// findOrCreate makes the lock that find does not find. White space is
-// stripped only here (Foreman's strip_whitespace), so a name that has some is
-// not found the second time, and then can't be made either: nil. Between the
-// validation and the insert it dwells for the race window, and two of them
-// can both insert. The caller holds mu, which is given up meanwhile.
+// findOrCreate finds a lock, or makes it. White space is stripped only here (Foreman's strip_whitespace). So a name
+// with white space is not found the second time, and can't be made again either: the result is nil. Between the
+// validation and the insert it waits for the race window, so two requests can both insert. The caller holds mu, which
+// is unlocked meanwhile.
 func (s *Server) findOrCreate(in *request, name string) *row {
 	if r := s.find(in, name); r != nil {
 		return r
@@ -112,7 +108,7 @@ func (s *Server) findOrCreate(in *request, name string) *row {
 // strip is Ruby's String#strip.
 func strip(name string) string { return strings.Trim(name, " \t\n\v\f\r\x00") }
 
-// dwell gives up mu in a gap. The caller holds mu.
+// dwell unlocks mu and waits, for the time of a gap. The caller holds mu.
 func (s *Server) dwell(in *request, gap Gap) {
 	var window time.Duration
 	switch {
@@ -129,8 +125,7 @@ func (s *Server) dwell(in *request, gap Gap) {
 	in.wait(window)
 }
 
-// body is the lock for an answer; h is the asking host if it is to be told
-// whether it is the holder.
+// body is the lock in an answer. h is the host that asks, if the answer should say whether it is the holder.
 func (r *row) body(h *host) lockBody {
 	l := lockBody{
 		CreatedAt: stamp(r.created), UpdatedAt: stamp(r.updated), ID: r.id, Name: r.name,
@@ -148,9 +143,8 @@ func (r *row) body(h *host) lockBody {
 	return l
 }
 
-// toI is Ruby's String#to_i: leading white space, a sign, digits with single
-// underscores between them, and whatever follows is ignored; 0 if there is no
-// number. Beyond int4 it is 0 too, as Foreman then finds nothing by id.
+// toI is Ruby's String#to_i: leading white space, a sign, and digits with single underscores between them. The rest is
+// ignored; 0 if there is no number. Beyond int4 it is 0 too: Foreman then finds nothing by id.
 func toI(s string) int {
 	s = strings.TrimLeft(s, " \t\n\v\f\r")
 	negative := strings.HasPrefix(s, "-")

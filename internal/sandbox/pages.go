@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// noPageHead is all that the recording keeps of Rails' 404 page, and
-// noPageLen the length of the whole in bytes.
+// noPageHead is the part of Rails' 404 page that the recording keeps, and noPageLen the length of the whole page in
+// bytes.
 const (
 	noPageHead = `<!DOCTYPE html>
 <html>
@@ -32,8 +32,7 @@ const (
 	noPageLen = 1564
 )
 
-// noPage is Rails' 404 page as far as it was recorded, filled with blanks to
-// its length.
+// noPage is Rails' 404 page as far as it was recorded, padded with blanks to its length.
 func noPage() []byte {
 	fill := noPageLen - len(noPageHead) - len(noPageTail)
 	return []byte(noPageHead + strings.Repeat(" ", fill) + noPageTail)
@@ -48,7 +47,8 @@ var apacheTexts = map[int]struct{ title, text string }{
 	http.StatusRequestURITooLong: {"Request-URI Too Long",
 		"The requested URL's length exceeds the capacity\nlimit for this server.<br />\n"},
 	http.StatusServiceUnavailable: {"Service Unavailable",
-		"The server is temporarily unable to service your\nrequest due to maintenance downtime or capacity\nproblems. Please try again later."},
+		"The server is temporarily unable to service your\nrequest due to maintenance downtime or capacity\n" +
+			"problems. Please try again later."},
 }
 
 // apachePage is one of Apache's own answers: Foreman never saw the request,
@@ -62,4 +62,5 @@ func apachePage(status int) *answer {
 }
 
 // proxyPage is what a proxy between here and Foreman might say, with 200.
-const proxyPage = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body><h1>Please sign in to the network</h1></body></html>\n"
+const proxyPage = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n" +
+	"<body><h1>Please sign in to the network</h1></body></html>\n"

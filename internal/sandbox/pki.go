@@ -22,15 +22,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CA is a throw-away certificate authority in a directory: ca.pem and ca.key.
-// It is for tests and trials; its key lies there without a password.
+// CA is a throw-away certificate authority in a directory: ca.pem and ca.key. It is for tests and trials: the key has
+// no password.
 type CA struct {
 	dir  string
 	cert *x509.Certificate
 	key  crypto.Signer
 }
 
-// IssueOptions are what a certificate is for.
+// IssueOptions say what a certificate is for.
 type IssueOptions struct {
 	Expired  bool // valid until yesterday
 	NotYet   bool // valid from tomorrow
@@ -45,7 +45,7 @@ const (
 	day      = 24 * time.Hour
 )
 
-// NewCA loads the CA of a directory, or makes both if they aren't there. If several processes do so at once, one makes
+// NewCA loads the CA in a directory, or makes the directory and the CA. If several processes do so at once, one makes
 // it, and the others load it.
 func NewCA(dir string) (*CA, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -63,9 +63,8 @@ func NewCA(dir string) (*CA, error) {
 	return loadCA(dir)
 }
 
-// Lock waits until no other process, or other caller, has the lock of this
-// directory. Whoever issues a certificate that others may issue too takes it first,
-// and unlocks once both files are read.
+// Lock waits until no other process or caller holds the lock of this directory. Whoever issues a certificate that
+// others may issue too takes the lock first, and unlocks once both files are read.
 func (ca *CA) Lock() (unlock func(), err error) { return lock(ca.dir) }
 
 func lock(dir string) (unlock func(), err error) {
@@ -125,8 +124,8 @@ func makeCA(dir string) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The serial is in the name too: of two CAs with one name a client that
-	// is to pick a certificate by its issuer could not tell which is meant.
+	// The serial is in the name too: a client that picks a certificate by its issuer could not tell two CAs with the same
+	// name apart.
 	tmpl := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: fmt.Sprintf("throw-away CA %x", serial.Bytes()[:4])},
@@ -146,8 +145,8 @@ func makeCA(dir string) (*CA, error) {
 	return loadCA(dir)
 }
 
-// Issue makes a key and a certificate for cn and writes them to CN.pem and
-// CN.key (mode 0600) in the directory of the CA, over what was there.
+// Issue makes a key and a certificate for cn and writes them to CN.pem and CN.key (mode 0600) in the directory of the
+// CA. It replaces existing files.
 func (ca *CA) Issue(cn string, o IssueOptions) (certFile, keyFile string, err error) {
 	if cn == "" || cn == "." || cn == ".." || cn == "ca" || cn != filepath.Base(cn) {
 		return "", "", fmt.Errorf("issue certificate for %q: not a name for a file", cn)
@@ -208,7 +207,7 @@ func newSerial() (*big.Int, error) {
 	return n.SetBit(n, 126, 1), nil // never short, never 0
 }
 
-// writePair writes the key first: a certificate never lies there without one.
+// writePair writes the key first: there is never a certificate without its key.
 func writePair(certFile, keyFile string, der []byte, key *ecdsa.PrivateKey) error {
 	raw, err := x509.MarshalECPrivateKey(key)
 	if err != nil {

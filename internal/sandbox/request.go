@@ -16,10 +16,10 @@ import (
 // maxRequestLine is Apache's LimitRequestLine in bytes, its default.
 const maxRequestLine = 8190
 
-// maxBody is how many bytes of a request's body are read.
+// maxBody limits how many bytes of a request's body are read.
 const maxBody = 1 << 20
 
-// request is what the server looks at of an HTTP request.
+// request holds the parts of an HTTP request that the server looks at.
 type request struct {
 	ctx         context.Context
 	method      string
@@ -36,9 +36,8 @@ type request struct {
 	closed      <-chan struct{} // closed when the listening server is; may be nil
 }
 
-// newRequest takes from r what counts, the body included. It believes no
-// header about the client's certificate: Apache overwrites those
-// (SSL_CLIENT_*), and so only cn says who calls.
+// newRequest takes these parts from r, the body included. It ignores headers about the client's certificate, because
+// Apache overwrites them (SSL_CLIENT_*): only cn names the caller.
 func newRequest(r *http.Request, cn string) (*request, error) {
 	in := &request{
 		ctx:         r.Context(),
@@ -64,8 +63,8 @@ func newRequest(r *http.Request, cn string) (*request, error) {
 	return in, err
 }
 
-// wait sleeps for d, or until the listening server is closed. The client's
-// patience does not count: Foreman works on when its client has gone.
+// wait sleeps for d, or until the listening server is closed. It does not end with the client: Foreman also goes on
+// when its client has gone.
 func (in *request) wait(d time.Duration) {
 	if d <= 0 {
 		return
@@ -78,8 +77,8 @@ func (in *request) wait(d time.Duration) {
 	}
 }
 
-// frontend refuses what Apache refuses before Foreman sees it, and the
-// path that Rack refuses because it is not UTF-8.
+// frontend refuses the requests that Apache refuses before Foreman sees them, and the paths that Rack refuses because
+// they are not UTF-8.
 func frontend(in *request) *answer {
 	up := strings.ToUpper(in.path)
 	switch {
@@ -98,8 +97,8 @@ func frontend(in *request) *answer {
 	return nil
 }
 
-// segments returns the unescaped parts of the path as Apache hands it on:
-// empty ones and "." dropped, ".." resolved, also when they came escaped.
+// segments returns the unescaped parts of the path as Apache passes it on: empty parts and "." are dropped, and ".." is
+// resolved, escaped or not.
 func (in *request) segments() []string {
 	var out []string
 	for seg := range strings.SplitSeq(in.path, "/") {
@@ -119,10 +118,9 @@ func (in *request) segments() []string {
 	return out
 }
 
-// inScope tells whether r is among the locks to which parameters narrow the
-// lookup, in the query or at the top of the JSON body: each whose name ends in
-// _id names a resource that it must belong to. host_id is its holder; a lock
-// belongs to nothing else.
+// inScope reports whether the parameters of the request leave r in the lookup. Parameters are in the query or at the
+// top of the JSON body. Each one whose name ends in _id names a resource that the lock must belong to. host_id is its
+// holder; a lock belongs to nothing else.
 func (in *request) inScope(r *row) bool {
 	for key, values := range in.query {
 		if !r.belongsTo(key, strings.Join(values, ",")) {
@@ -139,7 +137,7 @@ func (in *request) inScope(r *row) bool {
 	return true
 }
 
-// belongsTo tells whether a parameter leaves r in the lookup.
+// belongsTo reports whether one parameter leaves r in the lookup.
 func (r *row) belongsTo(key, id string) bool {
 	if !strings.HasSuffix(key, "_id") {
 		return true
@@ -147,8 +145,8 @@ func (r *row) belongsTo(key, id string) bool {
 	return key == "host_id" && r.holder != nil && id == strconv.Itoa(r.holder.id)
 }
 
-// checkBody refuses the media types that Foreman's API refuses, and a JSON
-// body that is none. An empty body is fine.
+// checkBody refuses the media types that Foreman's API refuses, and a body that is not valid JSON though it claims to
+// be. An empty body is fine.
 func checkBody(in *request) *answer {
 	media, _, _ := strings.Cut(in.contentType, ";")
 	isJSON := strings.EqualFold(strings.TrimSpace(media), "application/json")
@@ -166,14 +164,14 @@ func checkBody(in *request) *answer {
 	return nil
 }
 
-// caller is who was authenticated: a host by its certificate, or a user.
+// caller is the authenticated caller: a host by its certificate, or a user.
 type caller struct {
 	host   *host
 	viewer bool // the user without permissions; else the user is admin
 }
 
-// authenticate answers who asks, or the refusal. Only the lock itself and a
-// look at it are open to hosts; the message never says what was wrong.
+// authenticate returns the caller, or the refusal. Hosts may only use the lock itself and look at it. The message never
+// says what was wrong.
 func (s *Server) authenticate(in *request, to target) (caller, *answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

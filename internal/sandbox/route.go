@@ -16,8 +16,7 @@ const (
 	eventsOf                     // dlmlocks/NAME/dlmlock_events
 )
 
-// methods are the ones that are routed to each resource; any other is "no
-// such page" to Rails. HEAD goes with GET.
+// methods are the routed methods of each resource; for any other, Rails answers "no such page". HEAD goes with GET.
 var methods = map[resource][]string{
 	lockOf:   {http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete},
 	oneLock:  {http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete},
@@ -29,10 +28,10 @@ var methods = map[resource][]string{
 type target struct {
 	what resource
 	name string // of the lock, as in the path: neither stripped nor looked up
-	xml  bool   // asked for as lock.xml: acts, and then finds no view for it
+	xml  bool   // asked for as lock.xml: Foreman acts, and then finds no view for it
 }
 
-// forHosts tells whether a client certificate is enough.
+// forHosts reports whether a client certificate is enough.
 func (t target) forHosts(method string) bool {
 	reading := method == http.MethodGet || method == http.MethodHead
 	return t.what == lockOf || t.what == oneLock && reading
@@ -51,7 +50,7 @@ func route(in *request) (target, *answer) {
 	return to, nil
 }
 
-// parse reads the parts of a path below /api; what is 0 if there is nothing.
+// parse reads the parts of a path below /api; target.what is 0 if there is nothing there.
 func parse(segs []string) target {
 	segs = segs[1:]
 	if len(segs) > 0 && segs[0] == "v2" {

@@ -1,13 +1,10 @@
-// Package sandbox is a stand-in for Foreman's DLM lock server, for tests and
-// for people who have no Foreman at hand. It answers as foreman_dlm 4.0.0 on
-// Foreman 3.13 behind Apache did when it was recorded (testdata of package
-// dlm), byte for byte: the plugin's two races, its lookup of names that begin
-// with digits and its broken duplicate names included. Faults that a network,
-// a proxy or a failing Foreman add can be switched on.
+// Package sandbox is a stand-in for Foreman's DLM lock server, for tests and for people who have no Foreman at hand. It
+// answers, byte for byte, as foreman_dlm 4.0.0 on Foreman 3.13 behind Apache did when it was recorded (testdata of
+// package dlm). This includes the plugin's two races, its lookup of names that begin with digits, and its broken
+// duplicate names. Faults of a network, a proxy or a failing Foreman can be switched on.
 //
-// It keeps everything in memory. It has no users but two, no permissions, no
-// web pages and no search, and it answers 501 to the calls of administrators
-// that were not recorded, but for the one that creates a lock.
+// It keeps everything in memory. It has only two users, no permissions, no web pages and no search. Calls of
+// administrators that were not recorded get a 501, except the call that creates a lock.
 package sandbox
 
 import (
@@ -19,19 +16,17 @@ import (
 
 // Options are the properties of a Server that don't change while it runs.
 type Options struct {
-	// Hosts are the certificate CNs of the hosts that Foreman knows; their
-	// ids count from 1 in this order. Nil: whoever has an acceptable
-	// certificate is a known host, with the next id at the first contact.
+	// Hosts are the certificate CNs of the hosts that Foreman knows; their ids count from 1 in this order. Nil: every
+	// client with an acceptable certificate is a known host, and gets the next id at its first request.
 	Hosts []string
 
-	// RaceWindow is how long PUT and DELETE dwell between the check and the
-	// write, and, when the lock does not exist yet, between finding so and
-	// the insert (so a first PUT takes two windows). 0: each request is
-	// atomic, which Foreman's are not (foreman_dlm 4.0.0, dlmlock.rb:99).
+	// RaceWindow is how long PUT and DELETE wait between the check and the write. If the lock does not exist yet, they
+	// also wait that long between finding that out and the insert, so a first PUT takes two windows. 0: each request is
+	// atomic, unlike Foreman's (foreman_dlm 4.0.0, dlmlock.rb:99).
 	RaceWindow time.Duration
 
-	// Window, if set, is asked each time instead, and for the other gaps, too.
-	// It must not call the Server. ctx is the request's.
+	// Window, if set, is called each time instead, and for the other gaps too. It must not call the Server. ctx is the
+	// request's.
 	Window func(ctx context.Context, cn, method string, gap Gap) time.Duration
 
 	// AdminPassword lets the user "admin" create, change and destroy locks with Basic
@@ -43,23 +38,21 @@ type Options struct {
 	// time and in order. It must not call the Server.
 	Record func(Event)
 
-	// Answered is called when a request was processed, one call at a time.
+	// Answered is called after a request was processed, one call at a time.
 	Answered func(Request)
 
-	// ErrorLog gets what the network server has to say, refused TLS
-	// handshakes above all. Nil: nobody hears it.
+	// ErrorLog gets the messages of the network server, mostly about refused TLS handshakes. Nil: they are dropped.
 	ErrorLog *log.Logger
 }
 
-// Gap is a time within a PUT or DELETE in which others can change the lock.
-// If another host takes or gives it up in one of them, the answer can be 500,
-// and the change is made (dlmlock.rb:116, 120, 133).
+// Gap is a time within a PUT or DELETE in which others can change the lock. If another host takes or releases it in a
+// gap, the answer can be 500 although the change is made (dlmlock.rb:116, 120, 133).
 type Gap int
 
 // The gaps, in their order.
 const (
 	BeforeCheck  Gap = iota // between the lookup and the check
-	BeforeWrite             // between the check and the write; and between finding no lock and the insert
+	BeforeWrite             // between the check and the write, and between finding no lock and the insert
 	BeforeAnswer            // between the write and the answer, for which the lock is read again
 )
 
@@ -99,8 +92,8 @@ type Request struct {
 	Path     string        // as sent, escaped
 	Name     string        // of the lock, unescaped; "" when the path names none
 	CN       string        // of the caller's certificate; "" without one
-	User     string        // who the caller claims to be, by Basic authentication; "" without it
-	Status   int           // of the answer; 0 while there is none, or when none was sent
+	User     string        // the name in Basic authentication, right or wrong; "" without it
+	Status   int           // of the answer; 0 while there is none, or if none was sent
 	Duration time.Duration // from arrival to the answer; 0 while it is processed
 }
 
@@ -111,8 +104,7 @@ func (s *Server) Requests() []Request {
 	return append([]Request(nil), s.requests...)
 }
 
-// handle processes one request to its end, whatever becomes of the client,
-// as Foreman does.
+// handle processes one request to its end, even if the client goes away, as Foreman does.
 func (s *Server) handle(in *request) answer {
 	start := time.Now()
 	s.mu.Lock()
@@ -140,8 +132,7 @@ func (s *Server) handle(in *request) answer {
 	return a
 }
 
-// process lets the request through the fault that is switched on for it, if
-// any, to the application.
+// process passes the request to the application, with the fault that is switched on for it, if any.
 func (s *Server) process(in *request) answer {
 	f := s.faultFor(in)
 	if f.Kind != DelayAnswer {

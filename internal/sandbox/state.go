@@ -11,8 +11,8 @@ type Row struct {
 	UpdatedAt time.Time
 }
 
-// Lock returns the lock of this name, and whether there is one; of two rows
-// of a name the first. Unlike the API it looks at names only, never at ids.
+// Lock returns the lock with this name, and whether there is one; the first if there are two. Unlike the API it looks
+// only at names, never at ids.
 func (s *Server) Lock(name string) (Row, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,8 +27,7 @@ func (s *Server) Lock(name string) (Row, bool) {
 	return out, true
 }
 
-// SetEnabled is an administrator who enables or disables a lock, which is
-// made if there is none.
+// SetEnabled acts as an administrator who enables or disables a lock. A missing lock is made.
 func (s *Server) SetEnabled(name string, enabled bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,8 +35,8 @@ func (s *Server) SetEnabled(name string, enabled bool) {
 	s.set(r, enabled, r.holder)
 }
 
-// SetHolder is an administrator who gives a lock to the host with this CN, or
-// frees it ("" or an unknown CN). The lock is made if there is none.
+// SetHolder acts as an administrator who gives a lock to the host with this CN, or frees it ("" or an unknown CN). A
+// missing lock is made.
 func (s *Server) SetHolder(name, cn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,8 +44,8 @@ func (s *Server) SetHolder(name, cn string) {
 	s.set(r, r.enabled, s.knownHost(cn))
 }
 
-// Restore makes the locks what these events left of them, as a server finds its database when it starts. It writes no events, and passes
-// over kinds that it doesn't know. Hosts keep neither their ids nor other names.
+// Restore brings the locks to the state after these events, as if the server had kept its database over a restart. It
+// writes no events, and ignores unknown kinds. It does not restore the hosts' ids, or names other than their CNs.
 func (s *Server) Restore(events []Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,8 +68,8 @@ func (s *Server) namedOrNew(name string) *row {
 	return s.insert(name)
 }
 
-// Duplicate adds a second row of this name, as two first PUTs that meet do:
-// from then on every PUT and DELETE of it is answered 200 and changes nothing.
+// Duplicate adds a second row with this name, as two first PUTs at the same time do: from then on every PUT and DELETE
+// of it gets a 200 and changes nothing.
 func (s *Server) Duplicate(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +77,7 @@ func (s *Server) Duplicate(name string) {
 	s.insert(name)
 }
 
-// Remove destroys all locks of this name.
+// Remove destroys all locks with this name.
 func (s *Server) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,8 +86,8 @@ func (s *Server) Remove(name string) {
 	}
 }
 
-// Bar sets the host parameter can_acquire_update_locks to false, or takes it
-// away: a barred host is refused every PUT. An unknown CN is left alone.
+// Bar sets the host parameter can_acquire_update_locks to false, or removes it: every PUT of a barred host is refused.
+// An unknown CN changes nothing.
 func (s *Server) Bar(cn string, barred bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,8 +96,7 @@ func (s *Server) Bar(cn string, barred bool) {
 	}
 }
 
-// NameHost gives the host with this certificate CN another name, as a host
-// has that was renamed. An unknown CN is left alone.
+// NameHost gives the host with this certificate CN another name, as if it was renamed. An unknown CN changes nothing.
 func (s *Server) NameHost(cn, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,8 +105,8 @@ func (s *Server) NameHost(cn, name string) {
 	}
 }
 
-// RemoveHost deletes the record of the host with this CN: it is unknown from
-// then on, and what it held is free, without an event.
+// RemoveHost deletes the record of the host with this CN: the host is unknown from then on, and its locks are free,
+// without an event.
 func (s *Server) RemoveHost(cn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,19 +7,16 @@ import (
 	"net/http"
 )
 
-// Transport returns a RoundTripper that asks this server without sockets, as
-// the holder of a certificate for cn; "" is a caller without certificate. It
-// works inside a testing/synctest bubble. Like a network it gives up
-// when the request's context ends, with the context's error, while the
-// server works on at what it received; see Wait.
+// Transport returns a RoundTripper that sends requests to this server without sockets, as a client with a certificate
+// for cn, or without a certificate if cn is "". It works inside a testing/synctest bubble. Like a network it gives up
+// with the context's error when the request's context ends, while the server goes on with the request; see Wait.
 func (s *Server) Transport(cn string) http.RoundTripper {
 	return transport{s, cn}
 }
 
-// Wait blocks until every request of a Transport was processed to its end,
-// those included whose clients have gone. A synctest bubble that switches
-// delays or the race window on calls it last, when no more requests are made:
-// time stands still in a bubble whose test function has returned.
+// Wait blocks until every request of a Transport was processed to its end, even if its client has gone. A synctest
+// bubble with delays or the race window calls it last, when it makes no more requests: time stands still in a bubble
+// whose test function has returned.
 func (s *Server) Wait() { s.working.Wait() }
 
 type transport struct {
@@ -54,8 +51,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// errCut is what net/http has for a connection that was closed before any
-// answer came.
+// errCut is net/http's error for a connection that was closed before any answer came.
 var errCut = fmt.Errorf("connection closed by the server: %w", io.EOF)
 
 // response is the answer as a client of HTTP/1.1 reads it.
