@@ -11,7 +11,7 @@ import (
 	"foreman-dlm-updater/internal/sandbox"
 )
 
-// fault is a fault of the command line: METHOD:KIND[:TIMES[:DELAY]].
+// fault is a fault on the command line: METHOD:KIND[:TIMES[:DELAY]].
 type fault sandbox.Fault
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -20,7 +20,7 @@ func (f *fault) UnmarshalText(text []byte) error {
 	if len(parts) < 2 || len(parts) > 4 {
 		return fmt.Errorf("fault %q: want METHOD:KIND[:TIMES[:DELAY]]", text)
 	}
-	// Only the redirect uses this; it leads nowhere, as no client may follow.
+	// Only a redirect uses this. It leads nowhere: no client may follow it.
 	out := fault{Location: "https://redirected.example.com/"}
 	if method := strings.ToUpper(parts[0]); method != "ANY" {
 		if !slices.Contains([]string{http.MethodGet, http.MethodPut, http.MethodDelete}, method) {

@@ -1,7 +1,6 @@
-// Command dlm-sandbox is a stand-in for Foreman's DLM lock server that runs by
-// itself, for trying out foreman-dlm-updater without a Foreman. It makes the
-// certificates that it needs. Nothing it keeps survives its end, but for these
-// and the record, from which it can go on.
+// Command dlm-sandbox is a stand-in for Foreman's DLM lock server that runs by itself, for trying out
+// foreman-dlm-updater without a Foreman. It makes the certificates that it needs. Only these and the record survive its
+// end; it can go on from the record.
 package main
 
 import (
@@ -37,8 +36,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run carries out a command line, until it is done or ctx ends, and returns
-// the exit code.
+// run runs a command line until it is done or ctx ends, and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	helped := false
 	var g grammar

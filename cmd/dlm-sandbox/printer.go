@@ -24,18 +24,16 @@ func newPrinter(out io.Writer) *printer { return &printer{out: out} }
 func (p *printer) line(s string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintln(p.out, s) // it is no error if nobody reads it
+	fmt.Fprintln(p.out, s) // nobody may be reading, which is no error
 }
 
-// Write takes the messages of the network server, such as handshakes that
-// TLS refused.
+// Write prints the messages of the network server, such as refused TLS handshakes.
 func (p *printer) Write(b []byte) (int, error) {
 	p.line(time.Now().Format(time.TimeOnly) + " " + strings.TrimSpace(string(b)))
 	return len(b), nil
 }
 
-// request tells of a request that may have changed something, or was
-// refused, and how the lock is now.
+// request prints a request that may have changed something or was refused, and the lock's new state.
 func (p *printer) request(s *sandbox.Server, r sandbox.Request) {
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if reading && r.Status == http.StatusOK {
@@ -79,7 +77,7 @@ func condition(l sandbox.Row) string {
 	return text
 }
 
-// printable quotes a name that would not be one word on one line.
+// printable quotes a name unless it is one printable word.
 func printable(s string) string {
 	bad := func(r rune) bool { return r == '"' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
 	if s == "" || strings.ContainsFunc(s, bad) {

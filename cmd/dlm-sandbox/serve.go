@@ -47,7 +47,7 @@ func (c *serveCmd) Validate() error {
 
 // Run serves until ctx ends, which is no error.
 func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
-	signal.Ignore(syscall.SIGPIPE) // nobody reads what it prints (`| head`): no reason to stop serving
+	signal.Ignore(syscall.SIGPIPE) // if nobody reads the output (`| head`), go on serving
 	broken, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	opts := sandbox.Options{Window: c.window}
@@ -95,7 +95,7 @@ func (c *serveCmd) Run(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// window is how long a request dwells in a gap.
+// window is how long a request waits in a gap.
 func (c *serveCmd) window(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
 	switch {
 	case gap == sandbox.BeforeWrite:
@@ -106,7 +106,7 @@ func (c *serveCmd) window(_ context.Context, _, _ string, gap sandbox.Gap) time.
 	return 0
 }
 
-// defaultPassword is known to everybody: nothing here is worth a secret.
+// defaultPassword is public: nothing here is worth a secret.
 const defaultPassword = "changeme"
 
 // adminPassword is the default one, or the one in the file.
@@ -125,7 +125,7 @@ func (c *serveCmd) adminPassword() (string, error) {
 	return password, nil
 }
 
-// administrator says who may change locks.
+// administrator says which user may change locks.
 func (c *serveCmd) administrator() string {
 	if c.AdminPasswordFile == "" {
 		return "admin, password " + defaultPassword
@@ -133,8 +133,8 @@ func (c *serveCmd) administrator() string {
 	return "admin, with the password in " + c.AdminPasswordFile
 }
 
-// start listens. It does so before it writes certificates: a second sandbox on one address must not touch those of the
-// first.
+// start listens before it writes certificates: a second sandbox on the same address must not touch the first one's
+// certificates.
 func (c *serveCmd) start(s *sandbox.Server) (*sandbox.Running, error) {
 	l, err := net.Listen("tcp", c.Listen)
 	switch {
@@ -150,8 +150,7 @@ func (c *serveCmd) start(s *sandbox.Server) (*sandbox.Running, error) {
 	return running, err
 }
 
-// serve answers on l with the credentials of the command line, or with those of the throw-away CA, which issues what is
-// missing.
+// serve answers on l with the credentials on the command line, or with a certificate that the throw-away CA issues.
 func (c *serveCmd) serve(s *sandbox.Server, l net.Listener) (*sandbox.Running, error) {
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)
@@ -180,8 +179,8 @@ func (c *serveCmd) serve(s *sandbox.Server, l net.Listener) (*sandbox.Running, e
 	return s.Serve(l, ca.Pool(), cert, key)
 }
 
-// certificate names what clients may call this server: localhost, this
-// machine, the address to listen on, and what the command line adds.
+// certificate lists the names that clients may use for this server: localhost, this machine, the address to listen on,
+// and the names on the command line.
 func (c *serveCmd) certificate() sandbox.IssueOptions {
 	names := append([]string{"localhost", "127.0.0.1", "::1"}, c.Name...)
 	if host, err := os.Hostname(); err == nil {
@@ -201,7 +200,7 @@ func (c *serveCmd) certificate() sandbox.IssueOptions {
 	return o
 }
 
-// readRecord reads the events of a record, which need not be there yet.
+// readRecord reads the events of a record, which may not exist yet.
 func readRecord(path string) (events []sandbox.Event, err error) {
 	f, err := os.Open(path)
 	switch {
