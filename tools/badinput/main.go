@@ -1,5 +1,5 @@
-// Command badinput writes the lists of bad input in docs/bad-input.md from the tests that try it, so that the document
-// says nothing that no test asserts. A test takes part by a directive:
+// Command badinput writes the lists of bad input in docs/bad-input.md from the tests that try it, so that tests assert
+// everything the document says. A directive puts a test on the lists:
 //
 //	#: SECTION | WHAT          in a script of testdata, above the commands that try it; they end with an empty line
 //	//bad:SECTION NAME SAYS... in a Go test, above a table: the fields that name the input, and say what must come of it
@@ -30,12 +30,13 @@ type group struct {
 	rows            []row
 }
 
-// row is an input, and what happens.
+// row is an input, and what happens with it.
 type row struct{ what, happens string }
 
 // sections, in the order of the document.
 var sections = []string{
-	"State files", "Full disks", "Lock and log files", "Configuration", "Command line", "Hooks", "Hook directories and links", "Hook settings",
+	"State files", "Full disks", "Lock and log files", "Configuration", "Command line",
+	"Hooks", "Hook directories and links", "Hook settings",
 	"Server answers", "Certificates and connections", "Environment", "What would block", "Signals", "Two at once",
 }
 
@@ -59,7 +60,7 @@ func update(root string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// rewrite returns the document with the lists between its marks.
+// rewrite returns the document with new lists between its marks.
 func rewrite(old, root string) (string, error) {
 	groups, err := collect(root)
 	if err != nil {
@@ -135,7 +136,7 @@ func lists(groups []group) string {
 // mostColumns is how long a line of the document may be.
 const mostColumns = 120
 
-// startsBlock is what Markdown takes for the beginning of a list, a heading or the like when a line begins with it.
+// startsBlock matches text that begins a list, a heading or the like in Markdown if it is at the beginning of a line.
 var startsBlock = regexp.MustCompile(`^(?:[-+*#>=|:]|\d+[.)])`)
 
 // item is an entry of a list: the input, and below it what happens.
@@ -147,7 +148,7 @@ func item(r row) string {
 	return wrap("- ", what+":") + wrap("  ", r.happens)
 }
 
-// wrap breaks a text into lines: the first begins with what is given, the others are indented.
+// wrap breaks a text into lines. The first line begins with first, the others are indented.
 func wrap(first, text string) string {
 	const indent = "  "
 	line, done := first, ""
@@ -165,7 +166,7 @@ func wrap(first, text string) string {
 	return done + line + "\n"
 }
 
-// code makes a text code, whatever is in it, and not too long.
+// code formats any text as code in Markdown, and cuts it if it is too long.
 func code(text string) string {
 	const most = 240
 	if runes := []rune(text); len(runes) > most {

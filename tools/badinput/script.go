@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// script reads the entries of a testscript. What happens is what its commands assert, in its order.
+// script reads the entries of a testscript. What happens is what its commands assert, in the same order.
 func script(path, source string) ([]group, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -36,7 +36,7 @@ func script(path, source string) ([]group, error) {
 	return groups, nil
 }
 
-// assertions are the commands that say something of what happens; $1 is shown as code where its pattern may be a message.
+// assertions are the commands that say what happens. $1 is shown as code if it may be a message.
 var assertions = []struct {
 	command *regexp.Regexp
 	says    string
@@ -66,7 +66,7 @@ var assertions = []struct {
 	{regexp.MustCompile(`^foreman granted 0$`), "the lock was never taken", false},
 }
 
-// asserted says in words what a command asserts; "" if it is none that does.
+// asserted says in words what a command asserts; "" if it asserts nothing.
 func asserted(line string) string {
 	for _, a := range assertions {
 		found := a.command.FindStringSubmatch(line)
@@ -92,7 +92,7 @@ var (
 	escaped    = regexp.MustCompile(`\\([^\w])`)
 )
 
-// plain turns a pattern back into something like the message that it matches.
+// plain turns a pattern back into roughly the message that it matches.
 func plain(pattern string) string {
 	text := strings.ReplaceAll(pattern, "''", "'")
 	text = strings.TrimSuffix(strings.TrimPrefix(text, "^"), "$")

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// goTest reads the tables of a Go test that have a directive above them.
+// goTest reads the tables of a Go test file that have a directive above them.
 func goTest(path, source string) ([]group, error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
@@ -106,10 +106,10 @@ type reader struct {
 	fields    []string // the first names the input, the rest says what happens; "key" is a map's key
 }
 
-// fine is what a table calls an entry that is no bad input, though it says what happens.
+// fine is the name of an entry that says what happens but is not bad input.
 const fine = "nothing is wrong"
 
-// rows reads a table. An entry that says nothing of what happens is one that is fine, and left out.
+// rows reads a table. It leaves out an entry that does not say what happens: that input is not bad.
 func (r *reader) rows(table *ast.CompositeLit) (rows []row, err error) {
 	for _, element := range table.Elts {
 		cells := r.cells(element)
@@ -151,7 +151,7 @@ func (r *reader) cells(entry ast.Expr) map[string]ast.Expr {
 	return cells
 }
 
-// text shows a cell: a string as code, an error's name as it is, nothing for nil and "".
+// text shows a cell: a string as code, the name of an error as it is, nothing for nil and "".
 func (r *reader) text(cell ast.Expr) string {
 	switch c := cell.(type) {
 	case nil:
@@ -175,7 +175,7 @@ func (r *reader) text(cell ast.Expr) string {
 	return ""
 }
 
-// evaluate is a string's value; what is known at run time only is left out.
+// evaluate is the value of a string. A part that is known only at run time becomes "…".
 func (r *reader) evaluate(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -190,7 +190,7 @@ func (r *reader) evaluate(e ast.Expr) string {
 			return r.evaluate(value)
 		}
 	case *ast.CallExpr:
-		// strings.Repeat and the like: what they are given, in short.
+		// strings.Repeat and the like: only their first argument.
 		if len(e.Args) > 0 {
 			return r.evaluate(e.Args[0]) + "…"
 		}

@@ -22,12 +22,14 @@ const (
 
 var stages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
 
-// host makes a host's folder: hooks maps a stage to how many hooks it has; all say 0, but for needs_update's if
-// update is set.
+// host makes a host's folder. hooks says how many hooks each stage has. All hooks exit with 0, except those of
+// needs_update if update is set.
 func host(dir, name, url string, ca *sandbox.CA, hooks map[string]int, update bool) (config string, err error) {
 	dir = filepath.Join(dir, name)
-	text := fmt.Sprintf("[main]\nlock_name = %s\nforeman_url = %s\nstate = %s\nlock = %s\nlog = %s\nboot_id_file = %s\nlock_settle = %s\n", name, url,
-		filepath.Join(dir, "state"), filepath.Join(dir, "lock"), filepath.Join(dir, "log"), filepath.Join(dir, "boot_id"), settle) // or a state on a tmpfs is refused
+	// Without a boot id file of its own, a state on a tmpfs is refused.
+	text := fmt.Sprintf("[main]\nlock_name = %s\nforeman_url = %s\nstate = %s\nlock = %s\nlog = %s\n"+
+		"boot_id_file = %s\nlock_settle = %s\n", name, url, filepath.Join(dir, "state"), filepath.Join(dir, "lock"),
+		filepath.Join(dir, "log"), filepath.Join(dir, "boot_id"), settle)
 	for _, stage := range stages {
 		folder := filepath.Join(dir, stage+".d")
 		text += fmt.Sprintf("%s.d = %s\n", stage, folder)
@@ -59,13 +61,15 @@ func host(dir, name, url string, ca *sandbox.CA, hooks map[string]int, update bo
 	return config, os.WriteFile(config, []byte(text), 0o644)
 }
 
-// size is of a binary as it is packaged. Nearly all of it is mapped at each start, so it is most of the peak memory too.
+// size checks the size of the binary as it is packaged. Nearly all of it is mapped at each start, so it is also most of
+// the peak memory.
 func size(updater, _ string) error {
 	info, err := os.Stat(updater)
 	if err != nil {
 		return err
 	}
-	line("the binary", pairs{}, fmt.Sprintf("%.2f MB", float64(info.Size())/1e6), budget("%.1f MB", mostSize/1e6), info.Size() <= mostSize)
+	figure := fmt.Sprintf("%.2f MB", float64(info.Size())/1e6)
+	line("the binary", pairs{}, figure, budget("%.1f MB", mostSize/1e6), info.Size() <= mostSize)
 	return nil
 }
 
@@ -100,7 +104,7 @@ func manyHooks(updater, dir string) error {
 	return nil
 }
 
-// wholeCycle is compared with run-parts over the same five hooks, plus the settle time.
+// wholeCycle compares a whole cycle with run-parts over the same five hooks plus the settle time.
 func wholeCycle(updater, dir string) error {
 	ca, err := sandbox.NewCA(filepath.Join(dir, "ca"))
 	if err != nil {
@@ -135,7 +139,8 @@ func wholeCycle(updater, dir string) error {
 		return err
 	}
 	extra := p.extra() - settle
-	line(fmt.Sprintf("a whole cycle (less %s to settle)", settle), p, "+"+short(extra), budget("+%s", mostCycle), extra <= mostCycle)
+	what := fmt.Sprintf("a whole cycle (less %s to settle)", settle)
+	line(what, p, "+"+short(extra), budget("+%s", mostCycle), extra <= mostCycle)
 	memory("  peak memory", p.rss, mostHookRSS)
 	return nil
 }

@@ -1,5 +1,5 @@
-// Command bench measures what the updater costs, side by side with run-parts on the same hooks in the same run, and
-// prints ratios. It judges nothing by itself beyond saying which figure is over its budget.
+// Command bench measures what the updater costs, side by side with run-parts on the same hooks, and prints the figures.
+// It marks a figure that is over its budget, but does not fail.
 package main
 
 import (
@@ -47,7 +47,7 @@ func run() error {
 	return nil
 }
 
-// line prints the medians of both, and the figure that the budget is about.
+// line prints the medians of both programs, and the figure that has the budget.
 func line(what string, p pairs, figure, budget string, within bool) {
 	var ours, theirs time.Duration
 	if len(p.ours) > 0 {

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// measureMode makes this program a small process that runs one command: a command's peak memory as the kernel counts
-// it begins with that of the process that started it (fs/exec.c, setmax_mm_hiwater_rss), so that must be small.
+// measureMode makes this program a small process that runs one command. The kernel counts a command's peak memory from
+// that of the process that started it (fs/exec.c, setmax_mm_hiwater_rss), so that process must be small.
 const measureMode = "measure"
 
 type measurement struct {
@@ -37,7 +37,8 @@ func measured(argv []string) int {
 	return 0
 }
 
-// watch runs a command. Its CPU time is read between its end and wait(2), which would add that of its children.
+// watch runs a command. It reads the CPU time after the command's end but before wait(2), which would add the
+// children's time.
 func watch(cmd *exec.Cmd) (m measurement, err error) {
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
@@ -50,7 +51,7 @@ func watch(cmd *exec.Cmd) (m measurement, err error) {
 	m.Wall = time.Since(began)
 	var cpu unix.Timespec
 	if err == nil {
-		err = unix.ClockGettime(int32(^pid<<3|2), &cpu) // as clock_getcpuclockid(3) makes it
+		err = unix.ClockGettime(int32(^pid<<3|2), &cpu) // the clock that clock_getcpuclockid(3) returns
 	}
 	m.CPU = time.Duration(cpu.Nano())
 	if err := errors.Join(err, cmd.Wait()); err != nil {
@@ -82,7 +83,7 @@ type pairs struct {
 	rss          int64           // the highest peak memory of ours, in KiB
 }
 
-// sideBySide runs two commands in turn, so that whatever else the machine does hits both.
+// sideBySide runs two commands in turn, so that other load on the machine hits both.
 func sideBySide(rounds int, ours, theirs []string) (p pairs, err error) {
 	for range rounds {
 		first, err := measure(ours...)
@@ -99,7 +100,7 @@ func sideBySide(rounds int, ours, theirs []string) (p pairs, err error) {
 	return p, nil
 }
 
-// extra is the median of what ours took more than theirs, round by round.
+// extra is the median of how much longer ours took, round by round.
 func (p pairs) extra() time.Duration {
 	extra := make([]time.Duration, len(p.ours))
 	for i := range extra {

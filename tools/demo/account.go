@@ -11,13 +11,12 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// account tells what happens, line by line. That the lines can't be written any more is no trouble: the
-// program is told by SIGPIPE.
+// account tells what happens, line by line. It ignores write errors: SIGPIPE tells the program.
 type account struct {
 	out    io.Writer
 	colour bool
 	began  time.Time
-	// holder is who has the lock.
+	// holder is the host that has the lock.
 	holder string
 }
 
@@ -30,7 +29,7 @@ func newAccount(out io.Writer) *account {
 // say writes a line that belongs to no host.
 func (a *account) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
 
-// wait tells, now and then, that something takes long. The caller says nothing else until it has called stop.
+// wait says every few seconds that something takes long. The caller must not print anything until it has called stop.
 func (a *account) wait(what string) (stop func()) {
 	began, over, done := time.Now(), make(chan struct{}), make(chan struct{})
 	go func() {
@@ -47,7 +46,7 @@ func (a *account) wait(what string) (stop func()) {
 	return func() { close(over); <-done }
 }
 
-// introduce explains what is to be seen.
+// introduce explains the output.
 func (a *account) introduce() {
 	a.say(`
 Three hosts of a cluster, %s, and only one may be out of service
@@ -59,7 +58,7 @@ believes it.
   time  lock  host  stage`, strings.Join(hostNames, ", "), lockName, raceWindow.Milliseconds(), settle)
 }
 
-// tell writes a line about a host and the stage that it is in, and who has the lock.
+// tell writes a line about a host and its stage, with the holder of the lock.
 func (a *account) tell(at time.Time, host, stage, text string) {
 	holder := a.holder
 	if holder == "" {
@@ -69,7 +68,7 @@ func (a *account) tell(at time.Time, host, stage, text string) {
 		a.paint(host, fmt.Sprintf("%s  %-12s  %s", host, stage, text)))
 }
 
-// paint gives what belongs to a host its colour.
+// paint gives text about a host the host's colour.
 func (a *account) paint(host, text string) string {
 	i := slices.Index(hostNames, host)
 	if !a.colour || i < 0 {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// hostNames are the hosts of the cluster. All but the last get a new kernel with the update.
+// hostNames are the hosts of the cluster. All except the last get a new kernel with the update.
 var hostNames = []string{"web1", "web2", "web3"}
 
 const (
@@ -22,7 +22,7 @@ const (
 
 var stages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
 
-// scripts are the hooks of all stages, and what a host has instead of a reboot.
+// scripts are the hooks of all stages, and the programs that simulate a reboot.
 //
 //go:embed scripts
 var scripts embed.FS
@@ -36,10 +36,10 @@ type host struct {
 	log     []logLine
 
 	asked    time.Time // when it began to ask for the lock; zero: it has it, or doesn't want it
-	claimed  bool      // it was told that the lock is its own, and has not looked again
-	down     bool      // it was told to reboot, and has not booted
-	fired    bool      // its timer fired meanwhile
-	pending  bool      // and the updater said that the reboot is pending
+	claimed  bool      // the server granted it the lock, and it has not looked again yet
+	down     bool      // it was told to reboot, and has not booted yet
+	fired    bool      // its timer fired while it went down
+	pending  bool      // the updater then said that the reboot is pending
 	finished bool
 }
 
@@ -82,7 +82,7 @@ func (h *host) create(connection string) error {
 
 func (h *host) getsKernel() bool { return h.name != hostNames[len(hostNames)-1] }
 
-// config is the host's configuration file. connection are the settings that the lock server's CA printed.
+// config is the host's configuration file. connection holds the settings that dlm-sandbox issue printed.
 func (h *host) config(connection string) string {
 	var b strings.Builder
 	set := func(key, value string) { fmt.Fprintf(&b, "%s = %s\n", key, strings.ReplaceAll(value, "%", "%%")) }
@@ -98,7 +98,7 @@ func (h *host) config(connection string) string {
 	set("log_format", "json")
 	set("lock_settle", settle.String())
 	set("lock_retry_interval", "1s")
-	set("lock_timeout", timeLimit.String()) // nobody waits for ever if the demonstration is killed
+	set("lock_timeout", timeLimit.String()) // so that no host waits for ever if the demonstration is killed
 	return b.String()
 }
 
@@ -117,12 +117,14 @@ func (h *host) write(name, content string, mode os.FileMode) error {
 
 // updater is the updater's command line on this host.
 func (h *host) updater(args ...string) *exec.Cmd {
-	cmd := exec.Command(h.lab.program("foreman-dlm-updater"), append([]string{"--config", h.path("config.ini")}, args...)...)
-	cmd.Env = environment("DEMO_HOST="+h.name, "DEMO_DIR="+h.dir, "DEMO_LEDGER="+h.lab.ledger.path, "DEMO_UPDATER="+cmd.Path)
+	args = append([]string{"--config", h.path("config.ini")}, args...)
+	cmd := exec.Command(h.lab.program("foreman-dlm-updater"), args...)
+	cmd.Env = environment("DEMO_HOST="+h.name, "DEMO_DIR="+h.dir,
+		"DEMO_LEDGER="+h.lab.ledger.path, "DEMO_UPDATER="+cmd.Path)
 	return cmd
 }
 
-// boot is what runs on this host when it boots.
+// boot is the command that runs on this host when it boots.
 func (h *host) boot() *exec.Cmd {
 	cmd := exec.Command(h.path("boot"))
 	cmd.Env = h.updater().Env

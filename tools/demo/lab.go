@@ -11,20 +11,21 @@ import (
 	"time"
 )
 
-// raceWindow is how long the server dwells between "is it free?" and "it is yours": in that time it says yes to all.
+// raceWindow is how long the server waits between "is it free?" and "it is yours". In that time it says yes to
+// everybody.
 const raceWindow = 75 * time.Millisecond
 
-// lab is the temporary folder and all that runs in it.
+// lab is the temporary folder and everything that runs in it.
 type lab struct {
 	dir     string
 	account *account
 	ledger  *ledger
 	url     string
 	server  *process
-	// serverLog is for the case that something fails.
+	// serverLog is shown if something fails.
 	serverLog transcript
 	hosts     []*host
-	// queue takes what happened to the main goroutine, which alone changes anything; closed ends that.
+	// queue passes events to the main goroutine, which alone changes anything. Closing closed ends that.
 	queue  chan func() error
 	closed chan struct{}
 }
@@ -41,7 +42,7 @@ func newLab(a *account) (*lab, error) {
 	return l, nil
 }
 
-// post hands the main goroutine something to do. Once the lab closes it is dropped.
+// post gives the main goroutine something to do. Once the lab closes, it is dropped.
 func (l *lab) post(do func() error) {
 	select {
 	case l.queue <- do:
@@ -49,7 +50,7 @@ func (l *lab) post(do func() error) {
 	}
 }
 
-// build builds the two programs. It keeps its working files in the folder, where they are removed with the rest.
+// build builds the two programs. Its working files are in the folder too, and are removed with it.
 func (l *lab) build(ctx context.Context) error {
 	began := time.Now()
 	l.account.say("Building foreman-dlm-updater and the stand-in for Foreman's lock server ...")
@@ -98,8 +99,8 @@ func (l *lab) serve(ctx context.Context) (err error) {
 	}
 }
 
-// addHosts makes the hosts, and the lock, as an administrator should: two first claims that meet would break
-// its name in Foreman.
+// addHosts makes the hosts. It also makes the lock, as an administrator should: two first claims at the same time would
+// break the lock's name in Foreman.
 func (l *lab) addHosts(ctx context.Context) error {
 	args := append([]string{"issue", "--dir", l.ca(), "--foreman-url", l.url}, hostNames...)
 	issue := exec.Command(l.program("dlm-sandbox"), args...)
@@ -127,12 +128,12 @@ func (l *lab) addHosts(ctx context.Context) error {
 func (l *lab) program(name string) string { return filepath.Join(l.dir, name) }
 func (l *lab) ca() string                 { return filepath.Join(l.dir, "ca") }
 
-// environment is the environment of all programs: nothing of the caller's settings, proxies or systemd.
+// environment is the environment of all programs, without the caller's settings, proxies or systemd's variables.
 func environment(extra ...string) []string {
 	return append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}, extra...)
 }
 
-// close ends the hosts' programs, then the server, which they need to let go of the lock, and removes the folder.
+// close ends the hosts' programs, then the server, which they need to release the lock, and removes the folder.
 func (l *lab) close() error {
 	close(l.closed)
 	for _, h := range l.hosts {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// The kinds of entries: what hooks say about their stage, and what the server says about the lock (its events).
+// The kinds of entries: hooks write the first three about their stages, the server the others about the lock (its
+// events).
 const (
 	begin   = "begin"
 	step    = "step"
@@ -26,19 +27,20 @@ type entry struct {
 	host  string
 	stage string // of begin, step and end
 	text  string // a hook's words, if it has any
-	// read is when it was read. It is for drawing only: what came before what, the order of the lines says.
+	// read is when the entry was read. It is only for drawing: the order of the lines says what came first.
 	read time.Time
 }
 
-// ledger is the record on which the proof rests: one pipe into which the hooks of all hosts write a line before and
-// after their work, and the server one whenever the lock changes hands. The kernel keeps the lines whole and in the
-// order in which they were written (write(2) of less than PIPE_BUF bytes, pipe(7)), so that no clocks are compared.
+// ledger is the record behind the proof: one pipe. The hooks of all hosts write a line to it before and after their
+// work, and the server writes one whenever the lock changes hands. The kernel keeps the lines whole and in the order in
+// which they were written (write(2) of less than PIPE_BUF bytes, pipe(7)), so no clocks need to be compared.
 type ledger struct {
 	path string
 	file *os.File
 }
 
-// openLedger makes the pipe. It is open for reading and writing, so it never ends while nobody else has it open.
+// openLedger makes the pipe. It opens the pipe for reading and writing, so that it does not end when nobody else has it
+// open.
 func openLedger(path string) (*ledger, error) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		return nil, fmt.Errorf("make the pipe %s: %w", path, err)
@@ -50,7 +52,7 @@ func openLedger(path string) (*ledger, error) {
 	return &ledger{path, file}, nil
 }
 
-// read hands over all entries, until the ledger is closed.
+// read calls got for each entry, until the ledger is closed.
 func (l *ledger) read(got func(entry)) {
 	for lines := bufio.NewScanner(l.file); lines.Scan(); {
 		e := parseEntry(lines.Text())
@@ -59,7 +61,7 @@ func (l *ledger) read(got func(entry)) {
 	}
 }
 
-// mark adds an entry of this program's own, which comes after all that was written before.
+// mark adds an entry of this program itself, which comes after everything that was written before.
 func (l *ledger) mark(kind string) error {
 	if _, err := fmt.Fprintf(l.file, "%s - %s\n", marker, kind); err != nil {
 		return fmt.Errorf("write ledger: %w", err)

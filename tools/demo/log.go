@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// logLine is a line of the updater's log, as far as the account needs it.
+// logLine is a line of the updater's log, with the fields that the account needs.
 type logLine struct {
 	raw     string
 	Level   string `json:"@level"`
@@ -17,7 +17,7 @@ type logLine struct {
 	Why     string
 }
 
-// parseLogLine never fails: a line that is no JSON (a panic, a usage message) is only kept.
+// parseLogLine never fails: a line that is not JSON (a panic, a usage message) is kept as it is.
 func parseLogLine(raw string) logLine {
 	l := logLine{raw: raw}
 	if json.Unmarshal([]byte(raw), &l) != nil {

@@ -1,10 +1,10 @@
-// Command demo shows the main job of foreman-dlm-updater: three hosts that are told to update at the same moment, and
-// do it one after the other. The hosts are folders with hooks, their reboots are simulated, and the lock server is
-// dlm-sandbox; the programs are the real ones, built for the occasion. At the end it proves that no two hosts were in
-// guarded stages together, or fails.
+// Command demo shows the main job of foreman-dlm-updater: three hosts are told to update at the same moment, and do it
+// one after the other. The hosts are folders with hooks, their reboots are simulated, and the lock server is
+// dlm-sandbox. The programs are the real ones; the demo builds them. At the end it proves that no two hosts were in
+// guarded stages at the same time, or fails.
 //
-// It needs Go and /bin/sh, takes half a minute once the Go cache is warm, and leaves nothing behind: all it makes is
-// in one temporary folder. It is a show and not the test suite: nothing goes wrong in it but what the server does.
+// It needs Go and /bin/sh, takes half a minute once the Go cache is warm, and leaves nothing behind: everything is in
+// one temporary folder. It is a show, not a test suite: only the server does anything wrong.
 package main
 
 import (
@@ -19,18 +19,19 @@ import (
 	"time"
 )
 
-// timeLimit bounds the show, from the start of the hosts.
+// timeLimit limits the show, counted from the start of the hosts.
 const timeLimit = time.Minute
 
 func init() {
-	// Children get a signal when the thread that started them ends (PR_SET_PDEATHSIG, prctl(2)): main keeps the
-	// main thread for itself, which lives as long as the program.
+	// Children get a signal when the thread that started them ends (PR_SET_PDEATHSIG, prctl(2)). So main stays on the main
+	// thread, which lives as long as the program.
 	runtime.LockOSThread()
 }
 
 func main() {
-	// With SIGPIPE caught, a reader that goes away (`| head`) is a write error and not the end on the spot.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	// With SIGPIPE caught, a reader that goes away (`| head`) causes a write error instead of ending the program at once.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	if err := demo(ctx, os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "demo: error: %v\n", err)

@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	hookGrace = 3 * time.Second  // more than any hook here takes
+	hookGrace = 3 * time.Second  // longer than any hook here takes
 	killGrace = 12 * time.Second // the updater gives a hook 10 s between TERM and KILL
 )
 
-// process is a child that runs, in a group of its own. Nothing else is ever signalled.
+// process is a running child in a process group of its own. The demo never signals anything else.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended and all about it has been told
+	done chan struct{} // closed when it has ended and ended has been called
 }
 
-// start starts a child in a process group of its own, so that a Ctrl-C reaches this program alone, which then ends its
-// children in order. line gets what the child writes, ended how it ended; both on a goroutine of their own. Must
-// be called on the main goroutine (see init).
+// start starts a child in a process group of its own, so that a Ctrl-C reaches only this program, which then ends its
+// children in order. line gets each line that the child writes, and ended the error of its end; both are called on
+// another goroutine. start must be called on the main goroutine (see init).
 func start(cmd *exec.Cmd, line func(string), ended func(error)) (*process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -51,7 +51,7 @@ func start(cmd *exec.Cmd, line func(string), ended func(error)) (*process, error
 	return p, nil
 }
 
-// run starts a child and returns what it wrote when it has ended. After stop is closed it is interrupted.
+// run runs a child to its end and returns its output. When stop is closed, run interrupts the child.
 func run(cmd *exec.Cmd, stop <-chan struct{}) (string, error) {
 	var text transcript
 	var result error
@@ -86,7 +86,7 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// end ends a child, more and more firmly, and returns when it has ended.
+// end ends a child with stronger and stronger signals, and returns when it has ended.
 func (p *process) end() {
 	for _, step := range []struct {
 		signal syscall.Signal
@@ -97,11 +97,11 @@ func (p *process) end() {
 		{syscall.SIGKILL, killGrace},
 	} {
 		select {
-		case <-p.done: // its number may be another's by now
+		case <-p.done: // its pid may belong to another process by now
 			return
 		default:
 		}
-		// The group that start made has the compilers of go build in it. An error says that it has ended.
+		// To the whole group, because go build's compilers are in it. An error means that the group has ended.
 		_ = syscall.Kill(-p.cmd.Process.Pid, step.signal)
 		select {
 		case <-p.done:

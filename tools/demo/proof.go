@@ -9,14 +9,14 @@ import (
 // guarded are the stages that a host may be in only while it holds the lock.
 var guarded = []string{"pre_update", "update", "needs_reboot", "reboot"}
 
-// verdict is what the ledger proves.
+// verdict is the result of the proof.
 type verdict struct {
-	intervals   int      // of guarded stages that were begun
-	overlaps    int      // of them with another host's
-	order       []string // of the hosts that had the lock and gave it back
-	claims      int      // answered with yes
-	overwritten int      // of them by another host's claim
-	flaws       []string // all that is wrong, overlaps included
+	intervals   int      // how many guarded stages were begun
+	overlaps    int      // how many of these overlapped another host's
+	order       []string // the hosts in the order in which they released the lock
+	claims      int      // how many claims were answered with yes
+	overwritten int      // how many of these another host's claim overwrote
+	flaws       []string // everything that is wrong, overlaps included
 }
 
 // prover goes through the ledger.
@@ -27,8 +27,9 @@ type prover struct {
 	done   map[string][]string
 }
 
-// prove goes through the ledger in its order. A stage's interval is from a line written before its work to one written
-// after it, so it contains the work: intervals that don't overlap prove more than is asked.
+// prove goes through the ledger in order. The interval of a stage begins with a line that was written before its work
+// and ends with one that was written after it. So the interval contains the work, and if intervals don't overlap, the
+// work does not either.
 func prove(entries []entry) verdict {
 	p := &prover{inside: map[string]string{}, done: map[string][]string{}}
 	for _, e := range entries {
@@ -52,7 +53,7 @@ func (p *prover) flaw(format string, args ...any) {
 	p.flaws = append(p.flaws, fmt.Sprintf(format, args...))
 }
 
-// changed takes a change of the holder. Nobody may be in a guarded stage then.
+// changed handles a change of the holder. No host may be in a guarded stage then.
 func (p *prover) changed(e entry) {
 	for _, host := range hostNames {
 		if stage := p.inside[host]; stage != "" {
@@ -110,7 +111,7 @@ func heldBy(holder string) string {
 	return holder + "'s"
 }
 
-// complete makes sure that there is something to prove: every host went through its guarded stages, once each.
+// complete checks that there was something to prove: every host went through each of its guarded stages once.
 func (p *prover) complete() {
 	for i, host := range hostNames {
 		want := guarded
@@ -133,8 +134,10 @@ func (v verdict) String() string {
 	if len(v.flaws) > 0 {
 		return b.String() + "This proves nothing, or worse."
 	}
-	fmt.Fprintf(&b, "The server granted %s in turn;\neach interval lies within its host's turn.\n", strings.Join(v.order, ", "))
-	fmt.Fprintf(&b, "%d claims were answered with yes, of which %d were overwritten by another host's\n", v.claims, v.overwritten)
+	fmt.Fprintf(&b, "The server granted %s in turn;\neach interval lies within its host's turn.\n",
+		strings.Join(v.order, ", "))
+	fmt.Fprintf(&b, "%d claims were answered with yes, of which %d were overwritten by another host's\n",
+		v.claims, v.overwritten)
 	b.WriteString("claim and noticed by settle-and-verify: nobody worked on such a claim.\n")
 	b.WriteString("Proven by the order in which all hooks and the server wrote to one pipe;\nno clocks are compared.")
 	return b.String()
@@ -145,7 +148,7 @@ type flawedError struct{ flaws []string }
 
 func (e *flawedError) Error() string { return "the proof fails:\n  " + strings.Join(e.flaws, "\n  ") }
 
-// err is nil if the ledger proves what it should.
+// err is nil if the proof succeeded.
 func (v verdict) err() error {
 	if len(v.flaws) == 0 {
 		return nil

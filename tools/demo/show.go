@@ -13,14 +13,14 @@ import (
 // downtime is how long a simulated reboot takes.
 const downtime = 1500 * time.Millisecond
 
-// show sees the hosts through their updates: it starts the updaters, reboots the hosts, and tells what it sees. All
-// of it happens on the main goroutine, in the order in which it is told.
+// show follows the hosts through their updates: it starts the updaters, reboots the hosts, and tells what happens. All
+// of this is on the main goroutine, in the order in which things are told.
 type show struct {
 	*lab
 	entries []entry // of the ledger, from the start of the hosts
 	spans   []span  // for the timeline
 	open    map[string]entry
-	since   time.Time // when the lock changed hands last
+	since   time.Time // when the lock last changed hands
 	// impatient is the host whose timer fires while it goes down.
 	impatient *host
 	over      bool
@@ -30,7 +30,7 @@ func newShow(l *lab) *show {
 	return &show{lab: l, open: map[string]entry{}, impatient: l.hosts[0]}
 }
 
-// failure is the failure of a host.
+// failure is an error of one host.
 type failure struct {
 	host *host
 	err  error
@@ -39,7 +39,7 @@ type failure struct {
 func (f *failure) Error() string { return fmt.Sprintf("%s: %v", f.host.name, f.err) }
 func (f *failure) Unwrap() error { return f.err }
 
-// play runs until all hosts are done, and all of the ledger is read.
+// play runs until all hosts are done and the whole ledger is read.
 func (s *show) play(ctx context.Context) error {
 	go s.ledger.read(func(e entry) { s.post(func() error { return s.wrote(e) }) })
 	if err := s.ledger.mark(begin); err != nil {
@@ -62,7 +62,7 @@ func (s *show) play(ctx context.Context) error {
 	return nil
 }
 
-// wrote takes an entry of the ledger. What came before the first mark is how the lock was made.
+// wrote handles an entry of the ledger. The entries before the first mark are about making the lock.
 func (s *show) wrote(e entry) error {
 	switch {
 	case e.host == marker && e.kind == begin:
@@ -88,7 +88,7 @@ func (s *show) wrote(e entry) error {
 	return nil
 }
 
-// granted takes a yes of the server's.
+// granted handles a yes of the server.
 func (s *show) granted(e entry) error {
 	i := slices.IndexFunc(s.hosts, func(h *host) bool { return h.name == e.host })
 	if i < 0 {
@@ -104,7 +104,7 @@ func (s *show) granted(e entry) error {
 	return nil
 }
 
-// worked takes an entry of a hook.
+// worked handles an entry of a hook.
 func (s *show) worked(e entry) {
 	switch e.kind {
 	case begin:
@@ -119,7 +119,7 @@ func (s *show) worked(e entry) {
 	}
 }
 
-// holds notes who has the lock from now on.
+// holds notes which host has the lock from now on.
 func (s *show) holds(host string, at time.Time) {
 	if before := s.account.holder; before != "" {
 		s.draw(lockRow, before[len(before)-1], s.since, at)
@@ -158,7 +158,7 @@ func (s *show) start(h *host, cmd *exec.Cmd) (err error) {
 	return nil
 }
 
-// logged takes a line of an updater's log.
+// logged handles a line of an updater's log.
 func (s *show) logged(h *host, at time.Time, l logLine) {
 	h.log = append(h.log, l)
 	switch l.Message {
@@ -190,7 +190,7 @@ func (s *show) logged(h *host, at time.Time, l logLine) {
 	}
 }
 
-// ended takes the end of an updater.
+// ended handles the end of an updater.
 func (s *show) ended(h *host, err error) error {
 	now := time.Now()
 	switch {
@@ -214,7 +214,7 @@ func (s *show) ended(h *host, err error) error {
 	return nil
 }
 
-// finish takes the end of a host's run.
+// finish handles the end of a host's run.
 func (s *show) finish(h *host, at time.Time) error {
 	if err := h.check(); err != nil {
 		return &failure{h, err}
@@ -229,13 +229,15 @@ func (s *show) finish(h *host, at time.Time) error {
 
 // conclude shows the timeline and the proof.
 func (s *show) conclude() error {
-	s.account.say("\nWho did what when (a column is %s):\n\n%s", columnFor(s.spans), s.account.paintRows(timeline(s.spans)))
+	rows := s.account.paintRows(timeline(s.spans))
+	s.account.say("\nWho did what when (a column is %s):\n\n%s", columnFor(s.spans), rows)
 	v := prove(s.entries)
 	s.account.say("%s", v)
 	return v.err()
 }
 
-// showLogs prints the logs that explain a failure: the failed host's, or those of all that were not done, or of all.
+// showLogs prints the logs that explain a failure: of the failed host, or of all hosts that were not done, or of all
+// hosts.
 func (s *show) showLogs(err error) {
 	var failed *failure
 	var flawed *flawedError

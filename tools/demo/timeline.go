@@ -13,7 +13,7 @@ const waiting = 'w'
 // lockRow is the row that shows who holds the lock.
 const lockRow = "lock"
 
-// letters are the stages that are drawn. needs_update is over in a blink.
+// letters are the stages that are drawn. needs_update is too short.
 var letters = map[string]byte{"pre_update": 'P', "update": 'U', "needs_reboot": '?', "reboot": 'R', "post_update": 'S'}
 
 const legend = `  w waits for the lock, or makes sure of it
@@ -29,7 +29,7 @@ type span struct {
 	from, to time.Duration
 }
 
-// columnFor is how much time a column stands for, so that the timeline fits a terminal.
+// columnFor is how much time one column stands for, so that the timeline fits on a terminal.
 func columnFor(spans []span) time.Duration {
 	const most, fine = 70, 50 * time.Millisecond
 	var last time.Duration
@@ -39,7 +39,7 @@ func columnFor(spans []span) time.Duration {
 	return max(2*fine, (last/most + fine - 1).Truncate(fine))
 }
 
-// timeline draws a row for each host, a row for the lock, and what it all means.
+// timeline draws a row for each host, a row for the lock, and a legend.
 func timeline(spans []span) string {
 	column := columnFor(spans)
 	var b strings.Builder
@@ -50,7 +50,7 @@ func timeline(spans []span) string {
 	return b.String() + "\n" + legend + "\n"
 }
 
-// axis is the line with the seconds, one in twenty columns.
+// axis is the line with the seconds, one label in twenty columns.
 func axis(spans []span, column time.Duration) string {
 	const every = 20
 	var b strings.Builder
@@ -70,8 +70,9 @@ func columns(spans []span, column time.Duration) int {
 	return n
 }
 
-// draw draws one row. A column shows what takes up most of it. What takes up most of none gets the column that its
-// middle is in, so that no stage is missing; of the lock, claims that were overwritten at once are left out.
+// draw draws one row. A column shows the span that takes up most of it. A span that takes up most of no column gets the
+// column of its middle, so that no stage is missing. In the row of the lock such spans are left out: they are claims
+// that were overwritten at once.
 func draw(spans []span, row string, column time.Duration) string {
 	cells := []byte(strings.Repeat(".", columns(spans, column)))
 	shown := map[int]bool{}
@@ -88,7 +89,8 @@ func draw(spans []span, row string, column time.Duration) string {
 	return string(cells)
 }
 
-// fills returns which span of a row takes up most of a column; none does if the row's spans leave half of it empty.
+// fills returns the span of a row that takes up most of a column. ok is false if the row's spans fill less than half of
+// the column.
 func fills(spans []span, row string, from, column time.Duration) (most int, ok bool) {
 	var best, sum time.Duration
 	for i, s := range spans {

@@ -1,5 +1,5 @@
-// Command scale prints what a fleet that waits for a lock costs Foreman, how long it takes, and for how long the lock
-// lies free: from the model, and from real processes beside it.
+// Command scale prints what a fleet that waits for a lock costs Foreman, how long the fleet takes, and how long the
+// lock is free meanwhile: from the model, and from real processes for comparison.
 package main
 
 import (
@@ -20,13 +20,15 @@ func main() {
 	}
 }
 
-// usual is a fleet whose timers fire within 100 ms, as cron's do, with updates of 10 minutes on average and the defaults.
+// usual is a fleet with the default settings, whose timers fire within 100 ms, as cron's do. Updates take 10 minutes on
+// average.
 func usual(way model.Way, hosts int) model.Fleet {
-	return model.Fleet{Way: way, Hosts: hosts, Begin: 100 * time.Millisecond, Interval: time.Minute, Settle: 2 * time.Second,
+	return model.Fleet{Way: way, Hosts: hosts,
+		Begin: 100 * time.Millisecond, Interval: time.Minute, Settle: 2 * time.Second,
 		Hold: 10 * time.Minute, Latency: 50 * time.Millisecond, Window: 10 * time.Millisecond}
 }
 
-// on runs f's hosts on a number of locks, as evenly as can be.
+// on spreads f's hosts evenly over a number of locks, and runs them.
 func on(locks int, f model.Fleet) (sum model.Result) {
 	hosts := f.Hosts
 	for lock := range min(locks, hosts) {
@@ -41,28 +43,30 @@ func on(locks int, f model.Fleet) (sum model.Result) {
 
 var sizes = []int{10, 100, 1000, 10000}
 
-// perHour is what Foreman has to do in the first hour.
+// perHour prints what Foreman has to do in the first hour.
 func perHour() {
 	fmt.Println("The first hour of N hosts that begin together (updates of 10 min, interval 60 s, jitter 0)")
-	fmt.Printf("%6s %6s  %-9s %9s %9s %9s %9s %9s %9s\n", "hosts", "locks", "", "requests", "events", "of these", "dlm_", "dlmlocks", "Dynflow")
-	fmt.Printf("%6s %6s  %-9s %9s %9s %9s %9s %9s %9s\n", "", "", "", "", "rows", "fail", "facets", "updates", "jobs")
+	const titles = "%6s %6s  %-9s %9s %9s %9s %9s %9s %9s\n"
+	fmt.Printf(titles, "hosts", "locks", "", "requests", "events", "of these", "dlm_", "dlmlocks", "Dynflow")
+	fmt.Printf(titles, "", "", "", "", "rows", "fail", "facets", "updates", "jobs")
 	for _, locks := range []int{1, 1000} {
 		for _, hosts := range sizes {
 			for _, way := range []model.Way{model.Original, model.InStep, model.Spread} {
 				f := usual(way, hosts)
 				f.Until = time.Hour
 				r := on(locks, f)
-				fmt.Printf("%6d %6d  %-9s %9d %9d %9d %9d %9d %9d\n", hosts, locks, way, r.Requests(), r.Events(), r.Fails, r.Requests(),
-					r.LockWrites(), r.Jobs())
+				fmt.Printf("%6d %6d  %-9s %9d %9d %9d %9d %9d %9d\n", hosts, locks, way,
+					r.Requests(), r.Events(), r.Fails, r.Requests(), r.LockWrites(), r.Jobs())
 			}
 		}
 	}
 }
 
-// wholeFleets is how long fleets take, until all have updated.
+// wholeFleets prints how long fleets take until all hosts are updated.
 func wholeFleets() {
 	for _, begin := range []time.Duration{100 * time.Millisecond, 2 * time.Hour} {
-		fmt.Printf("\nWhole fleets on one lock that begin within %s (updates of 10 min, interval 60 s; the mean of 20 histories, of 1 from 1000 hosts on)\n", begin)
+		fmt.Printf("\nWhole fleets on one lock that begin within %s (updates of 10 min, interval 60 s; "+
+			"the mean of 20 histories, of 1 from 1000 hosts on)\n", begin)
 		fmt.Printf("%6s  %s\n", "hosts", columns)
 		for _, hosts := range []int{2, 5, 10, 20, 50, 100, 1000, 10000} {
 			for _, way := range []model.Way{model.Original, model.InStep, model.Spread} {
@@ -78,7 +82,7 @@ func wholeFleets() {
 	}
 }
 
-// settings is how interval and jitter change it.
+// settings prints how interval and jitter change this.
 func settings() {
 	fmt.Println("\n50 hosts on one lock, by interval and jitter (the mean of 20 histories)")
 	fmt.Printf("%8s  %s\n", "interval", columns)
@@ -94,10 +98,11 @@ func settings() {
 }
 
 // columns are the titles of means.
-var columns = fmt.Sprintf("%-9s %7s %12s %12s %10s %12s %12s", "", "jitter", "fleet", "idle, mean", "fail rows", "claims lost", "two at once")
+var columns = fmt.Sprintf("%-9s %7s %12s %12s %10s %12s %12s",
+	"", "jitter", "fleet", "idle, mean", "fail rows", "claims lost", "two at once")
 
-// means are those of some histories. Claims lost are grants that another's overwrote; what the original does with those
-// are updates at the same time as another host's.
+// means are the means of some histories. Claims lost are grants that another grant overwrote. The original does not
+// notice that, and updates at the same time as another host.
 func means(f model.Fleet) string {
 	histories := 20
 	if f.Hosts >= 1000 {
@@ -111,6 +116,7 @@ func means(f model.Fleet) string {
 		sum.Add(r)
 	}
 	mean := func(n int) float64 { return float64(n) / float64(histories) }
-	return fmt.Sprintf("%-9s %7s %12s %11.2fs %10.1f %12.1f %12.1f", f.Way, f.Jitter, took.Round(time.Minute), sum.MeanIdle().Seconds(), mean(sum.Fails),
+	return fmt.Sprintf("%-9s %7s %12s %11.2fs %10.1f %12.1f %12.1f", f.Way, f.Jitter,
+		took.Round(time.Minute), sum.MeanIdle().Seconds(), mean(sum.Fails),
 		mean(sum.Acquires-f.Hosts*histories), mean(sum.Doubled))
 }

@@ -12,12 +12,16 @@ import (
 	"foreman-dlm-updater/tools/scale/model"
 )
 
-// stages are the directories that a configuration needs, and the hook in each.
+// stages are the stages that have hooks, and the script of the hook in each.
 var stages = map[string]string{
-	"needs_update": "exit 1", "pre_update": "exit 0", "update": "sleep %.3f", "needs_reboot": "exit 0", "post_update": "exit 0",
+	"needs_update": "exit 1",
+	"pre_update":   "exit 0",
+	"update":       "sleep %.3f",
+	"needs_reboot": "exit 0",
+	"post_update":  "exit 0",
 }
 
-// processes lets the program itself wait for a stand-in Foreman on loopback, in seconds instead of minutes, beside the
+// processes runs the program itself against a stand-in Foreman on loopback, in seconds instead of minutes, and the
 // model with the same settings.
 func processes() error {
 	updater, err := filepath.Abs("bin/foreman-dlm-updater")
@@ -27,17 +31,20 @@ func processes() error {
 	if _, err := os.Stat(updater); err != nil {
 		return fmt.Errorf("%w (run `make scale`, which builds it)", err)
 	}
-	fmt.Println("\nReal processes (interval 3 s, updates of 2 s, settle 0.3 s), one history, beside 19 in 20 of the model's")
+	fmt.Println("\nReal processes (interval 3 s, updates of 2 s, settle 0.3 s), one history, " +
+		"beside 19 in 20 of the model's")
 	fmt.Printf("%6s  %-6s %14s %14s %12s %12s\n", "hosts", "", "fleet", "idle, mean", "requests", "fail rows")
 	for _, hosts := range []int{4, 8, 16} {
-		f := model.Fleet{Hosts: hosts, Begin: 100 * time.Millisecond, Interval: 3 * time.Second, Settle: 300 * time.Millisecond,
-			Hold: 2 * time.Second, Latency: 5 * time.Millisecond, Window: 10 * time.Millisecond}
+		f := model.Fleet{Hosts: hosts,
+			Begin: 100 * time.Millisecond, Interval: 3 * time.Second, Settle: 300 * time.Millisecond, Hold: 2 * time.Second,
+			Latency: 5 * time.Millisecond, Window: 10 * time.Millisecond}
 		r, err := real(updater, f)
 		if err != nil {
 			return err
 		}
 		const form = "%6d  %-6s %14s %14s %12s %12s\n"
-		fmt.Printf(form, hosts, "real", seconds(r.Took), seconds(r.MeanIdle()), fmt.Sprint(r.Requests()), fmt.Sprint(r.Fails))
+		fmt.Printf(form, hosts, "real",
+			seconds(r.Took), seconds(r.MeanIdle()), fmt.Sprint(r.Requests()), fmt.Sprint(r.Fails))
 		var took, idle, requests, fails []float64
 		for seed := range uint64(200) {
 			m := f.Run(seed)
@@ -51,7 +58,7 @@ func processes() error {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
 
-// likely is where 19 in 20 of the values are.
+// likely is the range that holds 19 in 20 of the values.
 func likely(values []float64) string {
 	slices.Sort(values)
 	n := len(values)
@@ -104,15 +111,18 @@ func real(updater string, f model.Fleet) (r model.Result, err error) {
 	return model.Seen(server, began), err
 }
 
-// configure makes the files of a host, and returns its configuration.
+// configure makes the files of a host, and returns the path of its configuration.
 func configure(dir, url string, ca *sandbox.CA, f model.Fleet, hold time.Duration) (config string, err error) {
 	cert, key, err := ca.Issue(filepath.Base(dir), sandbox.IssueOptions{})
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("[main]\nlock_name = web\nforeman_url = %s\nclient_crt = %s\nclient_key = %s\nca = %s\nstate = %s\nlock = %s\n"+
-		"lock_retry_interval = %s\nlock_retry_jitter = %s\nlock_settle = %s\nboot_id_file = %s\n", url, cert, key, ca.File(), filepath.Join(dir, "state"),
-		filepath.Join(dir, "lock"), f.Interval, f.Jitter, f.Settle, filepath.Join(dir, "boot_id"))
+	text := fmt.Sprintf("[main]\nlock_name = web\nforeman_url = %s\nclient_crt = %s\nclient_key = %s\nca = %s\n"+
+		"state = %s\nlock = %s\nboot_id_file = %s\n"+
+		"lock_retry_interval = %s\nlock_retry_jitter = %s\nlock_settle = %s\n",
+		url, cert, key, ca.File(),
+		filepath.Join(dir, "state"), filepath.Join(dir, "lock"), filepath.Join(dir, "boot_id"),
+		f.Interval, f.Jitter, f.Settle)
 	for stage, script := range stages {
 		folder := filepath.Join(dir, stage+".d")
 		if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -126,7 +136,8 @@ func configure(dir, url string, ca *sandbox.CA, f model.Fleet, hold time.Duratio
 		}
 		text += fmt.Sprintf("%s.d = %s\n", stage, folder)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "boot_id"), []byte("boot-1\n"), 0o644); err != nil { // or a state on a tmpfs is refused
+	// Without a boot id file of its own, a state on a tmpfs is refused.
+	if err := os.WriteFile(filepath.Join(dir, "boot_id"), []byte("boot-1\n"), 0o644); err != nil {
 		return "", err
 	}
 	config = filepath.Join(dir, "config.ini")

@@ -1,8 +1,8 @@
-// Package model computes what a fleet of hosts that want the same lock costs Foreman, how long the fleet takes, and for
-// how long the lock lies free meanwhile. It knows the requests of the updater and what each writes into Foreman's
-// database (foreman_dlm 4.0.0: a fail row for each refused PUT, dlm_facets for each request), and takes every request to
-// last equally long: how fast a Foreman under load answers is not its business. Updates are shorter than lock_refresh,
-// and nobody reboots. internal/cli holds it against the real workflow, client and stand-in server.
+// Package model computes what a fleet of hosts that want the same lock costs Foreman, how long the fleet takes, and how
+// long the lock is free meanwhile. It knows the updater's requests and what each writes into Foreman's database
+// (foreman_dlm 4.0.0: a fail row for each refused PUT, dlm_facets for each request). Every request takes equally long:
+// the model does not say how fast Foreman answers under load. Updates are shorter than lock_refresh, and no host
+// reboots. Tests in internal/cli compare the model with the real workflow, client and stand-in server.
 package model
 
 import (
@@ -15,9 +15,11 @@ import (
 type Way int
 
 const (
-	Spread   Way = iota // GET, PUT once it is free; the first wait, and the one after a lost claim, is spread over an interval
-	InStep              // the same, but every wait is the interval ± the jitter
-	Original            // PUT, again after the interval; a 200 is believed at once
+	// Spread: GET, then PUT once the lock is free. The first wait, and the wait after a lost claim, is spread over an
+	// interval.
+	Spread   Way = iota
+	InStep       // the same, but every wait is the interval ± the jitter
+	Original     // PUT, again after the interval; a 200 is believed at once
 )
 
 func (w Way) String() string { return [...]string{"spread", "in step", "original"}[w] }
@@ -26,22 +28,23 @@ func (w Way) String() string { return [...]string{"spread", "in step", "original
 type Fleet struct {
 	Way
 	Hosts            int
-	Begin            time.Duration // they begin within this time of each other
+	Begin            time.Duration // all hosts begin within this time
 	Interval, Jitter time.Duration
 	Settle           time.Duration
-	Hold             time.Duration // what the stages under the lock take on average: each host's a half to one and a half of it
-	Latency          time.Duration // of a request: half of it before, half after the server's own time
+	Hold             time.Duration // how long the lock is held on average; a host's time is 0.5 to 1.5 times this
+	Latency          time.Duration // of a request: half before, half after the server's own time
 	Window           time.Duration // between the server's look at the lock and its write
-	Until            time.Duration // what comes later is not counted; 0: all is
+	Until            time.Duration // later requests are not counted; 0: all are counted
 }
 
-// Result is what came of it.
+// Result is what a fleet cost, and how long it took.
 type Result struct {
 	Gets, Puts, Deletes       int
 	Acquires, Fails, Releases int // event rows
-	Doubled                   int // grants that were believed although somebody else had one
+	Doubled                   int // grants that a host acted on although another host had one too
 	Took                      time.Duration
-	Idle                      []time.Duration // how long the lock was free though somebody wanted it, before each acquisition but the first
+	// Idle is how long the lock was free although a host wanted it, before each acquisition except the first.
+	Idle []time.Duration
 }
 
 // Requests are all requests; each updates a row of dlm_facets.
@@ -74,10 +77,10 @@ func (r *Result) Add(o Result) {
 	r.Idle = append(r.Idle, o.Idle...)
 }
 
-// host is one that waits. Times are those at which the server deals with a request, since the fleet's begin.
+// host is a waiting host. Times are when the server deals with a request, counted from the fleet's begin.
 type host struct {
-	begun, next time.Duration // its next look; with the original its next PUT
-	apart       bool          // it has waited since it began or claimed the lock, perhaps together with others
+	begun, next time.Duration // next is its next look; with the original its next PUT
+	apart       bool          // it has waited since it began or claimed the lock, so it is out of step with others
 }
 
 type simulation struct {
@@ -87,7 +90,7 @@ type simulation struct {
 	hosts []*host
 }
 
-// Run lets the fleet run once. One seed, one history.
+// Run runs the fleet once. The same seed gives the same history.
 func (f Fleet) Run(seed uint64) Result {
 	s := &simulation{Fleet: f, Rand: rand.New(rand.NewPCG(seed, 1))}
 	if s.Until == 0 {
@@ -111,18 +114,18 @@ func (f Fleet) Run(seed uint64) Result {
 	return s.Result
 }
 
-// upTo is a random time of at most d.
+// upTo is a random time up to d.
 func (s *simulation) upTo(d time.Duration) time.Duration {
 	return time.Duration(s.Float64() * float64(d))
 }
 
-// pollUntil lets all hosts poll the lock, which is held until then.
+// pollUntil lets all hosts poll the lock, which is held until free.
 func (s *simulation) pollUntil(free time.Duration) {
 	for _, h := range s.hosts {
 		for h.next < min(free, s.Until) {
 			s.poll(1)
 			h.next += s.wait(h) + s.Latency
-			if period := s.Interval + s.Latency; s.Jitter == 0 && h.next < min(free, s.Until) { // the rest at once
+			if period := s.Interval + s.Latency; s.Jitter == 0 && h.next < min(free, s.Until) { // count the rest in one step
 				n := (min(free, s.Until) - h.next + period - 1) / period
 				s.poll(int(n))
 				h.next += n * period
@@ -131,7 +134,7 @@ func (s *simulation) pollUntil(free time.Duration) {
 	}
 }
 
-// poll counts requests that meet a held lock.
+// poll counts requests that find the lock held.
 func (s *simulation) poll(n int) {
 	if s.Way == Original {
 		s.Puts, s.Fails = s.Puts+n, s.Fails+n
@@ -160,7 +163,7 @@ func (s *simulation) first() *host {
 	return first
 }
 
-// earliest is since when somebody has wanted the lock.
+// earliest is since when a host has wanted the lock.
 func (s *simulation) earliest() time.Duration {
 	begun := s.hosts[0].begun
 	for _, h := range s.hosts {
@@ -169,7 +172,7 @@ func (s *simulation) earliest() time.Duration {
 	return begun
 }
 
-// toWrite is the time from a look that sees the lock free to the write of the claim.
+// toWrite is the time from a look that finds the lock free to the write of the claim.
 func (s *simulation) toWrite() time.Duration {
 	if s.Way == Original {
 		return s.Window
@@ -177,9 +180,9 @@ func (s *simulation) toWrite() time.Duration {
 	return s.Latency + s.Window
 }
 
-// contend is what happens from the first look at the free lock on: whoever looks before the claim is written sees it
-// free as well. Whose PUT comes before that write is granted the lock too, and the last one to be written has it. It
-// returns when the lock is free again.
+// contend plays the race that begins with the first look at the free lock. Every host that looks before the claim is
+// written finds the lock free too. A host whose PUT comes before that write is granted the lock too, and the last claim
+// that is written wins. contend returns the time when the lock is free again.
 func (s *simulation) contend(first time.Duration) (free time.Duration) {
 	var waiting []*host
 	var winner *host
@@ -210,13 +213,13 @@ func (s *simulation) granted() {
 	}
 }
 
-// settled is how long after its look a host whose claim was granted looks again.
+// settled is the time from a host's look to its next look, after the claim in between was granted.
 func (s *simulation) settled() time.Duration {
 	return 2*s.Latency + s.Window + max(s.Settle, 3*(s.Latency+s.Window))
 }
 
-// beaten adds a host to those that wait: its claim was granted, but another's was written later. The original doesn't
-// notice, and updates; its DELETE is refused.
+// beaten adds a host to the waiting ones: its claim was granted, but another host's claim was written later. The
+// original doesn't notice, and updates; its DELETE is refused.
 func (s *simulation) beaten(waiting []*host, h *host) []*host {
 	if h == nil {
 		return waiting
@@ -233,7 +236,7 @@ func (s *simulation) beaten(waiting []*host, h *host) []*host {
 	return append(waiting, h)
 }
 
-// refused is a host whose PUT came too late: it looks why, and waits.
+// refused handles a host whose PUT came too late: the host looks why, and waits.
 func (s *simulation) refused(h *host) {
 	s.Gets += 2
 	s.Puts++
@@ -242,7 +245,7 @@ func (s *simulation) refused(h *host) {
 	h.next += 3*s.Latency + s.wait(h)
 }
 
-// update is the run of the host that has the lock. It returns when the lock is released.
+// update plays the run of the host that has the lock. It returns the time when the lock is released.
 func (s *simulation) update(h *host) (free time.Duration) {
 	s.granted()
 	hold := s.Hold/2 + s.upTo(s.Hold)

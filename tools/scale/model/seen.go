@@ -7,7 +7,7 @@ import (
 	"foreman-dlm-updater/internal/sandbox"
 )
 
-// Seen is what a stand-in server has on record of a fleet that began then.
+// Seen is the result of a fleet that began then, from the records of a stand-in server.
 func Seen(server *sandbox.Server, began time.Time) (r Result) {
 	for _, request := range server.Requests() {
 		switch request.Method {
