@@ -59,7 +59,7 @@ func TestCheckInterpreter(t *testing.T) {
 		{"no first line", "exit 0\n", none},
 		{"nothing in it", "", none},
 		{"nothing in the line", "#!\n/bin/sh\n", none},
-		{"DOS", "#!/bin/sh\r\nexit 0\r\n", "the lines of the file end as in DOS; fix it with: sed -i 's/\\r$//' " + file},
+		{"DOS", "#!/bin/sh\r\nexit 0\r\n", "the file has DOS line endings; fix it with: sed -i 's/\\r$//' " + file},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestListBroken(t *testing.T) {
 		make func(t *testing.T, dir string)
 		want string // how the offender goes on; empty: none
 	}{
-		"DOS line ends": {with("#!/bin/sh -e\r\nexit 0\r\n"), "the lines of the file end as in DOS; fix it with: sed -i 's/\\r$//' D/50-x"},
+		"DOS line ends": {with("#!/bin/sh -e\r\nexit 0\r\n"), "the file has DOS line endings; fix it with: sed -i 's/\\r$//' D/50-x"},
 		"no first line": {with("exit 0\n"), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
 		"an empty file": {with(""), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
 		"its interpreter is not installed": {with("#!/usr/bin/no-such-python\n"),

@@ -100,7 +100,7 @@ func writePID(path string, lock *flock.Flock) error {
 	}
 	old := bytes.TrimSpace(content[:n])
 	if _, err := strconv.Atoi(string(old)); len(old) > 0 && err != nil || n == len(content) { // no pid is that long
-		return errors.New("there is something else than a pid in it; name a file that is used for nothing else")
+		return errors.New("it holds something other than a pid; name a file that nothing else uses")
 	}
 	if err := f.Chmod(0o600); err != nil { // the original program left its lock file with another mode
 		return err

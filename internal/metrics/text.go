@@ -62,7 +62,7 @@ type sample struct {
 // time turns the value of a moment back into a time.
 func (s sample) time() time.Time { return time.UnixMilli(int64(s.value*1000 + 0.5)) }
 
-var errForeign = errors.New("it holds something else; name a file that is used for nothing else")
+var errForeign = errors.New("it holds something else; name a file that nothing else uses")
 
 // decode reads what encode wrote. The error is errForeign if the text holds anything else.
 func decode(text string) (samples []sample, err error) {

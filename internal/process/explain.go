@@ -51,7 +51,7 @@ func missing(path string) error {
 	line, _, _ = bytes.Cut(line, []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
 		line = bytes.TrimSpace(bytes.TrimSuffix(line, []byte("\r")))
-		return fmt.Errorf("interpreter %q does not exist (the lines of the file end as in DOS)", line)
+		return fmt.Errorf("interpreter %q does not exist (the file has DOS line endings)", line)
 	}
 	interpreter, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
 	return fmt.Errorf("interpreter %q does not exist", interpreter)

@@ -28,7 +28,7 @@ type Interpreters struct {
 func NewInterpreters(env func() []string) Interpreters { return Interpreters{env, map[string]error{}} }
 
 // ErrDOS says that a script can't be executed because its first line ends in a carriage return.
-var ErrDOS = errors.New("the lines of the file end as in DOS")
+var ErrDOS = errors.New("the file has DOS line endings")
 
 // Check returns nil if the file has an interpreter, needs none, or may be executed but not read.
 func (in Interpreters) Check(path string) error {

@@ -209,7 +209,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     chmod +x "$etc/update.d/60-own"
     run foreman-dlm-updater config check --offline # more than a finding: no run would begin
     is "$status" 78
-    [[ $output == *"$etc/update.d/60-own: the lines of the file end as in DOS; fix it with: sed "* ]]
+    [[ $output == *"$etc/update.d/60-own: the file has DOS line endings; fix it with: sed "* ]]
     sed -i 's/\r$//' "$etc/update.d/60-own"
     healthy
 
