@@ -42,7 +42,7 @@ func sandboxCommand(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// serving is a sandbox that runs.
+// serving is a running sandbox.
 type serving struct {
 	cmd    *exec.Cmd
 	pipe   io.ReadCloser // its standard output
@@ -76,7 +76,7 @@ func begin(t *testing.T, args ...string) *serving {
 	return s
 }
 
-// awaitStart reads the lines that say where it listens, and who is the administrator.
+// awaitStart reads the lines with the address and the administrator.
 func (s *serving) awaitStart(t *testing.T) {
 	t.Helper()
 	line, err := s.out.ReadString('\n')
@@ -93,7 +93,7 @@ func (s *serving) awaitStart(t *testing.T) {
 	}
 }
 
-// awaitLine reads until a line says what is wanted.
+// awaitLine reads until a line has the wanted text.
 func (s *serving) awaitLine(t *testing.T, want string) {
 	t.Helper()
 	for {
@@ -124,8 +124,7 @@ func (s *serving) stop(t *testing.T, sig os.Signal) ([]string, int) {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), s.cmd.ProcessState.ExitCode()
 }
 
-// client is a host with the certificate that the sandbox issued; none if
-// host is "".
+// client is a host with a certificate that the sandbox issued; it has none if host is "".
 func client(t *testing.T, dir, host string) *http.Client {
 	t.Helper()
 	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
@@ -229,8 +228,8 @@ func readEvents(t *testing.T, path string) []string {
 	return out
 }
 
-// TestServeAgain: the CA outlives the sandbox, SIGINT ends it as well, the
-// admin may change locks, and refused handshakes are told.
+// TestServeAgain: the CA outlives the sandbox, SIGINT ends it too, the admin may change locks, and refused handshakes
+// are printed.
 func TestServeAgain(t *testing.T) {
 	dir := t.TempDir()
 	password := filepath.Join(dir, "password")
@@ -298,8 +297,8 @@ func TestCreate(t *testing.T) {
 	s.awaitLine(t, "admin POST /api/dlmlocks -> 201")
 }
 
-// TestServeTogether: sandboxes that begin at once in a fresh directory make one CA, and each has a certificate that
-// fits its key.
+// TestServeTogether: sandboxes that start at the same time in a new directory make one CA, and each has a certificate
+// that matches its key.
 func TestServeTogether(t *testing.T) {
 	for range 5 {
 		dir := filepath.Join(t.TempDir(), "sandbox")
@@ -320,7 +319,7 @@ func TestServeTogether(t *testing.T) {
 	}
 }
 
-// TestServeTwice: the second sandbox on one address says why it can't be, and what to do.
+// TestServeTwice: the second sandbox on one address says why it fails, and what to do.
 func TestServeTwice(t *testing.T) {
 	dir := t.TempDir()
 	first := serve(t, "--dir", dir)
@@ -330,7 +329,7 @@ func TestServeTwice(t *testing.T) {
 	}
 }
 
-// TestServeUnread: it serves on when nobody reads what it prints any more.
+// TestServeUnread: it goes on when nobody reads its output any more.
 func TestServeUnread(t *testing.T) {
 	dir := t.TempDir()
 	s := serve(t, "--dir", dir)
@@ -368,7 +367,7 @@ func TestServeWithOwnCA(t *testing.T) {
 	}
 }
 
-// TestRestore: a sandbox that was killed goes on with the locks as they were, and passes over what others wrote into the record.
+// TestRestore: after a kill, a sandbox goes on with the same locks, and ignores foreign lines in the record.
 func TestRestore(t *testing.T) {
 	dir := t.TempDir()
 	record := filepath.Join(dir, "events")
@@ -404,7 +403,7 @@ func TestRestore(t *testing.T) {
 	s.stop(t, syscall.SIGTERM)
 }
 
-// TestServerName: the server's certificate is good for the names asked for.
+// TestServerName: the server's certificate is valid for the names on the command line.
 func TestServerName(t *testing.T) {
 	c := serveCmd{Listen: "192.0.2.1:8443", Name: []string{"foreman.example.com", "192.0.2.7"}}
 	ca, err := sandbox.NewCA(t.TempDir())

@@ -23,7 +23,7 @@ var (
 	endpoint  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 )
 
-// plain replaces what differs from run to run.
+// plain replaces the parts that differ each time.
 func plain(text string) string {
 	text = temporary.ReplaceAllString(text, "DIR/")
 	text = instant.ReplaceAllString(text, "DATE")
@@ -31,7 +31,7 @@ func plain(text string) string {
 	return endpoint.ReplaceAllString(text, "ADDRESS")
 }
 
-// meeting is a client's way to a server, and what its GET must come to.
+// meeting is how a client reaches a server, and the result that its GET must have.
 type meeting struct {
 	name  string
 	url   string
@@ -47,7 +47,7 @@ func (m meeting) check(t *testing.T) {
 	}
 }
 
-// presented is how a message names the certificate of a client.
+// presented is how a message names a client's certificate.
 const presented = `; presented was client_crt DIR/node1.pem (CN "node1", issued by "CN=CA", valid DATE to DATE)`
 
 // TestConnections: for each reason that package mtls gives for getting no answer, the whole message, over real
@@ -79,7 +79,7 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// TestUnknownName: Foreman accepts the certificate, and knows no host of its name.
+// TestUnknownName: Foreman accepts the certificate, but knows no host of its name.
 func TestUnknownName(t *testing.T) {
 	ca := newCA(t)
 	foreman := listen(t, sandbox.New(sandbox.Options{Hosts: []string{"NODE1"}}), ca)
@@ -121,7 +121,7 @@ func TestManyCallers(t *testing.T) {
 	callers.Wait()
 }
 
-// TestSlowest is over all tries, whatever came of them.
+// TestSlowest: all tries count, whatever their result.
 func TestSlowest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sandbox.New(sandbox.Options{})

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFaults is what the client says to each fault of the stand-in, to each of its operations.
+// TestFaults checks what each operation of the client says to each fault of the stand-in.
 func TestFaults(t *testing.T) {
 	const (
 		show, acquire, release = `show lock "web": `, `acquire lock "web": `, `release lock "web": `

@@ -57,7 +57,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// letters drops what differs among answers of one kind.
+// letters drops the parts that differ among answers of one kind.
 func letters(r rune) rune {
 	if r >= '0' && r <= '9' {
 		return -1

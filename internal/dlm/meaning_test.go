@@ -13,11 +13,11 @@ import (
 
 const here, other = "node1.example.com", "node2.example.com"
 
-// given is what was done to a server beforehand.
+// given prepares a server.
 type given []func(*sandbox.Server)
 
-// TestMeaning goes through the table of what an answer proves, row by row, with the server's own answers. A step is
-// an operation, what it must come to, and what its message must say.
+// TestMeaning goes through the table of what an answer proves, row by row, with the server's own answers. A step is an
+// operation, the result that it must have, and what its message must say.
 func TestMeaning(t *testing.T) {
 	type step struct {
 		method string
@@ -112,7 +112,7 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
-// TestRaceLost: both claims are granted, and GET shows to whom the lock went.
+// TestRaceLost: both claims are granted, and GET shows which host has the lock.
 func TestRaceLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sandbox.New(sandbox.Options{RaceWindow: time.Second})

@@ -40,7 +40,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// carried tells whether a name gets past Apache and Ruby, and is no other lock's number: the configuration refuses
+// carried reports whether a name gets past Apache and Ruby, and is not another lock's number: the configuration refuses
 // the others.
 func carried(name string) bool {
 	return utf8.ValidString(name) && strings.TrimSpace(name) == name && name != "" && name != "." && name != ".." &&

@@ -26,7 +26,7 @@ type seen struct {
 	Body                     string
 }
 
-// recorder keeps every request, and offers what would make a careless client say more the next time.
+// recorder keeps every request, and sets headers that would make a careless client say more the next time.
 func recorder(into *[]seen) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -41,7 +41,7 @@ func recorder(into *[]seen) http.Handler {
 	})
 }
 
-// TestRequests: all of what is sent, over a real connection to a server that would speak HTTP/2.
+// TestRequests: everything that is sent, over a real connection to a server that would speak HTTP/2.
 func TestRequests(t *testing.T) {
 	var got []seen
 	ca := newCA(t)
@@ -119,7 +119,7 @@ func TestNoRedirects(t *testing.T) {
 	}
 }
 
-// endless is a body that never ends, and counts what is read of it.
+// endless is a body that never ends, and counts how much is read.
 type endless struct{ read int }
 
 func (e *endless) Read(b []byte) (int, error) {
@@ -128,7 +128,7 @@ func (e *endless) Read(b []byte) (int, error) {
 }
 func (e *endless) Close() error { return nil }
 
-// TestAnswerLimit: of an answer 1 MiB is read, whatever its status.
+// TestAnswerLimit: at most 1 MiB of an answer is read, whatever its status.
 func TestAnswerLimit(t *testing.T) {
 	for status, want := range map[int]error{
 		200: ErrNotForeman, 302: ErrWrongURL, 401: ErrNotForeman, 412: ErrNotForeman, 500: ErrUnavailable,
@@ -145,7 +145,7 @@ func TestAnswerLimit(t *testing.T) {
 	}
 }
 
-// TestLongestAnswer: exactly 1 MiB is read, a byte more is not.
+// TestLongestAnswer: an answer of 1 MiB is accepted, a byte more is not.
 func TestLongestAnswer(t *testing.T) {
 	lock := `{"name":"web","enabled":true,"host":null}`
 	longest := lock + strings.Repeat(" ", mtls.MaxAnswer-len(lock))
@@ -155,7 +155,7 @@ func TestLongestAnswer(t *testing.T) {
 	expect(t, err, ErrNotForeman, "longer than 1048576 bytes")
 }
 
-// TestLogShowsNoSecrets: the debug log has the request's id, as far as it is one, and neither headers nor bodies.
+// TestLogShowsNoSecrets: the debug log has the request's id, cut to a sane length, and neither headers nor bodies.
 func TestLogShowsNoSecrets(t *testing.T) {
 	var text strings.Builder
 	header := map[string]string{"X-Request-Id": "abc\x1b[2J" + strings.Repeat("x", 9999), "X-Other": "header-text"}

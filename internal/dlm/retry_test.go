@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// trouble is every fault that may have gone by at the next try.
+// trouble is every fault that may be gone at the next try.
 var trouble = map[string]sandbox.Fault{
 	"cut off before":  {Kind: sandbox.DropBefore},
 	"cut off after":   {Kind: sandbox.DropAfter},
@@ -41,7 +41,7 @@ func gaps(s *sandbox.Server, try time.Duration) []time.Duration {
 	return all
 }
 
-// lasting is how long a try takes that meets the fault.
+// lasting is how long a try with this fault takes.
 func lasting(f sandbox.Fault) time.Duration {
 	if f.Kind == sandbox.HangBefore || f.Kind == sandbox.HangAfter || f.Delay > patience {
 		return patience
@@ -193,7 +193,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }
 
-// TestRetryAfter: the server's wish is met, up to 5 minutes; one that can't be read counts as none.
+// TestRetryAfter: the client waits as long as the server asks, up to 5 minutes; an unreadable header counts as none.
 func TestRetryAfter(t *testing.T) {
 	in := func(d time.Duration) func() string {
 		return func() string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
@@ -236,7 +236,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestRetryAfterOfChanges: the caller gets the wish that it has to meet itself.
+// TestRetryAfterOfChanges: the caller gets the Retry-After of a PUT or DELETE, and has to wait itself.
 func TestRetryAfterOfChanges(t *testing.T) {
 	c := retrying(saying(503, map[string]string{"Retry-After": "1000"}, ""))
 	err := c.Acquire(t.Context(), "web").(*Error)

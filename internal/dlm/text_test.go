@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// nasty is what would move a terminal's cursor, forge a line of a log, or turn the reading direction.
+// nasty is text that would move a terminal's cursor, forge a log line, or change the reading direction.
 const nasty = "x\x1b[2J\r\nerror: forged\x00\u009b\u202e\u2028\x7f"
 
 // legible checks that a message is one line of bounded length that a terminal shows as it is.
@@ -51,7 +51,7 @@ func TestMessagesAreLegible(t *testing.T) {
 	}
 }
 
-// TestLongNames don't push what is wrong out of a message.
+// TestLongNames: long names don't push the cause out of a message.
 func TestLongNames(t *testing.T) {
 	c := clientOf(saying(412, nil, `{"error":{"message":"Precondition failed."}}`))
 	_, err := c.Show(t.Context(), strings.Repeat("\x1b", 8000))
@@ -59,7 +59,7 @@ func TestLongNames(t *testing.T) {
 	legible(t, err.Error())
 }
 
-// TestPrintable: what can be shown stays as it is.
+// TestPrintable: printable text stays as it is.
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
 		"":               "",

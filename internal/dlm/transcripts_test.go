@@ -44,7 +44,7 @@ func readTranscripts(t testing.TB) []transcript {
 
 var recordedLength = regexp.MustCompile(`^length (\d+)$`)
 
-// name is the lock's name in the path; paths without one give what stands in its place.
+// name is the lock's name in the path, or whatever is in its place.
 func (ts transcript) name() string {
 	path, _, _ := strings.Cut(ts.Path, "?")
 	_, rest, _ := strings.Cut(path, "/dlmlocks/")
@@ -152,7 +152,7 @@ type shown struct {
 
 func view(l Lock) shown { return shown{l.Name, l.Holder, l.Enabled, l.Self} }
 
-// wanted is what the recorded answer must come to, by the contract of the API alone.
+// wanted is the result that the recorded answer must have, by the contract of the API alone.
 func wanted(ts transcript) (shown, error) {
 	var body map[string]any
 	if json.Unmarshal([]byte(ts.Body), &body) != nil {

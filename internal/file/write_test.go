@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestReplace: whatever was at the path or a crash has left beside it, the new content is there, with its mode, and
-// nothing else.
+// TestReplace: whatever was at the path, and whatever a crash left beside it, afterwards there is only the new content,
+// with its mode.
 func TestReplace(t *testing.T) {
 	for name, replace := range map[string]func(string, []byte, os.FileMode) error{
 		"Replace": Replace, "ReplaceUnsynced": ReplaceUnsynced, "ReplaceShared": ReplaceShared,

@@ -84,7 +84,8 @@ func TestCheckInterpreter(t *testing.T) {
 	}
 }
 
-// TestListBroken: a hook that can't be executed gets its stage refused, as an unsafe one does; a notifier only itself.
+// TestListBroken: a hook that can't be executed makes its stage refused, like an unsafe one. A broken notifier affects
+// only itself.
 func TestListBroken(t *testing.T) {
 	const disables = "; `chmod a-x D/50-x` disables the hook"
 	//bad:Hook directories and links: key want
@@ -142,7 +143,7 @@ func TestListBroken(t *testing.T) {
 	}
 }
 
-// with makes a hook of that content.
+// with makes a hook with that content.
 func with(text string) func(*testing.T, string) {
 	return func(t *testing.T, dir string) { script(t, dir, "50-x", text) }
 }

@@ -23,8 +23,8 @@ func legible(t *testing.T, text string) {
 	}
 }
 
-// FuzzEntry: an entry of a stage directory is a hook if and only if its name is no leftover's and it leads to a file that its owner
-// may execute; if anything is wrong with it, the message can be shown.
+// FuzzEntry: an entry of a stage directory is a hook if and only if its name is not a leftover's and it leads to a file
+// that its owner may execute. If anything is wrong with it, the message is safe to show.
 func FuzzEntry(f *testing.F) {
 	f.Add("50-x", "", uint16(0o755))
 	f.Add("50-x", "/bin/true", uint16(0))
@@ -72,7 +72,7 @@ func FuzzEntry(f *testing.F) {
 	})
 }
 
-// FuzzHead: what a hook's file begins with is told, or not, but never shown raw.
+// FuzzHead: the beginning of a hook's file is never shown raw.
 func FuzzHead(f *testing.F) {
 	for _, s := range []string{"", "#!", "#!/bin/sh\n# Does this. And that.\n", "#!/no/such\r\n", "#! \x1b[2J x\n", "\x7fELF", "# \x1b[2J\n"} {
 		f.Add([]byte(s))

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// newLibrary has the hooks a and b for the stage update, and a stage directory beside it.
+// newLibrary makes a library with the hooks a and b for the stage update, and a stage directory beside it.
 func newLibrary(t *testing.T) (l Library, dir string) {
 	t.Helper()
 	root := tempDir(t)
@@ -36,7 +36,7 @@ func TestEnable(t *testing.T) {
 	if diff := cmp.Diff([]string{"50-a"}, names); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
-	// What is there is not replaced, not even by what it is.
+	// An existing link is not replaced, not even by the same link.
 	if err := l.Enable("update", "b", dir, "50-a"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v", err)
 	}
@@ -65,7 +65,7 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-// TestEnableRefuses: no link may be made that would get the stage refused, and none into something unsafe.
+// TestEnableRefuses: Enable makes no link that would make the stage refused, and none to something unsafe.
 func TestEnableRefuses(t *testing.T) {
 	tests := map[string]func(l Library, dir string) error{
 		"library open to all": func(l Library, _ string) error { return os.Chmod(l.Dir, 0o777) },

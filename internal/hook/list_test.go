@@ -147,8 +147,8 @@ func link(target string) func(string) error {
 	return func(path string) error { return os.Symlink(target, path) }
 }
 
-// TestListUnsafe makes a stage directory D in a base B, and says which offenders there must be, and what
-// a shell that runs the commands that the error names leaves.
+// TestListUnsafe makes a stage directory D in a base B. It checks the offenders, and what is left after a shell has run
+// the commands in the error.
 func TestListUnsafe(t *testing.T) {
 	const copied = "; read the script, then copy it here"
 	const elsewhere = "leave it as it is, and name another place in the configuration, below directories that belong to root"

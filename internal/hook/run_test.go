@@ -28,7 +28,7 @@ func TestRunLogs(t *testing.T) {
 	}
 }
 
-// TestNotify: quiet if all is well, a warning if not.
+// TestNotify: only a failure is a warning.
 func TestNotify(t *testing.T) {
 	for text, want := range map[string][]string{
 		"exit 0":    {"debug notifier started <nil>", "debug notifier ended exit 0"},

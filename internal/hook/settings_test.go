@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestVetSettings: what hooks source is as dangerous as they are; what they don't, isn't.
+// TestVetSettings: files that hooks source must be as safe as the hooks; other files need not.
 func TestVetSettings(t *testing.T) {
 	//bad:Hook settings: name want
 	tests := []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// attack tries all that can put another program into the place of the hook $1, which leads to $2: writing to it, a
-// link or a file instead of it, another directory instead of one on the way.
+// attack tries every way to put another program in the place of the hook $1, which leads to $2: writing to it, a link
+// or a file instead of it, another directory instead of one on the way.
 const attack = `
 evil() { printf '#!/bin/sh\nexit 7\n' > "$1"; chmod 755 "$1"; }
 for file in "$1" "$2"; do
@@ -30,8 +30,8 @@ done
 evil "$(dirname "$1")/00-evil"
 exit 0`
 
-// swapped lets another user attack between the vetting of a hook and its execution, and returns the exit code of
-// what was executed, and what the vetting said.
+// swapped lets another user attack between the vetting of a hook and its execution. It returns the exit code of the
+// executed program, and what the vetting said.
 func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (exit int, vetted error) {
 	base := tempDir(t)
 	must(t, os.Chmod(filepath.Dir(base), 0o755)) // so that others can go there
@@ -59,8 +59,8 @@ func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (exit int,
 	return Run(&process.Runner{}, "update", Hook{"10-hook", filepath.Join(dir, "10-hook")}, nil).Exit, vetted
 }
 
-// TestSwappedBeforeItRuns: a hook is executed by its path after it was vetted. Whatever another user may do in between,
-// what was accepted is what runs; and what is refused for, that user could really do.
+// TestSwappedBeforeItRuns: a hook is executed by its path after it was vetted. Whatever another user does in between,
+// the accepted program runs. And a hook is refused only if that user could really swap it.
 func TestSwappedBeforeItRuns(t *testing.T) {
 	needRoot(t)
 	chmod := func(path string, mode os.FileMode) func(*testing.T, string, string) {

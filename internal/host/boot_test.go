@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestInitStart: only an init that boots something tells boots apart, and nothing that was started for this invocation.
+// TestInitStart: only an init that boots something tells boots apart, not a program that was started for this
+// invocation.
 func TestInitStart(t *testing.T) {
 	tests := []struct {
 		name         string

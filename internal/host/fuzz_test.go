@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// FuzzBoot: any content of the files that a boot is known by gives an identity, or an error.
+// FuzzBoot: any content of the files that identify a boot gives an identity or an error.
 func FuzzBoot(f *testing.F) {
 	for _, s := range []string{"", "\n", "3f0e\n", "\x00", "1 (a) b) (c) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 x", "@u 3"} {
 		f.Add([]byte(s))
@@ -28,7 +28,7 @@ func FuzzBoot(f *testing.F) {
 	})
 }
 
-// FuzzLockFile: a file is taken for a lock file only if there is nothing in it but a pid, and else it is left as it was.
+// FuzzLockFile: a file is used as a lock file only if it is empty or holds a pid; otherwise it stays as it was.
 func FuzzLockFile(f *testing.F) {
 	for _, s := range []string{"", "\n", "123\n", "0123456789012345678901234567890123456789", "-1", "x", "                                 key"} {
 		f.Add([]byte(s))

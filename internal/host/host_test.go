@@ -100,7 +100,7 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// TestLockIsNotInherited: a child that outlives us must not keep others out.
+// TestLockIsNotInherited: a child that outlives its invocation must not keep the lock.
 func TestLockIsNotInherited(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	instance, err := Only(path, path+"-state")
@@ -159,7 +159,7 @@ func TestReadBoot(t *testing.T) {
 	}
 }
 
-// TestOddFiles: what is no regular file neither hangs nor fills the memory.
+// TestOddFiles: a file that is not regular neither blocks nor fills the memory.
 func TestOddFiles(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
@@ -227,7 +227,7 @@ func TestUptimeGoesOn(t *testing.T) {
 	}
 }
 
-// TestShowStatus: what systemd would hear, and nothing where there is none.
+// TestShowStatus: systemd gets the sentence; without systemd nothing happens.
 func TestShowStatus(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -270,8 +270,8 @@ func TestLockFileOfValue(t *testing.T) {
 	}
 }
 
-// TestLeasedLockFile: whoever holds a lease on the lock file, such as a file server, could keep its opening waiting for
-// 45 s (lease-break-time).
+// TestLeasedLockFile: whoever holds a lease on the lock file, such as a file server, could delay opening it for 45 s
+// (lease-break-time).
 func TestLeasedLockFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -287,7 +287,7 @@ func TestLeasedLockFile(t *testing.T) {
 	}
 }
 
-// TestLockFileIsPrivate: whoever can open it can hold it.
+// TestLockFileIsPrivate: whoever can open the lock file can lock it.
 func TestLockFileIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	if err := os.WriteFile(path, []byte("1\n"), 0o644); err != nil { // as the original leaves it

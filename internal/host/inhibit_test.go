@@ -67,8 +67,8 @@ func logind(t *testing.T, name string, method any) {
 	}
 }
 
-// TestInhibitShutdown: logind is asked for what we mean, and the inhibitor lasts until it is closed: no child that
-// runs on keeps it.
+// TestInhibitShutdown: logind gets the right request, and the inhibitor lasts until it is closed: no child keeps it
+// longer.
 func TestInhibitShutdown(t *testing.T) {
 	systemBus(t)
 	ours, theirs, err := os.Pipe() // logind sees by a FIFO whether an inhibitor is still held, and so does this
@@ -126,7 +126,7 @@ func held(t *testing.T, fifo *os.File, patience time.Duration) bool {
 	return true
 }
 
-// TestNoInhibitor: whatever is wrong with the bus or with logind, it is an error that says so, and soon.
+// TestNoInhibitor: whatever is wrong with the bus or with logind, there is soon an error that says so.
 func TestNoInhibitor(t *testing.T) {
 	silent, err := net.Listen("unix", filepath.Join(t.TempDir(), "silent"))
 	if err != nil {
@@ -182,7 +182,7 @@ func TestNoInhibitor(t *testing.T) {
 	}
 }
 
-// TestShutdownInhibitors: those that refuse a shutdown, and no others.
+// TestShutdownInhibitors: only inhibitors that block a shutdown are listed.
 func TestShutdownInhibitors(t *testing.T) {
 	type row struct { // as logind has it
 		What, Who, Why, Mode string
@@ -210,7 +210,7 @@ func TestShutdownInhibitors(t *testing.T) {
 	}
 }
 
-// TestInhibitorsNotKnown: a bus or a logind that does not answer is an error, and soon.
+// TestInhibitorsNotKnown: if the bus or logind does not answer, there is soon an error.
 func TestInhibitorsNotKnown(t *testing.T) {
 	for name, hang := range map[string]bool{"no logind": false, "a logind that hangs": true} {
 		t.Run(name, func(t *testing.T) {

@@ -119,7 +119,7 @@ func told(found []Leftover) (all []string) {
 	return all
 }
 
-// TestLeftoverThatEnds: the last of a pipe, a moment after the hook, is no leftover.
+// TestLeftoverThatEnds: the last process of a pipe, which ends a moment after the hook, is not a leftover.
 func TestLeftoverThatEnds(t *testing.T) {
 	files := process(103, 1, "S", "tee", "")
 	files["cgroup/cgroup.controllers"], files["proc/self/cgroup"] = "", "0::/dlm.service\n"
@@ -135,7 +135,7 @@ func TestLeftoverThatEnds(t *testing.T) {
 	}
 }
 
-// TestMoveToScope: systemd is asked for what we mean, and whatever it answers, or doesn't, is told.
+// TestMoveToScope: systemd gets the right request, and whatever it answers, the caller hears of it.
 func TestMoveToScope(t *testing.T) {
 	systemBus(t)
 	conn, err := dbus.ConnectSystemBus()
@@ -204,7 +204,7 @@ func TestMoveToScope(t *testing.T) {
 	}
 }
 
-// TestScopeOfASilentBus: it is an error, and soon.
+// TestScopeOfASilentBus: if the bus does not answer, there is soon an error.
 func TestScopeOfASilentBus(t *testing.T) {
 	silent, err := net.Listen("unix", filepath.Join(t.TempDir(), "silent"))
 	if err != nil {

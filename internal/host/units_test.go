@@ -96,7 +96,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestUnitsOfASilentBus: it is an error, and soon.
+// TestUnitsOfASilentBus: if the bus does not answer, there is soon an error.
 func TestUnitsOfASilentBus(t *testing.T) {
 	silent, err := net.Listen("unix", filepath.Join(t.TempDir(), "silent"))
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // at is noon of a day in March 2026.
 func at(day int) time.Time { return time.Date(2026, 3, day, 12, 0, 0, 0, time.Local) }
 
-// clock is one that a test sets.
+// clock is a clock that a test sets.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -126,7 +126,7 @@ func TestOpenError(t *testing.T) {
 	}
 }
 
-// TestLinkAndDevice must leave both what they are.
+// TestLinkAndDevice: a link and a device stay as they are.
 func TestLinkAndDevice(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	target := filepath.Join(elsewhere, "log")
@@ -142,8 +142,8 @@ func TestLinkAndDevice(t *testing.T) {
 	must(t, d.Close())
 }
 
-// TestLinkOfAnother: where others may write beside the log, as the group syslog may in Ubuntu's /var/log, they don't decide
-// which file root appends to.
+// TestLinkOfAnother: others who may write to the log's directory, as the group syslog may to Ubuntu's /var/log, must
+// not decide which file root appends to.
 func TestLinkOfAnother(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to give files away")
@@ -161,7 +161,7 @@ func TestLinkOfAnother(t *testing.T) {
 		t.Errorf("%v, want %s", err, want)
 	}
 
-	// In the middle: the log goes on in the file that was open, and somebody is told.
+	// In the middle: the log goes on in the file that was open, and the error is reported.
 	must(t, os.Remove(link))
 	now, told := at(4), []error{}
 	d, err := openDaily(link, 7, func() time.Time { return now }, func(err error) { told = append(told, err) })
@@ -236,7 +236,7 @@ func TestMidnight(t *testing.T) {
 	}
 }
 
-// TestMidnightOfOthers has many processes (which for files is what several openings are) see the same midnight.
+// TestMidnightOfOthers: many processes see the same midnight. (Several open files behave like several processes.)
 func TestMidnightOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	now := &clock{now: at(4)}
@@ -258,7 +258,7 @@ func TestMidnightOfOthers(t *testing.T) {
 	}
 }
 
-// TestDirectoryGone can neither rename nor open: the file that is open goes on.
+// TestDirectoryGone: if the log can be neither renamed nor opened, the open file stays in use.
 func TestDirectoryGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	must(t, os.Mkdir(dir, 0o700))
@@ -300,7 +300,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestTorn fills a file up to its limit in the middle of a line, which stays alone in its line.
+// TestTorn fills a file up to its limit in the middle of a log line. The next entry begins on a new line.
 func TestTorn(t *testing.T) {
 	dir := t.TempDir()
 	var trouble []error
@@ -325,7 +325,7 @@ func TestTorn(t *testing.T) {
 	}
 }
 
-// TestCrash: what ends the program is in the log file.
+// TestCrash: the panic that ends the program is in the log file.
 func TestCrash(t *testing.T) {
 	if path := os.Getenv("LOGGING_TEST_CRASH"); path != "" {
 		_, _, err := New(Options{File: path})
@@ -347,7 +347,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestMistake: a panic while a line is written ends neither the program nor the log, and is told.
+// TestMistake: a panic while a line is written ends neither the program nor the log, and is reported.
 func TestMistake(t *testing.T) {
 	dir := t.TempDir()
 	var trouble []error

@@ -36,7 +36,7 @@ func noon() time.Time {
 	return time.Date(2026, 3, 4, 12, 0, 0, 5e6, time.FixedZone("", 2*60*60))
 }
 
-// logged gives what standard error and the file got from a logger with these options.
+// logged returns what a logger with these options wrote to standard error and to the file.
 func logged(t *testing.T, o Options, use func(hclog.Logger)) (stderr, file string) {
 	t.Helper()
 	return bulk(t, o, func(log hclog.Logger, _ func()) { use(log) })
@@ -225,7 +225,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestWhole has many goroutines log at once: no line may be torn.
+// TestWhole: many goroutines log at the same time, and no line is torn.
 func TestWhole(t *testing.T) {
 	line := strings.Repeat("x", 3000)
 	stderr, file := bulk(t, Options{File: "log", Journal: true}, func(log hclog.Logger, wait func()) {
@@ -248,7 +248,7 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// TestClosedPipe has a standard error that nobody reads any more: Go would end the program for it.
+// TestClosedPipe: nobody reads standard error any more. By default Go would end the program.
 func TestClosedPipe(t *testing.T) {
 	if os.Getenv("LOGGING_TEST_CLOSED_PIPE") == "" {
 		r, w, err := os.Pipe()

@@ -33,7 +33,7 @@ func (p *pipe) Write(b []byte) (int, error) {
 // drain takes everything from now on.
 func (p *pipe) drain() { close(p.tokens) }
 
-// trickle takes a write now and then, often enough, until it is stopped.
+// trickle takes a write now and then, often enough to count as a reader, until it is stopped.
 func (p *pipe) trickle() (stop func()) {
 	ticker, over := time.NewTicker(unread-time.Second), make(chan struct{})
 	var done sync.WaitGroup
@@ -67,11 +67,11 @@ func queued(outs ...io.WriteCloser) (hclog.Logger, *Outputs) {
 	return root, all
 }
 
-// long is a line of some length; 1 MiB of them are less than 600.
+// long is a long line; fewer than 600 of them make 1 MiB.
 func long(i int) string { return strconv.Itoa(i) + strings.Repeat("x", 2000) }
 
-// TestHungOutput: it delays neither whoever logs nor another output. A screen that has stopped is one, and so is a file
-// on a disk that hangs.
+// TestHungOutput: an output that hangs delays neither whoever logs nor another output. A stopped terminal is such an
+// output, and so is a file on a disk that hangs.
 func TestHungOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hung, read := newPipe(), newPipe()
@@ -98,8 +98,8 @@ func TestHungOutput(t *testing.T) {
 	})
 }
 
-// TestUnread: an output that nobody reads holds whoever has much to log up for a moment, once. What it loses is told as
-// soon as somebody reads.
+// TestUnread: an output that nobody reads delays whoever logs a lot once, for a moment. As soon as somebody reads
+// again, the log says how many lines were lost.
 func TestUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newPipe()
@@ -128,7 +128,7 @@ func TestUnread(t *testing.T) {
 	})
 }
 
-// TestLostAtTheEnd: lines that are lost are told of even if no other follows.
+// TestLostAtTheEnd: the log says how many lines were lost, even if no other line follows.
 func TestLostAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newPipe()
@@ -145,7 +145,7 @@ func TestLostAtTheEnd(t *testing.T) {
 	})
 }
 
-// TestNeverRead: the program ends although its output hangs for ever, and leaves it alone.
+// TestNeverRead: the program ends although its output hangs for ever.
 func TestNeverRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newPipe()
@@ -177,7 +177,7 @@ type hangs struct {
 
 func (h hangs) Close() error { <-h.hung; return nil }
 
-// TestCloseHangs: whoever ends the program does not wait for that either.
+// TestCloseHangs: the end of the program does not wait for an output that can't be closed.
 func TestCloseHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := hangs{newPipe(), make(chan struct{})}
@@ -192,7 +192,7 @@ func TestCloseHangs(t *testing.T) {
 	})
 }
 
-// TestSlowReader: whoever reads slowly gets every line, and whoever has much to log is held up for it.
+// TestSlowReader: a slow reader gets every line, and whoever logs a lot waits for it.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newPipe()

@@ -26,7 +26,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// TestContribNamesWhatThereIs: an alert on a metric, or on the value of a label, that is not there would never fire.
+// TestContribNamesWhatThereIs: an alert on a metric or label value that doesn't exist would never fire.
 func TestContribNamesWhatThereIs(t *testing.T) {
 	there := read(t, "testdata/everything.prom")
 	names := regexp.MustCompile(`\b`+prefix+`\w+`).FindAllString(there, -1)
@@ -72,7 +72,7 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// TestDashboard: it is what Grafana imports, and each of its queries is one.
+// TestDashboard: Grafana can import the dashboard, and each of its queries is valid.
 func TestDashboard(t *testing.T) {
 	var board struct {
 		Title      string

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden file anew")
 
 var at = time.Date(2026, 11, 22, 2, 14, 3, 0, time.UTC)
 
-// everything is a snapshot that has all that there can be, which no host has.
+// everything is a snapshot with every field set, which no real host has.
 func everything() Snapshot {
 	held := at.Add(-2 * time.Hour)
 	s := status.Status{Running: true, Lock: status.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held}, RebootPending: &at}
@@ -79,7 +79,7 @@ func withoutOtherStages(t *testing.T, text string) string {
 	return regexp.MustCompile(`(?m)^foreman_dlm_updater_stage\{.*\} 0\n`).ReplaceAllString(text, "")
 }
 
-// TestLittle: what there is not has no sample, and what is written of it can be read.
+// TestLittle: a missing value has no sample, and the file can be read back.
 func TestLittle(t *testing.T) {
 	file := File{filepath.Join(t.TempDir(), "x.prom")}
 	s := Snapshot{Status: status.Status{Lock: status.Lock{Name: "web"}}}
@@ -101,7 +101,7 @@ func TestLittle(t *testing.T) {
 	promtool(t, text)
 }
 
-// promtool says what Prometheus makes of it.
+// promtool returns what Prometheus says about the file.
 func promtool(t *testing.T, text []byte) {
 	t.Helper()
 	needsPromtool(t)
@@ -112,7 +112,8 @@ func promtool(t *testing.T, text []byte) {
 	}
 }
 
-// needsPromtool skips the rest of the test where it is not installed, but in CI, where nobody would notice.
+// needsPromtool skips the rest of the test if promtool is not installed. In CI it fails, because nobody would notice
+// the skip.
 func needsPromtool(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("promtool"); err == nil {

@@ -83,7 +83,7 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// TestBothRead: of a file that is there already, Prometheus' parser and this program's read the same.
+// TestBothRead: Prometheus' parser and this program's read the same from an existing file.
 func TestBothRead(t *testing.T) {
 	text := read(t, "testdata/everything.prom")
 	samples, err := decode(text)

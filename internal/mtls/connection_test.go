@@ -21,8 +21,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMutedHandshake: http_timeout bounds a handshake that the server never answers, and closes its connection:
-// net/http would leave it open for ever.
+// TestMutedHandshake: http_timeout ends a handshake that the server never answers, and closes the connection. net/http
+// would leave it open for ever.
 func TestMutedHandshake(t *testing.T) {
 	hungUp := make(chan error, 20)
 	address := serveRaw(t, func(conn net.Conn) {
@@ -48,8 +48,8 @@ func TestMutedHandshake(t *testing.T) {
 	}
 }
 
-// keepAlive is a server that counts its connections, and keeps which request came on which. The test decides at the
-// n-th request of a connection, counted from 1, whether the server hangs up.
+// keepAlive is a server that counts its connections, and records which request came on which connection. The test
+// decides at the n-th request of a connection, counted from 1, whether the server hangs up.
 type keepAlive struct {
 	mu          sync.Mutex
 	connections int
@@ -165,8 +165,8 @@ func TestConnectionIsKept(t *testing.T) {
 	}
 }
 
-// TestFilesAreReadAfresh: a renewed certificate is used from the next connection on, whoever closed the last one, and
-// files that are broken meanwhile are an error then.
+// TestFilesAreReadAfresh: a renewed certificate is used from the next connection on, whoever closed the last one. If a
+// file is broken by then, that is an error.
 func TestFilesAreReadAfresh(t *testing.T) {
 	ca := newCA(t)
 	got := map[string]string{}
@@ -258,8 +258,8 @@ func TestCertificateIsSent(t *testing.T) {
 	}
 }
 
-// TestAlertOutlivesItsConnection: net/http closes a connection whose read failed, and may report the write that it
-// thereby broke itself. The alert is what counts.
+// TestAlertOutlivesItsConnection: net/http closes a connection after a failed read, and may report the write that it
+// broke by that. The error must be the alert.
 func TestAlertOutlivesItsConnection(t *testing.T) {
 	ca := newCA(t)
 	address := serveRaw(t, func(raw net.Conn) {
@@ -281,8 +281,8 @@ func TestAlertOutlivesItsConnection(t *testing.T) {
 	}
 }
 
-// TestNoCertificate: a client without a certificate of its own, which FleetLock's servers don't ask for, and the
-// message if a server wants one all the same.
+// TestNoCertificate: a client without a certificate of its own, which FleetLock's servers don't need, and the message
+// if a server wants one anyway.
 func TestNoCertificate(t *testing.T) {
 	ca := newCA(t)
 	files := at("", "", ca.File())
@@ -345,7 +345,7 @@ func TestNoProxy(t *testing.T) {
 	}
 }
 
-// TestHeaderLimit: a header without end counts as trouble, and is not read to its end.
+// TestHeaderLimit: a header without end is not read to its end, and counts as no answer.
 func TestHeaderLimit(t *testing.T) {
 	ca := newCA(t)
 	url := startTLS(t, httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -355,7 +355,7 @@ func TestHeaderLimit(t *testing.T) {
 	expect(t, do(t, c, "PUT", url), ErrNoAnswer, "server response headers exceeded 1048576 bytes")
 }
 
-// TestBodyLimit: of a longer body, one byte more than MaxAnswer is returned.
+// TestBodyLimit: a longer body is cut to MaxAnswer and one byte.
 func TestBodyLimit(t *testing.T) {
 	for _, length := range []int{MaxAnswer, MaxAnswer + 1, 2 * MaxAnswer} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

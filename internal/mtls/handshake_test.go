@@ -30,7 +30,7 @@ var (
 	endpoint  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 )
 
-// plain replaces what differs from run to run.
+// plain replaces the parts that differ each time.
 func plain(text string) string {
 	text = temporary.ReplaceAllString(text, "DIR/")
 	text = instant.ReplaceAllString(text, "DATE")
@@ -71,7 +71,7 @@ func (s *scene) serve(t *testing.T, issuer *sandbox.CA, name string, o sandbox.I
 	s.url = server.URL
 }
 
-// fine starts a server with which nothing is wrong.
+// fine starts a server that works.
 func (s *scene) fine(t *testing.T) { s.serve(t, s.ca, "127.0.0.1", sandbox.IssueOptions{}) }
 
 // raw starts a server that does with each connection what serve does.
@@ -285,7 +285,7 @@ func TestHandshakeFiles(t *testing.T) {
 	}
 }
 
-// TestLateTrouble: an error that is definite in a handshake may be chance on a connection that has served before.
+// TestLateTrouble: an error that is definite in a handshake may be an accident on a connection that has worked before.
 func TestLateTrouble(t *testing.T) {
 	alert := func(number uint8) error { return &net.OpError{Op: "remote error", Err: tls.AlertError(number)} }
 	for _, tt := range []struct {

@@ -85,7 +85,7 @@ func expect(t *testing.T, err, want error, texts ...string) {
 	}
 }
 
-// nasty is what would move a terminal's cursor, forge a line of a log, or turn the reading direction.
+// nasty is text that would move a terminal's cursor, forge a log line, or change the reading direction.
 const nasty = "x\x1b[2J\r\nerror: forged\x00\u009b\u202e\u2028\x7f"
 
 // legible checks that a message is one line of bounded length that a terminal shows as it is.

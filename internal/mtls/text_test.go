@@ -10,7 +10,7 @@ import (
 	"foreman-dlm-updater/internal/sandbox"
 )
 
-// TestCertificatesAreLegible: a subject can hold anything; whoever answers at the server's address chooses it.
+// TestCertificatesAreLegible: a subject can hold anything, because whoever answers at the server's address chooses it.
 func TestCertificatesAreLegible(t *testing.T) {
 	ca, stranger := newCA(t), newCA(t)
 	ours := issue(t, ca, "node1\x1b[2J\nforged", sandbox.IssueOptions{}, ca)

@@ -13,7 +13,8 @@ import (
 
 const patience = 30 * time.Second // the time limit of the clients in a bubble
 
-// speech is what a server says, whatever it was asked: head at once, then drip over and over, until it is hung up on.
+// speech is a server's answer to any request: head at once, then drip again and again until the client closes the
+// connection.
 type speech struct {
 	head, drip string
 	every      time.Duration
@@ -59,7 +60,7 @@ func piped(t *testing.T, s speech) *Client {
 	return New(Options{Words: foreman, Timeout: patience, Transport: transport})
 }
 
-// TestTimeoutBoundsATry: http_timeout is for the whole of a try, however busy the connection is.
+// TestTimeoutBoundsATry: http_timeout limits the whole try, however busy the connection is.
 func TestTimeoutBoundsATry(t *testing.T) {
 	const (
 		start = "HTTP/1.1 200 OK\r\nContent-Length: 61\r\n\r\n"
@@ -92,8 +93,8 @@ func TestTimeoutBoundsATry(t *testing.T) {
 	}
 }
 
-// TestSwitchedProtocols: nothing is read after an answer that gives the connection away. net/http would no longer end
-// such a read.
+// TestSwitchedProtocols: nothing is read after an answer that switches protocols. net/http would no longer end such a
+// read.
 func TestSwitchedProtocols(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := piped(t, speech{head: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"})

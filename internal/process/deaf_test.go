@@ -24,8 +24,7 @@ func deafLog(t *testing.T) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: deaf{t.Context().Done()}})
 }
 
-// TestUnreadLog: a log that nobody reads delays neither the timeout nor a signal, and does not hold up whoever waits
-// for the hook.
+// TestUnreadLog: a log that nobody reads delays neither the timeout, nor a signal, nor whoever waits for the hook.
 func TestUnreadLog(t *testing.T) {
 	type unread struct {
 		name, script string
@@ -80,8 +79,7 @@ func TestUnreadLog(t *testing.T) {
 	}
 }
 
-// TestUnreadLogIsHurriedByKill: a hook that has ended, and whose end nobody reads, does not outlast the second signal
-// for long.
+// TestUnreadLogIsHurriedByKill: if a hook has ended but nobody reads the log, Run returns soon after the second signal.
 func TestUnreadLogIsHurriedByKill(t *testing.T) {
 	kill, cancel := context.WithCancel(t.Context())
 	r := &Runner{Log: deafLog(t), Kill: kill, Grace: 100 * time.Millisecond}

@@ -57,7 +57,7 @@ func TestFindAccount(t *testing.T) {
 	}
 }
 
-// TestHome: hooks and commands alike find root's files, at night as in the hands of a person who has another home.
+// TestHome: hooks and commands find root's files, at night and when a person with another home starts the run.
 func TestHome(t *testing.T) {
 	for _, key := range []string{"HOME", "USER", "LOGNAME", "SHELL"} {
 		t.Setenv(key, "") // for the end of the test

@@ -20,7 +20,8 @@ func legible(t *testing.T, text string) {
 	}
 }
 
-// FuzzOutput: whatever a hook writes, and in whatever pieces it is read, the same printable lines of bounded length are logged.
+// FuzzOutput: the same printable lines of limited length are logged, whatever a hook writes and in whatever pieces it
+// is read.
 func FuzzOutput(f *testing.F) {
 	for _, s := range []string{"", "a\nb", "a\r\n\r", "\x1b[2J\xff\u202e\n", strings.Repeat("x", maxLine) + "\r\n", strings.Repeat("ü", maxLine) + "\n"} {
 		f.Add([]byte(s), uint16(1))
@@ -48,7 +49,7 @@ func FuzzOutput(f *testing.F) {
 	})
 }
 
-// FuzzInterpreter: what a program's file begins with is told, or not, but never shown raw.
+// FuzzInterpreter: the beginning of a program's file is never shown raw.
 func FuzzInterpreter(f *testing.F) {
 	for _, s := range []string{"", "#!", "#!/bin/sh\n", "#!/no/such\r\n", "#! \x1b[2J x\n", "\x7fELF", "# \x1b[2J\n"} {
 		f.Add([]byte(s))

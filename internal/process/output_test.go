@@ -22,8 +22,7 @@ type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-// TestLogged holds what a hook prints against what hclog makes of it: the same text in both
-// formats, escaped once.
+// TestLogged: hclog logs the output of a hook as the same text in both formats, escaped once.
 func TestLogged(t *testing.T) {
 	h := sh(t, `printf 'a "b" \\x \033[1m \377 \302\205\n'`)
 	var text, structured record
@@ -71,8 +70,8 @@ func TestOutput(t *testing.T) {
 // line is a command that prints n times x.
 func line(n int) string { return fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x", n) }
 
-// TestOutputOrder: what a hook writes to one stream is logged before what it writes to the other one afterwards. The hook
-// waits for each line to be logged: only so is the order certain on a busy machine.
+// TestOutputOrder: a line on one stream is logged before a later line on the other. The hook waits until each line is
+// logged: otherwise the order would not be certain on a busy machine.
 func TestOutputOrder(t *testing.T) {
 	path, _ := fifo(t)
 	heard, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -150,7 +149,7 @@ func TestFailingLogger(t *testing.T) {
 	}
 }
 
-// TestOutputMemory has one line that is far longer than what may be allocated for it.
+// TestOutputMemory: one line is far longer than the memory that may be allocated for it.
 func TestOutputMemory(t *testing.T) {
 	const size = 300_000_000
 	h := sh(t, line(size))

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// plain compares results without what no test can know, and without what TestSaid and TestLast are about.
+// plain compares results without the fields that no test can know, and without those that TestSaid and TestLast check.
 var plain = cmp.Options{
 	cmpopts.IgnoreFields(Result{}, "Duration", "Said", "Last"),
 	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
@@ -101,13 +101,13 @@ func TestResultOfOurs(t *testing.T) {
 	}
 }
 
-// TestRunSurroundings checks all that a hook finds when it begins.
+// TestRunSurroundings checks everything that a hook finds when it starts.
 func TestRunSurroundings(t *testing.T) {
 	lock, err := os.Create(filepath.Join(t.TempDir(), "lock"))
 	must(t, err)
 	defer lock.Close()
 	must(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
-	// One that we inherited ourselves would not be close-on-exec.
+	// A descriptor that we inherited would not be close-on-exec.
 	inherited, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
 	must(t, err)
 	defer unix.Close(inherited)
@@ -140,7 +140,7 @@ while read -r key value; do case $key in SigBlk: | SigIgn:) echo "$key $value" ;
 		line = strings.TrimPrefix(line, "stdout: ")
 		got = append(got, regexp.MustCompile(`pipe:.*`).ReplaceAllString(line, "pipe"))
 	}
-	// What we ignore ourselves is inherited; make(1) starts processes that ignore one of glibc's own signals.
+	// Signals that we ignore are inherited as ignored; make(1) starts processes that ignore one of glibc's own signals.
 	status, err := os.ReadFile("/proc/self/status")
 	must(t, err)
 	ignored := strings.ReplaceAll(regexp.MustCompile(`SigIgn:.*`).FindString(string(status)), "\t", " ")
@@ -187,7 +187,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// fifo makes a FIFO by which a hook says that it has come so far: reading it blocks until it does.
+// fifo makes a FIFO with which a hook says how far it has come: reading blocks until it does.
 func fifo(t *testing.T) (path string, wait func() string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "fifo")
@@ -288,7 +288,7 @@ func TestLinger(t *testing.T) {
 	}
 }
 
-// TestLingerFlood leaves one behind that never stops writing.
+// TestLingerFlood leaves a daemon behind that never stops writing.
 func TestLingerFlood(t *testing.T) {
 	h := sh(t, "yes >&2 & exit 0")
 	began := time.Now()
@@ -298,7 +298,7 @@ func TestLingerFlood(t *testing.T) {
 	}
 }
 
-// TestNoLinger leaves one behind that does not hold the output.
+// TestNoLinger leaves a daemon behind that does not hold the output open.
 func TestNoLinger(t *testing.T) {
 	h := sh(t, "sleep 60 >/dev/null 2>&1 & echo $!")
 	rec, log := newRecord()
@@ -337,7 +337,7 @@ func BenchmarkRun200(b *testing.B) {
 	}
 }
 
-// BenchmarkPlain200 is what BenchmarkRun200 is compared with: os/exec and nothing else.
+// BenchmarkPlain200 is for comparison with BenchmarkRun200: os/exec and nothing else.
 func BenchmarkPlain200(b *testing.B) {
 	hooks := trivial(b)
 	for b.Loop() {
@@ -425,7 +425,8 @@ head -c 5000 /dev/zero | tr '\0' x`))
 	}
 }
 
-// TestInput: what is given is read whole, and holds nobody up who doesn't read it, whatever its size; else there is nothing.
+// TestInput: a process can read all of its input, and need not, whatever its size. Without input there is nothing to
+// read.
 func TestInput(t *testing.T) {
 	big := strings.Repeat("0123456789\n", 100_000)
 	for _, test := range []struct{ name, input, script, want string }{

@@ -28,8 +28,8 @@ func terminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// TestTerminal: under a run by hand a hook that asks for a password is told that there is no terminal. With one, and in
-// the background of it, it would stop (SIGTTIN), and the run with it.
+// TestTerminal: under a run by hand a hook that asks for a password is told that there is no terminal. In the
+// background of a terminal it would stop (SIGTTIN), and the run with it.
 func TestTerminal(t *testing.T) {
 	_, slave := terminal(t)
 	h := sh(t, "read -r answer </dev/tty; echo \"exit $? $answer\"\n(stty sane <>/dev/tty) || echo no stty")

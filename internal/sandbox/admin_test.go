@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestAdmin is what the transcripts don't have of an administrator's calls:
-// mostly that the server admits it.
+// TestAdmin covers the calls of an administrator that are not in the transcripts: mostly that the server says so.
 func TestAdmin(t *testing.T) {
 	s := New(Options{Hosts: []string{"a"}, AdminPassword: "secret"})
 	s.SetHolder("web", "a")

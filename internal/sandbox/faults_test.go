@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// raw is an answer as a client without judgement reads it.
+// raw is an answer before a client interprets it.
 type raw struct {
 	Err        error
 	Status     int
@@ -24,7 +24,7 @@ type raw struct {
 	Body       string
 }
 
-// put asks for the lock "web" as host a, with the patience of ten seconds.
+// put asks for the lock "web" as host a, and gives up after ten seconds.
 func put(t *testing.T, s *Server, method string) raw {
 	t.Helper()
 	start := time.Now()

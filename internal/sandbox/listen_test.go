@@ -164,9 +164,8 @@ func TestNetworkFaults(t *testing.T) {
 	}
 }
 
-// TestOverTheWire is what only a real connection shows: HTTP/1.1, no answer
-// to HEAD but headers, and a bad % that Go's server refuses by itself
-// (#147, with another body than Apache's).
+// TestOverTheWire checks what only a real connection shows: HTTP/1.1, only headers in the answer to HEAD, and a bad %
+// that Go's server refuses by itself (#147, with another body than Apache's).
 func TestOverTheWire(t *testing.T) {
 	ca := newCA(t)
 	s := New(Options{})
@@ -245,8 +244,7 @@ func TestCloseEndsHanging(t *testing.T) {
 	}
 }
 
-// TestCA: what is made once is loaded again, and nothing is made over a CA
-// that is damaged.
+// TestCA: an existing CA is loaded again, and a damaged one is never replaced.
 func TestCA(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pki")
 	first, err := NewCA(dir)

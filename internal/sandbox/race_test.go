@@ -15,7 +15,7 @@ import (
 
 const window = 50 * time.Millisecond
 
-// said is what a test looks at of an answer.
+// said holds the parts of an answer that a test looks at.
 type said struct {
 	Status int
 	Holder string // by name, "" for none
@@ -67,7 +67,7 @@ type step struct {
 	want       said
 }
 
-// TestRaces lets calls meet in the window between check and write.
+// TestRaces runs calls at the same time, in the window between check and write.
 func TestRaces(t *testing.T) {
 	won := func(cn string) said { return said{Status: 200, Holder: cn} }
 	free, no := said{Status: 200}, said{Status: 412}
@@ -133,8 +133,8 @@ func eventString(s *Server) string {
 	return strings.Join(out, " ")
 }
 
-// TestContention: another host takes or gives up the lock in the gaps of a's request, which is answered 500, and has
-// had its effect.
+// TestContention: another host takes or releases the lock in the gaps of a's request. The answer is 500, but the change
+// is made.
 func TestContention(t *testing.T) {
 	const ms = time.Millisecond
 	a500 := func(method string) step { return step{0, "a", method, said{Status: 500}} }
@@ -200,7 +200,7 @@ func TestContention(t *testing.T) {
 	}
 }
 
-// TestGaps: Window is asked for each gap, and waited for.
+// TestGaps: Window is called for each gap, and the server waits that long.
 func TestGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []Gap
@@ -252,8 +252,7 @@ func TestSmallFacts(t *testing.T) {
 	}
 }
 
-// TestUpdatedAt: every PUT and DELETE that is answered 200 moves updated_at,
-// a refused one and a GET do not.
+// TestUpdatedAt: every PUT and DELETE with a 200 changes updated_at; a refused one and a GET do not.
 func TestUpdatedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{})
@@ -276,7 +275,7 @@ func TestUpdatedAt(t *testing.T) {
 	})
 }
 
-// TestBrokenNameRepaired: only an administrator's hand fixes two rows.
+// TestBrokenNameRepaired: only an administrator can fix two rows with one name.
 func TestBrokenNameRepaired(t *testing.T) {
 	s := New(Options{})
 	s.Duplicate("web")
@@ -289,8 +288,7 @@ func TestBrokenNameRepaired(t *testing.T) {
 	}
 }
 
-// TestState: what tests do behind the API is seen through it, with the
-// events of an administrator.
+// TestState: changes that tests make behind the API show in the API, with the events of an administrator.
 func TestState(t *testing.T) {
 	var recorded []Event
 	s := New(Options{Hosts: []string{"a", "b"}, Record: func(e Event) { recorded = append(recorded, e) }})
@@ -330,7 +328,7 @@ func TestState(t *testing.T) {
 	}
 }
 
-// TestRequests: the log of requests has who asked for what, and how it ended.
+// TestRequests: the log of requests names the caller, the lock, and the result.
 func TestRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answered []Request

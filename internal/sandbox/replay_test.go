@@ -33,8 +33,7 @@ type transcript struct {
 	LocksAdded  *int     `json:"locks_added"` // null: the database could not be asked
 }
 
-// notReplayed are the calls that can't be asked of the server in process.
-// TestTLS asks them over a real connection.
+// notReplayed are the calls that can't be sent to the server in process. TestTLS sends them over a real connection.
 var notReplayed = map[int]string{
 	54:  "TLS refuses the certificate (wrong CA)",
 	55:  "TLS refuses the certificate (wrong CA)",
@@ -58,7 +57,7 @@ var recordedCNs = map[string]string{"none": "", "upper": "NODE1.Example.COM"}
 // empty database.
 var freshBefore = map[int]bool{1: true, 173: true, 247: true, 254: true}
 
-// before is what was done by hand, behind the API, before a call.
+// before are the changes that were made by hand, behind the API, before a call.
 var before = map[int]func(*Server){
 	42:  func(s *Server) { s.named("updates").holder = s.hosts["barred.example.com"] }, // no event row then
 	207: inject(Fault{Kind: ErrorAfter, Times: 1, Message: "injected fault: enqueue_fail"}),
@@ -76,7 +75,7 @@ var before = map[int]func(*Server){
 
 func inject(f Fault) func(*Server) { return func(s *Server) { s.Inject(f) } }
 
-// sentBodies and sentHeaders are what the recording says in words only.
+// sentBodies and sentHeaders are for calls that the recording only describes in words.
 var (
 	sentBodies = map[int]string{
 		86: "{}", 87: "{not json", 88: `["a"]`, 91: `{"id":"fresh","dlmlock":{"name":"fresh"}}`, 94: `{"host":"x"}`,
@@ -105,8 +104,7 @@ func readTranscripts(t *testing.T) []transcript {
 	return ts
 }
 
-// TestReplay asks every recorded call, in order, and compares the answer and
-// what it left in the database.
+// TestReplay sends every recorded call, in order, and compares the answer and the database afterwards.
 func TestReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s *Server
@@ -139,8 +137,7 @@ func recordedServer() *Server {
 	return s
 }
 
-// replay asks one call and returns the ETag of its answer, for the call that
-// asks again with it.
+// replay sends one call and returns the ETag of its answer, for the call that sends it back.
 func replay(t *testing.T, s *Server, ts transcript, etag string) string {
 	t.Helper()
 	events, locks := len(s.Events()), s.rowID
@@ -283,9 +280,8 @@ func checkHead(t *testing.T, ts transcript, h http.Header) {
 	}
 }
 
-// TestReplayList holds the list of what is not replayed against the
-// recording: calls without an answer and without effect, and a path that
-// can't be asked for.
+// TestReplayList compares the list of calls that are not replayed with the recording: calls without an answer and
+// without effect, and a path that can't be requested.
 func TestReplayList(t *testing.T) {
 	want := map[int]string{}
 	for _, ts := range readTranscripts(t) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestVetOwnFiles: state and lock file are as safe as hooks are; a lock may be in a sticky directory like /run/lock, the
-// state may not.
+// TestVetOwnFiles: the state and lock files must be as safe as hooks. The lock may be in a sticky directory like
+// /run/lock, the state may not.
 func TestVetOwnFiles(t *testing.T) {
 	//bad:State files: name state
 	tests := []struct {
@@ -55,7 +55,7 @@ func TestVetOwnFiles(t *testing.T) {
 	}
 }
 
-// says: the error has the text after its beginning; no error where there is none.
+// says checks that the error has the text after its beginning; with no text there must be no error.
 func says(t *testing.T, begins, text string, err error) {
 	t.Helper()
 	switch {

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sound is the ledger of a run as it should be, with claims that met.
+// sound is the ledger of a good run, with claims at the same time.
 const sound = `acquire web2
 acquire web1
 web1 pre_update begin stops its service
@@ -73,7 +73,7 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// TestProveFlaws: whatever is wrong is found.
+// TestProveFlaws: every flaw is found.
 func TestProveFlaws(t *testing.T) {
 	tests := []struct {
 		name     string

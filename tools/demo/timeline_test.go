@@ -36,7 +36,7 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// TestFits: what is shown at length fits a terminal of 80 columns.
+// TestFits: the longest output fits on a terminal of 80 columns.
 func TestFits(t *testing.T) {
 	var text bytes.Buffer
 	newAccount(&text).introduce()

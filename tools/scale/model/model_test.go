@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestMoreHostsLessIdle: the time a lock lies free goes down as more hosts wait for it, with no more requests than hosts
-// that ask in step make; in step it doesn't go down, so the test sees something.
+// TestMoreHostsLessIdle: the time that a lock is free goes down as more hosts wait for it, with no more requests than
+// hosts make that ask in step. In step it doesn't go down, so the test does measure something.
 func TestMoreHostsLessIdle(t *testing.T) {
 	mean := func(way Way, hosts int) (idle time.Duration, requests int) {
 		f := Fleet{Way: way, Hosts: hosts, Begin: 100 * time.Millisecond, Interval: time.Minute, Settle: 2 * time.Second,
@@ -34,7 +34,7 @@ func TestMoreHostsLessIdle(t *testing.T) {
 	}
 }
 
-// TestLoneHost: 10 requests an update, and nothing to wait for.
+// TestLoneHost: 10 requests per update, and nothing to wait for.
 func TestLoneHost(t *testing.T) {
 	f := Fleet{Hosts: 1, Interval: time.Minute, Settle: 2 * time.Second, Hold: time.Minute, Latency: time.Millisecond}
 	if r := f.Run(1); r.Requests() != 10 || r.Events() != 2 || r.Puts != 1 || r.Deletes != 1 || len(r.Idle) != 0 {
