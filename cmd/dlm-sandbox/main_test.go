@@ -201,7 +201,8 @@ func TestServe(t *testing.T) {
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"acquire web web1 web1", "fail web web1 web2", "release web web1 web1", "acquire a\nb web1 web1"},
+	if diff := cmp.Diff([]string{"acquire web web1 web1", "fail web web1 web2", "release web web1 web1",
+		"acquire a\nb web1 web1"},
 		readEvents(t, record)); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
@@ -246,7 +247,8 @@ func TestServeAgain(t *testing.T) {
 	if got := ask(t, client(t, dir, "web1"), "PUT", s.url+"/api/dlmlocks/web/lock"); got != 200 {
 		t.Errorf("PUT: %d", got)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.url+"/api/dlmlocks/web", strings.NewReader(`{"dlmlock":{"enabled":false}}`))
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.url+"/api/dlmlocks/web",
+		strings.NewReader(`{"dlmlock":{"enabled":false}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +325,8 @@ func TestServeTogether(t *testing.T) {
 func TestServeTwice(t *testing.T) {
 	dir := t.TempDir()
 	first := serve(t, "--dir", dir)
-	out, err := sandboxCommand(t, "serve", "--dir", dir, "--listen", strings.TrimPrefix(first.url, "https://")).CombinedOutput()
+	out, err := sandboxCommand(t, "serve", "--dir", dir, "--listen",
+		strings.TrimPrefix(first.url, "https://")).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "address already in use: stop what listens there") {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -465,7 +468,8 @@ func TestErrors(t *testing.T) {
 		{[]string{"serve", "--help"}, 0, ""},
 		{nil, 64, "expected one of"},
 		{[]string{"serve"}, 64, "missing flags: --dir"},
-		{[]string{"serve", "--dir", dir, "--ca", file, "--cert", file, "--key", file}, 64, "missing flags: --dir, or in its place"},
+		{[]string{"serve", "--dir", dir, "--ca", file, "--cert", file, "--key", file}, 64,
+			"missing flags: --dir, or in its place"},
 		{[]string{"serve", "--ca", file}, 64, "missing flags: --dir, or in its place"},
 		{[]string{"serve", "--ca", file, "--cert", file, "--key", file}, 1, "no CERTIFICATE in it"},
 		{[]string{"issue", "--dir", dir}, 64, "expected \"<host> ...\""},
@@ -491,7 +495,8 @@ func TestErrors(t *testing.T) {
 			cmd.Stderr = &stderr
 			err := cmd.Run()
 			if cmd.ProcessState.ExitCode() != tt.code || !strings.Contains(stderr.String(), tt.stderr) {
-				t.Errorf("exit code %d (%v), stderr %q; want %d, %q", cmd.ProcessState.ExitCode(), err, stderr.String(), tt.code, tt.stderr)
+				t.Errorf("exit code %d (%v), stderr %q; want %d, %q", cmd.ProcessState.ExitCode(), err, stderr.String(), tt.code,
+					tt.stderr)
 			}
 		})
 	}

@@ -19,7 +19,8 @@ func TestFaults(t *testing.T) {
 		trouble                = `Foreman answers 500 Internal Server Error, saying "Internal Server Error: the server was unable to finish the request. ` +
 			`This may be caused by unavailability of some required service, incorrect API call or a server-side bug. ` +
 			`There may be more information in the server's logs."`
-		page   = `the answer is not a lock (a proxy or another server may have answered): "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body><h1>Please sign in to the network</h1></body></html>"`
+		page = `the answer is not a lock (a proxy or another server may have answered): "<!DOCTYPE html>\n` +
+			`<html><head><title>Sign in</title></head>\n<body><h1>Please sign in to the network</h1></body></html>"`
 		points = `foreman_url answers 302 Found and points to "https://login.example.com/", which is not followed: ` +
 			`put Foreman's own address into foreman_url`
 		array = `the answer is not a lock (a proxy or another server may have answered): "[{\"created_at\":\"2000-01-01 00:00:00 UTC\",\"updated_at\":\"2000-01-01 00:00:00 UTC\",\"id\":1,\"host_id\":`

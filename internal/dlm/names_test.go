@@ -13,8 +13,10 @@ import (
 func TestNames(t *testing.T) {
 	names := []string{
 		"updates", "Test Lock", "a+b", "50%", "a%20b", "üpdäte", "u\u0308pda\u0308te", "更新", "🔒", `a"b`, "a'b", "`x`", "x\ny",
-		"x\ty", "x\x1b[2Jy", `a\b`, "a;b", "a?b", "a#b", "a&b", "a=b", "a?host_id=2", "a&host_id=2", "c:x", "c@x", "c,x", "$x", "~x", "(x)",
-		"[x]", "{x}", "<x>", "c|x", "c^x", "*", "!", "lock", "lock.json", "lock.xml", "web.prod.eu", "...", "\u202egnp", "\ufeffx", strings.Repeat("l", 8000),
+		"x\ty", "x\x1b[2Jy", `a\b`, "a;b", "a?b", "a#b", "a&b", "a=b", "a?host_id=2", "a&host_id=2", "c:x", "c@x", "c,x",
+		"$x", "~x", "(x)",
+		"[x]", "{x}", "<x>", "c|x", "c^x", "*", "!", "lock", "lock.json", "lock.xml", "web.prod.eu", "...", "\u202egnp",
+		"\ufeffx", strings.Repeat("l", 8000),
 	}
 	for _, ts := range readTranscripts(t) {
 		if name := ts.name(); !slices.Contains(names, name) && carried(name) {

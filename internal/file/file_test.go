@@ -21,7 +21,8 @@ func TestRead(t *testing.T) {
 	}
 	write("whole", "12345")
 	write("long", "123456")
-	for _, err := range []error{os.Symlink("whole", at("link")), os.Symlink("gone", at("nowhere")), unix.Mkfifo(at("fifo"), 0o600),
+	for _, err := range []error{os.Symlink("whole", at("link")), os.Symlink("gone", at("nowhere")),
+		unix.Mkfifo(at("fifo"), 0o600),
 		os.Symlink("/dev/zero", at("device")), os.Mkdir(at("dir"), 0o700)} {
 		if err != nil {
 			t.Fatal(err)

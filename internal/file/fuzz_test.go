@@ -19,7 +19,8 @@ func legible(t *testing.T, text string) {
 
 // FuzzShellWord: any path can be shown, and pasted into bash.
 func FuzzShellWord(f *testing.F) {
-	for _, s := range []string{"", "a", "a b", "it's", "\n", "\x1b1", "\xff0", "\u202ea", `\'` + "\n", "~", "-", "é", "!!", "a\\\t"} {
+	for _, s := range []string{"", "a", "a b", "it's", "\n", "\x1b1", "\xff0", "\u202ea", `\'` + "\n", "~", "-", "é",
+		"!!", "a\\\t"} {
 		f.Add(s)
 	}
 	bash, err := exec.LookPath("bash")

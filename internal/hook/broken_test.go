@@ -25,7 +25,8 @@ func TestCheckInterpreter(t *testing.T) {
 	const (
 		disable = "; `chmod a-x "
 		fix     = "; install it, or correct the hook's first line" + disable
-		none    = "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disable
+		none    = "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" +
+			disable
 	)
 	tests := []struct {
 		name, text, want string
@@ -93,18 +94,24 @@ func TestListBroken(t *testing.T) {
 		make func(t *testing.T, dir string)
 		want string // how the offender goes on; empty: none
 	}{
-		"DOS line ends": {with("#!/bin/sh -e\r\nexit 0\r\n"), "the file has DOS line endings; fix it with: sed -i 's/\\r$//' D/50-x"},
-		"no first line": {with("exit 0\n"), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
-		"an empty file": {with(""), "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
+		"DOS line ends": {with("#!/bin/sh -e\r\nexit 0\r\n"),
+			"the file has DOS line endings; fix it with: sed -i 's/\\r$//' D/50-x"},
+		"no first line": {with("exit 0\n"),
+			"it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
+		"an empty file": {with(""),
+			"it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script" + disables},
 		"its interpreter is not installed": {with("#!/usr/bin/no-such-python\n"),
-			`interpreter "/usr/bin/no-such-python": no such file or directory; install it, or correct the hook's first line` + disables},
+			`interpreter "/usr/bin/no-such-python": no such file or directory; install it, or correct the hook's first line` +
+				disables},
 		"env doesn't find its interpreter": {with("#!/usr/bin/env no-such-python\n"),
-			`command "no-such-python" not found in PATH "/usr/bin:/bin"; install it, or correct the hook's first line` + disables},
+			`command "no-such-python" not found in PATH "/usr/bin:/bin"; install it, or correct the hook's first line` +
+				disables},
 		"a link to one without a first line": {func(t *testing.T, dir string) {
 			must(t, os.Mkdir(dir+"/lib", 0o755))
 			script(t, dir+"/lib", "x", "exit 0\n")
 			must(t, os.Symlink("lib/x", dir+"/50-x"))
-		}, "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script; `rm D/50-x` disables the hook"},
+		}, "it names no interpreter: there is no #! line at its beginning; write one, #!/bin/sh for a shell script; " +
+			"`rm D/50-x` disables the hook"},
 		"a link to a noexec mount": {func(t *testing.T, dir string) {
 			mountNoexec(t, dir+"/usb")
 			script(t, dir+"/usb", "x", "#!/bin/sh\n")
@@ -136,7 +143,8 @@ func TestListBroken(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || want != "" && (hooks != nil || len(refused.Offenders) > 1) {
 				t.Error(err, diff)
 			}
-			if safe, err := ListNotifiers(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil || len(safe) == 0 || safe[0].Name != "10-good" {
+			if safe, err := ListNotifiers(vet.NewSession(), dir, hclog.NewNullLogger()); err != nil || len(safe) == 0 ||
+				safe[0].Name != "10-good" {
 				t.Errorf("the other one is not called: %v, %v", safe, err)
 			}
 		})

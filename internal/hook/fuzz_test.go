@@ -35,7 +35,8 @@ func FuzzEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, target string, mode uint16) {
 		dir := t.TempDir()
 		path := dir + "/" + name
-		if strings.Contains(name, "/") || strings.Contains(name+target, "\x00") || strings.HasPrefix(target, "/proc") || strings.HasPrefix(target, "/dev") {
+		if strings.Contains(name, "/") || strings.Contains(name+target, "\x00") || strings.HasPrefix(target, "/proc") ||
+			strings.HasPrefix(target, "/dev") {
 			return // no name, or what changes meanwhile
 		}
 		var err error
@@ -74,7 +75,8 @@ func FuzzEntry(f *testing.F) {
 
 // FuzzHead: the beginning of a hook's file is never shown raw.
 func FuzzHead(f *testing.F) {
-	for _, s := range []string{"", "#!", "#!/bin/sh\n# Does this. And that.\n", "#!/no/such\r\n", "#! \x1b[2J x\n", "\x7fELF", "# \x1b[2J\n"} {
+	for _, s := range []string{"", "#!", "#!/bin/sh\n# Does this. And that.\n", "#!/no/such\r\n", "#! \x1b[2J x\n",
+		"\x7fELF", "# \x1b[2J\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, head []byte) {

@@ -79,7 +79,9 @@ func TestEnableRefuses(t *testing.T) {
 		},
 	}
 	if os.Geteuid() == 0 {
-		tests["somebody else's hook"] = func(l Library, _ string) error { return os.Chown(l.Path("update", "a"), nobody, nobody) }
+		tests["somebody else's hook"] = func(l Library, _ string) error {
+			return os.Chown(l.Path("update", "a"), nobody, nobody)
+		}
 	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {

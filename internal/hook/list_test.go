@@ -151,7 +151,8 @@ func link(target string) func(string) error {
 // the commands in the error.
 func TestListUnsafe(t *testing.T) {
 	const copied = "; read the script, then copy it here"
-	const elsewhere = "leave it as it is, and name another place in the configuration, below directories that belong to root"
+	const elsewhere = "leave it as it is, and name another place in the configuration, " +
+		"below directories that belong to root"
 	theTrue, err := filepath.EvalSymlinks("/bin/true")
 	must(t, err)
 	//bad:Hook directories and links: key want
@@ -175,7 +176,8 @@ func TestListUnsafe(t *testing.T) {
 			},
 			[]string{
 				"B/D/a: can be written by others (mode 0775): chmod go-w B/D/a",
-				"B/D/b: belongs to nobody (uid 65534) and can be written by others (mode 0757): chown root:root B/D/b && chmod go-w B/D/b",
+				"B/D/b: belongs to nobody (uid 65534) and can be written by others (mode 0757): " +
+					"chown root:root B/D/b && chmod go-w B/D/b",
 			},
 		},
 		"stage directory": {

@@ -28,7 +28,8 @@ func TestVetSettings(t *testing.T) {
 		{"somebody else's", true, func(_ *testing.T, dir string) error {
 			return errors.Join(regular(0o644)(dir+"/apt.conf"), os.Chown(dir+"/apt.conf", nobody, nobody))
 		}, "/apt.conf: belongs to "},
-		{"hidden, and sourced by no hook but named so", false, func(_ *testing.T, dir string) error { return regular(0o666)(dir + "/.x.conf") },
+		{"hidden, and sourced by no hook but named so", false,
+			func(_ *testing.T, dir string) error { return regular(0o666)(dir + "/.x.conf") },
 			"/.x.conf: can be written by others"},
 		{"another name", false, func(_ *testing.T, dir string) error { return regular(0o666)(dir + "/README") }, ""},
 		{"a leftover", false, func(_ *testing.T, dir string) error { return regular(0o666)(dir + "/apt.conf.dpkg-old") }, ""},
@@ -46,8 +47,10 @@ func TestVetSettings(t *testing.T) {
 		}, "can be written by others (mode 0777)"},
 		{"a dangling link", false, func(_ *testing.T, dir string) error { return os.Symlink("nowhere", dir+"/apt.conf") },
 			"/apt.conf: leads nowhere"},
-		{"a directory", false, func(_ *testing.T, dir string) error { return os.Mkdir(dir+"/apt.conf", 0o755) }, "/apt.conf: is not a regular file"},
-		{"a FIFO", false, func(_ *testing.T, dir string) error { return unix.Mkfifo(dir+"/apt.conf", 0o600) }, "/apt.conf: is not a regular file"},
+		{"a directory", false, func(_ *testing.T, dir string) error { return os.Mkdir(dir+"/apt.conf", 0o755) },
+			"/apt.conf: is not a regular file"},
+		{"a FIFO", false, func(_ *testing.T, dir string) error { return unix.Mkfifo(dir+"/apt.conf", 0o600) },
+			"/apt.conf: is not a regular file"},
 		{"the directory is open to all", false, func(_ *testing.T, dir string) error { return os.Chmod(dir, 0o777) },
 			"hooks.conf.d: can be written by others"},
 		{"the directory is sticky", false, func(_ *testing.T, dir string) error { return os.Chmod(dir, 0o777|os.ModeSticky) },

@@ -23,21 +23,28 @@ func TestInitStart(t *testing.T) {
 		{"a login by `machinectl shell` or `docker exec`: its session is outside", "(systemd) S 0 1 1", "50", 50, 0, "99"},
 		{"a container with another init", "(init) S 0 1 1", "50", 50, 50, "99"},
 		{"it is PID 1 itself", "(init) S 0 1 1", "1", 1, 1, `PID 1 is "init", which is no init`},
-		{"it is PID 1 itself, and /proc shows another session", "(init) S 0 0 0", "1", 1, 1, `PID 1 is "init", which is no init`},
+		{"it is PID 1 itself, and /proc shows another session", "(init) S 0 0 0", "1", 1, 1,
+			`PID 1 is "init", which is no init`},
 		{"a job of cron in a container with supervisord", "(supervisord) S 0 1 1", "50", 50, 50, "99"},
 		{"a service of an OpenWrt container", "(procd) S 0 1 1", "50", 50, 50, "99"},
-		{"a container for each run, under s6-overlay", "(s6-svscan) S 0 1 1", "50", 50, 50, `PID 1 is "s6-svscan", which is no init`},
-		{"a container for each run, under tini and sudo", "(tini) S 0 1 1", "50", 50, 50, `PID 1 is "tini", which is no init`},
+		{"a container for each run, under s6-overlay", "(s6-svscan) S 0 1 1", "50", 50, 50,
+			`PID 1 is "s6-svscan", which is no init`},
+		{"a container for each run, under tini and sudo", "(tini) S 0 1 1", "50", 50, 50,
+			`PID 1 is "tini", which is no init`},
 		{"unshare -pf: its shell", "(sh) S 0 0 0", "2", 2, 0, `PID 1 is "sh", which is no init`},
-		{"a container for each run, whose init was started for it", "(init) S 0 1 1", "7", 7, 1, `PID 1 is "init", which is no init`},
-		{"a container for each run, under dumb-init", "(dumb-init) S 0 1 1", "7", 7, 7, `PID 1 is "dumb-init", which is no init`},
-		{"a PID namespace without a /proc of its own", "(systemd) S 0 1 1", "4711", 2, 2, "/proc shows another PID namespace"},
+		{"a container for each run, whose init was started for it", "(init) S 0 1 1", "7", 7, 1,
+			`PID 1 is "init", which is no init`},
+		{"a container for each run, under dumb-init", "(dumb-init) S 0 1 1", "7", 7, 7,
+			`PID 1 is "dumb-init", which is no init`},
+		{"a PID namespace without a /proc of its own", "(systemd) S 0 1 1", "4711", 2, 2,
+			"/proc shows another PID namespace"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			proc := t.TempDir()
 			stat := "1 " + test.init + strings.Repeat(" 0", 15) + " 99\n"
-			for _, err := range []error{os.Mkdir(proc+"/1", 0o755), os.WriteFile(proc+"/1/stat", []byte(stat), 0o644), os.Symlink(test.self, proc+"/self")} {
+			for _, err := range []error{os.Mkdir(proc+"/1", 0o755), os.WriteFile(proc+"/1/stat", []byte(stat), 0o644),
+				os.Symlink(test.self, proc+"/self")} {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -68,7 +75,8 @@ func TestPIDNamespaces(t *testing.T) {
 		if err != nil && strings.Contains(string(out), "Operation not permitted") {
 			t.Skip("needs the permission to make a PID namespace")
 		}
-		if err != nil || !strings.HasPrefix(string(out), "x 0 ") || strings.HasSuffix(string(out), fmt.Sprintf(" %d", uint64(InitialPIDNamespace))) {
+		if err != nil || !strings.HasPrefix(string(out), "x 0 ") ||
+			strings.HasSuffix(string(out), fmt.Sprintf(" %d", uint64(InitialPIDNamespace))) {
 			t.Errorf("%q: %q, %v", how, out, err)
 		}
 	}

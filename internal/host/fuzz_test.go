@@ -10,7 +10,8 @@ import (
 
 // FuzzBoot: any content of the files that identify a boot gives an identity or an error.
 func FuzzBoot(f *testing.F) {
-	for _, s := range []string{"", "\n", "3f0e\n", "\x00", "1 (a) b) (c) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 x", "@u 3"} {
+	for _, s := range []string{"", "\n", "3f0e\n", "\x00", "1 (a) b) (c) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 x",
+		"@u 3"} {
 		f.Add([]byte(s))
 	}
 	file := filepath.Join(f.TempDir(), "boot_id")
@@ -18,7 +19,8 @@ func FuzzBoot(f *testing.F) {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if boot, err := ReadBoot(t.Context(), file); err == nil && boot.ID != string(bytes.TrimSpace(content)) || err == nil && boot.ID == "" {
+		if boot, err := ReadBoot(t.Context(), file); err == nil && boot.ID != string(bytes.TrimSpace(content)) ||
+			err == nil && boot.ID == "" {
 			t.Errorf("%q gave %+v", content, boot)
 		}
 		if n, err := startTime(content); err == nil && !bytes.Contains(content, strconv.AppendUint(nil, n, 10)) && n != 0 {
@@ -30,7 +32,8 @@ func FuzzBoot(f *testing.F) {
 
 // FuzzLockFile: a file is used as a lock file only if it is empty or holds a pid; otherwise it stays as it was.
 func FuzzLockFile(f *testing.F) {
-	for _, s := range []string{"", "\n", "123\n", "0123456789012345678901234567890123456789", "-1", "x", "                                 key"} {
+	for _, s := range []string{"", "\n", "123\n", "0123456789012345678901234567890123456789", "-1", "x",
+		"                                 key"} {
 		f.Add([]byte(s))
 	}
 	file := filepath.Join(f.TempDir(), "lock")

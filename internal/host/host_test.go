@@ -82,7 +82,8 @@ func TestOneAtATime(t *testing.T) {
 	}
 	other := holder(t, path)
 	var running *RunningError
-	for _, err := range []error{Running(path, path+"-state"), func() error { _, err := Only(path, path+"-state"); return err }()} {
+	for _, err := range []error{Running(path, path+"-state"),
+		func() error { _, err := Only(path, path+"-state"); return err }()} {
 		if !errors.As(err, &running) || running.PID != other.Process.Pid {
 			t.Errorf("while pid %d holds it: %v", other.Process.Pid, err)
 		}
@@ -206,7 +207,8 @@ func TestStartTime(t *testing.T) {
 }
 
 func TestParseCount(t *testing.T) {
-	for property, want := range map[string]string{"@u 0": "0", "@u 3": "3", "3": "3", "": "none", `"x"`: "none", "@u -1": "none"} {
+	for property, want := range map[string]string{"@u 0": "0", "@u 3": "3", "3": "3", "": "none", `"x"`: "none",
+		"@u -1": "none"} {
 		got := "none"
 		if n := parseCount(property); n != nil {
 			got = string(rune('0' + *n))

@@ -86,7 +86,8 @@ func TestInhibitShutdown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"shutdown", "foreman-dlm-updater", "an update is in progress", "block"}, <-asked); diff != "" {
+	if diff := cmp.Diff([]string{"shutdown", "foreman-dlm-updater", "an update is in progress", "block"},
+		<-asked); diff != "" {
 		t.Error(diff)
 	}
 	theirs.Close() // sent: only the inhibitor keeps the FIFO open now
@@ -138,7 +139,8 @@ func TestNoInhibitor(t *testing.T) {
 		set  func(t *testing.T)
 		want string
 	}{
-		{"no bus", func(t *testing.T) { t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/bus") }, "connect to the system bus: "},
+		{"no bus", func(t *testing.T) { t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/bus") },
+			"connect to the system bus: "},
 		{"a silent bus", func(t *testing.T) { t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+silent.Addr().String()) },
 			"connect to the system bus: "},
 		{"no logind", systemBus, "ask logind for an inhibitor: "},

@@ -173,7 +173,8 @@ func TestMoveToScope(t *testing.T) {
 		return job, nil
 	}
 	methods := map[string]any{"StartTransientUnit": start}
-	if err := conn.ExportMethodTable(methods, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"); err != nil {
+	if err := conn.ExportMethodTable(methods, "/org/freedesktop/systemd1",
+		"org.freedesktop.systemd1.Manager"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {
@@ -198,7 +199,8 @@ func TestMoveToScope(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%q: got %q", test.how, got)
 		}
-		if diff := cmp.Diff([]string{"x.scope", "fail", `Description="Left running"`, "PIDs=@au [7, 8]"}, <-asked); diff != "" {
+		if diff := cmp.Diff([]string{"x.scope", "fail", `Description="Left running"`, "PIDs=@au [7, 8]"},
+			<-asked); diff != "" {
 			t.Errorf("%q: %s", test.how, diff)
 		}
 	}

@@ -32,7 +32,8 @@ func TestVolatile(t *testing.T) {
 	}
 	mountAt("tmp", "tmpfs", "", 0, "none")
 	make("tmp/sub", "tmp/upper", "tmp/work", "lower")
-	mountAt("overlay", "overlay", "lowerdir="+at("lower")+",upperdir="+at("tmp/upper")+",workdir="+at("tmp/work"), 0, "none")
+	mountAt("overlay", "overlay", "lowerdir="+at("lower")+",upperdir="+at("tmp/upper")+",workdir="+at("tmp/work"), 0,
+		"none")
 	mountAt("bound", "", "", unix.MS_BIND, at("tmp/sub"))
 	mountAt("tmp/disk", "", "", unix.MS_BIND, at("lower"))
 	for name, want := range map[string]string{"tmp": "tmpfs", "tmp/sub": "tmpfs", "overlay": "overlay", "bound": "tmpfs"} {
@@ -55,9 +56,12 @@ func TestParseMount(t *testing.T) {
 		ok         bool
 		volatile   bool
 	}{
-		{"a disk", "36 35 98:0 /a /b rw,noatime master:1 - ext3 /dev/root rw,errors=continue", mount{point: "/b", root: "/a", kind: "ext3", source: "/dev/root"}, true, false},
-		{"compressed memory", "36 35 98:0 / /b rw - ext4 /dev/zram0 rw", mount{point: "/b", root: "/", kind: "ext4", source: "/dev/zram0"}, true, true},
-		{"a container's overlay, whose upper directory can't be seen", "36 35 98:0 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/no/such/dir,workdir=/w",
+		{"a disk", "36 35 98:0 /a /b rw,noatime master:1 - ext3 /dev/root rw,errors=continue",
+			mount{point: "/b", root: "/a", kind: "ext3", source: "/dev/root"}, true, false},
+		{"compressed memory", "36 35 98:0 / /b rw - ext4 /dev/zram0 rw",
+			mount{point: "/b", root: "/", kind: "ext4", source: "/dev/zram0"}, true, true},
+		{"a container's overlay, whose upper directory can't be seen",
+			"36 35 98:0 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/no/such/dir,workdir=/w",
 			mount{point: "/", root: "/", kind: "overlay", source: "overlay", upper: "/no/such/dir"}, true, false},
 		{"another mount", "37 35 98:0 / /b rw - tmpfs none rw", mount{}, false, false},
 		{"garbage", "36", mount{}, false, false},

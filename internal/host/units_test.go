@@ -65,7 +65,8 @@ type execStart struct {
 func TestUnits(t *testing.T) {
 	systemBus(t)
 	unit := map[string]dbus.Variant{
-		"Id": dbus.MakeVariant("b.timer"), "LoadState": dbus.MakeVariant("loaded"), "ActiveState": dbus.MakeVariant("inactive"),
+		"Id": dbus.MakeVariant("b.timer"), "LoadState": dbus.MakeVariant("loaded"),
+		"ActiveState":   dbus.MakeVariant("inactive"),
 		"UnitFileState": dbus.MakeVariant("enabled"), "Job": dbus.MakeVariant(uint32(7)),
 	}
 	systemd1(t, "/org/freedesktop/systemd1/unit/a_2etimer", unit)
@@ -91,7 +92,8 @@ func TestUnits(t *testing.T) {
 	unitLock.Unlock()
 	want.Exec = []string{"/bin/a", "-c", "d"}
 	ask("a.timer")
-	if _, err := askUnits(t.Context(), []string{"c.timer"}); err == nil || !strings.HasPrefix(err.Error(), "ask systemd for c.timer: ") {
+	if _, err := askUnits(t.Context(), []string{"c.timer"}); err == nil ||
+		!strings.HasPrefix(err.Error(), "ask systemd for c.timer: ") {
 		t.Errorf("of a unit that it doesn't answer for: %v", err)
 	}
 }

@@ -77,13 +77,18 @@ func TestOpen(t *testing.T) {
 		prepare func(t *testing.T, log string)
 		want    map[string]string
 	}{
-		"new":              {func(t *testing.T, log string) {}, map[string]string{"log": "new\n"}},
-		"of today":         {func(t *testing.T, log string) { old(t, log, "old\n", at(4)) }, map[string]string{"log": "old\nnew\n"}},
-		"just today":       {func(t *testing.T, log string) { old(t, log, "old\n", midnight) }, map[string]string{"log": "old\nnew\n"}},
-		"of the future":    {func(t *testing.T, log string) { old(t, log, "old\n", at(9)) }, map[string]string{"log": "old\nnew\n"}},
-		"empty":            {func(t *testing.T, log string) { old(t, log, "", at(1)) }, map[string]string{"log": "new\n"}},
-		"just yesterday":   {func(t *testing.T, log string) { old(t, log, "old\n", midnight.Add(-1)) }, map[string]string{"log": "new\n", "log.2026-03-03": "old\n"}},
-		"of some days ago": {func(t *testing.T, log string) { old(t, log, "old\n", at(1)) }, map[string]string{"log": "new\n", "log.2026-03-01": "old\n"}},
+		"new": {func(t *testing.T, log string) {}, map[string]string{"log": "new\n"}},
+		"of today": {func(t *testing.T, log string) { old(t, log, "old\n", at(4)) },
+			map[string]string{"log": "old\nnew\n"}},
+		"just today": {func(t *testing.T, log string) { old(t, log, "old\n", midnight) },
+			map[string]string{"log": "old\nnew\n"}},
+		"of the future": {func(t *testing.T, log string) { old(t, log, "old\n", at(9)) },
+			map[string]string{"log": "old\nnew\n"}},
+		"empty": {func(t *testing.T, log string) { old(t, log, "", at(1)) }, map[string]string{"log": "new\n"}},
+		"just yesterday": {func(t *testing.T, log string) { old(t, log, "old\n", midnight.Add(-1)) },
+			map[string]string{"log": "new\n", "log.2026-03-03": "old\n"}},
+		"of some days ago": {func(t *testing.T, log string) { old(t, log, "old\n", at(1)) },
+			map[string]string{"log": "new\n", "log.2026-03-01": "old\n"}},
 		"name is taken": {func(t *testing.T, log string) {
 			old(t, log, "old\n", at(3))
 			old(t, log+".2026-03-03", "older\n", at(3))
@@ -182,9 +187,11 @@ func TestLinkOfAnother(t *testing.T) {
 func TestPrune(t *testing.T) {
 	names := []string{
 		"log.2025-12-31", "log.2026-02-01", "log.2026-02-28", "log.2026-03-01", // by the original or by us
-		"log.2026-02-01.gz", "log.2026-13-01", "log.2026-2-1", "log.1", "log.", "log.old", "xlog.2026-02-01", "other.2025-01-01",
+		"log.2026-02-01.gz", "log.2026-13-01", "log.2026-2-1", "log.1", "log.", "log.old", "xlog.2026-02-01",
+		"other.2025-01-01",
 	}
-	for keep, gone := range map[int]string{0: "", 9: "", 4: "", 3: "log.2025-12-31", 1: "log.2025-12-31 log.2026-02-01 log.2026-02-28"} {
+	for keep, gone := range map[int]string{0: "", 9: "", 4: "", 3: "log.2025-12-31",
+		1: "log.2025-12-31 log.2026-02-01 log.2026-02-28"} {
 		dir := t.TempDir()
 		for _, name := range names {
 			old(t, filepath.Join(dir, name), name, at(1))
@@ -342,7 +349,8 @@ func TestCrash(t *testing.T) {
 	if err := program.Run(); err == nil {
 		t.Error("it has not crashed")
 	}
-	if got := read(t, path); !strings.HasPrefix(got, "panic: nobody recovers from this\n") || !strings.Contains(got, "file_test.go") {
+	if got := read(t, path); !strings.HasPrefix(got, "panic: nobody recovers from this\n") ||
+		!strings.Contains(got, "file_test.go") {
 		t.Errorf("the log has %q", got)
 	}
 }

@@ -12,14 +12,16 @@ import (
 
 // FuzzLog: no text that comes from elsewhere forges a line of the log, or reaches a terminal raw, in either format.
 func FuzzLog(f *testing.F) {
-	for _, s := range []string{"", "plain", "a\nb", "\r\x1b[2J", "\xff", "\u202e\u2028\ufeff", `{"@level":"error"}`, "x=\"y\" z=1", "[ERROR] forged"} {
+	for _, s := range []string{"", "plain", "a\nb", "\r\x1b[2J", "\xff", "\u202e\u2028\ufeff", `{"@level":"error"}`,
+		"x=\"y\" z=1", "[ERROR] forged"} {
 		f.Add(s, s, s)
 	}
 	f.Fuzz(func(t *testing.T, message, key, value string) {
 		for _, structured := range []bool{false, true} {
 			var out bytes.Buffer
 			root := hclog.New(&hclog.LoggerOptions{Level: hclog.Info})
-			s := sink{SinkAdapter: hclog.NewSinkAdapter(&hclog.LoggerOptions{Level: hclog.Trace, Output: &out, JSONFormat: structured}), root: root}
+			options := &hclog.LoggerOptions{Level: hclog.Trace, Output: &out, JSONFormat: structured}
+			s := sink{SinkAdapter: hclog.NewSinkAdapter(options), root: root}
 			s.Accept("", hclog.Info, message, key, value)
 			for _, r := range out.String() {
 				if r != '\n' && !strconv.IsPrint(r) {

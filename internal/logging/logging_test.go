@@ -195,7 +195,8 @@ func TestInjection(t *testing.T) {
 					t.Errorf("%s in %s: a line of its own: %q", place, format, line)
 				}
 			}
-			if !o.JSON && place != "bytes" && !strings.Contains(got, `\x1b[31m\r\tb\xff`) && !strings.Contains(got, `\\x1b[31m\\r`) {
+			if !o.JSON && place != "bytes" && !strings.Contains(got, `\x1b[31m\r\tb\xff`) &&
+				!strings.Contains(got, `\\x1b[31m\\r`) {
 				t.Errorf("%s in %s: %q", place, format, got)
 			}
 		}
@@ -204,7 +205,8 @@ func TestInjection(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	use := func(log hclog.Logger) {
-		log.Info("m", "int", 1, "float", 1.5, "bool", true, "nil", nil, "duration", 90*time.Second, "error", errors.New("it's"),
+		log.Info("m", "int", 1, "float", 1.5, "bool", true, "nil", nil, "duration", 90*time.Second, "error",
+			errors.New("it's"),
 			"list", []string{"a b", "c"}, "time", noon(), "umlaut", "ü", "empty", "", "backslash", `a\nb`, "lines", "one\ntwo")
 	}
 	text, _ := logged(t, Options{Journal: true}, use)
@@ -282,7 +284,8 @@ func TestDetect(t *testing.T) {
 	var stat unix.Stat_t
 	must(t, unix.Fstat(int(f.Fd()), &stat))
 	own := itoa(uint64(stat.Dev)) + ":" + itoa(stat.Ino)
-	for env, want := range map[string]bool{own: true, "": false, "8:1": false, own + "1": false, "x": false, itoa(uint64(stat.Dev)): false} {
+	for env, want := range map[string]bool{own: true, "": false, "8:1": false, own + "1": false, "x": false,
+		itoa(uint64(stat.Dev)): false} {
 		t.Setenv("JOURNAL_STREAM", env)
 		terminal, journal := Detect(f)
 		if terminal || journal != want {

@@ -55,7 +55,8 @@ func (p *pipe) Close() error { return nil }
 
 // queued is a logger that writes lines to outs.
 func queued(outs ...io.WriteCloser) (hclog.Logger, *Outputs) {
-	root := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Exclude: func(hclog.Level, string, ...interface{}) bool { return true }})
+	root := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard,
+		Exclude: func(hclog.Level, string, ...interface{}) bool { return true }})
 	all := &Outputs{}
 	for _, out := range outs {
 		s := Options{}.output(root, out, func(out io.Writer) *hclog.LoggerOptions {
@@ -121,7 +122,8 @@ func TestUnread(t *testing.T) {
 			t.Error(err)
 		}
 		_, end, _ := strings.Cut(out.got.String(), fmt.Sprintf("n=%s\n", long(through-1)))
-		want := fmt.Sprintf("[WARN]  log lines lost: nobody read the log: lines=%d\n[INFO]  somebody reads again\n", 1000-through)
+		want := fmt.Sprintf("[WARN]  log lines lost: nobody read the log: lines=%d\n[INFO]  somebody reads again\n",
+			1000-through)
 		if diff := cmp.Diff(want, end); diff != "" || through < 400 {
 			t.Errorf("%d got through; then %s", through, diff)
 		}
@@ -139,7 +141,8 @@ func TestLostAtTheEnd(t *testing.T) {
 		time.AfterFunc(time.Second, out.drain)
 		err := outs.Close()
 		through := strings.Count(out.got.String(), "line: n=")
-		if want := fmt.Sprintf("log lines lost: nobody read the log: lines=%d\n", 1000-through); err != nil || !strings.HasSuffix(out.got.String(), want) {
+		if want := fmt.Sprintf("log lines lost: nobody read the log: lines=%d\n", 1000-through); err != nil ||
+			!strings.HasSuffix(out.got.String(), want) {
 			t.Errorf("%v: the end is %q", err, out.got.String()[out.got.Len()-100:])
 		}
 	})

@@ -41,7 +41,8 @@ func TestContribNamesWhatThereIs(t *testing.T) {
 				t.Errorf("%s: there is no metric %s", path, name)
 			}
 		}
-		for _, label := range regexp.MustCompile(`\b(state|result|stage|obstacle)=~?"([\w|]+)"`).FindAllStringSubmatch(text, -1) {
+		labels := regexp.MustCompile(`\b(state|result|stage|obstacle)=~?"([\w|]+)"`)
+		for _, label := range labels.FindAllStringSubmatch(text, -1) {
 			for value := range strings.SplitSeq(label[2], "|") {
 				if !strings.Contains(there, label[1]+`="`+value+`"`) {
 					t.Errorf("%s: no metric has %s=%q", path, label[1], value)
@@ -61,13 +62,15 @@ func TestDocumented(t *testing.T) {
 		return slices.Compact(found)
 	}
 	text := read(t, "../../docs/monitoring.md")
-	if diff := cmp.Diff(each(read(t, "testdata/everything.prom"), `# TYPE `+prefix+`(\w+)`), each(text, "(?m)^\\| `(\\w+)(?:{\\w+})?` \\|")); diff != "" {
+	if diff := cmp.Diff(each(read(t, "testdata/everything.prom"), `# TYPE `+prefix+`(\w+)`),
+		each(text, "(?m)^\\| `(\\w+)(?:{\\w+})?` \\|")); diff != "" {
 		t.Errorf("metrics (-there +documented): %s", diff)
 	}
 	if diff := cmp.Diff(each(read(t, rules), `alert: (\w+)`), each(text, "`(Dlm\\w+)`")); diff != "" {
 		t.Errorf("alerts (-there +documented): %s", diff)
 	}
-	if tested := each(read(t, "../../contrib/prometheus/tests.yml"), `alertname: (\w+)\n`); !slices.Equal(tested, each(read(t, rules), `alert: (\w+)`)) {
+	tested := each(read(t, "../../contrib/prometheus/tests.yml"), `alertname: (\w+)\n`)
+	if !slices.Equal(tested, each(read(t, rules), `alert: (\w+)`)) {
 		t.Errorf("alerts that are seen to fire: %v", tested)
 	}
 }
@@ -104,12 +107,14 @@ func TestDashboard(t *testing.T) {
 			}
 		}
 		for _, target := range panel.Targets {
-			queries = append(queries, "  - {record: 'q', expr: '"+strings.ReplaceAll(target.Expr, "$lock", ".*")+"', labels: {n: '"+string(rune('a'+len(queries)))+"'}}")
+			expr, n := strings.ReplaceAll(target.Expr, "$lock", ".*"), string(rune('a'+len(queries)))
+			queries = append(queries, "  - {record: 'q', expr: '"+expr+"', labels: {n: '"+n+"'}}")
 		}
 	}
 	needsPromtool(t)
 	path := t.TempDir() + "/queries.yml"
-	if err := os.WriteFile(path, []byte("groups:\n- name: q\n  rules:\n"+strings.Join(queries, "\n")+"\n"), 0o644); err != nil {
+	rule := "groups:\n- name: q\n  rules:\n" + strings.Join(queries, "\n") + "\n"
+	if err := os.WriteFile(path, []byte(rule), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("promtool", "check", "rules", path).CombinedOutput(); err != nil {

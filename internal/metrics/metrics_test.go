@@ -26,13 +26,16 @@ var at = time.Date(2026, 11, 22, 2, 14, 3, 0, time.UTC)
 // everything is a snapshot with every field set, which no real host has.
 func everything() Snapshot {
 	held := at.Add(-2 * time.Hour)
-	s := status.Status{Running: true, Lock: status.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held}, RebootPending: &at}
-	s.SetRecord(&state.Record{Stage: state.Update, StageBegan: held, Story: &state.Story{Waiting: &state.Waiting{Since: held.Add(-time.Hour)}}})
+	s := status.Status{Running: true, Lock: status.Lock{Name: `we"b`, Seen: true, Self: true, Since: &held},
+		RebootPending: &at}
+	s.SetRecord(&state.Record{Stage: state.Update, StageBegan: held,
+		Story: &state.Story{Waiting: &state.Waiting{Since: held.Add(-time.Hour)}}})
 	s.SetRebootDue(&state.RebootDue{Time: held})
 	s.Say(at)
 	return Snapshot{Status: s, CertificateEnds: at.AddDate(1, 0, 0),
-		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), First: at.AddDate(-1, 0, 0), Result: NothingToDo,
-			Took: map[state.Stage]float64{state.NeedsUpdate: 4.25, state.Update: 1800}}}
+		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), First: at.AddDate(-1, 0, 0),
+			Result: NothingToDo,
+			Took:   map[state.Stage]float64{state.NeedsUpdate: 4.25, state.Update: 1800}}}
 }
 
 func TestGolden(t *testing.T) {
@@ -91,7 +94,8 @@ func TestLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(text), "_seconds{") || !strings.Contains(string(text), `foreman_dlm_updater_state{lock="web",state="idle"} 1`) {
+	if strings.Contains(string(text), "_seconds{") ||
+		!strings.Contains(string(text), `foreman_dlm_updater_state{lock="web",state="idle"} 1`) {
 		t.Errorf("%s", text)
 	}
 	last, err := file.Read()
@@ -136,7 +140,8 @@ func TestLast(t *testing.T) {
 	if diff := cmp.Diff(map[state.Stage]float64{state.Reboot: 7, state.Update: 1.5}, last.Took); diff != "" {
 		t.Error(diff)
 	}
-	for result, success := range map[Result]bool{Finished: true, NothingToDo: true, Rebooting: false, GaveUp: false, Interrupted: false, Failed: false} {
+	for result, success := range map[Result]bool{Finished: true, NothingToDo: true, Rebooting: false, GaveUp: false,
+		Interrupted: false, Failed: false} {
 		last := Last{}
 		last.End(result, at)
 		if last.Result != result || !last.Success.IsZero() != success {
@@ -146,7 +151,8 @@ func TestLast(t *testing.T) {
 }
 
 func TestSomebodyElsesFile(t *testing.T) {
-	for name, content := range map[string]string{"text": "root:x:0:0:root:/root:/bin/bash\n", "metrics": "node_load1 0.5\n"} {
+	for name, content := range map[string]string{"text": "root:x:0:0:root:/root:/bin/bash\n",
+		"metrics": "node_load1 0.5\n"} {
 		file := File{filepath.Join(t.TempDir(), "x.prom")}
 		if err := os.WriteFile(file.Path, []byte(content), 0o644); err != nil {
 			t.Fatal(err)

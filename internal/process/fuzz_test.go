@@ -23,7 +23,8 @@ func legible(t *testing.T, text string) {
 // FuzzOutput: the same printable lines of limited length are logged, whatever a hook writes and in whatever pieces it
 // is read.
 func FuzzOutput(f *testing.F) {
-	for _, s := range []string{"", "a\nb", "a\r\n\r", "\x1b[2J\xff\u202e\n", strings.Repeat("x", maxLine) + "\r\n", strings.Repeat("ü", maxLine) + "\n"} {
+	for _, s := range []string{"", "a\nb", "a\r\n\r", "\x1b[2J\xff\u202e\n", strings.Repeat("x", maxLine) + "\r\n",
+		strings.Repeat("ü", maxLine) + "\n"} {
 		f.Add([]byte(s), uint16(1))
 		f.Add([]byte(s), uint16(maxLine))
 	}

@@ -29,7 +29,8 @@ func TestLogged(t *testing.T) {
 	run(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &text, DisableTime: true})}, h)
 	_, rest, _ := strings.Cut(text.buf.String(), "\n") // "hook started"
 	first, _, _ := strings.Cut(rest, "\n")
-	if diff := cmp.Diff(`[INFO]  output: hook=10-test stream=stdout line="a \"b\" \x \x1b[1m \xff \u0085"`, first); diff != "" {
+	if diff := cmp.Diff(`[INFO]  output: hook=10-test stream=stdout line="a \"b\" \x \x1b[1m \xff \u0085"`,
+		first); diff != "" {
 		t.Error(diff)
 	}
 	run(&Runner{Log: hclog.New(&hclog.LoggerOptions{Output: &structured, JSONFormat: true})}, h)
@@ -55,7 +56,8 @@ func TestOutput(t *testing.T) {
 		{line(maxLine+1) + "; echo; echo z", []string{"stdout: " + long(maxLine) + " [1 more bytes left out]", "stdout: z"}},
 		{line(maxLine+1) + "; printf '\\r\\n'", []string{"stdout: " + long(maxLine) + " [2 more bytes left out]"}},
 		{line(maxLine-1) + "; printf '\\303\\274\\n'", []string{"stdout: " + long(maxLine-1) + " [2 more bytes left out]"}},
-		{line(1000000) + "; echo", []string{"stdout: " + long(maxLine) + fmt.Sprintf(" [%d more bytes left out]", 1000000-maxLine)}},
+		{line(1000000) + "; echo", []string{"stdout: " + long(maxLine) +
+			fmt.Sprintf(" [%d more bytes left out]", 1000000-maxLine)}},
 	} {
 		rec, log := newRecord()
 		if res := run(&Runner{Log: log}, sh(t, tt.text)); !res.OK() {

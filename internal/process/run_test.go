@@ -42,9 +42,11 @@ func TestRunResult(t *testing.T) {
 		{"killed", sh(t, "kill -KILL $$"), Result{Exit: -1, Signal: syscall.SIGKILL}, "killed by SIGKILL"},
 		{"segv", sh(t, "kill -SEGV $$"), Result{Exit: -1, Signal: syscall.SIGSEGV}, "killed by SIGSEGV"},
 		{"125", sh(t, "exit 125"), Result{Exit: 125}, "exit 125"},
-		{"126", sh(t, "/etc/passwd"), Result{Exit: 126, Err: errors.New("a command that it calls is no program, or may not be executed")},
+		{"126", sh(t, "/etc/passwd"),
+			Result{Exit: 126, Err: errors.New("a command that it calls is no program, or may not be executed")},
 			"exit 126: a command that it calls is no program, or may not be executed"},
-		{"127", sh(t, "no-such-command"), Result{Exit: 127, Err: errors.New("a command that it calls was not found, or lacks a library")},
+		{"127", sh(t, "no-such-command"),
+			Result{Exit: 127, Err: errors.New("a command that it calls was not found, or lacks a library")},
 			"exit 127: a command that it calls was not found, or lacks a library"},
 		{"128", sh(t, "exit 128"), Result{Exit: 128}, "exit 128"},
 		{"no #!", exe("noshebang", "echo hello\n"),
@@ -168,7 +170,8 @@ func TestCommand(t *testing.T) {
 		{[]string{"reboot-it", "+1", "a b"}, Result{}, []string{"stdout: " + bin + "/reboot-it|+1|a b"}},
 		{[]string{bin + "/reboot-it"}, Result{}, []string{"stdout: " + bin + "/reboot-it||"}},
 		{[]string{"/bin/sh", "-c", "exit 4"}, Result{Exit: 4}, nil},
-		{[]string{"disabled"}, Result{Exit: -1, Err: errors.New(`command "disabled" not found in PATH "relative:` + bin + `"`)}, nil},
+		{[]string{"disabled"}, Result{Exit: -1,
+			Err: errors.New(`command "disabled" not found in PATH "relative:` + bin + `"`)}, nil},
 		{nil, Result{Exit: -1, Err: errors.New("empty command line")}, nil},
 	} {
 		rec, log := newRecord()
@@ -249,7 +252,8 @@ wait`)
 		t.Errorf("the grace was cut short: %v", took)
 	}
 	pid := <-child
-	if state, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && !strings.Contains(string(state), ") Z ") {
+	if state, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil &&
+		!strings.Contains(string(state), ") Z ") {
 		t.Errorf("child %d is still there: %s", pid, state)
 	}
 }

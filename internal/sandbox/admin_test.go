@@ -33,7 +33,8 @@ func TestAdmin(t *testing.T) {
 		{"nobody", "GET", "/web/lock", "", 401},
 	}
 	for _, tt := range tests {
-		r, err := http.NewRequestWithContext(t.Context(), tt.method, "https://foreman.example.com/api/dlmlocks"+tt.path, strings.NewReader(tt.body))
+		r, err := http.NewRequestWithContext(t.Context(), tt.method, "https://foreman.example.com/api/dlmlocks"+tt.path,
+			strings.NewReader(tt.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,13 +71,15 @@ func TestAdmin(t *testing.T) {
 func TestCreate(t *testing.T) {
 	s := New(Options{AdminPassword: "secret"})
 	s.SetHolder("db", "a")
-	const held = `{"error":{"id":null,"errors":{"name":["has already been taken"]},"full_messages":["Name has already been taken"]}}`
+	const held = `{"error":{"id":null,"errors":{"name":["has already been taken"]},` +
+		`"full_messages":["Name has already been taken"]}}`
 	tests := []struct {
 		user, name string
 		status     int
 		says       string
 	}{
-		{"admin", " web ", 201, `"id":2,"host_id":null,"name":"web","enabled":true,"type":"ForemanDlm::Dlmlock::Update","host":null}`},
+		{"admin", " web ", 201,
+			`"id":2,"host_id":null,"name":"web","enabled":true,"type":"ForemanDlm::Dlmlock::Update","host":null}`},
 		{"admin", "web", 422, held},
 		{"admin", "db", 422, held},
 		{"admin", " ", 422, `"full_messages":["Name can't be blank"]`},
@@ -85,7 +88,8 @@ func TestCreate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		body := `{"dlmlock":{"name":"` + tt.name + `","type":"ForemanDlm::Dlmlock::Update"}}`
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "https://foreman.example.com/api/dlmlocks", strings.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "https://foreman.example.com/api/dlmlocks",
+			strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -90,7 +90,8 @@ func TestFaults(t *testing.T) {
 		{Fault{Kind: EmptyBody}, raw{Status: 200, Type: js}, "", true},
 		{Fault{Kind: JSONArray}, raw{Status: 200, Type: js}, `[{"created_at"`, true},
 		{Fault{Kind: Huge}, raw{Status: 200, Type: js}, `"host":{"name":"a"}`, true},
-		{Fault{Kind: Unavailable, RetryAfter: "9"}, raw{Status: 503, Type: html, RetryAfter: "9"}, "503 Service Unavailable", false},
+		{Fault{Kind: Unavailable, RetryAfter: "9"}, raw{Status: 503, Type: html, RetryAfter: "9"}, "503 Service Unavailable",
+			false},
 	}
 	seen := map[FaultKind]bool{}
 	for _, tt := range tests {

@@ -88,11 +88,16 @@ func TestTLS(t *testing.T) {
 		{name: "unknown host", trusted: ca, issuer: ca, cn: "node2", status: 401},
 		{name: "CN in upper case", trusted: ca, issuer: ca, cn: "NODE1", status: 401},
 		{name: "wrong CA", trusted: ca, issuer: other, cn: "node1", err: "tls: unknown certificate authority"},
-		{name: "wrong CA, TLS 1.2", trusted: ca, issuer: other, cn: "node1", max: tls.VersionTLS12, err: "tls: unknown certificate authority"},
-		{name: "expired", trusted: ca, issuer: ca, cn: "node1", opts: IssueOptions{Expired: true}, err: "tls: expired certificate"},
-		{name: "not yet valid", trusted: ca, issuer: ca, cn: "node1", opts: IssueOptions{NotYet: true}, err: "tls: expired certificate"},
-		{name: "a server's certificate", trusted: ca, issuer: ca, cn: "node1", opts: IssueOptions{Server: true}, err: "tls: bad certificate"},
-		{name: "client does not trust the server", trusted: other, issuer: ca, cn: "node1", err: "certificate signed by unknown authority"},
+		{name: "wrong CA, TLS 1.2", trusted: ca, issuer: other, cn: "node1", max: tls.VersionTLS12,
+			err: "tls: unknown certificate authority"},
+		{name: "expired", trusted: ca, issuer: ca, cn: "node1", opts: IssueOptions{Expired: true},
+			err: "tls: expired certificate"},
+		{name: "not yet valid", trusted: ca, issuer: ca, cn: "node1", opts: IssueOptions{NotYet: true},
+			err: "tls: expired certificate"},
+		{name: "a server's certificate", trusted: ca, issuer: ca, cn: "node1", opts: IssueOptions{Server: true},
+			err: "tls: bad certificate"},
+		{name: "client does not trust the server", trusted: other, issuer: ca, cn: "node1",
+			err: "certificate signed by unknown authority"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,7 +199,8 @@ func TestOverTheWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", tt.method, tt.path)
+		fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", tt.method,
+			tt.path)
 		res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: tt.method})
 		if err != nil {
 			t.Fatalf("%s %.40s: %v", tt.method, tt.path, err)

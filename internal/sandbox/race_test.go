@@ -154,16 +154,19 @@ func TestContention(t *testing.T) {
 		{"the holder gives up between the lookup and the check of a PUT", "b", [3]time.Duration{10 * ms, 0, 0},
 			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 0, nil, "a", "release:b acquire:a"},
 		{"the same, and a third host is given it before the answer", "b", [3]time.Duration{10 * ms, 0, 10 * ms},
-			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 15 * ms, admin("c"), "c", "release:b acquire:a release:a acquire:c"},
+			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 15 * ms, admin("c"), "c",
+			"release:b acquire:a release:a acquire:c"},
 		{"the same, and it is freed before the answer", "b", [3]time.Duration{10 * ms, 0, 10 * ms},
-			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 15 * ms, admin(""), "", "release:b acquire:a release:a"},
+			[]step{a500("PUT"), {5 * ms, "b", "DELETE", said{Status: 200}}}, 15 * ms, admin(""), "",
+			"release:b acquire:a release:a"},
 		{"the holder's repeated PUT, and the lock is given to another", "a", [3]time.Duration{0, 10 * ms, 0},
 			[]step{a500("PUT")}, 5 * ms, admin("b"), "b", "release:a acquire:b"},
 		{"the holder's repeated PUT, and the lock is freed", "a", [3]time.Duration{0, 0, 10 * ms},
 			[]step{a500("PUT")}, 5 * ms, admin(""), "", "release:a"},
 		{"a DELETE while the holder gives up, which nobody stumbles over", "b", [3]time.Duration{10 * ms, 0, 0},
 			[]step{{0, "a", "DELETE", said{Status: 200}}, {5 * ms, "b", "DELETE", said{Status: 200}}}, 0, nil, "", "release:b"},
-		{"a PUT that was granted, and another host has it before the answer, who is named", "", [3]time.Duration{0, 0, 10 * ms},
+		{"a PUT that was granted, and another host has it before the answer, who is named", "",
+			[3]time.Duration{0, 0, 10 * ms},
 			[]step{{0, "a", "PUT", said{Status: 200, Holder: "b"}}}, 5 * ms, admin("b"), "b", "acquire:a release:a acquire:b"},
 		{"the lock is destroyed before the answer", "a", [3]time.Duration{0, 0, 10 * ms},
 			[]step{{0, "a", "DELETE", said{Status: 404}}}, 5 * ms, func(s *Server) { s.Remove("web") }, "", "release:a"},
@@ -173,12 +176,13 @@ func TestContention(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := New(Options{Hosts: []string{"a", "b", "c"}, Window: func(_ context.Context, cn, _ string, gap Gap) time.Duration {
-					if cn != "a" {
-						return 0
-					}
-					return tt.gaps[gap]
-				}})
+				s := New(Options{Hosts: []string{"a", "b", "c"},
+					Window: func(_ context.Context, cn, _ string, gap Gap) time.Duration {
+						if cn != "a" {
+							return 0
+						}
+						return tt.gaps[gap]
+					}})
 				s.insert("web").holder = s.hosts[tt.holder]
 				if tt.admin != nil {
 					time.AfterFunc(tt.at, func() { tt.admin(s) })
@@ -211,7 +215,8 @@ func TestGaps(t *testing.T) {
 		began := time.Now()
 		call(t, s, "a", "PUT", "web") // which is made, too
 		call(t, s, "a", "GET", "web")
-		if diff := cmp.Diff([]Gap{BeforeWrite, BeforeCheck, BeforeWrite, BeforeAnswer}, asked); diff != "" || time.Since(began) != 4*time.Second {
+		if diff := cmp.Diff([]Gap{BeforeWrite, BeforeCheck, BeforeWrite, BeforeAnswer}, asked); diff != "" ||
+			time.Since(began) != 4*time.Second {
 			t.Errorf("a first PUT took %v, gaps (-want +got):\n%s", time.Since(began), diff)
 		}
 	})
@@ -227,16 +232,19 @@ func TestSmallFacts(t *testing.T) {
 		want                                      int
 		says                                      string
 	}{
-		{"a name of Unicode's white space only", "a", "PUT", "%E2%80%83/lock", "application/json", "", 500, "NotNullViolation"},
+		{"a name of Unicode's white space only", "a", "PUT", "%E2%80%83/lock", "application/json", "", 500,
+			"NotNullViolation"},
 		{"media types have no case", "a", "PUT", "web/lock", "APPLICATION/JSON", "", 200, `"name":"web"`},
 		{"host_id of the holder", "b", "GET", "web/lock?host_id=1", "", "", 200, `"self":false`},
 		{"host_id of another", "a", "GET", "web/lock?host_id=2", "", "", 404, "not found"},
 		{"host_id in the body", "a", "PUT", "web/lock", "application/json", `{"host_id":1}`, 200, `"name":"web"`},
 		{"another resource's id", "a", "GET", "web/lock?user_id=1", "", "", 404, "not found"},
-		{"a barred host, and a name that can't be made", "b", "PUT", "%20/lock", "application/json", "", 412, `"id":null,"message":"Precondition failed`},
+		{"a barred host, and a name that can't be made", "b", "PUT", "%20/lock", "application/json", "", 412,
+			`"id":null,"message":"Precondition failed`},
 	}
 	for _, tt := range tests {
-		r, err := http.NewRequestWithContext(t.Context(), tt.method, "https://foreman.example.com/api/dlmlocks/"+tt.path, strings.NewReader(tt.body))
+		r, err := http.NewRequestWithContext(t.Context(), tt.method, "https://foreman.example.com/api/dlmlocks/"+tt.path,
+			strings.NewReader(tt.body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,8 +65,9 @@ var before = map[int]func(*Server){
 	212: inject(Fault{Kind: ErrorAfter, Times: 1, Message: "injected fault: status_fail"}),
 	215: inject(Fault{Kind: ErrorBefore, Times: 1}),
 	216: inject(Fault{Kind: ErrorBefore, Times: 1, Message: "reset has failed"}),
-	217: inject(Fault{Kind: ErrorBefore, Times: 2, Message: `connection to server on socket "/var/run/postgresql/.s.PGSQL.5432" failed: ` +
-		"No such file or directory\n\tIs the server running locally and accepting connections on that socket?\n"}),
+	217: inject(Fault{Kind: ErrorBefore, Times: 2,
+		Message: `connection to server on socket "/var/run/postgresql/.s.PGSQL.5432" failed: ` +
+			"No such file or directory\n\tIs the server running locally and accepting connections on that socket?\n"}),
 	223: inject(Fault{Kind: Unavailable, Times: 2}),
 	239: func(s *Server) { s.RemoveHost("node5.example.com") },
 	242: func(s *Server) { s.Duplicate("dup") },
@@ -177,7 +178,8 @@ func ask(t *testing.T, s *Server, ts transcript, etag string) (int, http.Header,
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, ts.Method, "https://foreman.example.com"+expand(ts), strings.NewReader(sentBodies[ts.N]))
+	r, err := http.NewRequestWithContext(ctx, ts.Method, "https://foreman.example.com"+expand(ts),
+		strings.NewReader(sentBodies[ts.N]))
 	if err != nil {
 		t.Fatalf("#%d: %v", ts.N, err)
 	}

@@ -22,8 +22,12 @@ func TestVetOwnFiles(t *testing.T) {
 		{"no directory", false, func(dir, _ string) error { return os.Remove(dir) }, "", ""},
 		{"safe", false, func(_, path string) error { return regular(0o644)(path) }, "", ""},
 		{"open to all", false, func(_, path string) error { return regular(0o666)(path) },
-			"file: can be written by others (mode 0666); fix it with: chmod go-w ", "file: can be written by others (mode 0666)"},
-		{"another's", true, func(_, path string) error { return errors.Join(regular(0o600)(path), os.Chown(path, nobody, nobody)) },
+			"file: can be written by others (mode 0666); fix it with: chmod go-w ",
+			"file: can be written by others (mode 0666)"},
+		{"another's", true, func(_, path string) error {
+			return errors.Join(regular(0o600)(path),
+				os.Chown(path, nobody, nobody))
+		},
 			"file: belongs to nobody (uid 65534); fix it with: chown root:root ", "file: belongs to nobody"},
 		{"a link to what is open to all", false, func(dir, path string) error {
 			return errors.Join(regular(0o666)(dir+"/x"), os.Symlink("x", path))

@@ -35,7 +35,8 @@ func TestCollect(t *testing.T) {
 			"! stderr 'hook started'\nforeman held-by\n\n# no entry\nexits 2 foreman-dlm-updater\n",
 			want: []row{{"it fails", "exit 1; `the hook's code: exit N ( … )`; no hook runs; the lock is free afterwards"}}},
 		{name: "a script that asserts nothing", script: "#: Hooks | it fails\ncp x y\n", fails: "says nothing"},
-		{name: "a section that isn't there", script: "#: Nothing | it fails\nexits 1 foreman-dlm-updater\n", fails: "is no section"},
+		{name: "a section that isn't there", script: "#: Nothing | it fails\nexits 1 foreman-dlm-updater\n",
+			fails: "is no section"},
 		{name: "a table", table: "//bad:Hooks: name err says\nfor range []struct{ name string; n int; err error; says string }{\n" +
 			"{\"a\", 1, ErrX, \"b\" + c + d()}, {\"fine\", 2, nil, \"\"}, {name: \"e\\n\", says: \"\\x1b\\\"\\xff\"}} {}",
 			want: []row{{"a", "ErrX: `bconstant…`"}, {"`\"e\\n\"`", "`\\x1b\"\\xff`"}}},
