@@ -46,7 +46,7 @@ type grammar struct {
 	Lock struct {
 		Show    lockShowCmd    `cmd:"" help:"Say who holds the lock."`
 		Acquire lockAcquireCmd `cmd:"" help:"Take the lock by hand, for work that no other host of the cluster may disturb."`
-		Release lockReleaseCmd `cmd:"" help:"Give back the lock that this host holds."`
+		Release lockReleaseCmd `cmd:"" help:"Release the lock that this host holds."`
 	} `cmd:"" help:"Look at the lock, or take and release it by hand."`
 	Hooks  hooksCmd `cmd:"" help:"Look at the hooks, enable and disable the bundled ones, or run a stage's by hand."`
 	Notify struct {

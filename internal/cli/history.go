@@ -70,7 +70,7 @@ func (p *Process) runs(path configPath) ([]history.Run, error) {
 }
 
 type historyListCmd struct {
-	JSON bool `name:"json" help:"Print one JSON object a line for each run, as in the file."`
+	JSON bool `name:"json" help:"Print one JSON object for each run, one a line, the newest first."`
 }
 
 func (cmd *historyListCmd) Run(p *Process, path configPath) error {

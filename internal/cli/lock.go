@@ -67,6 +67,11 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if before.Self && !before.Since.IsZero() {
 		what += ", since " + clock(before.Since)
 	}
+	if record, err := (state.Store{Path: c.State}).Load(); err == nil && record.InProgress() {
+		fmt.Fprintf(p.Stdout, "lock %s %s: a run is on record (stage %s), and the next invocation goes on with it "+
+			"and releases the lock\n", name, what, record.Stage)
+		return nil
+	}
 	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update "+
 		"until `foreman-dlm-updater lock release`\n", name, what)
 	return nil

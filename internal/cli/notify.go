@@ -58,7 +58,7 @@ func (cmd *notifyTestCmd) Run(p *Process, path configPath) error {
 		return fmt.Errorf("no notifier is called: %s has none; `foreman-dlm-updater hooks list notify` shows all that exist",
 			n.dir)
 	}
-	fmt.Fprintf(p.Stdout, "telling %d of %s\n", len(found), cmd.Event)
+	fmt.Fprintf(p.Stdout, "sending event %s to %d notifiers\n", cmd.Event, len(found))
 	failed := 0
 	event := madeUp(events.Kind(cmd.Event), c, time.Now())
 	for _, one := range n.tell(found, eventDocument{Version: eventVersion, Host: n.host, Test: true, Event: event}) {

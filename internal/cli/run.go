@@ -85,7 +85,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait fun
 	err := refused
 	if err == nil {
 		err = runSafely(p, work, log, cmd.AfterReboot)
-	} else if record, err := work.Store.Load(); err == nil { // so that events and status know the run on record
+	} else if record, err := work.Store.Load(); err == nil && record.InProgress() { // so that events and status know it
 		seen.Observe(workflow.Event{Kind: workflow.Found, Record: record})
 	}
 	seen.Ended(err)
@@ -205,7 +205,7 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	case workflow.Perhaps:
 		log.Log(level, "this host may hold the lock: the next invocation finds out", "lock", stage.Lock, "next", next)
 	default:
-		log.Log(level, "the lock is not held by this host", "lock", stage.Lock, "next", next)
+		log.Log(level, "this run does not hold the lock", "lock", stage.Lock, "next", next)
 	}
 }
 

@@ -177,10 +177,16 @@ func stillDue(due *state.RebootDue, boot *state.Boot) *state.RebootDue {
 	return due
 }
 
-// note calls change, shows the sentence if it is a new one, and sends the events that change returns.
+// note calls change, shows the sentence if it is a new one, and sends the events that change returns. A mistake in any of
+// these is logged: the run goes on.
 func (w *Watcher) note(change func() []Kind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	defer func() {
+		if problem := recover(); problem != nil {
+			w.log.Error("internal error", "error", fmt.Sprint(problem), "stack", string(debug.Stack()))
+		}
+	}()
 	kinds := change()
 	s := w.status(time.Now())
 	if s.Sentence != w.sentence {
@@ -201,11 +207,6 @@ func (w *Watcher) note(change func() []Kind) {
 // tick tells that the invocation is alive, and sets the timer for the next time. It runs in the timer's goroutine,
 // where a panic would end the program and with it the run.
 func (w *Watcher) tick() {
-	defer func() {
-		if problem := recover(); problem != nil {
-			w.log.Error("internal error", "error", fmt.Sprint(problem), "stack", string(debug.Stack()))
-		}
-	}()
 	w.note(func() []Kind {
 		if !w.running {
 			return nil

@@ -462,18 +462,25 @@ func TestAlive(t *testing.T) {
 	})
 }
 
-// TestMistakeInTick: a mistake in the timer's goroutine is logged, and ends nothing.
-func TestMistakeInTick(t *testing.T) {
+// TestMistakeInReport: a mistake of what only reports is logged, and ends nothing: neither in the run's goroutine nor in
+// the timer's.
+func TestMistakeInReport(t *testing.T) {
 	var logged bytes.Buffer
 	work := &workflow.Workflow{Log: hclog.New(&hclog.LoggerOptions{Output: &logged})}
 	seen := Watch(work, Options{Show: func(string) { panic("a mistake") }})
 	seen.alive = time.NewTimer(time.Hour)
 	defer seen.alive.Stop()
 	seen.tick()
-	if text := logged.String(); !strings.Contains(text, "a mistake") || !strings.Contains(text, "TestMistakeInTick") {
+	if text := logged.String(); !strings.Contains(text, "a mistake") || !strings.Contains(text, "TestMistakeInReport") {
 		t.Errorf("logged: %s", text)
 	}
 	seen.Last() // nothing holds the mutex
+	logged.Reset()
+	seen.Observe(workflow.Event{Kind: workflow.Found, Record: &state.Record{Stage: state.Update}})
+	if !strings.Contains(logged.String(), "a mistake") {
+		t.Errorf("logged: %s", logged.String())
+	}
+	seen.Last()
 }
 
 // TestNothingToTellNoTick: an invocation that finds nothing to do is not told to be alive either, however long its hooks take.

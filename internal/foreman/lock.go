@@ -74,7 +74,11 @@ type Lock struct {
 	settlesAt time.Time
 	keeper    *keeper
 	released  bool
-	lost      atomic.Pointer[lock.Lost]
+	// wasMoved: when the Lock was opened, the configuration named another server, or this host had another name, than when
+	// the run asked for the lock; and the lock was not seen to be this host's since. A name that changes while a new run
+	// waits is none of this: it has asked for nothing under the old one.
+	wasMoved bool
+	lost     atomic.Pointer[lock.Lost]
 }
 
 // holder is who holds a lock.
@@ -95,7 +99,7 @@ func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *L
 	if o.Claimed {
 		l.settlesAt = time.Now().Add(l.settle())
 	}
-	if l.moved() {
+	if l.wasMoved = l.moved(); l.wasMoved {
 		now := l.now()
 		l.log.Warn("foreman_url or this host's certificate changed during a run: the holder of the lock is not known unless "+
 			"Foreman shows this host", "asked_for_at", o.Origin.Server, "as", o.Origin.Client, "now", now.Server,

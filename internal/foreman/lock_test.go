@@ -249,3 +249,27 @@ func TestMeaning(t *testing.T) {
 		t.Error("nil is an error")
 	}
 }
+
+// TestRenamedWhileItWaits: this host's certificate gets another name while a new run waits. The run has asked for nothing
+// under the old one.
+func TestRenamedWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.origin = lock.Origin{Server: "https://foreman", Client: "web1"}
+		s.hold("other")
+		looks := 0
+		s.before("look", func() error {
+			switch looks++; looks {
+			case 3:
+				s.origin.Client = "web1.new"
+			case 5:
+				s.hold("")
+			}
+			return nil
+		})
+		l := s.open(lock.Options{})
+		if err := l.Take(s.ctx, lock.Terms{Purpose: lock.ForRun}); err != nil || l.Origin().Client != "web1.new" {
+			t.Errorf("%v, asked for as %+v", err, l.Origin())
+		}
+	})
+}

@@ -107,7 +107,7 @@ func (t *taking) attempt(ctx context.Context) (obstacle, error) {
 	switch {
 	case err != nil:
 		return obstacle{}, err
-	case !view.Self && t.moved():
+	case !view.Self && t.wasMoved:
 		return obstacle{}, t.elsewhere(view)
 	case view.Self && t.Purpose == lock.ForRun && !t.Asked():
 		return obstacle{}, &lock.NotByRun{Lock: t.name, Config: t.options.Config}
@@ -160,7 +160,7 @@ func (t *taking) claim(ctx context.Context) (obstacle, error) {
 		case view.Holder != "":
 			return t.inTheWay(view), nil
 		case claimErr == nil:
-			return obstacle{Wait: lock.Wait{Why: "another host was faster, and has released it again"}}, nil
+			return obstacle{Wait: lock.Wait{Why: "another host was faster, and has released the lock again"}}, nil
 		case try >= t.Retries:
 			return obstacle{}, claimErr
 		}
@@ -174,12 +174,13 @@ func (t *taking) refused(ctx context.Context) (obstacle, error) {
 	case err != nil:
 		return obstacle{}, err
 	case !view.Exists:
-		return obstacle{Wait: lock.Wait{Why: "Foreman refused the lock, and has deleted it since"}}, nil
+		return obstacle{Wait: lock.Wait{Why: "Foreman refused the lock, and somebody has deleted it since"}}, nil
 	}
 	busy := t.inTheWay(view)
 	if busy.Why == "" {
 		busy = obstacle{lock.Wait{Barred: true,
-			Why: "Foreman refuses it although nobody holds it: this host is barred (host parameter can_acquire_update_locks)"},
+			Why: "Foreman refuses the lock although nobody holds it: this host is barred (host parameter " +
+				"can_acquire_update_locks)"},
 			"if this host is to update, set its parameter can_acquire_update_locks to true in Foreman; the next " +
 				"`foreman-dlm-updater run` tries again"}
 	}
@@ -231,7 +232,7 @@ func (l *Lock) prove(ctx context.Context) (lock.View, error) {
 	}
 	switch moved := l.moved(); {
 	case view.Self:
-		l.holder = us
+		l.holder, l.wasMoved = us, false
 		if moved {
 			l.hold(view.Holder)
 		}
@@ -344,7 +345,7 @@ func (l *Lock) Abandon(ctx context.Context) bool {
 		case view.Self && l.api.Release(ctx, l.name) != nil:
 			return false
 		case view.Self:
-			l.log.Info("lock given back")
+			l.log.Info("lock released")
 		}
 		if !pause(ctx, time.Until(l.settlesAt)) {
 			return false

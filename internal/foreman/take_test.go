@@ -59,7 +59,7 @@ func TestTake(t *testing.T) {
 		{"412, and the lock is deleted", false, func(s *server) {
 			s.before("claim 1", s.goesTo("other"))
 			s.before("look after claim 1", s.vanishes)
-		}, "ok", "", "GPGGGPG", time.Minute + 3*time.Second, "Foreman refused the lock, and has deleted it since"},
+		}, "ok", "", "GPGGGPG", time.Minute + 3*time.Second, "Foreman refused the lock, and somebody has deleted it since"},
 		{"412, and nobody can be asked why: asked again", false, func(s *server) {
 			s.barred = true
 			s.before("look after claim 1", func() error { s.barred = false; return unreachable() })
@@ -184,7 +184,7 @@ func TestTake(t *testing.T) {
 		}, "failed", "nothing", "GPGG", 2 * time.Second, "duplicate"},
 		{"the lock is deleted while the claim settles", false, func(s *server) {
 			s.before("look after claim 1", s.vanishes)
-		}, "ok", "", "GPGGGPG", time.Minute + 5*time.Second, "released it again"},
+		}, "ok", "", "GPGGGPG", time.Minute + 5*time.Second, "released the lock again"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -44,11 +44,7 @@ func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // explain says why there is no answer. An error that is not known to be definite counts as ErrNoAnswer.
 func (c *Client) explain(err error) *Error {
-	kind, detail := c.classify(err)
-	return &Error{kind, detail, err}
-}
-
-func (c *Client) classify(err error) (kind error, detail string) {
+	because := func(kind error, detail string) *Error { return &Error{kind, detail, err} }
 	var (
 		verification *tls.CertificateVerificationError
 		handshake    *handshakeError
@@ -58,30 +54,30 @@ func (c *Client) classify(err error) (kind error, detail string) {
 	shaking := errors.As(err, &handshake)
 	switch alert, text := remoteAlert(err); {
 	case errors.Is(err, ErrCredentials):
-		return ErrCredentials, err.Error()
+		return because(ErrCredentials, err.Error())
 	case errors.As(err, &verification):
-		return ErrUntrusted, c.untrusted(verification)
+		return because(ErrUntrusted, c.untrusted(verification))
 	case certificateAlerts[alert]:
-		return ErrRefused, fmt.Sprintf("%s refuses this host's certificate (TLS alert: %s); presented was %s",
-			c.words.WebServer, text, c.files.Presented())
+		return because(ErrRefused, fmt.Sprintf("%s refuses this host's certificate (TLS alert: %s); presented was %s",
+			c.words.WebServer, text, c.files.Presented()))
 	case text != "" && shaking && alert != alertInternalError:
-		return ErrUntrusted, fmt.Sprintf("the server breaks off the TLS handshake (alert: %s): perhaps it and this host "+
-			"share no TLS version or cipher", text)
+		return because(ErrUntrusted, fmt.Sprintf("the server breaks off the TLS handshake (alert: %s): perhaps it and this host "+
+			"share no TLS version or cipher", text))
 	case text != "":
-		return ErrNoAnswer, fmt.Sprintf("the server breaks off TLS (alert: %s)", text)
+		return because(ErrNoAnswer, fmt.Sprintf("the server breaks off TLS (alert: %s)", text))
 	case shaking && errors.As(err, &record):
-		return ErrNotTLS, fmt.Sprintf("the server at %s doesn't speak TLS: it began with %q", c.words.URLKey,
-			record.RecordHeader)
+		return because(ErrNotTLS, fmt.Sprintf("the server at %s doesn't speak TLS: it began with %q", c.words.URLKey,
+			record.RecordHeader))
 	case shaking && disconnected(err):
-		return ErrNoAnswer, fmt.Sprintf("the server closed the connection in the TLS handshake (%s)", reason(err))
+		return because(ErrNoAnswer, fmt.Sprintf("the server closed the connection in the TLS handshake (%s)", reason(err)))
 	case shaking:
-		return ErrUntrusted, fmt.Sprintf("TLS with the server fails: %s", cut(strings.TrimPrefix(err.Error(), "tls: ")))
+		return because(ErrUntrusted, fmt.Sprintf("TLS with the server fails: %s", cut(strings.TrimPrefix(err.Error(), "tls: "))))
 	case errors.As(err, &op) && op.Op == "dial" && op.Addr != nil:
-		return ErrNoAnswer, fmt.Sprintf("no connection to %s at %s: %s", c.words.Server, op.Addr, reason(err))
+		return because(ErrNoAnswer, fmt.Sprintf("no connection to %s at %s: %s", c.words.Server, op.Addr, reason(err)))
 	case errors.As(err, &op) && op.Op == "dial":
-		return ErrNoAnswer, fmt.Sprintf("no connection to %s: %s", c.words.Server, reason(err))
+		return because(ErrNoAnswer, fmt.Sprintf("no connection to %s: %s", c.words.Server, reason(err)))
 	}
-	return ErrNoAnswer, fmt.Sprintf("the connection was lost before the whole answer had come: %s", reason(err))
+	return because(ErrNoAnswer, fmt.Sprintf("the connection was lost before the whole answer had come: %s", reason(err)))
 }
 
 // untrusted says why the server's certificate is not accepted.

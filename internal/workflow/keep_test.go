@@ -523,3 +523,18 @@ func TestNothingAskedForIsNothingToAdopt(t *testing.T) {
 		}
 	})
 }
+
+// TestHeldByAnotherForNow: a signal ends the wait for a lock that another host holds, while a claim of an earlier
+// invocation may still overtake that: nobody is told that the lock is kept.
+func TestHeldByAnotherForNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = &state.Record{Stage: state.Update, RunID: "r", Lock: "web"}
+		w.foreman.hold("other")
+		w.foreman.after = func(string) error { w.stop(); return nil }
+		var stage *StageError
+		if err := w.invoke(false); !errors.As(err, &stage) || stage.Held != Perhaps {
+			t.Errorf("%v: %+v", err, stage)
+		}
+	})
+}

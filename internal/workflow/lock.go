@@ -13,6 +13,7 @@ import (
 // openLock opens the run's lock. claimed: an earlier invocation may have asked for it.
 func (r *run) openLock(claimed bool) {
 	options := lock.Options{Config: r.ConfigPath, Claimed: claimed, Heard: func(view lock.View, err error) {
+		r.shownToOther.Store(err == nil && view.Holder != "" && !view.Self)
 		r.Workflow.tell(Event{Kind: LockSeen, Lock: r.Lock, View: view, Err: err})
 	}}
 	options.Origin = OriginOf(&r.Record)
@@ -62,6 +63,7 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 
 // giveUp ends a run that could not take the lock. err is why.
 func (r *run) giveUp(ctx context.Context, err error) error {
+	r.tellResumed()
 	var notByRun *lock.NotByRun
 	switch {
 	case errors.As(err, &notByRun): // whoever took it has to give it back
@@ -102,8 +104,11 @@ func (r *run) announceClaim() error {
 // another host may have taken it. The host is out of service, so only a signal ends the wait.
 func (r *run) retakeLock(ctx context.Context) error {
 	err := r.take(ctx, lock.Terms{Purpose: lock.OutOfService, Waits: r.waits})
-	if r.lock.NotOurs() {
+	switch {
+	case r.lock.NotOurs():
 		r.held = No
+	case errors.Is(err, errStopped) && r.shownToOther.Load(): // a claim of an earlier invocation may still overtake that
+		r.held = Perhaps
 	}
 	if err == nil {
 		r.tellResumed()

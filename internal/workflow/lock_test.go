@@ -278,7 +278,7 @@ func TestTakeAgainFails(t *testing.T) {
 							}
 							return answer.err
 						}
-						want, heard := ending{answer.kind, stage, Yes, answer.err.Error()}, []string{"failed"}
+						want, heard := ending{answer.kind, stage, Yes, answer.err.Error()}, []string{"resumed", "failed"}
 						if notOurs {
 							want.Held = No
 						}

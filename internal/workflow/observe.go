@@ -33,7 +33,7 @@ const (
 	Failed     EventKind = "failed"    // a stage failed, and the record says so
 	Inhibited  EventKind = "inhibited" // Inhibitors is known
 	Rebooting  EventKind = "rebooting" // the record says so, and the reboot command comes next
-	Finished   EventKind = "finished"  // the lock is given back, and the run is over
+	Finished   EventKind = "finished"  // the lock is released, and the run is over
 	Cleared    EventKind = "cleared"   // the run is over without having taken the lock
 )
 
@@ -150,7 +150,7 @@ func (r *run) saveStory() {
 	record := *r.onDisk
 	record.Story = r.story.Clone()
 	if err := r.Store.Save(record); err != nil {
-		r.Log.Warn("story of the run not saved", "error", err)
+		r.Log.Warn("steps of the run not saved: history may lack them", "error", err)
 		return
 	}
 	r.onDisk, r.unsaved = &record, false

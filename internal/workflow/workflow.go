@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"foreman-dlm-updater/internal/lock"
@@ -27,6 +28,8 @@ type run struct {
 	hadLock bool
 	// firstStage is the stage on record when this invocation began; empty: a new run.
 	firstStage state.Stage
+	// shownToOther: the last answer named another host as the holder.
+	shownToOther atomic.Bool
 	// held says whether this host holds the lock, for the error that stops the run.
 	held Held
 	// allowShutdown ends the inhibitor; nil if there is none.
@@ -137,13 +140,14 @@ func (r *run) announceStage(ctx context.Context) error {
 			r.stageBegan()
 			return nil
 		case alreadySaved:
-			r.Log.Warn("state not written; it already says to give the lock back", "error", err)
+			r.Log.Warn("state not written; it already says to release the lock", "error", err)
+			r.tellResumed()
 			return nil
 		case !r.hadLock:
 			return &saveError{err}
 		case err.Error() != lastError:
 			r.inhibit(false) // no hook is running
-			r.Log.Error("state not written: no stage begins before it is; trying again", "stage", r.Stage, "error", err)
+			r.Log.Error("state not written, and no stage begins before it is: trying again", "stage", r.Stage, "error", err)
 			r.tell(Event{Kind: NotSaved, Err: err})
 			if lastError == "" {
 				r.tellResumed()
@@ -200,6 +204,7 @@ func (r *run) fail(err error) error {
 		r.endStage(err)
 		return failure
 	}
+	r.tellResumed()
 	r.Error = &state.Error{Time: time.Now(), Stage: r.Stage, Hook: failure.Hook, Message: message}
 	if r.step == nil { // the stage failed before it began
 		r.step = &state.Step{Stage: r.Stage, Began: r.Error.Time}
