@@ -177,8 +177,8 @@ func stillDue(due *state.RebootDue, boot *state.Boot) *state.RebootDue {
 	return due
 }
 
-// note calls change, shows the sentence if it is a new one, and sends the events that change returns. A mistake in any of
-// these is logged: the run goes on.
+// note calls change, shows the sentence if it is a new one, and sends the events that change returns. A mistake in any
+// of these is logged: the run goes on.
 func (w *Watcher) note(change func() []Kind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

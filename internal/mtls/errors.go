@@ -61,8 +61,8 @@ func (c *Client) explain(err error) *Error {
 		return because(ErrRefused, fmt.Sprintf("%s refuses this host's certificate (TLS alert: %s); presented was %s",
 			c.words.WebServer, text, c.files.Presented()))
 	case text != "" && shaking && alert != alertInternalError:
-		return because(ErrUntrusted, fmt.Sprintf("the server breaks off the TLS handshake (alert: %s): perhaps it and this host "+
-			"share no TLS version or cipher", text))
+		return because(ErrUntrusted, fmt.Sprintf("the server breaks off the TLS handshake (alert: %s): perhaps it and "+
+			"this host share no TLS version or cipher", text))
 	case text != "":
 		return because(ErrNoAnswer, fmt.Sprintf("the server breaks off TLS (alert: %s)", text))
 	case shaking && errors.As(err, &record):
@@ -71,7 +71,8 @@ func (c *Client) explain(err error) *Error {
 	case shaking && disconnected(err):
 		return because(ErrNoAnswer, fmt.Sprintf("the server closed the connection in the TLS handshake (%s)", reason(err)))
 	case shaking:
-		return because(ErrUntrusted, fmt.Sprintf("TLS with the server fails: %s", cut(strings.TrimPrefix(err.Error(), "tls: "))))
+		return because(ErrUntrusted, fmt.Sprintf("TLS with the server fails: %s",
+			cut(strings.TrimPrefix(err.Error(), "tls: "))))
 	case errors.As(err, &op) && op.Op == "dial" && op.Addr != nil:
 		return because(ErrNoAnswer, fmt.Sprintf("no connection to %s at %s: %s", c.words.Server, op.Addr, reason(err)))
 	case errors.As(err, &op) && op.Op == "dial":

@@ -79,7 +79,8 @@ func parse(content []byte) (*Record, error) {
 		Format *int `json:"format"`
 	}
 	if err := json.Unmarshal(rest, &version); err != nil {
-		return nil, fmt.Errorf("after the stage's name %q there is no JSON object: %w: %s", stage, err, file.Quote(rest, maxQuote))
+		return nil, fmt.Errorf("after the stage's name %q there is no JSON object: %w: %s", stage, err,
+			file.Quote(rest, maxQuote))
 	}
 	switch {
 	case version.Format == nil || *version.Format < 1:
