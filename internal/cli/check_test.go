@@ -115,7 +115,7 @@ func TestCheck(t *testing.T) {
 		{"failed, and tried again", checked{running: true, record: failed(time.Hour), lock: mine(time.Hour)}, pluginOK, "an invocation is running"},
 
 		{"an orphan", checked{lock: mine(time.Minute)}, pluginWarning, "no run in progress, but lock web held by this host since TIME: it was taken by hand, " +
-			"by a run of another configuration of this host, or by another machine with this certificate; if nobody needs it, give it back with `foreman-dlm-updater lock release` |"},
+			"by a run that was forgotten (state clear) or of another configuration of this host, or by another machine with this certificate; once this host is in service and nobody needs it, `foreman-dlm-updater lock release` |"},
 		{"an old orphan", checked{lock: mine(13 * time.Hour)}, pluginCritical, "no run in progress, but lock web held by this host since"},
 		{"an orphan of a time that is not known", checked{lock: &lock.View{Exists: true, Enabled: true, Holder: "web1", Self: true}}, pluginWarning, "no run in progress, but"},
 		{"taken by hand, which is custom here", checked{lock: mine(time.Hour), flags: "--orphan=2h,4h"}, pluginOK, "no run in progress, but"},

@@ -158,7 +158,8 @@ type NotByRun struct{ Lock, Config string }
 
 func (e *NotByRun) Error() string {
 	return fmt.Sprintf("lock %q is held by this host, but no run of %s took it: perhaps a person did (lock acquire), "+
-		"a run of another configuration of this host, or another machine with this host's certificate", e.Lock, e.Config)
+		"a run that was forgotten (state clear) or of another configuration of this host, or another machine with this "+
+		"host's certificate", e.Lock, e.Config)
 }
 
 // Unwrap returns ErrTryLater.

@@ -121,9 +121,9 @@ func (s *Status) orphanText() string {
 	if s.origin.Client != "" {
 		with += fmt.Sprintf(" (CN %q)", s.origin.Client)
 	}
-	return fmt.Sprintf("no run in progress, but %s: it was taken by hand, by a run of another configuration of this "+
-		"host, or by another machine with %s; if nobody needs it, give it back with `foreman-dlm-updater lock release`",
-		s.Holder(), with)
+	return fmt.Sprintf("no run in progress, but %s: it was taken by hand, by a run that was forgotten (state clear) or "+
+		"of another configuration of this host, or by another machine with %s; once this host is in service and nobody "+
+		"needs it, `foreman-dlm-updater lock release`", s.Holder(), with)
 }
 
 func (s *Status) waits() bool {

@@ -53,9 +53,10 @@ func TestSentences(t *testing.T) {
 		{Status{Lock: missing}, Idle, "nothing to do: no run in progress; lock web does not exist in Foreman yet"},
 		{Status{Lock: dark, Unseen: unseen}, Idle,
 			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock in Foreman: connection refused"},
-		{Status{Lock: mine, origin: lock.Origin{Client: "web1"}}, Orphan, "no run in progress, but lock web held by this host since 02:14: it was taken by hand, by a run of " +
-			"another configuration of this host, or by another machine with this certificate (CN \"web1\"); if nobody needs it, " +
-			"give it back with `foreman-dlm-updater lock release`"},
+		{Status{Lock: mine, origin: lock.Origin{Client: "web1"}}, Orphan, "no run in progress, but lock web held by this host since 02:14: it was taken by hand, by a run that was " +
+			"forgotten (state clear) or of another configuration of this host, or by another machine with this certificate (CN \"web1\"); " +
+			"once this host is in service and nobody needs it, " +
+			"`foreman-dlm-updater lock release`"},
 
 		{Status{Stage: state.LockGet, Running: true, Lock: other, StageBegan: &begun}, Waiting,
 			"waiting 12 min for lock web: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
@@ -143,8 +144,9 @@ func TestSentences(t *testing.T) {
 		{stopped(Status{Stage: state.LockGet, Error: failed, Lock: dark}, Stop{At: at, Stage: state.LockGet, Why: "no answer", Next: "nothing to fix", Later: true}),
 			NotNow, "gave up 02:14 in stage lock_get: no answer; the holder of lock web is not known; nothing to fix"},
 		{stopped(Status{Lock: mine}, Stop{At: at, Why: "ours without a record", Later: true}), Orphan, "no run in progress, but lock web held by this " +
-			"host since 02:14: it was taken by hand, by a run of another configuration of this host, or by another machine with this certificate; " +
-			"if nobody needs it, give it back with `foreman-dlm-updater lock release`"},
+			"host since 02:14: it was taken by hand, by a run that was forgotten (state clear) or of another configuration of this host, " +
+			"or by another machine with this certificate; " +
+			"once this host is in service and nobody needs it, `foreman-dlm-updater lock release`"},
 		{stopped(Status{Stage: state.Update, Lock: mine}, Stop{At: at, Stage: state.Update, Why: "stopped by a signal", Next: "nothing to fix", Later: true}),
 			Interrupted, "stage update was not finished (stopped by a signal 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
 		{stopped(Status{Stage: state.LockRelease, Error: failed, Lock: mine}, Stop{At: at, Why: "release_timeout", Later: true}), Failed,
