@@ -89,7 +89,7 @@ func TestMistakesOfReports(t *testing.T) {
 		n.close()
 		for _, where := range []string{"one of several", "a goroutine", "at the end", "of a listener"} {
 			if !strings.Contains(said.String(), where) {
-				t.Errorf("nothing is told of the mistake %s", where)
+				t.Errorf("the mistake %s is not reported", where)
 			}
 		}
 		if !done || strings.Count(said.String(), "intime_test.go") < 4 {

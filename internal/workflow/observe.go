@@ -9,8 +9,9 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// Observer hears what happens to a run, as it happens, one event at a time. It can't change the run. It must not block;
-// only for Rebooting it may take a few seconds, since it can't tell anybody once the host is down.
+// Observer hears what happens to a run, as it happens. It can't change the run. It may be called by several goroutines:
+// LockSeen comes from the one that refreshes the lock, too. It must not block; only for Rebooting it may take a few
+// seconds, since it can't tell anybody once the host is down.
 type Observer func(Event)
 
 // EventKind says what has happened.

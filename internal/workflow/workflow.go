@@ -186,7 +186,7 @@ func (r *run) inhibit(on bool) {
 	}
 }
 
-// fail saves why the stage stopped, and returns that with the stage and who holds the lock.
+// fail saves why the stage stopped, and returns it as a *StageError.
 func (r *run) fail(err error) error {
 	if r.lock.Lost() != nil { // also if the stage failed for another reason before anybody asked
 		r.held = No

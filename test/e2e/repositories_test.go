@@ -75,7 +75,7 @@ func (l *lab) publishProduct() {
 	defer func() { _ = l.command("gpgconf", "--homedir", keyring, "--kill", "all").Run() }()
 	for _, version := range []string{productOld, productNew} {
 		cmd := l.command("make", "-C", "../..", "repo", "VERSION="+version, "DIST="+l.path("dist-"+version))
-		cmd.Env = append(cmd.Env, "SIGNING_KEY="+owner, "GNUPGHOME="+keyring, "ARCHS="+runtime.GOARCH) // that of the hosts
+		cmd.Env = append(cmd.Env, "SIGNING_KEY="+owner, "GNUPGHOME="+keyring, "ARCHS="+runtime.GOARCH) // the hosts have the same
 		must(l.t, cmd)
 		if err := os.CopyFS(l.path("given/product-"+version), os.DirFS(l.path("dist-"+version+"/repo"))); err != nil {
 			l.t.Fatal(err)

@@ -85,7 +85,7 @@ func nothingToDo(updater, dir string) error {
 	}
 	line("nothing to do, one hook", p, "+"+short(p.extra()), budget("+%s", mostExtra), p.extra() <= mostExtra)
 	cpu := median(p.cpu)
-	line("  CPU, without that of the hook", pairs{}, short(cpu), budget("%s", mostCPU), cpu <= mostCPU)
+	line("  CPU, without the hook's", pairs{}, short(cpu), budget("%s", mostCPU), cpu <= mostCPU)
 	memory("  peak memory", p.rss, mostIdleRSS)
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // measureMode makes this program a small process that runs one command. The kernel counts a command's peak memory from
-// that of the process that started it (fs/exec.c, setmax_mm_hiwater_rss), so that process must be small.
+// the peak of its parent process (fs/exec.c, setmax_mm_hiwater_rss), so the parent must be small.
 const measureMode = "measure"
 
 type measurement struct {
