@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -35,10 +36,10 @@ const ownLine = "a comment needs a line of its own"
 // (LimitRequestLine), and the rest of the line needs some of them.
 const maxName = 7000
 
+// Compiled when needed: the values of most configurations have no such signs.
 var (
-	numericName = regexp.MustCompile(`^[+-]?[0-9]`)
-	escapedName = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
-	commentSign = regexp.MustCompile(`(?:^|[\s\p{Z}])([#;].*)`)
+	escapedName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%[0-9A-Fa-f]{2}`) })
+	commentSign = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:^|[\s\p{Z}])([#;].*)`) })
 )
 
 // checkPlain refuses quotes and comments, which other programs would strip from a value. Here they belong to the value:
@@ -47,7 +48,10 @@ func checkPlain(text string) error {
 	if text != "" && strings.ContainsRune("\"'\u201c\u201d\u201e\u2018\u2019\u00ab", []rune(text)[0]) {
 		return fmt.Errorf("%q begins with a quote, which belongs to the value; leave the quotes out", text)
 	}
-	if comment := commentSign.FindStringSubmatch(text); comment != nil {
+	if !strings.ContainsAny(text, "#;") {
+		return nil
+	}
+	if comment := commentSign().FindStringSubmatch(text); comment != nil {
 		return fmt.Errorf("%q belongs to the value; "+ownLine, comment[1])
 	}
 	return nil
@@ -73,7 +77,7 @@ func checkLockName(name string) error {
 			"which Foreman strips when it makes a lock but not when it looks for one; take it out", name)
 	case plain != nil:
 		return plain
-	case numericName.MatchString(name):
+	case beginsNumber(name):
 		return fmt.Errorf("%q begins with a digit, and Foreman takes such a name for the numeric id of another lock; "+
 			"begin it with a letter", name)
 	case strings.Contains(name, "/"):
@@ -83,12 +87,20 @@ func checkLockName(name string) error {
 	case len(url.PathEscape(name)) > maxName:
 		return fmt.Errorf("is %d bytes long when percent-encoded; at most %d would be right",
 			len(url.PathEscape(name)), maxName)
-	case escapedName.MatchString(name):
+	case strings.Contains(name, "%") && escapedName().MatchString(name):
 		// The original put the name into the URL as it was. Here it is encoded, so it would name another lock.
 		plain, _ := url.PathUnescape(name)
 		return fmt.Errorf("%q is percent-encoded; write the name as Foreman shows it, perhaps %q", name, plain)
 	}
 	return nil
+}
+
+// beginsNumber reports whether a name begins with a digit, perhaps after a sign.
+func beginsNumber(name string) bool {
+	if strings.HasPrefix(name, "+") || strings.HasPrefix(name, "-") {
+		name = name[1:]
+	}
+	return name != "" && name[0] >= '0' && name[0] <= '9'
 }
 
 func foremanURL(field **url.URL) parser {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/file"
@@ -107,7 +108,9 @@ func VetServicesStop(look *vet.Session, library hook.Library, dir, settings stri
 }
 
 // assignment matches a line of shell code that sets a variable to plain text.
-var assignment = regexp.MustCompile(`^(\w+)=(?:'([^']*)'|"([^"$\\\x60]*)"|([\w./:@%+,-]*))\s*(?:#.*)?$`)
+var assignment = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\w+)=(?:'([^']*)'|"([^"$\\\x60]*)"|([\w./:@%+,-]*))\s*(?:#.*)?$`)
+})
 
 // namesNoService reports whether the settings of services-stop, which are shell code, certainly leave SERVICES empty:
 // they only set variables to plain text, and SERVICES to blanks at most.
@@ -117,7 +120,7 @@ func namesNoService(settings string) bool {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		part := assignment.FindStringSubmatch(line)
+		part := assignment().FindStringSubmatch(line)
 		if part == nil || part[1] == "SERVICES" && strings.TrimSpace(part[2]+part[3]+part[4]) != "" {
 			return false
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/file"
@@ -76,7 +77,9 @@ func (h *thisHost) unattendedUpgrades(ctx context.Context) bool {
 		!strings.Contains(said, "enable='0'")
 }
 
-var applyUpdates = regexp.MustCompile(`(?im)^[ \t]*apply_updates[ \t]*[=:][ \t]*(yes|true|on|1)[ \t]*$`)
+var applyUpdates = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?im)^[ \t]*apply_updates[ \t]*[=:][ \t]*(yes|true|on|1)[ \t]*$`)
+})
 
 // maxUpdaterConfig is the most that is read of another updater's configuration, in bytes.
 const maxUpdaterConfig = 1 << 20
@@ -85,7 +88,7 @@ const maxUpdaterConfig = 1 << 20
 func applies(path string) func(*thisHost, context.Context) bool {
 	return func(h *thisHost, _ context.Context) bool {
 		content, err := file.Read(h.root+path, maxUpdaterConfig)
-		return err == nil && applyUpdates.Match(content)
+		return err == nil && applyUpdates().Match(content)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/vet"
@@ -53,7 +54,7 @@ func (l Library) Description(stage, name string) string {
 const defaultNumber = "50"
 
 // numberLine is the line that gives a hook's number, in the comment at its top.
-var numberLine = regexp.MustCompile(`^# Number: ([0-9]{2})$`)
+var numberLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^# Number: ([0-9]{2})$`) })
 
 // Number is a hook's place in its stage: two digits, from the comment at its top; 50 if the comment has no number or
 // can't be read.
@@ -64,7 +65,7 @@ func (l Library) Number(stage, name string) string {
 	}
 	defer hook.Close()
 	for lines := bufio.NewScanner(io.LimitReader(hook, maxHead)); lines.Scan() && strings.HasPrefix(lines.Text(), "#"); {
-		if found := numberLine.FindStringSubmatch(lines.Text()); found != nil {
+		if found := numberLine().FindStringSubmatch(lines.Text()); found != nil {
 			return found[1]
 		}
 	}

@@ -105,12 +105,13 @@ func writePID(path string, lock *flock.Flock) error {
 	if err := f.Chmod(0o600); err != nil { // the original program left its lock file with another mode
 		return err
 	}
-	if err := f.Truncate(0); err != nil {
-		return err
+	// Written over the old pid, in one piece, and cut to its length afterwards: ext4 writes a file to the disk at once if
+	// it was cut to nothing (auto_da_alloc in ext4(5)).
+	pid := fmt.Appendf(nil, "%d\n", os.Getpid())
+	if _, err := f.WriteAt(append(pid, bytes.Repeat([]byte("\n"), max(0, n-len(pid)))...), 0); err != nil {
+		return f.Truncate(0) // only people read the pid: a full disk is no reason not to run
 	}
-	// Only people read the pid: a full disk is no reason not to run.
-	_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
-	return nil
+	return f.Truncate(int64(len(pid)))
 }
 
 // Close lets other invocations run. The files stay: if one were removed, two invocations could lock two files of the
