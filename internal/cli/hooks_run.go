@@ -23,13 +23,14 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	}
 	defer unlock()
 	terminal, journal := logging.Detect(p.Stderr)
-	log, _, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Blocking: true,
+	log, outputs, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Patient: p.Kill,
 		Stderr: p.Stderr, Terminal: terminal, Journal: journal})
 	if err != nil {
 		return &config.Error{Err: err}
 	}
+	defer outputs.Close()
 	stage := state.Stage(cmd.Stage)
-	work := newWorkflow(p, c, log, nil)
+	work := newWorkflow(p, c, log, outputs.Wait)
 	names, err := work.Hooks.List(stage)
 	if err != nil {
 		return refused(err)
@@ -52,6 +53,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return refused(err)
 	}
+	outputs.Close() // the hooks' last lines come before the conclusion
 	fmt.Fprintln(p.Stdout, conclusion(stage, yes, names))
 	return nil
 }

@@ -50,10 +50,11 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	}
 	defer unlock()
 	name := p.lockName(c)
-	log, err := p.consoleLog()
+	log, closeLog, err := p.consoleLog()
 	if err != nil {
 		return err
 	}
+	defer closeLog()
 	// This look is only for the message below. The lock is claimed and verified in any case: a release that got no answer
 	// may still take effect. If this look fails, TakeLock returns the error.
 	before, _ := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(p.Context)
@@ -112,10 +113,11 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in %s, can release it",
 			name, view.Holder, lockServer(c).Server)
 	}
-	log, err := p.consoleLog()
+	log, closeLog, err := p.consoleLog()
 	if err != nil {
 		return err
 	}
+	defer closeLog()
 	c.ReleaseTimeout = manualReleaseTimeout
 	if err := newWorkflow(p, c, log, nil).GiveLock(p.Context, name); err != nil {
 		return err

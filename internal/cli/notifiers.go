@@ -38,9 +38,9 @@ type notifiers struct {
 	log                         hclog.Logger
 	kill                        context.Context
 	end                         context.CancelFunc
-	wait                        func()          // slows down a notifier that writes faster than the log reads; or nil
-	refused                     string          // why they were not called the last time; "" if they were
-	ready                       <-chan struct{} // closed once they have been vetted for the first time
+	wait                        func(context.Context) // slows down a notifier that writes faster than the log reads; or nil
+	refused                     string                // why they were not called the last time; "" if they were
+	ready                       <-chan struct{}       // closed once they have been vetted for the first time
 
 	atWork sync.Mutex
 	called bool // a notifier was called
@@ -48,7 +48,7 @@ type notifiers struct {
 }
 
 // newNotifiers returns nil if the configuration wants none.
-func newNotifiers(p *Process, c *config.Config, log hclog.Logger, wait func()) *notifiers {
+func newNotifiers(p *Process, c *config.Config, log hclog.Logger, wait func(context.Context)) *notifiers {
 	if c.NotifyDir == "" {
 		return nil
 	}

@@ -174,10 +174,11 @@ func (p *Process) forget(c *config.Config, store state.Store, record *state.Reco
 	if !record.InProgress() || record.RunID == "" || c.History == "" {
 		return nil
 	}
-	log, err := p.consoleLog()
+	log, closeLog, err := p.consoleLog()
 	if err != nil {
 		return err
 	}
+	defer closeLog()
 	addHistory(c, log, history.Of(*record, history.Abandoned, time.Now(), nil))
 	return nil
 }

@@ -70,16 +70,20 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 	return c, instance.Close, nil
 }
 
-// consoleLog is the logger of a command that prints to a person: warnings and errors only.
-func (p *Process) consoleLog() (hclog.Logger, error) {
+// consoleLog is the logger of a command that prints to a person: warnings and errors only. Call close before the command
+// prints anything.
+func (p *Process) consoleLog() (log hclog.Logger, close func() error, err error) {
 	terminal, _ := logging.Detect(p.Stderr)
-	log, _, err := logging.New(logging.Options{Level: "warn", Blocking: true, Stderr: p.Stderr, Terminal: terminal})
-	return log, err
+	log, outputs, err := logging.New(logging.Options{Level: "warn", Patient: p.Kill, Stderr: p.Stderr, Terminal: terminal})
+	if err != nil {
+		return nil, nil, err
+	}
+	return log, outputs.Close, nil
 }
 
 // newWorkflow builds the workflow's world. wait slows down a command that writes faster than the log reads; it may be
 // nil.
-func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func()) *workflow.Workflow {
+func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(context.Context)) *workflow.Workflow {
 	runner := func(timeout time.Duration) *process.Runner {
 		return &process.Runner{Log: log, Wait: wait, Timeout: timeout, Kill: p.Kill}
 	}

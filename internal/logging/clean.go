@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ import (
 type sink struct {
 	hclog.SinkAdapter
 	root  hclog.Logger // its level counts: hclog gives every entry to the sinks
-	queue *queue       // the adapter writes to it; nil: whoever logs waits for the output
+	queue *queue       // the adapter writes to it
 }
 
 // Accept takes an entry of any level.
@@ -39,9 +40,6 @@ func (s sink) Accept(name string, level hclog.Level, msg string, args ...interfa
 
 // admit reports whether there is room for an entry. If entries before it were lost, it logs that first.
 func (s sink) admit() bool {
-	if s.queue == nil {
-		return true
-	}
 	lost, ok := s.queue.admit()
 	if ok {
 		s.tellLost(lost)
@@ -56,12 +54,9 @@ func (s sink) tellLost(lines int) {
 }
 
 // close writes what is queued, and then how many lines were lost.
-func (s sink) close(deadline time.Time) error {
-	if s.queue == nil {
-		return nil
-	}
+func (s sink) close(ctx context.Context) error {
 	s.tellLost(s.queue.missed())
-	return s.queue.close(deadline)
+	return s.queue.close(ctx)
 }
 
 // cleanValue leaves numbers as they are and turns the rest into text, the same in every format. Newlines stay: hclog

@@ -5,6 +5,7 @@
 package logging
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,35 +33,36 @@ type Options struct {
 	Stderr    *os.File // used on a terminal, under systemd's journal, and if there is no File; nil: os.Stderr
 	Terminal  bool     // Stderr is a terminal (see Detect)
 	Journal   bool     // Stderr is the journal (see Detect)
-	Blocking  bool     // logging waits for Stderr, even for ever; for commands that talk to a person; needs no Close
+	// Patient is for commands that talk to a person, who may read with a pager: until it is done, Wait and Close wait for
+	// an output however long it takes nothing. Nil: they do not.
+	Patient context.Context
 
 	now func() time.Time // the clock, for tests; nil: time.Now
 }
 
-// Outputs are where a logger writes. Each has a queue and a goroutine of its own (except with Options.Blocking):
-// logging never blocks, and an output that hangs delays no other. If 1 MiB is queued for an output, the next line is
-// lost there; the first line that gets through again says how many were lost.
+// Outputs are where a logger writes. Each has a queue and a goroutine of its own: logging never blocks, and an output
+// that hangs delays no other. If 1 MiB is queued for an output, the next line is lost there; the first line that gets
+// through again says how many were lost.
 type Outputs struct{ sinks []sink }
 
-// Wait is for callers that log as much as a hook writes, and may be delayed; call it after each line. It waits while an
-// output's queue is more than half full, unless the output has taken nothing for 3 s. So a slow reader gets every line,
-// and one that does not read at all delays nobody.
-func (o *Outputs) Wait() {
+// Wait is for callers that log as much as a hook writes, and may be delayed until ctx is done; call it after each line.
+// It waits while an output's queue is more than half full, unless the output has taken nothing for 3 s (but see
+// Options.Patient). So a slow reader gets every line, and one that does not read at all delays nobody.
+func (o *Outputs) Wait(ctx context.Context) {
 	for _, s := range o.sinks {
-		if s.queue != nil {
-			s.queue.wait()
-		}
+		s.queue.wait(ctx)
 	}
 }
 
 // Close writes what is queued and closes the outputs; what is logged later is lost. It waits at most 30 s for all
-// outputs together, and at most 3 s for one that takes nothing. An output that has not taken everything by then is
-// given up, not closed: closing it could hang too.
+// outputs together, and at most 3 s for one that takes nothing (but see Options.Patient). An output that has not taken
+// everything by then is given up, not closed: closing it could hang too.
 func (o *Outputs) Close() error {
-	deadline := time.Now().Add(mostClosing)
+	ctx, cancel := context.WithTimeout(context.Background(), mostClosing)
+	defer cancel()
 	var errs []error
 	for _, s := range o.sinks {
-		errs = append(errs, s.close(deadline))
+		errs = append(errs, s.close(ctx))
 	}
 	return errors.Join(errs...)
 }
@@ -104,7 +106,7 @@ func New(o Options) (hclog.Logger, *Outputs, error) {
 		screen.Accept("", hclog.Error, "log file is in trouble; lines may be missing from it", "error", err)
 	})
 	if err != nil {
-		_ = screen.close(time.Now().Add(unread))
+		_ = screen.close(context.Background())
 		return nil, nil, err
 	}
 	lines := o.output(root, file, o.plain)
@@ -143,10 +145,7 @@ const mostOpening = 10 * time.Second
 
 // output makes a sink that writes to out in a format.
 func (o Options) output(root hclog.Logger, out io.WriteCloser, format func(io.Writer) *hclog.LoggerOptions) sink {
-	if o.Blocking {
-		return sink{hclog.NewSinkAdapter(format(out)), root, nil}
-	}
-	q := newQueue(out)
+	q := newQueue(out, o.Patient)
 	return sink{hclog.NewSinkAdapter(format(q)), root, q}
 }
 

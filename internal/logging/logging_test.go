@@ -56,7 +56,7 @@ func bulk(t *testing.T, o Options, use func(log hclog.Logger, wait func())) (std
 	o.now = noon
 	log, outs, err := New(o)
 	must(t, err)
-	use(log, outs.Wait)
+	use(log, func() { outs.Wait(t.Context()) })
 	must(t, outs.Close())
 	if o.File != "" {
 		file = read(t, o.File)

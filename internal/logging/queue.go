@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -26,6 +27,8 @@ var errUnwritten = errors.New("log closed before all of it was written: nobody r
 // that finds no room is lost, and counted.
 type queue struct {
 	out io.WriteCloser
+	// patient is how long wait and close wait for an output that takes nothing: until it is done. Nil: for unread.
+	patient context.Context
 
 	mu     sync.Mutex
 	lines  [][]byte
@@ -40,8 +43,8 @@ type queue struct {
 	over   chan struct{} // closed when the goroutine has ended
 }
 
-func newQueue(out io.WriteCloser) *queue {
-	q := &queue{out: out, work: make(chan struct{}, 1), over: make(chan struct{})}
+func newQueue(out io.WriteCloser, patient context.Context) *queue {
+	q := &queue{out: out, patient: patient, work: make(chan struct{}, 1), over: make(chan struct{})}
 	go q.write()
 	return q
 }
@@ -65,31 +68,41 @@ func (q *queue) missed() int {
 	return q.lost
 }
 
-// wait delays whoever logs a lot while much is queued, as long as the output makes progress.
-func (q *queue) wait() {
+// wait delays whoever logs a lot while much is queued, as long as the output makes progress and ctx is not done.
+func (q *queue) wait(ctx context.Context) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.size >= mostAtEase && !q.dead && !q.closed {
-		q.dead = !q.await(unread)
+	for q.size >= mostAtEase && !q.dead && !q.closed && ctx.Err() == nil {
+		q.dead = !q.await(ctx) && ctx.Err() == nil
 	}
 }
 
-// await unlocks mu and waits until the output has taken something. It reports whether that was within limit.
-func (q *queue) await(limit time.Duration) bool {
+// await unlocks mu and waits until the output has taken something. It reports whether that was before ctx was done, and
+// before the output had taken nothing for too long.
+func (q *queue) await(ctx context.Context) bool {
 	if q.took == nil {
 		q.took = make(chan struct{})
 	}
 	took := q.took
 	q.mu.Unlock()
 	defer q.mu.Lock()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
+	tooLong, cancel := q.tooLong()
+	defer cancel()
 	select {
 	case <-took:
 		return true
-	case <-timer.C:
-		return false
+	case <-ctx.Done():
+	case <-tooLong.Done():
 	}
+	return false
+}
+
+// tooLong is done when the output has taken nothing for too long from now on.
+func (q *queue) tooLong() (context.Context, context.CancelFunc) {
+	if q.patient != nil {
+		return q.patient, func() {}
+	}
+	return context.WithTimeout(context.Background(), unread)
 }
 
 // Write queues a line that was admitted. It never fails.
@@ -151,30 +164,34 @@ func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	return batch, len(q.lines) > 0 || !q.closed
 }
 
-// close writes the rest and closes the output. It waits until the deadline, but not for an output that takes nothing.
-// If it returns errUnwritten, the output was given up in the middle of a write, and the rest is lost.
-func (q *queue) close(deadline time.Time) error {
-	if !q.drain(deadline) {
+// close writes the rest and closes the output. It waits until ctx is done (a patient queue: until that is done), but not
+// for an output that takes nothing. If it returns errUnwritten, the output was given up in the middle of a write, and
+// the rest is lost.
+func (q *queue) close(ctx context.Context) error {
+	if q.patient != nil {
+		ctx = q.patient
+	}
+	if !q.drain(ctx) {
 		return errUnwritten
 	}
-	timer := time.NewTimer(unread)
-	defer timer.Stop()
+	tooLong, cancel := q.tooLong()
+	defer cancel()
 	select {
 	case <-q.over:
 		return q.err
-	case <-timer.C: // closing may hang too
+	case <-tooLong.Done(): // closing may hang too
 		return errUnwritten
 	}
 }
 
-// drain accepts no more lines, and reports whether the rest was written by the deadline.
-func (q *queue) drain(deadline time.Time) bool {
+// drain accepts no more lines, and reports whether the rest was written before ctx was done.
+func (q *queue) drain(ctx context.Context) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
 	q.wake()
 	for q.size > 0 {
-		if !q.await(min(unread, time.Until(deadline))) {
+		if !q.await(ctx) {
 			q.lines = nil
 			return false
 		}

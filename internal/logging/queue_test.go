@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -54,12 +55,14 @@ func (p *pipe) trickle() (stop func()) {
 func (p *pipe) Close() error { return nil }
 
 // queued is a logger that writes lines to outs.
-func queued(outs ...io.WriteCloser) (hclog.Logger, *Outputs) {
+func queued(outs ...io.WriteCloser) (hclog.Logger, *Outputs) { return queuedBy(Options{}, outs...) }
+
+func queuedBy(o Options, outs ...io.WriteCloser) (hclog.Logger, *Outputs) {
 	root := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard,
 		Exclude: func(hclog.Level, string, ...interface{}) bool { return true }})
 	all := &Outputs{}
 	for _, out := range outs {
-		s := Options{}.output(root, out, func(out io.Writer) *hclog.LoggerOptions {
+		s := o.output(root, out, func(out io.Writer) *hclog.LoggerOptions {
 			return &hclog.LoggerOptions{Level: hclog.Trace, Output: out, DisableTime: true}
 		})
 		root.RegisterSink(s)
@@ -108,7 +111,7 @@ func TestUnread(t *testing.T) {
 		began := time.Now()
 		for i := range 1000 {
 			log.Info("line", "n", long(i))
-			outs.Wait()
+			outs.Wait(t.Context())
 		}
 		if held := time.Since(began); held != unread {
 			t.Errorf("a thousand lines were held up for %s", held)
@@ -204,7 +207,7 @@ func TestSlowReader(t *testing.T) {
 		began := time.Now()
 		for i := range 800 {
 			log.Info("line", "n", long(i))
-			outs.Wait()
+			outs.Wait(t.Context())
 		}
 		if held := time.Since(began); held < time.Minute {
 			t.Errorf("800 lines were held up for %s only", held)
@@ -214,6 +217,69 @@ func TestSlowReader(t *testing.T) {
 		outs.Close()
 		if n := strings.Count(out.got.String(), "line: n="); n != 800 {
 			t.Errorf("%d lines got through", n)
+		}
+	})
+}
+
+// TestPatient: a person who reads page by page gets every line, even after an hour, and whoever logs a lot waits.
+func TestPatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := newPipe()
+		log, outs := queuedBy(Options{Patient: t.Context()}, out)
+		time.AfterFunc(time.Hour, out.drain)
+		began := time.Now()
+		for i := range 1000 {
+			log.Info("line", "n", long(i))
+			outs.Wait(t.Context())
+		}
+		if err := outs.Close(); err != nil || time.Since(began) != time.Hour {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		if n := strings.Count(out.got.String(), "line: n="); n != 1000 {
+			t.Errorf("%d lines got through", n)
+		}
+	})
+}
+
+// TestPatienceEnds: nothing waits for a person any more once the program is told to end at once.
+func TestPatienceEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kill, cancel := context.WithCancel(t.Context())
+		out := newPipe()
+		log, outs := queuedBy(Options{Patient: kill}, out)
+		time.AfterFunc(time.Hour, cancel)
+		began := time.Now()
+		for i := range 1000 {
+			log.Info("line", "n", long(i))
+			outs.Wait(t.Context())
+		}
+		if err := outs.Close(); !errors.Is(err, errUnwritten) || time.Since(began) != time.Hour {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		out.drain()
+	})
+}
+
+// TestWaitEnds: Wait ends with its context, and the output does not count as one that nobody reads.
+func TestWaitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := newPipe()
+		log, outs := queued(out)
+		for i := range 400 {
+			log.Info("line", "n", long(i))
+		}
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			began := time.Now()
+			outs.Wait(ctx)
+			if held := time.Since(began); held != time.Second {
+				t.Errorf("held up for %s", held)
+			}
+			cancel()
+		}
+		out.drain()
+		if err := outs.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -249,7 +315,7 @@ func TestFullSpeed(t *testing.T) {
 	go func() {
 		for i := range lines {
 			log.Info("output", "n", i)
-			outs.Wait()
+			outs.Wait(t.Context())
 		}
 		outs.Close()
 	}()

@@ -8,52 +8,31 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 )
 
-// deaf is a log that nobody reads, as a full pipe is, until the test is over.
-type deaf struct{ over <-chan struct{} }
-
-func (d deaf) Write(p []byte) (int, error) {
-	<-d.over
-	return len(p), nil
-}
-
-func deafLog(t *testing.T) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: deaf{t.Context().Done()}})
-}
+// unread is the Wait of a log that nobody reads.
+func unread(ctx context.Context) { <-ctx.Done() }
 
 // TestUnreadLog: a log that nobody reads delays neither the timeout, nor a signal, nor whoever waits for the hook.
 func TestUnreadLog(t *testing.T) {
-	type unread struct {
+	for _, test := range []struct {
 		name, script string
 		kill         bool
-		held         bool // by Wait, not by the logger
-	}
-	tests := []unread{
-		{"timeout of a silent hook", "exec sleep 60", false, false},
-		{"timeout of one that writes without end", "exec yes", false, false},
-		{"kill of a silent hook", "exec sleep 60", true, false},
-		{"kill of one that writes without end", "exec yes", true, false},
-		{"timeout, and a daemon that writes without end", "setsid timeout 20 yes & exec sleep 60", false, false},
-		{"of one that has ended by itself", "exit 7", false, false},
-	}
-	for _, test := range tests {
-		test.name, test.held = "held up, "+test.name, true
-		tests = append(tests, test)
-	}
-	for _, test := range tests {
+	}{
+		{"timeout of a hook that writes a line", "echo; exec sleep 60", false},
+		{"timeout of one that writes without end", "exec yes", false},
+		{"kill of a hook that writes a line", "echo; exec sleep 60", true},
+		{"kill of one that writes without end", "exec yes", true},
+		{"timeout, and a daemon that writes without end", "setsid timeout 20 yes & exec sleep 60", false},
+		{"of one that has ended by itself", "echo; exit 7", false},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			path, wait := fifo(t)
 			kill, cancel := context.WithCancel(t.Context())
-			r := &Runner{Log: deafLog(t), Kill: kill, Grace: 200 * time.Millisecond, Linger: 200 * time.Millisecond}
+			r := &Runner{Wait: unread, Kill: kill, Grace: 200 * time.Millisecond, Linger: 200 * time.Millisecond}
 			if !test.kill {
 				r.Timeout = 200 * time.Millisecond
-			}
-			if test.held {
-				r.Log, r.Wait = nil, func() { <-t.Context().Done() }
 			}
 			results := make(chan Result, 1)
 			go func() { results <- run(r, sh(t, "echo $$ >"+path+"\n"+test.script)) }()
@@ -82,10 +61,10 @@ func TestUnreadLog(t *testing.T) {
 // TestUnreadLogIsHurriedByKill: if a hook has ended but nobody reads the log, Run returns soon after the second signal.
 func TestUnreadLogIsHurriedByKill(t *testing.T) {
 	kill, cancel := context.WithCancel(t.Context())
-	r := &Runner{Log: deafLog(t), Kill: kill, Grace: 100 * time.Millisecond}
+	r := &Runner{Wait: unread, Kill: kill, Grace: 100 * time.Millisecond}
 	results := make(chan Result, 1)
 	path, wait := fifo(t)
-	go func() { results <- run(r, sh(t, "echo >"+path+"; exit 7")) }()
+	go func() { results <- run(r, sh(t, "echo >"+path+"; echo; exit 7")) }()
 	wait()
 	cancel()
 	select {

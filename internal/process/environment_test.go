@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 var alice = account{"alice", "/home/alice", "/bin/zsh"}
@@ -84,7 +86,7 @@ func testHome(t *testing.T) {
 	}
 	for name, res := range map[string]Result{
 		"hook":       run(&Runner{}, h),
-		"reboot_cmd": (&Runner{}).Command("reboot_cmd", []string{h}),
+		"reboot_cmd": (&Runner{Log: hclog.NewNullLogger()}).Command("reboot_cmd", []string{h}),
 	} {
 		if got := strings.Join(res.Last, ""); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -31,11 +31,13 @@ func script(t testing.TB, dir, name, text string) string {
 
 // run runs an executable, and logs as for a hook.
 func run(r *Runner, path string, env ...string) Result {
-	return r.Run(Task{
-		Kind: "hook", Name: filepath.Base(path), Argv: []string{path}, Env: env,
-		Began: func(log Log) { log(hclog.Info, "hook started", "path", path) },
-		Ended: func(log Log, res Result) { log(hclog.Info, "hook ended", "result", res.String()) },
-	})
+	if r.Log == nil {
+		r.Log = hclog.NewNullLogger()
+	}
+	r.Log.Info("hook started", "path", path)
+	res := r.Run(Task{Kind: "hook", Name: filepath.Base(path), Argv: []string{path}, Env: env})
+	r.Log.Info("hook ended", "result", res.String())
+	return res
 }
 
 func must(t testing.TB, err error) {

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,21 +22,22 @@ const (
 	defaultGrace  = 10 * time.Second
 	defaultLinger = 5 * time.Second
 	killed        = time.Second           // how long a process may take to be gone after KILL
+	lastWords     = time.Second           // how long the log may take for the rest once a process was ended
 	groupPoll     = 10 * time.Millisecond // how often to check whether a process group is gone
 )
 
-// Runner runs commands. Its fields must not change while it runs one; it may run several
-// at once.
+// Runner runs commands. Its fields must not change while it runs one; it may run several at once.
 type Runner struct {
-	Log     hclog.Logger
+	Log     hclog.Logger    // must not block
 	Timeout time.Duration   // after this time the process group is ended; 0: never
 	Kill    context.Context // once it is done the process group is ended; nil: never
 	Grace   time.Duration   // between TERM and KILL; 0: 10 s
 	Linger  time.Duration   // from the exit until output held open by others is closed; 0: 5 s
 	Input   []byte          // what it reads from standard input; nil: nothing, it is /dev/null
-	// Wait is called after each log entry, and may block. That slows a process that writes faster than the log can take
-	// it, but delays neither Timeout nor Kill. Nil: nothing waits for the log.
-	Wait func()
+	// Wait is called after each line that the process writes, and may block until its context is done. That slows a
+	// process that writes faster than the log can take it, but delays neither Timeout nor Kill. Nil: nothing waits for the
+	// log.
+	Wait func(context.Context)
 
 	noPidfd bool // as on a kernel without pidfds; for tests
 }
@@ -76,40 +76,20 @@ func (r Result) String() string {
 	return fmt.Sprintf("exit %d", r.Exit)
 }
 
-// Task is what a Runner runs, and what the log says about it.
+// Task is what a Runner runs, and what the log calls it.
 type Task struct {
 	Kind, Name string   // "hook", "10-apt": the key and the value that name it in the log
 	Argv       []string // its file (one without a slash is looked for in its PATH), and its arguments
 	Env        []string // KEY=VALUE pairs, added to the environment of this process
-
-	Began func(Log)         // logs that it begins
-	Ended func(Log, Result) // logs how it ended
-}
-
-// Log logs a message about a task. It does not wait for a log that nobody reads once the task must be over.
-type Log func(level hclog.Level, text string, pairs ...any)
-
-// Run runs a task and blocks until it has ended. The output is logged while the task runs. A logger that fails doesn't
-// matter. One that blocks delays neither Timeout nor Kill: Run returns a few seconds after them.
-func (r *Runner) Run(task Task) Result {
-	said := r.scribe()
-	defer said.close()
-	task.Began(said.log)
-	res := r.run(said, task)
-	task.Ended(said.log, res)
-	return res
 }
 
 // Command runs a command line as a task. The log calls it by name.
 func (r *Runner) Command(name string, argv []string) Result {
-	return r.Run(Task{
-		Kind: "command", Name: name, Argv: argv,
-		Began: func(log Log) { log(hclog.Debug, "command started", "command", name, "argv", argv) },
-		Ended: func(log Log, res Result) {
-			log(hclog.Info, "command ended", "command", name,
-				"result", res.String(), "exit", res.Exit, "duration", Round(res.Duration).String())
-		},
-	})
+	r.Log.Debug("command started", "command", name, "argv", argv)
+	res := r.Run(Task{Kind: "command", Name: name, Argv: argv})
+	r.Log.Info("command ended", "command", name,
+		"result", res.String(), "exit", res.Exit, "duration", Round(res.Duration).String())
+	return res
 }
 
 // Round shortens a duration for people.
@@ -120,8 +100,9 @@ func Round(d time.Duration) time.Duration {
 	return d.Round(time.Second / 10)
 }
 
-// run executes the task's file and follows it to its end. The scribe logs its output.
-func (r *Runner) run(said *scribe, task Task) Result {
+// Run executes the task's file and blocks until the process has ended. It logs the output while the process runs. A log
+// that nobody reads delays neither Timeout nor Kill: Run returns a few seconds after them.
+func (r *Runner) Run(task Task) Result {
 	if len(task.Argv) == 0 {
 		return Result{Exit: -1, Err: errors.New("empty command line")}
 	}
@@ -138,8 +119,13 @@ func (r *Runner) run(said *scribe, task Task) Result {
 		return Result{Exit: -1, Err: err}
 	}
 	defer input.Close()
+	waits, giveUp := r.patience()
+	defer giveUp()
 	out, ends, err := newOutput(func(stream, line string) {
-		said.log(hclog.Info, "output", task.Kind, task.Name, "stream", stream, "line", line)
+		r.Log.Info("output", task.Kind, task.Name, "stream", stream, "line", line)
+		if r.Wait != nil {
+			r.Wait(waits)
+		}
 	})
 	if err != nil {
 		return Result{Exit: -1, Err: err}
@@ -164,7 +150,7 @@ func (r *Runner) run(said *scribe, task Task) Result {
 	p := &process{cmd: cmd, out: out, began: began}
 	p.await()
 	warn := func(text string, pairs ...any) {
-		said.log(hclog.Warn, text, append([]any{task.Kind, task.Name}, pairs...)...)
+		r.Log.Warn(text, append([]any{task.Kind, task.Name}, pairs...)...)
 	}
 	defer r.guard(p, warn)()
 	if linger := orDefault(r.Linger, defaultLinger); !out.follow(p, linger) {
@@ -173,6 +159,24 @@ func (r *Runner) run(said *scribe, task Task) Result {
 	res := ended(p.res, cmd.ProcessState)
 	res.Said, res.Last = out.said(), out.tail.lines()
 	return res
+}
+
+// patience is how long Run waits for the log: until the process must be gone and the log had its time. The caller ends
+// it.
+func (r *Runner) patience() (context.Context, context.CancelFunc) {
+	ctx, giveUp := context.WithCancel(context.Background())
+	if r.Wait == nil {
+		return ctx, giveUp
+	}
+	most := orDefault(r.Grace, defaultGrace) + killed + lastWords
+	stopTimer, stopKill := func() bool { return true }, func() bool { return true }
+	if r.Timeout > 0 {
+		stopTimer = time.AfterFunc(r.Timeout+most, giveUp).Stop
+	}
+	if r.Kill != nil {
+		stopKill = context.AfterFunc(r.Kill, func() { time.AfterFunc(most, giveUp) })
+	}
+	return ctx, func() { stopTimer(); stopKill(); giveUp() }
 }
 
 // input is a file that holds Input: a process that does not read it blocks nobody.
@@ -242,7 +246,6 @@ func (p *process) over() bool {
 // guard ends the process when its time is over or Kill is done, and logs it. off ends the guard.
 func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off func()) {
 	pgid := p.cmd.Process.Pid
-	var warned sync.WaitGroup
 	end := func(because Result) {
 		if !p.phase.CompareAndSwap(running, ending) {
 			return
@@ -251,10 +254,7 @@ func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off fu
 		p.res = because
 		_ = syscall.Kill(-pgid, syscall.SIGTERM) // an error means that it is gone already
 		_ = syscall.Kill(-pgid, syscall.SIGCONT) // a stopped process gets TERM only now
-		warned.Go(func() {
-			after := Round(because.Duration).String()
-			warn("ending the process group", "pgid", pgid, "after", after, "timeout", because.TimedOut)
-		})
+		warn("ending the process group", "pgid", pgid, "after", Round(because.Duration).String(), "timeout", because.TimedOut)
 		r.killRest(pgid)
 		p.phase.Store(finished)
 		p.out.nudge()
@@ -266,7 +266,7 @@ func (r *Runner) guard(p *process, warn func(text string, pairs ...any)) (off fu
 	if r.Kill != nil {
 		stopKill = context.AfterFunc(r.Kill, func() { end(Result{Killed: true}) })
 	}
-	return func() { stopTimer(); stopKill(); warned.Wait() }
+	return func() { stopTimer(); stopKill() }
 }
 
 // killRest sends KILL to the rest of the process group after the grace. The kernel does not tell when a group becomes
