@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // defaultPath is the hooks' PATH if the invocation has none.
@@ -34,10 +35,10 @@ func Environment() []string { return environment(os.Environ(), nil, self()) }
 type account struct{ name, home, shell string }
 
 // self is the user that the program runs as.
-func self() account {
+var self = sync.OnceValue(func() account {
 	passwd, _ := os.ReadFile("/etc/passwd") // without it there is a default
 	return findAccount(os.Geteuid(), string(passwd))
-}
+})
 
 // findAccount looks for a user as getpwuid(3) does, but only in the file: a directory service that is down must not
 // stop hooks.
