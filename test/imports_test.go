@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"internal/vet":      nil,
 	"tools/badinput":    nil,
 	"tools/bench":       {"internal/sandbox"},
+	"tools/bench/bare":  nil,
 	"test/chaos":        nil,
 	"tools/demo":        nil,
 	"tools/scale":       {"internal/sandbox", "tools/scale/model"},

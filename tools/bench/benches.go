@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -84,9 +86,60 @@ func nothingToDo(updater, dir string) error {
 		return err
 	}
 	line("nothing to do, one hook", p, "+"+short(p.extra()), budget("+%s", mostExtra), p.extra() <= mostExtra)
+	if err := bareProgram(dir, filepath.Join(filepath.Dir(config), "needs_update.d")); err != nil {
+		return err
+	}
 	cpu := median(p.cpu)
 	line("  CPU, without the hook's", pairs{}, short(cpu), budget("%s", mostCPU), cpu <= mostCPU)
 	memory("  peak memory", p.rss, mostIdleRSS)
+	return nil
+}
+
+// bareProgram shows what a Go program that does nothing but run the hook takes.
+func bareProgram(dir, hooks string) error {
+	bare := filepath.Join(dir, "bare")
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", bare, "./tools/bench/bare")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return err
+	}
+	p, err := sideBySide(60, []string{bare, filepath.Join(hooks, "000")}, []string{"run-parts", hooks})
+	if err != nil {
+		return err
+	}
+	line("  for comparison: a bare Go program", p, "+"+short(p.extra()), "none", true)
+	line("    its CPU", pairs{}, short(median(p.cpu)), "none", true)
+	return nil
+}
+
+// syncedWrites is how many files a whole cycle writes durably: the state for each stage and before it asks for the
+// lock, its removal, and the history.
+const syncedWrites = 9
+
+// disk shows what the disk takes to write that many small files as durably as the state is.
+func disk(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	var took []time.Duration
+	for range 20 {
+		began := time.Now()
+		for range syncedWrites {
+			f, err := os.CreateTemp(dir, "synced-")
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("update\n")
+			err = errors.Join(err, f.Sync(), f.Close(), os.Rename(f.Name(), filepath.Join(dir, "synced")), folder.Sync())
+			if err != nil {
+				return err
+			}
+		}
+		took = append(took, time.Since(began))
+	}
+	line(fmt.Sprintf("  for comparison: %d small files synced", syncedWrites), pairs{}, short(median(took)), "none", true)
 	return nil
 }
 
@@ -141,6 +194,9 @@ func wholeCycle(updater, dir string) error {
 	extra := p.extra() - settle
 	what := fmt.Sprintf("a whole cycle (less %s to settle)", settle)
 	line(what, p, "+"+short(extra), budget("+%s", mostCycle), extra <= mostCycle)
+	if err := disk(dir); err != nil {
+		return err
+	}
 	memory("  peak memory", p.rss, mostHookRSS)
 	return nil
 }
