@@ -77,7 +77,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	}
 	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, SetByHand: now,
 		Lock: cmp.Or(record.Lock, c.LockName), MachineID: host.MachineID(), Rebooted: record.Rebooted,
-		RebootDue: record.RebootDue, Story: record.Story}
+		RebootDue: record.RebootDue, Story: record.Story, SetWith: c.Path}
 	if err := store.Save(next); err != nil {
 		return err
 	}
@@ -123,12 +123,13 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 // otherConfigs returns an error if another configuration, which still exists, began the run on record: only that one
 // knows the run's hooks. command is the command that the error names.
 func otherConfigs(record *state.Record, c *config.Config, command string) error {
-	if !record.InProgress() || record.Taken == nil || record.Taken.Config == "" || !isOther(c.Path, record.Taken.Config) {
+	began := record.Configuration()
+	if !record.InProgress() || began == "" || !isOther(c.Path, began) {
 		return nil
 	}
 	return fmt.Errorf("run %s, now in stage %s, was begun with the configuration %s, and nothing was changed; "+
 		"to change that run: `foreman-dlm-updater --config %s %s`",
-		record.RunID, record.Stage, record.Taken.Config, shellquote.Join(record.Taken.Config), command)
+		record.RunID, record.Stage, began, shellquote.Join(began), command)
 }
 
 // bringBack are the commands that bring back a host that a run has taken out of service, whether the run is still on

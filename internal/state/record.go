@@ -46,6 +46,8 @@ type Record struct {
 	StageBegan time.Time `json:"stage_began,omitzero"`
 	// SetByHand is when a person set the stage (`state set`); zero: nobody did.
 	SetByHand time.Time `json:"set_by_hand,omitzero"`
+	// SetWith is the path of the configuration with which a person set the stage. It counts until Taken names one.
+	SetWith string `json:"set_with,omitempty"`
 	// Lock is the name of the lock that this run asked for. The run keeps it if the configuration changes.
 	Lock string `json:"lock,omitempty"`
 	// Taken says which server was asked for the lock, and under which name; nil in a record of an earlier version.
@@ -82,6 +84,17 @@ func (r Record) namesAreText() bool {
 // InProgress reports whether there is a run to go on with. A record that names needs_update means the same as none,
 // whichever machine wrote it.
 func (r *Record) InProgress() bool { return r != nil && r.Stage != NeedsUpdate }
+
+// Configuration is the path of the configuration that goes on with the run; empty: the record does not say.
+func (r *Record) Configuration() string {
+	switch {
+	case r == nil:
+		return ""
+	case r.Taken != nil && r.Taken.Config != "":
+		return r.Taken.Config
+	}
+	return r.SetWith
+}
 
 // Of reports whether this machine may have written the record. It may, if one of the two ids is not known.
 func (r Record) Of(machine string) bool {

@@ -538,3 +538,24 @@ func TestHeldByAnotherForNow(t *testing.T) {
 		}
 	})
 }
+
+// TestSetWithOtherConfiguration: a stage set by hand is for the configuration with which it was set. It says nothing
+// about the lock: a run that was set to lock_get still counts as one that may have asked for it.
+func TestSetWithOtherConfiguration(t *testing.T) {
+	for _, stage := range []state.Stage{state.LockGet, state.Update, state.PostUpdate, state.LockRelease} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.disk = &state.Record{Stage: stage, RunID: "r", Lock: "web", SetWith: "/etc/weekly.ini"}
+			w.foreman.hold("me")
+			other := true
+			w.settings.OtherConfig = func(path string) bool { return other && path == "/etc/weekly.ini" }
+			if err := w.invoke(false); kind(err) != "later" || len(w.trace) != 0 {
+				t.Errorf("%s: %v, done: %q", stage, err, w.trace)
+			}
+			other = false
+			if err := w.invoke(false); err != nil || w.foreman.holder() != "" {
+				t.Errorf("%s: %v, lock held by %q", stage, err, w.foreman.holder())
+			}
+		})
+	}
+}

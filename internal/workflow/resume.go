@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/state"
+
+	"github.com/kballard/go-shellquote"
 )
 
 // crashLoop is how many unexpected reboots in one stage keep it from being resumed at boot.
@@ -41,10 +43,10 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 		r.openLock(false)
 		return r, r.vetAll()
 	}
-	if taken := record.Taken; taken != nil && taken.Config != "" && w.OtherConfig != nil && w.OtherConfig(taken.Config) {
+	if began := record.Configuration(); began != "" && w.OtherConfig != nil && w.OtherConfig(began) {
 		return nil, later("run %s, now in stage %s, was begun with the configuration %s, and goes on with that one only: "+
 			"`foreman-dlm-updater --config %s run`; give this configuration (%s) a state of its own", record.RunID, record.Stage,
-			taken.Config, taken.Config, w.ConfigPath)
+			began, shellquote.Join(began), w.ConfigPath)
 	}
 	r.Record, r.held = *record, Yes
 	claimed := true
