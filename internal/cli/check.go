@@ -232,7 +232,7 @@ func (p *Process) plugin(v verdict, text string, findings []finding) error {
 				perfdata(f.limits.critical, end))
 		}
 	}
-	text = strings.NewReplacer("|", "/", "\n", " ").Replace(text) // only figures may follow a |
+	text = strings.NewReplacer("|", "/", "\n", " ").Replace(p.withConfig(text)) // only figures may follow a |
 	if values.Len() > 0 {
 		text += " |" + values.String()
 	}
@@ -268,7 +268,7 @@ func denied(c *config.Config) bool {
 }
 
 // permit says how to let this user run the check as root. The sudoers line allows no other arguments: root would read
-// any file that they name.
+// any file that they name. withConfig adds this configuration to both commands.
 func permit() string {
 	name := "#" + strconv.Itoa(os.Geteuid())
 	if account, err := user.Current(); err == nil {

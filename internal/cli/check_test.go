@@ -298,8 +298,9 @@ func TestCheckByAnotherUser(t *testing.T) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		}
 		out, err := cmd.Output()
+		check := regexp.QuoteMeta(program + " --config " + filepath.Join(dir, config) + " check")
 		line := regexp.MustCompile(`^DLM UNKNOWN - ` + regexp.QuoteMeta(first) + ".*; let the check run as root, by the line `\\S+ ALL=\\(root\\) NOPASSWD: " +
-			regexp.QuoteMeta(program) + " check` in /etc/sudoers.d/foreman-dlm-updater, and call `sudo " + regexp.QuoteMeta(program) + " check`\n$")
+			check + "` in /etc/sudoers.d/foreman-dlm-updater, and call `sudo " + check + "`\n$")
 		if cmd.ProcessState.ExitCode() != 3 || !line.Match(out) {
 			t.Errorf("%v: %s\nwant %s", err, out, line)
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ type Process struct {
 	Context, Kill context.Context
 	Stdout        io.Writer
 	Stderr        *os.File
+
+	config string // the path of the configuration, for withConfig; empty before the command line is read
 }
 
 // DefaultConfig is the configuration file if the command line names none.
@@ -96,6 +99,7 @@ func Main(p Process, args []string) int {
 // do runs a command and returns the exit code.
 func (p Process) do(command *kong.Context, path configPath, hooks *hooksCmd) int {
 	p.Stdout = newOutput(p.Stdout, p.Context.Done())
+	p.config, _ = filepath.Abs(string(path)) // as config.Load names it: whoever types it may be elsewhere
 	err := command.Run(&p, path, hooks)
 	if err == nil || errors.Is(err, errUnread) {
 		return 0

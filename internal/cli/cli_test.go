@@ -138,3 +138,19 @@ func TestQuickOnNonsense(t *testing.T) {
 		t.Errorf("only %d lines meant something", read)
 	}
 }
+
+// TestEachCommandNamesConfig: a command that the program tells people to type names the configuration. Only version
+// reads none.
+func TestEachCommandNamesConfig(t *testing.T) {
+	parser, err := new(grammar).parser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range parser.Model.Children {
+		text := "`foreman-dlm-updater " + command.Name + "`"
+		got := (&Process{config: "/etc/w.ini"}).withConfig(text)
+		if named := got != text; named != (command.Name != "version") {
+			t.Errorf("%s becomes %s: see commands in internal/status/command.go", text, got)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	syscall.Umask(0o022) // hooks that others can write don't run
 	if filepath.Base(os.Args[0]) == "foreman-dlm-updater" {
 		first, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		os.Exit(Main(Process{first, context.Background(), os.Stdout, os.Stderr}, os.Args[1:]))
+		os.Exit(Main(Process{Context: first, Kill: context.Background(), Stdout: os.Stdout, Stderr: os.Stderr}, os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }

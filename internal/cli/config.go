@@ -42,7 +42,7 @@ func (cmd *configCheckCmd) Run(p *Process, path configPath) error {
 	c, problems, err := load(path)
 	sum := configcheck.Summary{Warnings: p.warn(problems)}
 	if err != nil {
-		report(p.Stderr, err, hint(err))
+		p.reportNow(err, hint(err))
 		sum.Worst, sum.Errors = err, max(1, len(problems)-sum.Warnings)
 	}
 	options := checkOptions(c)
@@ -110,10 +110,11 @@ func notRoot(euid int) string {
 func (p *Process) printFinding(found configcheck.Finding) {
 	switch {
 	case found.Err != nil:
-		report(p.Stderr, fmt.Errorf("%s: %w", found.About, found.Err), "")
+		p.reportNow(fmt.Errorf("%s: %w", found.About, found.Err), "")
 	case len(found.Advice) > 0:
 		for _, one := range found.Advice {
-			fmt.Fprintf(newOutput(p.Stderr, nil), "foreman-dlm-updater: warning: %s: %s\n", found.About, one)
+			fmt.Fprintf(newOutput(p.Stderr, nil), "foreman-dlm-updater: warning: %s: %s\n", found.About,
+				p.withConfig(one.String()))
 		}
 	default:
 		fmt.Fprintf(p.Stdout, "ok: %s: %s\n", found.About, found.Fine)

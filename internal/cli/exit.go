@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -110,14 +110,25 @@ func noDirectory(path string) bool {
 
 // report prints an error at the end of the program. It does not wait for ever until somebody reads it.
 func (p *Process) report(err error, hint string) {
-	_ = inTime(hclog.NewNullLogger(), reportPatience, func() error { report(p.Stderr, err, hint); return nil })
+	_ = inTime(hclog.NewNullLogger(), reportPatience, func() error { p.reportNow(err, hint); return nil })
 }
 
-// report prints an error and what to do about it.
-func report(w io.Writer, err error, hint string) {
-	w = newOutput(w, nil)
-	fmt.Fprintf(w, "foreman-dlm-updater: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+// reportNow prints an error and what to do about it.
+func (p *Process) reportNow(err error, hint string) {
+	w := newOutput(p.Stderr, nil)
+	fmt.Fprintf(w, "foreman-dlm-updater: error: %s\n", strings.ReplaceAll(p.withConfig(err.Error()), "\n", "\n  "))
 	if hint != "" {
-		fmt.Fprintf(w, "foreman-dlm-updater: hint: %s\n", hint)
+		fmt.Fprintf(w, "foreman-dlm-updater: hint: %s\n", p.withConfig(hint))
 	}
+}
+
+// withConfig completes the commands in a text that people read: they name the configuration, unless it is the default.
+func (p *Process) withConfig(text string) string { return status.WithConfig(text, p.config) }
+
+// editLog is withConfig for the log. What a hook wrote stays as it is.
+func (p *Process) editLog(key, text string) string {
+	if key == "line" || key == "output" {
+		return text
+	}
+	return p.withConfig(text)
 }

@@ -157,7 +157,7 @@ func (cmd *historyShowCmd) Run(p *Process, path configPath) error {
 	if cmd.JSON {
 		return writeJSON(p.Stdout, run, "  ")
 	}
-	_, err = fmt.Fprint(p.Stdout, timeline(run))
+	_, err = fmt.Fprint(p.Stdout, p.withConfig(timeline(run)), lastLines(run))
 	return err
 }
 
@@ -212,9 +212,18 @@ func timeline(run history.Run) string {
 	}
 	if failure := run.Failure; failure != nil {
 		fmt.Fprintf(&b, "\nfailed %s in %s: %s\n", clock(failure.Time), where(failure), failure.Message)
-		for _, line := range failure.Output {
-			fmt.Fprintf(&b, "  | %s\n", line)
-		}
+	}
+	return b.String()
+}
+
+// lastLines are the last lines of the hook that failed.
+func lastLines(run history.Run) string {
+	if run.Failure == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, line := range run.Failure.Output {
+		fmt.Fprintf(&b, "  | %s\n", line)
 	}
 	return b.String()
 }

@@ -24,7 +24,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	defer unlock()
 	terminal, journal := logging.Detect(p.Stderr)
 	log, outputs, err := logging.New(logging.Options{Level: c.LogLevel, JSON: c.LogJSON, Patient: p.Kill,
-		Stderr: p.Stderr, Terminal: terminal, Journal: journal})
+		Stderr: p.Stderr, Terminal: terminal, Journal: journal, Edit: p.editLog})
 	if err != nil {
 		return &config.Error{Err: err}
 	}
@@ -45,8 +45,8 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 		names = only
 	}
 	if workflow.Guarded(stage) {
-		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: no lock is taken: "+
-			"make sure that no other host of the cluster is down (`foreman-dlm-updater lock acquire`)\n")
+		fmt.Fprintln(p.Stderr, p.withConfig("foreman-dlm-updater: warning: no lock is taken: "+
+			"make sure that no other host of the cluster is down (`foreman-dlm-updater lock acquire`)"))
 	}
 	work.Hooks = chosenHooks{work.Hooks, names}
 	yes, err := work.RunHooks(p.Context, stage)

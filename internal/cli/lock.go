@@ -73,8 +73,8 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 			"and releases the lock\n", name, what, record.Stage)
 		return nil
 	}
-	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update "+
-		"until `foreman-dlm-updater lock release`\n", name, what)
+	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update until %s\n", name, what,
+		p.withConfig("`foreman-dlm-updater lock release`"))
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)
 	if record.InProgress() {
 		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; "+
-			"to forget it: foreman-dlm-updater state clear\n", record.Stage)
+			"to forget it: %s\n", record.Stage, p.withConfig("foreman-dlm-updater state clear"))
 		p.warnOutOfService(record)
 	}
 	return nil

@@ -91,7 +91,8 @@ func madeUp(kind events.Kind, c *config.Config, now time.Time) events.Event {
 	stage, began := madeUpStages[kind], now.Add(-12*time.Minute)
 	event := events.Event{Kind: kind, Time: now, Run: run, Lock: c.LockName, Stage: stage}
 	record := &state.Record{Stage: stage, RunID: run, Began: began, StageBegan: began, Lock: c.LockName}
-	s := status.Status{Running: true, PID: 1, Lock: status.Lock{Name: c.LockName}, Wording: lockServer(c).Wording}
+	s := status.Status{Running: true, PID: 1, Lock: status.Lock{Name: c.LockName}, Wording: lockServer(c).Wording,
+		Config: c.Path}
 	view := lock.View{Exists: true, Enabled: true, Self: true, Holder: "this host", Since: began}
 	switch kind {
 	case events.Started, events.Waiting:

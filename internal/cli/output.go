@@ -8,6 +8,7 @@ package cli
 //     "hint: " (what to do next). An error comes once, at the end. Its hint is the last line, and says so if the lock
 //     stays held. The type of the error decides the hint, not its text (hint in exit.go).
 //   - Commands return errors. Only exitCode (exit.go) makes an exit code of one, and only main exits.
+//   - A command that a person is to type names the configuration, unless that is the default (withConfig in exit.go).
 //   - Foreign text (a hook's output, an answer of a server, a file) is quoted (%q), or loses its control characters: it
 //     can't move the cursor or pretend to be a line of this program.
 //   - On a terminal, long lines are broken between words. Elsewhere a message stays one line, for grep. JSON and the

@@ -32,7 +32,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 	terminal, journal := logging.Detect(p.Stderr)
 	options := logging.Options{
 		File: c.Log, Retention: c.LogRetention, Level: c.LogLevel, JSON: c.LogJSON,
-		Stderr: p.Stderr, Terminal: terminal, Journal: journal,
+		Stderr: p.Stderr, Terminal: terminal, Journal: journal, Edit: p.editLog,
 	}
 	log, outputs, noLog := logging.New(options)
 	if noLog != nil { // refusal reports it, like any other reason why no run can begin
@@ -75,7 +75,7 @@ func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait fun
 	defer func() { _ = inTime(log, statusPatience, sentences.close) }()
 	options := events.Options{Show: sentences.pass, Next: afterStop,
 		Later:     func(err error) bool { return exitCode(err) == exitLater },
-		Listeners: notifiers.listen(), RebootDue: before.RebootDue, Wording: lockServer(c).Wording}
+		Listeners: notifiers.listen(), RebootDue: before.RebootDue, Wording: lockServer(c).Wording, Config: c.Path}
 	var reports *reporter
 	if c.MetricsTextfile != "" {
 		reports = newReporter(c, log)

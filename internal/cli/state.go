@@ -111,8 +111,8 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	if err := p.forget(c, store, record); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see `foreman-dlm-updater lock show` "+
-		"and `lock release`\n", name)
+	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see %s and `lock release`\n", name,
+		p.withConfig("`foreman-dlm-updater lock show`"))
 	if unreadable != nil {
 		fmt.Fprintln(p.Stderr, "the record could not be read; if this host is out of service, start its services by hand")
 	}
@@ -139,7 +139,8 @@ const bringBack = "`foreman-dlm-updater state set post_update`, then `foreman-dl
 // warnOutOfService says how to bring the host back if its run is given up. record is the one before that.
 func (p *Process) warnOutOfService(record *state.Record) {
 	if record != nil && record.Of(host.MachineID()) && workflow.OutOfService(record.Stage) {
-		fmt.Fprintf(p.Stderr, "this host is out of service (pre_update has begun); to bring it back: %s\n", bringBack)
+		fmt.Fprintf(p.Stderr, "this host is out of service (pre_update has begun); to bring it back: %s\n",
+			p.withConfig(bringBack))
 	}
 }
 

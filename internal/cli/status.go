@@ -46,7 +46,7 @@ func (cmd *statusCmd) Run(p *Process, path configPath) error {
 	case cmd.JSON:
 		return writeJSON(p.Stdout, s, "  ")
 	case onTerminal(p.Stdout):
-		fmt.Fprint(p.Stdout, draw(s, colours()))
+		fmt.Fprint(p.Stdout, p.withConfig(draw(s, colours())))
 	default:
 		fmt.Fprintln(p.Stdout, s.Sentence)
 	}
@@ -73,7 +73,7 @@ func (cmd *statusCmd) watch(p *Process, c *config.Config) error {
 		switch {
 		case !cmd.JSON && onTerminal(p.Stdout):
 			_, err = fmt.Fprintf(p.Stdout, "\x1b[H\x1b[J%s\n%s, every %s; Ctrl-C ends this\n",
-				draw(s, colours()), s.At.Format(time.DateTime), watchInterval)
+				p.withConfig(draw(s, colours())), s.At.Format(time.DateTime), watchInterval)
 		case change && cmd.JSON:
 			err = writeJSON(p.Stdout, s, "")
 		case change:
@@ -109,7 +109,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*status.Statu
 		}
 		record = nil
 	}
-	s := &status.Status{Lock: status.Lock{Name: c.LockName}, Wording: lockServer(c).Wording}
+	s := &status.Status{Lock: status.Lock{Name: c.LockName}, Wording: lockServer(c).Wording, Config: c.Path}
 	lookAtInstance(s, c)
 	s.SetRecord(record)
 	lookAtOutcome(ctx, s, c)

@@ -74,7 +74,8 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 // prints anything.
 func (p *Process) consoleLog() (log hclog.Logger, close func() error, err error) {
 	terminal, _ := logging.Detect(p.Stderr)
-	log, outputs, err := logging.New(logging.Options{Level: "warn", Patient: p.Kill, Stderr: p.Stderr, Terminal: terminal})
+	log, outputs, err := logging.New(logging.Options{Level: "warn", Patient: p.Kill, Stderr: p.Stderr, Terminal: terminal,
+		Edit: p.editLog})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -75,6 +75,8 @@ type Options struct {
 	Listeners []Listener
 	// Wording holds the words for the lock server in sentences.
 	Wording lock.Wording
+	// Config is the path of the configuration, for the commands that sentences name.
+	Config string
 }
 
 // Watch makes a Watcher that observes the workflow.
@@ -218,7 +220,8 @@ func (w *Watcher) tick() {
 
 // status says where the host stands.
 func (w *Watcher) status(now time.Time) status.Status {
-	s := status.Status{Running: w.running, PID: os.Getpid(), Hook: w.hook, Lock: w.lock, Wording: w.Wording}
+	s := status.Status{Running: w.running, PID: os.Getpid(), Hook: w.hook, Lock: w.lock, Wording: w.Wording,
+		Config: w.Config}
 	s.SetInhibitors(w.inhibitors)
 	if !w.running {
 		s.PID = 0
@@ -260,15 +263,16 @@ func (w *Watcher) event(kind Kind, s status.Status) Event {
 	default:
 		return event
 	}
-	event.Error = w.endError.Error()
+	why := w.endError
 	var stage *workflow.StageError
 	if errors.As(w.endError, &stage) {
 		event.Run, event.Stage, event.Hook, event.Lock = stage.Run, stage.Stage, stage.Hook, stage.Lock
-		event.Error = stage.Err.Error()
+		why = stage.Err
 		if w.failing != nil && w.failing.Hook == stage.Hook {
 			event.Exit, event.Output = w.failing.Result.Exit, w.failing.Result.Last
 		}
 	}
+	event.Error = status.WithConfig(why.Error(), w.Config)
 	return event
 }
 

@@ -18,16 +18,21 @@ import (
 // other outputs.
 type sink struct {
 	hclog.SinkAdapter
-	root  hclog.Logger // its level counts: hclog gives every entry to the sinks
-	queue *queue       // the adapter writes to it
+	root  hclog.Logger                  // its level counts: hclog gives every entry to the sinks
+	queue *queue                        // the adapter writes to it
+	edit  func(key, text string) string // Options.Edit
 }
 
 // Accept takes an entry of any level.
-func (s sink) Accept(name string, level hclog.Level, msg string, args ...interface{}) {
+func (s *sink) Accept(name string, level hclog.Level, msg string, args ...interface{}) {
 	if level < s.root.GetLevel() || !s.admit() {
 		return
 	}
 	args = slices.Clone(args)
+	if s.edit != nil {
+		msg = s.edit("", msg)
+		s.editValues(args)
+	}
 	for i := range args {
 		if i%2 == 0 && i+1 < len(args) {
 			args[i] = clean(fmt.Sprint(args[i]), false)
@@ -38,8 +43,21 @@ func (s sink) Accept(name string, level hclog.Level, msg string, args ...interfa
 	s.SinkAdapter.Accept(clean(name, false), level, clean(msg, false), args...)
 }
 
+// editValues changes the values that are texts or errors.
+func (s *sink) editValues(args []interface{}) {
+	for i := 1; i < len(args); i += 2 {
+		key, _ := args[i-1].(string)
+		switch value := args[i].(type) {
+		case string:
+			args[i] = s.edit(key, value)
+		case error:
+			args[i] = s.edit(key, fmt.Sprint(value)) // even of a nil pointer
+		}
+	}
+}
+
 // admit reports whether there is room for an entry. If entries before it were lost, it logs that first.
-func (s sink) admit() bool {
+func (s *sink) admit() bool {
 	lost, ok := s.queue.admit()
 	if ok {
 		s.tellLost(lost)
@@ -47,14 +65,14 @@ func (s sink) admit() bool {
 	return ok
 }
 
-func (s sink) tellLost(lines int) {
+func (s *sink) tellLost(lines int) {
 	if lines > 0 {
 		s.SinkAdapter.Accept("", hclog.Warn, "log lines lost: nobody read the log", "lines", lines)
 	}
 }
 
 // close writes what is queued, and then how many lines were lost.
-func (s sink) close(ctx context.Context) error {
+func (s *sink) close(ctx context.Context) error {
 	s.tellLost(s.queue.missed())
 	return s.queue.close(ctx)
 }

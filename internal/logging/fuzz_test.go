@@ -21,7 +21,7 @@ func FuzzLog(f *testing.F) {
 			var out bytes.Buffer
 			root := hclog.New(&hclog.LoggerOptions{Level: hclog.Info})
 			options := &hclog.LoggerOptions{Level: hclog.Trace, Output: &out, JSONFormat: structured}
-			s := sink{hclog.NewSinkAdapter(options), root, &queue{}}
+			s := sink{hclog.NewSinkAdapter(options), root, &queue{}, nil}
 			s.Accept("", hclog.Info, message, key, value)
 			for _, r := range out.String() {
 				if r != '\n' && !strconv.IsPrint(r) {

@@ -36,6 +36,8 @@ type Options struct {
 	// Patient is for commands that talk to a person, who may read with a pager: until it is done, Wait and Close wait for
 	// an output however long it takes nothing. Nil: they do not.
 	Patient context.Context
+	// Edit changes each message (key is "") and each value of a key before it is logged; nil: nothing is changed.
+	Edit func(key, text string) string
 
 	now func() time.Time // the clock, for tests; nil: time.Now
 }
@@ -43,7 +45,7 @@ type Options struct {
 // Outputs are where a logger writes. Each has a queue and a goroutine of its own: logging never blocks, and an output
 // that hangs delays no other. If 1 MiB is queued for an output, the next line is lost there; the first line that gets
 // through again says how many were lost.
-type Outputs struct{ sinks []sink }
+type Outputs struct{ sinks []*sink }
 
 // Wait is for callers that log as much as a hook writes, and may be delayed until ctx is done; call it after each line.
 // It waits while an output's queue is more than half full, unless the output has taken nothing for 3 s (but see
@@ -100,7 +102,7 @@ func New(o Options) (hclog.Logger, *Outputs, error) {
 		root.RegisterSink(screen)
 	}
 	if o.File == "" {
-		return root, &Outputs{[]sink{screen}}, nil
+		return root, &Outputs{[]*sink{screen}}, nil
 	}
 	file, err := o.openFile(func(err error) {
 		screen.Accept("", hclog.Error, "log file is in trouble; lines may be missing from it", "error", err)
@@ -111,7 +113,7 @@ func New(o Options) (hclog.Logger, *Outputs, error) {
 	}
 	lines := o.output(root, file, o.plain)
 	root.RegisterSink(lines)
-	return root, &Outputs{[]sink{lines, screen}}, nil // the file first: its errors go to the screen
+	return root, &Outputs{[]*sink{lines, screen}}, nil // the file first: its errors go to the screen
 }
 
 // openFile opens the log file, unless that takes longer than a busy disk may need.
@@ -144,9 +146,9 @@ func (o Options) openFile(report func(error)) (*daily, error) {
 const mostOpening = 10 * time.Second
 
 // output makes a sink that writes to out in a format.
-func (o Options) output(root hclog.Logger, out io.WriteCloser, format func(io.Writer) *hclog.LoggerOptions) sink {
+func (o Options) output(root hclog.Logger, out io.WriteCloser, format func(io.Writer) *hclog.LoggerOptions) *sink {
 	q := newQueue(out, o.Patient)
-	return sink{hclog.NewSinkAdapter(format(q)), root, q}
+	return &sink{hclog.NewSinkAdapter(format(q)), root, q, o.Edit}
 }
 
 // plain is the format for a file.

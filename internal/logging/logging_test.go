@@ -306,3 +306,21 @@ func itoa(n uint64) string {
 }
 
 var _ io.Writer = journal{}
+
+// TestEdit: messages, texts and errors are changed, numbers and keys are not.
+func TestEdit(t *testing.T) {
+	edit := func(key, text string) string {
+		if key == "line" {
+			return text
+		}
+		return strings.ReplaceAll(text, "run", "walk")
+	}
+	stderr, file := logged(t, Options{File: "log", Terminal: true, Edit: edit}, func(log hclog.Logger) {
+		log.Info("a run", "run", "run 1", "line", "run 2", "error", errors.New("no run"), "n", 3)
+	})
+	for name, text := range map[string]string{"stderr": stderr, "file": file} {
+		if want := `a walk: run="walk 1" line="run 2" error="no walk" n=3`; !strings.Contains(text, want) {
+			t.Errorf("%s has %q, not %q", name, text, want)
+		}
+	}
+}

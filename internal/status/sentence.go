@@ -11,17 +11,6 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// DefaultConfig is the configuration if the user names no other.
-const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
-
-// runCommand is what to type so that the run goes on, which it does only with the configuration that it began with.
-func (s *Status) runCommand() string {
-	if s.Record == nil || s.Record.Taken == nil || s.Record.Taken.Config == "" || s.Record.Taken.Config == DefaultConfig {
-		return "`foreman-dlm-updater run`"
-	}
-	return fmt.Sprintf("`foreman-dlm-updater --config %s run`", s.Record.Taken.Config)
-}
-
 // Say fills in the code and the sentence, as of now.
 func (s *Status) Say(now time.Time) {
 	s.Version, s.At = Version, now
@@ -32,6 +21,9 @@ func (s *Status) Say(now time.Time) {
 	}
 	if len(s.Unseen) > 0 {
 		s.Sentence += "; could not see " + strings.Join(s.unseenTexts(), "; ")
+	}
+	for _, text := range []*string{&s.Sentence, &s.Stopped, &s.Next} {
+		*text = WithConfig(*text, s.Config)
 	}
 	// For systemd a newline begins another variable, and a damaged state file may hold anything.
 	s.Sentence = strings.Map(func(c rune) rune {

@@ -74,6 +74,8 @@ type Status struct {
 	// Wording holds the words for the lock server in sentences; origin says which server is asked now, and how.
 	Wording lock.Wording `json:"-"`
 	origin  lock.Origin
+	// Config is the path of the configuration, for the commands that sentences name; empty: the default.
+	Config string `json:"-"`
 
 	// Record is the record of the run; nil: there is none.
 	Record   *state.Record `json:"-"`

@@ -137,7 +137,8 @@ func lists(groups []group) string {
 const mostColumns = 120
 
 // startsBlock matches text that begins a list, a heading or the like in Markdown if it is at the beginning of a line.
-var startsBlock = regexp.MustCompile(`^(?:[-+*#>=|:]|\d+[.)])`)
+// An option, such as --config, does not.
+var startsBlock = regexp.MustCompile(`^(?:-+(?:[^-a-z]|$)|[+*#>=|:]|\d+[.)])`)
 
 // item is an entry of a list: the input, and below it what happens.
 func item(r row) string {

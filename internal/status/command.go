@@ -1,0 +1,39 @@
+package status
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/kballard/go-shellquote"
+)
+
+// DefaultConfig is the configuration if the user names no other.
+const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
+
+// WithConfig completes the commands of this program that a text names: a person can type them as they stand, and they
+// act on config. The default configuration needs no option. A command that names a configuration stays as it is.
+func WithConfig(text, config string) string {
+	if config == "" || config == DefaultConfig || !strings.Contains(text, program) {
+		return text
+	}
+	return commands().ReplaceAllStringFunc(text, func(command string) string {
+		return program + "--config " + shellquote.Join(config) + strings.TrimPrefix(command, program[:len(program)-1])
+	})
+}
+
+const program = "foreman-dlm-updater "
+
+// commands finds the commands that read the configuration: all but version.
+var commands = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(program + `(run|status|history|check|config|lock|hooks|notify|state)\b`)
+})
+
+// runCommand is what to type so that the run goes on, which it does only with the configuration that it began with.
+func (s *Status) runCommand() string {
+	began := s.Record.Configuration()
+	if began == "" || began == s.Config || began == DefaultConfig && s.Config == "" {
+		return "`foreman-dlm-updater run`"
+	}
+	return "`foreman-dlm-updater --config " + shellquote.Join(began) + " run`"
+}
