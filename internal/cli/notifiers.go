@@ -38,7 +38,7 @@ type notifiers struct {
 	log                         hclog.Logger
 	kill                        context.Context
 	end                         context.CancelFunc
-	wait                        func(context.Context) // slows down a notifier that writes faster than the log reads; or nil
+	wait                        func(context.Context) // see newWorkflow
 	refused                     string                // why they were not called the last time; "" if they were
 	ready                       <-chan struct{}       // closed once they have been vetted for the first time
 

@@ -61,7 +61,9 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 
 // work runs the workflow, unless it is refused. It tells everybody what happens, and how it ended. For wait see
 // newWorkflow.
-func (cmd *runCmd) work(p *Process, c *config.Config, log hclog.Logger, wait func(context.Context), refused error) error {
+func (cmd *runCmd) work(
+	p *Process, c *config.Config, log hclog.Logger, wait func(context.Context), refused error,
+) error {
 	defer context.AfterFunc(p.Context, func() {
 		log.Warn("told to stop: the running hook may finish, no other hook starts; a second signal ends the hook")
 	})()

@@ -70,8 +70,8 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 	return c, instance.Close, nil
 }
 
-// consoleLog is the logger of a command that prints to a person: warnings and errors only. Call close before the command
-// prints anything.
+// consoleLog is the logger of a command that prints to a person: warnings and errors only. Call close before the
+// command prints anything.
 func (p *Process) consoleLog() (log hclog.Logger, close func() error, err error) {
 	terminal, _ := logging.Detect(p.Stderr)
 	log, outputs, err := logging.New(logging.Options{Level: "warn", Patient: p.Kill, Stderr: p.Stderr, Terminal: terminal,

@@ -164,9 +164,9 @@ func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	return batch, len(q.lines) > 0 || !q.closed
 }
 
-// close writes the rest and closes the output. It waits until ctx is done (a patient queue: until that is done), but not
-// for an output that takes nothing. If it returns errUnwritten, the output was given up in the middle of a write, and
-// the rest is lost.
+// close writes the rest and closes the output. It waits until ctx is done, but not for an output that takes nothing; if
+// the queue is patient, it waits until that is done. If it returns errUnwritten, the output was given up in the middle
+// of a write, and the rest is lost.
 func (q *queue) close(ctx context.Context) error {
 	if q.patient != nil {
 		ctx = q.patient

@@ -1,5 +1,5 @@
-// Command bare is the least that a Go program can do to run a hook. `make bench` shows beside the updater's figures what
-// of them is Go's own on this machine.
+// Command bare is the least that a Go program can do to run a hook. `make bench` uses it to show how much of the
+// updater's figures is Go's own on this machine.
 package main
 
 import (
