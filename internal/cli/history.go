@@ -123,13 +123,22 @@ func became(run history.Run) string {
 	if run.Result != string(events.RunFinished) {
 		text += " in " + string(run.Stage)
 	}
-	if run.Failure != nil {
+	switch {
+	case run.Failure == nil:
+	case couldNotFindOut(run):
+		text += ", could not find out: " + where(run.Failure)
+	default:
 		text += ", failed in " + where(run.Failure)
 	}
 	if run.RebootDue != nil {
 		text += ", a reboot may be due"
 	}
 	return text
+}
+
+// couldNotFindOut reports whether a needs_update hook could not find out whether there are updates, which is no failure.
+func couldNotFindOut(run history.Run) bool {
+	return run.Result == string(events.RunGaveUp) && run.Failure.Stage == state.NeedsUpdate
 }
 
 // where names the stage that failed, and the hook if one failed.
@@ -211,7 +220,11 @@ func timeline(run history.Run) string {
 		fmt.Fprintf(&b, "\na reboot may be due since %s: needs_reboot hook %s: %s\n", clock(due.Time), due.Hook, due.Message)
 	}
 	if failure := run.Failure; failure != nil {
-		fmt.Fprintf(&b, "\nfailed %s in %s: %s\n", clock(failure.Time), where(failure), failure.Message)
+		what := fmt.Sprintf("failed %s in", clock(failure.Time))
+		if couldNotFindOut(run) {
+			what = fmt.Sprintf("could not find out %s:", clock(failure.Time))
+		}
+		fmt.Fprintf(&b, "\n%s %s: %s\n", what, where(failure), failure.Message)
 	}
 	return b.String()
 }
