@@ -66,6 +66,7 @@ func hint(err error) string {
 		elsewhere  *lock.Elsewhere
 		notByRun   *lock.NotByRun
 		answer     *lock.Error
+		notNow     *lock.NotNow
 	)
 	switch {
 	case errors.As(err, &notByRun):
@@ -87,6 +88,8 @@ func hint(err error) string {
 		return "fix what is named above, then `foreman-dlm-updater config check`"
 	case errors.As(err, &answer) && answer.Next != "":
 		return answer.Next
+	case errors.As(err, &notNow) && notNow.Next != "":
+		return notNow.Next
 	case exitCode(err) == exitConfig:
 		return "fix it, then `foreman-dlm-updater config check`"
 	}

@@ -32,7 +32,7 @@ func TestMadeUpEvents(t *testing.T) {
 		events.RebootDue: "nothing to do: no run in progress; lock web is free; a reboot may be due since 02:31: needs_reboot hook 50-example: " +
 			"it could not find out (exit 75, cannot_tell_exit)",
 		events.GaveUp: "gave up 02:31 in stage lock_get: gave up waiting after 15m0s (lock_timeout); lock web held by web3.example.com since 02:19; " +
-			"nothing to fix on this host; the next `foreman-dlm-updater run` goes on",
+			"nothing to fix on this host; the next `foreman-dlm-updater run` tries again",
 		events.Alive: "stage update is running since 02:19 (pid 1); lock web held by this host since 02:19",
 	}
 	page, err := os.ReadFile("../../docs/notifications.md")

@@ -192,7 +192,7 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 		log.Log(level, "last lines of the hook", "hook", stage.Hook, "lines", len(lines),
 			"output", strings.Join(lines, "\n"))
 	}
-	log.Log(level, "lock holder", "lock", stage.Lock, "standing", seen.Holder())
+	log.Log(level, "lock holder", "lock", stage.Lock, "holder", seen.Holder())
 	if level == hclog.Error && workflow.Guarded(stage.Stage) { // after a failure in post_update, the next run does it
 		log.Log(level, "this host is out of service (pre_update has begun)", "to_give_the_run_up", bringBack)
 	}
@@ -216,16 +216,19 @@ func afterStop(err error) string {
 	if next := hintForRun(err); next != "" {
 		return next
 	}
-	if errors.Is(err, lock.ErrUnavailable) {
-		return "the next `foreman-dlm-updater run` goes on; " +
-			"if that keeps failing, look for the cause with `foreman-dlm-updater config check`"
+	does := "tries again"
+	var stage *workflow.StageError
+	if errors.As(err, &stage) && workflow.HasLock(stage.Stage) { // else the run may be over, or has not begun
+		does = "goes on"
 	}
-	var notNow *lock.NotNow
+	const failing = "if that keeps failing, look for the cause with"
 	switch {
-	case errors.As(err, &notNow) && notNow.Next != "":
-		return notNow.Next
+	case errors.Is(err, workflow.ErrCannotTell):
+		return "the next `foreman-dlm-updater run` asks again; " + failing + " `foreman-dlm-updater hooks run needs_update`"
+	case errors.Is(err, lock.ErrUnavailable):
+		return "the next `foreman-dlm-updater run` " + does + "; " + failing + " `foreman-dlm-updater config check`"
 	case exitCode(err) == exitLater:
-		return "nothing to fix on this host; the next `foreman-dlm-updater run` goes on"
+		return "nothing to fix on this host; the next `foreman-dlm-updater run` " + does
 	}
 	return "fix the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
 }

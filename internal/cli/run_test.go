@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -40,6 +42,19 @@ func TestWithoutLog(t *testing.T) {
 		}
 		if got := refusal(c, log, nil); got != nil {
 			t.Errorf("%q with a log: %v", stage, got)
+		}
+	}
+}
+
+// TestAfterStop: "goes on" is said only of a run that has the lock; any other may be over.
+func TestAfterStop(t *testing.T) {
+	for _, stage := range state.Stages {
+		for _, why := range []error{workflow.ErrTryLater, lock.ErrUnavailable} {
+			says := afterStop(&workflow.StageError{Stage: stage, Err: why})
+			goesOn := stage != state.NeedsUpdate && stage != state.LockGet
+			if strings.Contains(says, "run` goes on") != goesOn || strings.Contains(says, "run` tries again") == goesOn {
+				t.Errorf("%s, %v: %s", stage, why, says)
+			}
 		}
 	}
 }

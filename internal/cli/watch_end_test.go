@@ -43,9 +43,14 @@ func TestSentenceOfAFailedInvocation(t *testing.T) {
 		{nil, errors.Join(workflow.ErrUnsafeHooks, unsafe), "the run stopped TIME: hooks refused refused stage directory /etc/x.d: " +
 			"/etc/x.d/a: is odd" + dark + "; fix what is named above, then `foreman-dlm-updater config check`, then `foreman-dlm-updater run`"},
 		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: workflow.ErrTryLater}, "gave up TIME in stage lock_get: try later" +
-			dark + "; nothing to fix on this host; the next `foreman-dlm-updater run` goes on"},
+			dark + "; nothing to fix on this host; the next `foreman-dlm-updater run` tries again"},
 		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: &lock.NotNow{Text: "barred", Next: "let it in"}},
 			"gave up TIME in stage lock_get: barred" + dark + "; let it in"},
+		{nil, &workflow.StageError{Stage: state.LockGet, Lock: "web", Err: lock.ErrUnavailable}, "gave up TIME in stage lock_get: lock server unavailable" +
+			dark + "; the next `foreman-dlm-updater run` tries again; if that keeps failing, look for the cause with `foreman-dlm-updater config check`"},
+		{nil, &workflow.StageError{Stage: state.NeedsUpdate, Hook: "10-apt", Err: workflow.ErrCannotTell}, "gave up TIME in stage needs_update: " +
+			"a hook could not find out" + dark + "; the next `foreman-dlm-updater run` asks again; if that keeps failing, look for the cause with " +
+			"`foreman-dlm-updater hooks run needs_update`"},
 		{&state.Record{Stage: state.Update}, &workflow.StageError{Stage: state.Update, Lock: "web", Err: workflow.ErrTryLater},
 			"stage update was not finished (try later TIME) and nothing runs" + dark + "; go on with `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update}, errors.New("write state: no space left on device"),

@@ -141,7 +141,7 @@ func Why(err error) string {
 	return err.Error()
 }
 
-// NotNow: this host can't have the lock now, but nothing is wrong with it. It wraps ErrTryLater.
+// NotNow: this host can't have the lock or go on with the run now, but nothing is wrong with it. It wraps ErrTryLater.
 type NotNow struct {
 	Text string
 	// Next says what somebody has to change first; empty: it is only a matter of time.

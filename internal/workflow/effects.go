@@ -146,6 +146,9 @@ func (i Inhibitor) String() string {
 // ErrTryLater: nothing is wrong with this host or its update, but it is not possible now.
 var ErrTryLater = lock.ErrTryLater
 
+// ErrCannotTell: a needs_update hook could not find out whether there are updates. It wraps ErrTryLater.
+var ErrCannotTell = later("a hook could not find out")
+
 // ErrUnsafeHooks: a stage's hooks are unsafe. The run has not asked for the lock.
 var ErrUnsafeHooks = errors.New("hooks refused")
 

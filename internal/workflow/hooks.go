@@ -101,7 +101,7 @@ func (r *run) askUntilYes(ctx context.Context, names []string) (outcome, error) 
 // cannotTellError: a hook could not find out the answer.
 type cannotTellError struct{ error }
 
-func (e *cannotTellError) Unwrap() error { return ErrTryLater }
+func (e *cannotTellError) Unwrap() error { return ErrCannotTell }
 
 // ask runs a hook whose exit code is an answer: 0 is no, cannot_tell_exit means that the hook could not find out, and
 // any other code is yes.

@@ -255,7 +255,8 @@ func TestOtherConfiguration(t *testing.T) {
 		w.settings.OtherConfig = func(path string) bool { return !gone && path == "/etc/weekly.ini" }
 		for _, atBoot := range []bool{false, true} {
 			err := w.invoke(atBoot)
-			if kind(err) != "later" || !strings.Contains(err.Error(), "foreman-dlm-updater --config /etc/weekly.ini") {
+			var notNow *lock.NotNow
+			if kind(err) != "later" || !errors.As(err, &notNow) || !strings.Contains(notNow.Next, "foreman-dlm-updater --config /etc/weekly.ini") {
 				t.Errorf("at boot %t: %v", atBoot, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/kballard/go-shellquote"
@@ -44,9 +45,11 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 		return r, r.vetAll()
 	}
 	if began := record.Configuration(); began != "" && w.OtherConfig != nil && w.OtherConfig(began) {
-		return nil, later("run %s, now in stage %s, was begun with the configuration %s, and goes on with that one only: "+
-			"`foreman-dlm-updater --config %s run`; give this configuration (%s) a state of its own", record.RunID, record.Stage,
-			began, shellquote.Join(began), w.ConfigPath)
+		return nil, &lock.NotNow{
+			Text: fmt.Sprintf("run %s, now in stage %s, was begun with the configuration %s, and goes on with that one only",
+				record.RunID, record.Stage, began),
+			Next: fmt.Sprintf("`foreman-dlm-updater --config %s run`; give this configuration (%s) a state of its own",
+				shellquote.Join(began), w.ConfigPath)}
 	}
 	r.Record, r.held = *record, Yes
 	claimed := true
