@@ -33,7 +33,7 @@ func hooks(t *testing.T, notifiers bool) map[string]map[string]string {
 		stage, _ := strings.CutSuffix(filepath.Base(filepath.Dir(path)), ".d")
 		says := stage + "."
 		if stage == "notify" {
-			says = "none, a notifier "
+			says = "none, a notifier."
 		}
 		if notifiers != (stage == "notify") {
 			continue

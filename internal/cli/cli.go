@@ -155,11 +155,14 @@ func (g *grammar) parser(more ...kong.Option) (*kong.Kong, error) {
 	return kong.New(g, append(options(), more...)...)
 }
 
+// installedDocs is where the packages install the documents and the JSON schemas.
+const installedDocs = "/usr/share/doc/foreman-dlm-updater/docs"
+
 func options() []kong.Option {
 	return []kong.Option{
 		kong.Name("foreman-dlm-updater"),
 		kong.Description(description),
-		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "hookstages": hookStageNames(),
+		kong.Vars{"config": DefaultConfig, "library": DefaultLibrary, "docs": installedDocs, "hookstages": hookStageNames(),
 			"stages": joinStages(state.Stages, ","), "stagelist": joinStages(state.Stages, ", "),
 			"hookdirs": hookDirNames(), "events": eventNames()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

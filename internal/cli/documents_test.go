@@ -149,6 +149,31 @@ func TestFilesAreDocumented(t *testing.T) {
 	same(t, manual8, there, each(eachStage(section(t, manual8, "FILES")), `(?m)^\.It Pa (.*?)/?$`))
 }
 
+// TestInstalledDocuments: the documents that help, messages and manual pages name are where the packages install them.
+func TestInstalledDocuments(t *testing.T) {
+	if contents := document(t, "packaging/nfpm.yaml"); !strings.Contains(contents, "{src: docs/*.md, dst: "+installedDocs+"/,") {
+		t.Errorf("packaging/nfpm.yaml does not install docs/ in %s", installedDocs)
+	}
+	said := document(t, manual8) + document(t, manual5) + document(t, "internal/configcheck/units.go")
+	for _, node := range nodes(t) {
+		for _, flag := range node.Flags {
+			said += flag.Help + "\n"
+		}
+	}
+	named := sorted(each(said, regexp.QuoteMeta(installedDocs)+`/([a-z.-]+[a-z])`))
+	if !slices.Contains(named, "status.schema.json") {
+		t.Errorf("only %q are named", named)
+	}
+	for _, name := range named {
+		if _, err := os.Stat(filepath.Join("../../docs", name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if wrong := regexp.MustCompile(`(?m)[(\s"]docs/\S+`).FindAllString(said, -1); len(wrong) > 1 { // one is in a comment
+		t.Errorf("not where a user finds it: %q", wrong)
+	}
+}
+
 func TestManualPagesAreClean(t *testing.T) {
 	needs(t, "mandoc")
 	for _, page := range []string{manual8, manual5} {

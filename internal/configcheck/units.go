@@ -72,7 +72,7 @@ func (h *thisHost) adviseResume(found *Finding, units map[string]host.Unit) {
 		name := strings.TrimSuffix(filepath.Base(c.Path), filepath.Ext(c.Path))
 		found.advise(fmt.Sprintf("%s goes on with a run of %s, not of this configuration (%s)%s; an enabled "+
 			"foreman-dlm-updater-%s-resume.service with `foreman-dlm-updater --config %s run --after-reboot` goes on with it "+
-			"(docs/install.md)", resumeUnit, with, c.Path, waits, name, c.Path), "")
+			"(/usr/share/doc/foreman-dlm-updater/docs/install.md)", resumeUnit, with, c.Path, waits, name, c.Path), "")
 	}
 }
 

@@ -3,7 +3,7 @@
 require 'json'
 
 # Where this host stands in its updates. The fact writes nothing and does not ask Foreman.
-#   code            where the host stands: one of the codes in docs/status.schema.json, without what only Foreman knows
+#   code            where the host stands: one of the codes in status.schema.json, without what only Foreman knows
 #   lock            the lock's name
 #   in_progress     whether a run is on record
 #   under_way       whether that run is between pre_update and post_update, and has not failed
