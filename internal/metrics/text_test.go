@@ -59,7 +59,7 @@ func FuzzText(f *testing.F) {
 		text, err := encode(lock, map[string]family{
 			"a": {samples: map[string]float64{"": value}}, "none": {},
 			"b": {help, "stage", map[string]float64{label: value, label + "2": 0}}})
-		if !utf8.ValidString(lock + label) {
+		if !utf8.ValidString(lock) || !utf8.ValidString(label) {
 			if err == nil {
 				t.Errorf("not UTF-8, and written: %q", text)
 			}
