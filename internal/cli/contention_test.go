@@ -44,7 +44,7 @@ func TestContention(t *testing.T) {
 		time.AfterFunc(after, func() { w.server.SetHolder(lock, holder) })
 	}
 	acquire := func(w world) error { return w.work.TakeLock(context.Background(), lock, false) }
-	release := func(w world) error { return w.work.GiveLock(context.Background(), lock) }
+	release := func(w world) error { return w.work.ReleaseLock(context.Background(), lock) }
 	// web2 takes the free lock right before the PUT, and gives it up between Foreman's lookup and its check.
 	comesAndGoes := func(w world) { w.server.SetHolder(lock, "web2"); later(w, 5*ms, "") }
 	tests := []struct {

@@ -119,7 +119,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	}
 	defer closeLog()
 	c.ReleaseTimeout = manualReleaseTimeout
-	if err := newWorkflow(p, c, log, nil).GiveLock(p.Context, name); err != nil {
+	if err := newWorkflow(p, c, log, nil).ReleaseLock(p.Context, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)

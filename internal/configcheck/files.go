@@ -80,7 +80,7 @@ func vetState(c *config.Config) error {
 	}
 	if kind := host.Emptied(filepath.Dir(c.State)); kind != "" {
 		return &config.Error{Err: fmt.Errorf("state %s is on a file system that a boot empties (%s): the run would be "+
-			"forgotten, and the lock never given back; put it on a disk, as /var/lib/foreman_dlm_updater/state is in most "+
+			"forgotten, and the lock never released; put it on a disk, as /var/lib/foreman_dlm_updater/state is in most "+
 			"cases", c.State, kind)}
 	}
 	return nil

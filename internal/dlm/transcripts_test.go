@@ -94,7 +94,7 @@ func outcome(t *testing.T, method string, lock Lock, err error) string {
 	case method == http.MethodPut:
 		return "claimed"
 	case method == http.MethodDelete:
-		return "given back"
+		return "released"
 	}
 	text := "free"
 	if lock.Holder != "" {

@@ -18,7 +18,7 @@ const (
 	Failed    Kind = "failed"     // a stage failed, or none could begin; a person is needed
 	Rebooting Kind = "rebooting"  // the reboot command comes next
 	Resumed   Kind = "resumed"    // an invocation goes on with the run in progress
-	Finished  Kind = "finished"   // the lock is given back, the run is over
+	Finished  Kind = "finished"   // the lock is released, the run is over
 	RebootDue Kind = "reboot-due" // the run finished without a reboot that may be needed: no hook could find out
 	GaveUp    Kind = "gave-up"    // the invocation ended before the run; nothing is wrong, and the next one tries again
 	Alive     Kind = "alive"      // the invocation is alive; sent every five minutes, so listeners notice if it dies

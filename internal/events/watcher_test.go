@@ -65,7 +65,7 @@ func (w *world) Save(r state.Record) error {
 
 func (w *world) Clear() error { w.disk = nil; return nil }
 
-// letGo lets the other host give the lock back when its time has come.
+// letGo lets the other host release the lock when its time has come.
 func (w *world) letGo() {
 	if !w.until.IsZero() && time.Now().After(w.until) {
 		w.held, w.until = "", time.Time{}

@@ -12,13 +12,13 @@ import (
 	"foreman-dlm-updater/internal/lock"
 )
 
-// TestKeepAlive: the claim is repeated, after a look; a lock that is lost is not claimed. Then the lock is given back.
+// TestKeepAlive: the claim is repeated, after a look; a lock that is lost is not claimed. Then the lock is released.
 func TestKeepAlive(t *testing.T) {
 	tests := []struct {
 		name     string
 		lasts    time.Duration
 		setup    func(*server)
-		requests string // until the lock is given back
+		requests string // until the lock is released
 		lost     string // why
 		said     string
 	}{
@@ -87,7 +87,7 @@ func TestKeepAlive(t *testing.T) {
 					t.Errorf("%q is not said in %s", test.said, &s.log)
 				}
 				if err := l.Give(t.Context()); err != nil || s.heldBy() == "me" {
-					t.Errorf("given back: %v, held by %q", err, s.heldBy())
+					t.Errorf("released: %v, held by %q", err, s.heldBy())
 				}
 				pause(t.Context(), 5*time.Hour)
 				if s.heldBy() == "me" {

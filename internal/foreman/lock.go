@@ -1,5 +1,5 @@
 // Package foreman holds a lock of Foreman's DLM plugin for a run: it waits for the lock, claims it, refreshes it and
-// gives it back. Two hosts never believe at once that they hold the lock.
+// releases it. Two hosts never believe at once that they hold the lock.
 //
 // Foreman's race: if two hosts ask for a free lock at the same time, the server may grant it to both ("SELECT free,
 // UPDATE holder" is not atomic), and the host that is written last has it. So this package calls a grant a claim. It

@@ -9,7 +9,7 @@ import (
 	"foreman-dlm-updater/internal/lock"
 )
 
-// Give ends the refreshing and gives the lock back. It keeps trying until release_timeout, since a lock that stays held
+// Give ends the refreshing and releases the lock. It keeps trying until release_timeout, since a lock that stays held
 // blocks the whole cluster. The errors are *lock.NotNow (release_timeout is over), *lock.Elsewhere (another server gave
 // this host the lock) and the context's error.
 func (l *Lock) Give(ctx context.Context) error {

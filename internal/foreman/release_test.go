@@ -119,7 +119,7 @@ func TestGive(t *testing.T) {
 					t.Errorf("%v, holder %q; want %s, %q", err, s.heldBy(), test.kind, test.holder)
 				}
 				if err == nil && !l.Released() {
-					t.Error("it is given back, and not said to be released")
+					t.Error("it is released, and Released says it is not")
 				}
 				if got := s.requests(); test.requests != "" && got != test.requests {
 					t.Errorf("requests %s, want %s", got, test.requests)

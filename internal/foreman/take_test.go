@@ -84,7 +84,7 @@ func TestTake(t *testing.T) {
 		{"a definite error on PUT: looks at once and after the settle time show that it is not ours", false, func(s *server) {
 			s.before("claim 1", definite)
 		}, "failed", "nothing", "GPGG", 2 * time.Second, "401"},
-		{"an answer to PUT that is not Foreman's, and the lock was taken: it is given back", false, func(s *server) {
+		{"an answer to PUT that is not Foreman's, and the lock was taken: it is released", false, func(s *server) {
 			s.after("claim 1", says(errors.New("not Foreman's answer")))
 		}, "failed", "nothing", "GPGDG", 2 * time.Second, "not Foreman's answer"},
 		{"the same, and nobody can look afterwards: that stays open", false, func(s *server) {
@@ -375,19 +375,19 @@ func TestAbandon(t *testing.T) {
 		{"while waiting for another", false, "look", func(s *server) { s.hold("other") }, "nothing", "other"},
 		{"while waiting for another, and a claim of before may come true: looked at again once that is settled", true, "look",
 			func(s *server) { s.hold("other") }, "nothing", "other"},
-		{"the same, and the claim comes true: it is given back", true, "look", func(s *server) {
+		{"the same, and the claim comes true: it is released", true, "look", func(s *server) {
 			s.hold("other")
 			s.after("look 1", s.lateClaim)
 		}, "nothing", ""},
 		{"while the other host gets time to create the lock", false, "look", func(s *server) { s.exists = false }, "nothing", ""},
-		{"while a claim settles: it is given back", true, "claim", func(*server) {}, "nothing", ""},
-		{"a claim that was answered comes true a second time: that is given back too", true, "claim", func(s *server) {
+		{"while a claim settles: it is released", true, "claim", func(*server) {}, "nothing", ""},
+		{"a claim that was answered comes true a second time: that is released too", true, "claim", func(s *server) {
 			s.after("release 1", s.lateClaim)
 		}, "nothing", ""},
-		{"given back, and still ours: Foreman may have two locks of this name; not forgotten", true, "claim", func(s *server) {
+		{"released, and still ours: Foreman may have two locks of this name; not forgotten", true, "claim", func(s *server) {
 			s.after("release", s.goesTo("me"))
 		}, "perhaps", "me"},
-		{"an unanswered claim may still come true: waited for, and given back", true, "claim", func(s *server) {
+		{"an unanswered claim may still come true: waited for, and released", true, "claim", func(s *server) {
 			s.after("claim 1", s.unansweredAndLate)
 		}, "nothing", ""},
 		{"the same, and the answer to a look before that comes after it: looked at again", true, "claim", func(s *server) {
@@ -398,11 +398,11 @@ func TestAbandon(t *testing.T) {
 			s.slowest = 30 * time.Second
 			s.after("claim 1", func() error { s.hold(""); return unreachable() })
 		}, "perhaps", ""},
-		{"the same, and it came true: it is given back, and that stays open, to be sure", true, "claim", func(s *server) {
+		{"the same, and it came true: it is released, and that stays open, to be sure", true, "claim", func(s *server) {
 			s.slowest = 30 * time.Second
 			s.after("claim 1", unreachable)
 		}, "perhaps", ""},
-		{"the claim can't be given back", true, "claim", func(s *server) { s.before("release", unreachable) }, "perhaps", "me"},
+		{"the claim can't be released", true, "claim", func(s *server) { s.before("release", unreachable) }, "perhaps", "me"},
 		{"the lock can't be looked at", true, "claim", func(s *server) { s.from("look after claim 1", unreachable) }, "perhaps", "me"},
 	}
 	for _, test := range tests {

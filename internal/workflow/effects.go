@@ -60,7 +60,7 @@ type Lock interface {
 	// Lost returns a *lock.Lost once a refresh has found that this host does not hold the lock any more; else nil. Any
 	// goroutine may call it.
 	Lost() error
-	// Give gives the lock back. It returns nil only when that is certain.
+	// Give releases the lock. It returns nil only when that is certain.
 	Give(context.Context) error
 	// Released reports whether the server accepted the release, even if nobody could verify it afterwards.
 	Released() bool

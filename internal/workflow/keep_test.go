@@ -442,7 +442,7 @@ func TestRenamedInOneInvocation(t *testing.T) {
 }
 
 // TestKilledBeforeItAsked: an invocation that was killed while it waited had asked for nothing. The next one neither takes
-// over nor gives back a lock that a person, or another configuration, took meanwhile.
+// over nor releases a lock that a person, or another configuration, took meanwhile.
 func TestKilledBeforeItAsked(t *testing.T) {
 	for _, unsafe := range []error{nil, errors.New("writable by others")} {
 		synctest.Test(t, func(t *testing.T) {

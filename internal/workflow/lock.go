@@ -66,7 +66,7 @@ func (r *run) giveUp(ctx context.Context, err error) error {
 	r.tellResumed()
 	var notByRun *lock.NotByRun
 	switch {
-	case errors.As(err, &notByRun): // whoever took it has to give it back
+	case errors.As(err, &notByRun): // whoever took it has to release it
 		r.held = NotByRun
 	case !r.lock.Asked(), r.lock.Abandon(ctx):
 		r.held = No
@@ -208,8 +208,8 @@ func (r *run) confirmOnce(ctx context.Context) {
 // the whole cluster.
 const releaseGrace = 8 * time.Second
 
-// giveLock gives the lock back.
-func (r *run) giveLock(ctx context.Context) (outcome, error) {
+// releaseLock releases the lock.
+func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 	ctx, cancel := graceful(ctx, releaseGrace)
 	defer cancel()
 	if err := r.lock.Give(ctx); err != nil {

@@ -258,7 +258,7 @@ func TestTakeIsNotByRun(t *testing.T) {
 	})
 }
 
-// TestTakeAgainFails: a run that was resumed keeps its stage, and gives nothing back.
+// TestTakeAgainFails: a run that was resumed keeps its stage, and releases nothing.
 func TestTakeAgainFails(t *testing.T) {
 	for _, stage := range guardedStages {
 		for _, notOurs := range []bool{false, true} {
@@ -401,7 +401,7 @@ func TestConfirm(t *testing.T) {
 						t.Errorf("ran: %t, %q", ran, w.trace)
 					}
 					if slices.Contains(w.asksOfLock(), "give") {
-						t.Error("given back")
+						t.Error("released")
 					}
 				})
 			})
@@ -515,7 +515,7 @@ func TestLostDuringAStage(t *testing.T) {
 			ending{"failed", state.Reboot, No, lost}, []string{"started", "acquired", "failed"}},
 		{"needs_reboot says no: the host is brought back", state.NeedsReboot, nil, ending{"ok", "", No, ""},
 			[]string{"started", "acquired", "finished"}},
-		{"post_update: what is left of the lock is given back", state.PostUpdate, nil, ending{"ok", "", No, ""},
+		{"post_update: what is left of the lock is released", state.PostUpdate, nil, ending{"ok", "", No, ""},
 			[]string{"started", "acquired", "finished"}},
 		{"update fails", state.Update, func(*world) HookResult { return HookResult{Exit: 1} },
 			ending{"failed", state.Update, No, "exit 1"}, []string{"started", "acquired", "failed"}},
@@ -575,7 +575,7 @@ func TestLostBeforeTheReboot(t *testing.T) {
 	}
 }
 
-// TestGiveFails: the run stays on record until the lock is certainly given back, and the next invocation does just that.
+// TestGiveFails: the run stays on record until the lock is certainly released, and the next invocation does just that.
 func TestGiveFails(t *testing.T) {
 	answers := lockErrors()
 	answers["release_timeout"], answers["elsewhere"] = lockAnswer{notNow, "later"}, lockAnswer{elsewhere, "failed"}
@@ -622,7 +622,7 @@ func TestGiveFails(t *testing.T) {
 					same(t, "heard", heard, w.heard())
 					stopped, gave := slices.Index(w.trace, "lock: stop keeping alive"), slices.Index(w.trace, "lock: give")
 					if stopped < 0 || stopped > gave {
-						t.Errorf("kept alive while it is given back: %q", w.trace)
+						t.Errorf("kept alive while it is released: %q", w.trace)
 					}
 
 					w.trace, w.told, l.give = nil, nil, func() error { return nil }
@@ -737,13 +737,13 @@ func TestLockByHand(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.fakeLock().give = func() error { return answer.err }
-			if err := w.workflow().GiveLock(t.Context(), "web"); !errors.Is(err, answer.err) {
-				t.Errorf("given back by hand, %s: %v", name, err)
+			if err := w.workflow().ReleaseLock(t.Context(), "web"); !errors.Is(err, answer.err) {
+				t.Errorf("released by hand, %s: %v", name, err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if err := w.workflow().GiveLock(ctx, "web"); kind(err) != "later" {
-				t.Errorf("given back by hand, a signal: %v", err)
+			if err := w.workflow().ReleaseLock(ctx, "web"); kind(err) != "later" {
+				t.Errorf("released by hand, a signal: %v", err)
 			}
 		})
 	}

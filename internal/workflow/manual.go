@@ -30,8 +30,8 @@ func (w *Workflow) TakeLock(ctx context.Context, name string, wait bool) error {
 	return err
 }
 
-// GiveLock gives back the lock that this host holds.
-func (w *Workflow) GiveLock(ctx context.Context, name string) error {
+// ReleaseLock releases the lock that this host holds.
+func (w *Workflow) ReleaseLock(ctx context.Context, name string) error {
 	err := w.OpenLock(name, lock.Options{Config: w.ConfigPath}).Give(ctx)
 	if err != nil && ctx.Err() != nil {
 		return errStopped

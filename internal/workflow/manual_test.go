@@ -109,7 +109,7 @@ func TestAcquireByHand(t *testing.T) {
 			w.foreman.hold("other")
 			time.AfterFunc(2*time.Minute, func() { w.foreman.hold("") })
 		}, true, "ok", "me"},
-		{"given up while it settles: given back", func(w *world) {
+		{"given up while it settles: released", func(w *world) {
 			w.foreman.after = w.at(noStage, "PUT", func() error { w.stop(); return nil })
 		}, false, "later", ""},
 		{"ours before, and given up while it settles: kept", func(w *world) {

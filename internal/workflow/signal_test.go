@@ -84,7 +84,7 @@ func TestSignalBetweenStages(t *testing.T) {
 	}
 }
 
-// TestSignalBeforeTheRelease: all work is done, so the lock is given back first.
+// TestSignalBeforeTheRelease: all work is done, so the lock is released first.
 func TestSignalBeforeTheRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -127,7 +127,7 @@ func TestSignalWhileTheLockIsTaken(t *testing.T) {
 	}{
 		{"while it waits for another", "GET", func(w *world) { w.foreman.hold("other") }, "", "other"},
 		{"while the claim settles", "PUT", func(*world) {}, "", ""},
-		{"while the claim settles, and it can't be given back", "PUT", func(w *world) {
+		{"while the claim settles, and it can't be released", "PUT", func(w *world) {
 			w.foreman.before = each("DELETE", unreachable)
 		}, state.LockGet, "me"},
 	}

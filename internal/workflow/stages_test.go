@@ -249,7 +249,7 @@ func TestUnsafeHooksBlockNobody(t *testing.T) {
 	}
 }
 
-// TestUnsafeHookAfterAClaim: a run that may hold the lock gives it back before it complains.
+// TestUnsafeHookAfterAClaim: a run that may hold the lock releases it before it complains.
 func TestUnsafeHookAfterAClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -313,7 +313,7 @@ func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
 	}
 }
 
-// TestReleaseNeedsNoDisk: the state says already that the lock is to be given back.
+// TestReleaseNeedsNoDisk: the state says already that the lock is to be released.
 func TestReleaseNeedsNoDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -52,10 +52,10 @@ type to = map[outcome]state.Stage
 type lockRule int
 
 const (
-	withoutLock lockRule = iota // the run does not have it yet
-	guarded                     // the stage runs only while this host holds the lock
-	keepsLock                   // the run has the lock; the stage runs even if the lock is lost
-	givesLock                   // the stage gives the lock back, even after a signal
+	withoutLock  lockRule = iota // the run does not have it yet
+	guarded                      // the stage runs only while this host holds the lock
+	keepsLock                    // the run has the lock; the stage runs even if the lock is lost
+	releasesLock                 // the stage releases the lock, even after a signal
 )
 
 // table is the whole workflow, in order. Nothing else decides what follows what.
@@ -74,8 +74,8 @@ var table = []row{
 		act: (*run).reboot, lock: guarded, keeps: true, patience: 15 * time.Minute, next: to{rebooting: state.PostUpdate}},
 	{stage: state.PostUpdate, does: "bring the host back into service and check it",
 		hooks: runAll, lock: keepsLock, keeps: true, tellsReboot: true, next: to{done: state.LockRelease}},
-	{stage: state.LockRelease, does: "give the lock back",
-		act: (*run).giveLock, lock: givesLock, next: to{done: end}},
+	{stage: state.LockRelease, does: "release the lock",
+		act: (*run).releaseLock, lock: releasesLock, next: to{done: end}},
 }
 
 // rowOf is the row of a stage.
@@ -90,7 +90,7 @@ func rowOf(stage state.Stage) row {
 // Guarded reports whether a stage runs only while this host holds the lock.
 func Guarded(stage state.Stage) bool { return rowOf(stage).lock == guarded }
 
-// HasLock reports whether a run in this stage has taken the lock and not yet given it back.
+// HasLock reports whether a run in this stage has taken the lock and not yet released it.
 func HasLock(stage state.Stage) bool { return rowOf(stage).lock != withoutLock }
 
 // OutOfService reports whether a host whose run is in this stage is out of service.

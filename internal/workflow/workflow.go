@@ -1,5 +1,5 @@
 // Package workflow takes a host through an update while it holds a lock: which stage follows which, when the lock is
-// taken, confirmed and given back, and how a run goes on after a reboot, a crash or a failure. The whole workflow is
+// taken, confirmed and released, and how a run goes on after a reboot, a crash or a failure. The whole workflow is
 // the table in table.go. The package touches nothing by itself: hooks, lock, state file and host are interfaces
 // (effects.go). An Observer hears what happens (observe.go).
 package workflow
@@ -93,7 +93,7 @@ func (r *run) passesOver() bool {
 
 // enter prepares a stage: it takes the lock if needed, saves the state, and looks at the lock one last time.
 func (r *run) enter(ctx context.Context) error {
-	if ctx.Err() != nil && r.row.lock != givesLock {
+	if ctx.Err() != nil && r.row.lock != releasesLock {
 		return errStopped
 	}
 	if r.row.lock == guarded && !r.tookLock { // a resumed run: the state already names the stage
@@ -120,7 +120,7 @@ func (r *run) enter(ctx context.Context) error {
 		r.inhibit(r.row.inhibits)
 	case keepsLock:
 		r.confirmOnce(ctx)
-	case givesLock:
+	case releasesLock:
 		r.lock.StopKeepAlive()
 	}
 	return nil
@@ -130,7 +130,7 @@ func (r *run) enter(ctx context.Context) error {
 // succeeds, as it waits for the lock server: a person may be making room on the disk.
 func (r *run) announceStage(ctx context.Context) error {
 	r.beginStage()
-	lastError, alreadySaved := "", r.hadLock && r.row.lock == givesLock && r.firstStage == r.Stage
+	lastError, alreadySaved := "", r.hadLock && r.row.lock == releasesLock && r.firstStage == r.Stage
 	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
 		r.StageBegan = time.Now()
 		r.step.Began = r.StageBegan
@@ -167,7 +167,7 @@ func (r *run) finish() error {
 		return err
 	}
 	r.cleared = true
-	if r.row.lock == givesLock {
+	if r.row.lock == releasesLock {
 		r.tell(Event{Kind: Finished})
 	} else {
 		r.tell(Event{Kind: Cleared})

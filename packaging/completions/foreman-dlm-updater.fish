@@ -115,7 +115,7 @@ $c -n "$at config check" -l offline -d 'do not ask Foreman'
 
 $c -n "$at lock" -a show -d 'which host holds it'
 $c -n "$at lock" -a acquire -d 'take it by hand'
-$c -n "$at lock" -a release -d 'give it back'
+$c -n "$at lock" -a release -d 'release it'
 $c -n "$at lock acquire" -l wait -d 'wait until it is free'
 
 $c -n "$at hooks" -a list -d 'list the hooks'

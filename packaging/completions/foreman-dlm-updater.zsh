@@ -73,7 +73,7 @@ _foreman_dlm_updater() {
         ;;
     config) offered=('check:check everything' 'show:the effective values and their origins') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
-    lock) offered=('show:which host holds it' 'acquire:take it by hand' 'release:give it back') ;;
+    lock) offered=('show:which host holds it' 'acquire:take it by hand' 'release:release it') ;;
     'lock acquire') flags+=('--wait:wait until it is free') ;;
     hooks)
         offered=(

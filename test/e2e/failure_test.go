@@ -55,7 +55,7 @@ func failedHook(t *testing.T, l *lab) {
 
 	h.run("rm", "/srv/broken")
 	h.startTimer(soon(1))
-	h.eventually("the lock is given back", func() error {
+	h.eventually("the lock is released", func() error {
 		if got := len(h.lockEvents()); got != 2 {
 			return fmt.Errorf("%d events", got)
 		}

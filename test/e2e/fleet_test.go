@@ -81,6 +81,6 @@ func checkTurn(t *testing.T, h *host) {
 		t.Errorf("stages of %s in its journal: %v", h.name, stages)
 	}
 	if first := events[1]; asked.After(first.Time) {
-		t.Errorf("%s asked for the lock at %s only: by then %s had given it back", h.name, asked, first.Host)
+		t.Errorf("%s asked for the lock at %s only: by then %s had released it", h.name, asked, first.Host)
 	}
 }

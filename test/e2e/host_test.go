@@ -191,7 +191,7 @@ func (h *host) awaitEnd() {
 	})
 }
 
-// checkEnd looks at what every run has to leave behind: the new ledger at work, the lock free, taken and given back once.
+// checkEnd looks at what every run has to leave behind: the new ledger at work, the lock free, taken and released once.
 func (h *host) checkEnd(wantBoots int) {
 	h.t.Helper()
 	h.awaitEnd()

@@ -51,7 +51,7 @@ func (h *host) releaseByHand() {
 	h.invoke("by hand: lock release", func(inv *invocation, w *workflow.Workflow) error {
 		inv.takeOver()
 		inv.lockSettings.ReleaseTimeout = 30 * time.Second
-		err := w.GiveLock(inv.ctx, lockName)
+		err := w.ReleaseLock(inv.ctx, lockName)
 		if err == nil {
 			inv.mu.Lock()
 			defer inv.mu.Unlock()

@@ -123,7 +123,7 @@ func (p *prover) complete() {
 		}
 	}
 	if order := slices.Sorted(slices.Values(p.order)); !slices.Equal(order, hostNames) {
-		p.flaw("the lock was given back by %v, not once by each host", p.order)
+		p.flaw("the lock was released by %v, not once by each host", p.order)
 	}
 }
 

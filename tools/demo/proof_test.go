@@ -108,7 +108,7 @@ func TestProveFlaws(t *testing.T) {
 		{"never ended", "web1 update end\n", "", 0, "web1 began needs_reboot inside update"},
 		{"never begun", "web1 update begin\n", "", 0, "web1 ended update, which it had not begun"},
 		{"left out", "web2 update begin\nweb2 update end\n", "", 0, "web2 went through [pre_update needs_reboot reboot]"},
-		{"never released", "release web3", "", 0, "the lock was given back by [web1 web2]"},
+		{"never released", "release web3", "", 0, "the lock was released by [web1 web2]"},
 		{"a line that says nothing", "web1 update step", "web1 update stop", 0, "the ledger has a line that says nothing"},
 		{"nothing at all", sound, "", 0, "web1 went through []"},
 	}

@@ -79,7 +79,7 @@ func (s *show) wrote(e entry) error {
 		return s.granted(e)
 	case release:
 		s.holds("", e.read)
-		s.account.tell(e.read, e.host, "lock_release", "gives the lock back")
+		s.account.tell(e.read, e.host, "lock_release", "releases the lock")
 	case refuse:
 		s.account.tell(e.read, e.host, "lock_get", "asks, and is refused")
 	default:

@@ -25,7 +25,7 @@
 #   error.
 # @param ensure
 #   `absent` removes the package, the configuration, the hooks that Puppet manages and the timer's override. It fails
-#   while a run is on record, because nothing could give the lock back then.
+#   while a run is on record, because nothing could release the lock then.
 # @param package_manage
 #   Whether Puppet manages the package.
 # @param package_ensure
@@ -100,7 +100,7 @@
 # @param lock_refresh
 #   How often a held lock is refreshed; 0 never.
 # @param release_timeout
-#   How long to try to give the lock back; 0 for ever.
+#   How long to try to release the lock; 0 for ever.
 # @param http_timeout
 #   How long one request may take.
 # @param http_retries
