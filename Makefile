@@ -5,8 +5,8 @@ export GOTOOLCHAIN ?= auto
 # Everything but the race detector uses the flags of the packages. With other flags Go compiles everything once more,
 # including the standard library.
 export CGO_ENABLED := 0
-# Without HTTP/2, which the client never speaks: 0.4 MB less to load at each start. packaging/build.sh and .goreleaser.yaml
-# have these flags too.
+# Without HTTP/2, which the client never speaks: 0.4 MB less to load at each start. packaging/build.sh and
+# .goreleaser.yaml have these flags too.
 TAGS      := nethttpomithttp2
 export GOFLAGS := $(filter-out -trimpath -tags=%,$(shell cd / && $(GO) env GOFLAGS 2>/dev/null)) -trimpath -tags=$(TAGS)
 VERSION   ?= $(shell packaging/version.sh)
@@ -17,10 +17,11 @@ SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)'
 say = echo "$(1)" | tee -a "$${PROGRESS:-/dev/null}"
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input docs-outcomes deps clean
+.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks test-packages \
+  test-puppet e2e bench scale chaos demo fuzz docs-bad-input docs-outcomes deps clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 build: ## build the static binaries into bin/
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -40,20 +41,25 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	$(GO) vet -tags e2e,$(TAGS) ./...
 	$(GO) tool staticcheck -tags e2e,$(TAGS) ./...
 	$(GO) mod tidy -diff
-	@if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $(SCRIPTS) packaging/completions/*.bash internal/cli/testdata/*.bash; \
+	@if command -v shellcheck >/dev/null; then \
+	  shellcheck -x -P SCRIPTDIR $(SCRIPTS) packaging/completions/*.bash internal/cli/testdata/*.bash; \
 	else test -z "$$CI" && echo "SKIPPED: shellcheck is not installed" >&2; fi
 
-# What gosec finds and is meant so: errors of closing and tidying up (G104); descriptors, pids and uids, which fit (G115); a program whose purpose
-# is to run commands and read files that root's configuration names (G204, G304); random numbers that only spread hosts in time (G404).
-# What is not installed anywhere (test/, the stand-in server) is left out.
-GOSEC := -quiet -exclude=G104,G115,G204,G304,G404 -exclude-dir=test -exclude-dir=tools -exclude-dir=internal/sandbox -exclude-dir=cmd/dlm-sandbox
-# A version of the module of the Go vulnerability database, whose own server can't be reached from everywhere. VULNDB=latest for the newest.
+# These findings of gosec are meant to be so: ignored errors of closing and tidying up (G104); conversions of
+# descriptors, pids and uids, which fit (G115); commands and files that root's configuration names (G204, G304); random
+# numbers that only spread hosts in time (G404). Left out is what is installed nowhere: test/, tools/, the stand-in
+# server.
+GOSEC := -quiet -exclude=G104,G115,G204,G304,G404 \
+  -exclude-dir=test -exclude-dir=tools -exclude-dir=internal/sandbox -exclude-dir=cmd/dlm-sandbox
+# A version of the module of the Go vulnerability database, whose own server can't be reached from everywhere.
+# VULNDB=latest takes the newest.
 VULNDB ?= v0.0.0-20261105234957-e22db6528018
-security: bin/gosec bin/govulncheck bin/vulndb-$(VULNDB) ## gosec, and govulncheck with the vulnerabilities known to VULNDB
+security: bin/gosec bin/govulncheck bin/vulndb-$(VULNDB) ## gosec, and govulncheck with the vulnerabilities of VULNDB
 	bin/gosec $(GOSEC) ./...
 	bin/govulncheck -db file://$(CURDIR)/bin/vulndb-$(VULNDB) ./...
 
-# `go install` ignores go.mod: without GOTOOLCHAIN it would use this machine's Go, and compile the standard library with that too.
+# `go install` ignores go.mod: without GOTOOLCHAIN it would use this machine's Go, and compile the standard library
+# with that too.
 INSTALL = GOBIN=$(CURDIR)/bin GOTOOLCHAIN=$$($(GO) env GOVERSION) nice -n 19 $(GO) install -tags=
 
 bin/gosec:
@@ -73,7 +79,8 @@ unit: ## unit tests and testscript, with the race detector; 2,000 simulated hist
 
 test-rules: ## the alerts for Prometheus, by promtool
 	@if command -v promtool >/dev/null; then \
-	  promtool check rules contrib/prometheus/foreman-dlm-updater.rules.yml && promtool test rules contrib/prometheus/tests.yml; \
+	  promtool check rules contrib/prometheus/foreman-dlm-updater.rules.yml && \
+	  promtool test rules contrib/prometheus/tests.yml; \
 	else test -z "$$CI" && echo "SKIPPED: promtool is not installed (Debian has it in the package prometheus)" >&2; fi
 
 test-hooks: ## the bundled hooks: each branch, and with the real tools on booted hosts (root, systemd-nspawn)
@@ -125,25 +132,32 @@ demo: ## three hosts that update one after the other, to look at
 docs-bad-input: ## write the lists of bad input in docs/bad-input.md from the tests
 	$(GO) run ./tools/badinput
 
+docs-outcomes: ## write the table of what happens, and what says so, in docs/monitoring.md from the test
+	$(GO) test -count=1 -run 'TestOutcomes$$' ./internal/cli -update
+
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@set -e; for package in $$($(GO) list ./internal/...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; \
+	    echo "$$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; \
 	  done; \
 	done
 
-# As root on Debian what is missing is installed; elsewhere the tests say what they miss.
-DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:createrepo-c apt-ftparchive:apt-utils gpg:gpg gpg-agent:gpg-agent dbus-daemon:dbus-daemon \
-  zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc run-parts:debianutils \
-  promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint
-# Those that bring no command.
-DEPS += $(foreach package,ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli,/usr/share/doc/$(package):$(package))
-docs-outcomes: ## write the table of what happens, and what says so, in docs/monitoring.md from the test
-	$(GO) test -count=1 -run 'TestOutcomes$$' ./internal/cli -update
+# What the tests need, as COMMAND:PACKAGE. `make deps` installs what is missing, as root on Debian; elsewhere the tests
+# say what they miss.
+DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:createrepo-c apt-ftparchive:apt-utils \
+  gpg:gpg gpg-agent:gpg-agent dbus-daemon:dbus-daemon zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck \
+  systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc \
+  run-parts:debianutils promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint
+# These packages have no command; they are there if their directory is.
+LIBRARIES := ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli
+DEPS += $(foreach package,$(LIBRARIES),/usr/share/doc/$(package):$(package))
 
 deps: # installs what the tests need
-	@missing=; for dep in $(DEPS); do command -v "$${dep%%:*}" >/dev/null || [ -d "$${dep%%:*}" ] || missing="$$missing $${dep##*:}"; done; \
+	@missing=; for dep in $(DEPS); do \
+	  command -v "$${dep%%:*}" >/dev/null || [ -d "$${dep%%:*}" ] || missing="$$missing $${dep##*:}"; \
+	done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing what the tests need:$$missing" && \
 	  apt-get -o DPkg::Lock::Timeout=300 -qq update && \
