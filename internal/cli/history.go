@@ -136,7 +136,7 @@ func became(run history.Run) string {
 	return text
 }
 
-// couldNotFindOut reports whether a needs_update hook could not find out whether there are updates, which is no failure.
+// couldNotFindOut reports whether the run gave up because a needs_update hook could not find out: nothing has failed.
 func couldNotFindOut(run history.Run) bool {
 	return run.Result == string(events.RunGaveUp) && run.Failure.Stage == state.NeedsUpdate
 }
