@@ -2,7 +2,7 @@
 // everything the document says. A directive puts a test on the lists:
 //
 //	#: SECTION | WHAT          in a script of testdata, above the commands that try it; they end with an empty line
-//	//bad:SECTION NAME SAYS... in a Go test, above a table: the fields that name the input, and say what must come of it
+//	//bad:SECTION: NAME SAYS... in a Go test, above a table: the fields that name the input, and say what must come of it
 package main
 
 import (
