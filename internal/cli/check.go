@@ -80,7 +80,7 @@ func (cmd *checkCmd) Run(p *Process, path configPath) (err error) {
 	}
 	s, err := examine(p.Context, c, false)
 	if err == nil {
-		if s.Say(time.Now()); s.Code == status.Orphan { // or a run began in the middle of the look: look again
+		if s.Say(time.Now()); s.Code == status.Orphan { // perhaps a run has just begun: look again
 			s, err = examine(p.Context, c, false)
 		}
 	}
@@ -138,20 +138,20 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 	if s.Code != status.Orphan {
 		held.since(s.HeldSince(), now, "this host has held the lock for %s")
 	}
-	if !held.applies { // without the lock too, its services may be stopped
+	if !held.applies { // its services may be stopped even if it has lost the lock
 		held.since(s.OutOfServiceSince(), now, "this host has been out of service for %s")
 	}
 	if s.RebootDue != nil {
 		due.since(&s.RebootDue.Since, now, "")
 	}
-	// Whoever disabled the lock, or barred this host, did so on purpose, and mostly for many hosts: then only not_updated
-	// counts. But nobody means to keep a host out of service that way.
+	// Somebody has disabled the lock, or barred this host, on purpose, and mostly for many hosts. So the wait doesn't
+	// count, and only not_updated does. But nobody means to keep a host out of service that way.
 	if obstacle := s.Obstacle(); s.OutOfService() || obstacle != status.Disabled && obstacle != status.Barred {
-		waiting.since(s.WantedSince(), now, "it waits too long")
+		waiting.since(s.WantedSince(), now, "the run waits too long")
 	}
 	notUpdated.since(s.NotUpdatedSince(), now, "no run has finished or found nothing to do for %s")
 	if last, fresh, err := lastInvocation(c, s); err != nil {
-		s.Unseen = append(s.Unseen, fmt.Sprintf("when it was started last: %v", err))
+		s.Unseen = append(s.Unseen, fmt.Sprintf("when a run was last started: %v", err))
 	} else if fresh && !s.Running {
 		notRun.since(&last, now, "no run was ever started, and the configuration is %s old"+seeTimer)
 	} else if !s.Running {
@@ -170,7 +170,8 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 
 const seeTimer = ": see `systemctl list-timers foreman-dlm-updater.timer`"
 
-// since makes the finding's value the time since t. A %s in text stands for it. A nil time means that nothing is wrong.
+// since makes the finding's value the time from t to now. A %s in text stands for it. A nil t means that nothing is
+// wrong.
 func (f *finding) since(t *time.Time, now time.Time, text string) {
 	if t == nil {
 		return
@@ -181,8 +182,9 @@ func (f *finding) since(t *time.Time, now time.Time, text string) {
 
 func (f *finding) left(d time.Duration, text string) { f.applies, f.value, f.text = true, d, text }
 
-// lastInvocation returns when the last run ended, or began its last stage. If nothing is on record, it returns when the
-// program last took the lock file beside the state; and if it never did, when the configuration was changed.
+// lastInvocation returns when the last invocation of run ended, or when a later one began its last stage. If none is on
+// record, it returns when the program last took the lock file beside the state. If it never did (fresh), it returns
+// when the configuration was changed.
 func lastInvocation(c *config.Config, s *status.Status) (last time.Time, fresh bool, err error) {
 	if s.Last != nil {
 		if s.StageBegan != nil && s.StageBegan.After(s.Last.Ended) {
@@ -201,8 +203,8 @@ func lastInvocation(c *config.Config, s *status.Status) (last time.Time, fresh b
 	return info.ModTime(), true, nil
 }
 
-// judge returns the worst verdict, and the text for it. If something could not be seen and all else is well, it is
-// UNKNOWN.
+// judge returns the worst verdict, and the text for it. The verdict is UNKNOWN if something could not be looked at and
+// all else is well.
 func judge(findings []finding, s *status.Status) (verdict, string) {
 	worst := pluginOK
 	var texts []string
@@ -245,7 +247,7 @@ func (p *Process) plugin(v verdict, text string, findings []finding) error {
 	return &toldError{v}
 }
 
-// cannotTell prints UNKNOWN, with the error that kept the check from looking. denied means that this user may not look.
+// cannotTell prints UNKNOWN, with the error that kept the check from looking. If denied, this user may not look.
 func (p *Process) cannotTell(err error, denied bool) error {
 	next := hint(err)
 	if denied {
@@ -278,11 +280,11 @@ func permit() string {
 	if err != nil {
 		self = "/usr/bin/foreman-dlm-updater"
 	}
-	return fmt.Sprintf("let the check run as root, by the line `%s ALL=(root) NOPASSWD: %s check` in "+
+	return fmt.Sprintf("run the check as root: put the line `%s ALL=(root) NOPASSWD: %s check` into "+
 		"/etc/sudoers.d/foreman-dlm-updater, and call `sudo %[2]s check`", name, self)
 }
 
-// isCheck reports whether a wrong command line was meant for `check`.
+// isCheck reports whether the wrong command line is one of `check`.
 func isCheck(err error) bool {
 	var wrong *kong.ParseError
 	return errors.As(err, &wrong) && wrong.Context.Selected() != nil && wrong.Context.Selected().Name == "check" &&

@@ -139,8 +139,8 @@ func TestCheck(t *testing.T) {
 		{"too long ago", checked{record: held(state.Update, 13*time.Hour), lock: other}, pluginCritical, "this host has been out of service for 13 h; stage update"},
 
 		{"it waits", checked{running: true, record: waits(11 * time.Hour), lock: other}, pluginOK, "waiting 11 h for lock web: held by web3"},
-		{"it waits long", checked{running: true, record: waits(13 * time.Hour), lock: other}, pluginWarning, "it waits too long; waiting 13 h for lock web: held by web3"},
-		{"too long", checked{running: true, record: waits(25 * time.Hour), lock: other}, pluginCritical, "it waits too long; waiting 1 d 1 h"},
+		{"it waits long", checked{running: true, record: waits(13 * time.Hour), lock: other}, pluginWarning, "the run waits too long; waiting 13 h for lock web: held by web3"},
+		{"too long", checked{running: true, record: waits(25 * time.Hour), lock: other}, pluginCritical, "the run waits too long; waiting 1 d 1 h"},
 		{"not with these limits", checked{running: true, record: waits(25 * time.Hour), lock: other, flags: "--waiting=-,-"}, pluginOK, "waiting 1 d 1 h"},
 
 		{"for a disabled lock, on purpose", checked{running: true, record: waits(13 * oneDay), lock: disabled}, pluginOK, "waiting 13 d for lock web: lock web is disabled"},
@@ -153,7 +153,7 @@ func TestCheck(t *testing.T) {
 		{"for long", checked{running: true, record: resumes(failed(5*time.Hour), false), lock: disabled}, pluginWarning,
 			"this host has been out of service for 5 h; waiting 5 h for lock web to go on with stage update, which failed TIME in 50-apt"},
 		{"out of service, barred, for too long", checked{running: true, record: resumes(held(state.Update, 13*time.Hour), true), lock: free}, pluginCritical,
-			"this host has been out of service for 13 h; it waits too long; waiting 13 h for lock web to go on with stage update: Foreman bars"},
+			"this host has been out of service for 13 h; the run waits too long; waiting 13 h for lock web to go on with stage update: Foreman bars"},
 		{"out of service, and another holds the lock", checked{running: true, record: resumes(failed(5*time.Hour), false), lock: other}, pluginWarning,
 			"this host has been out of service for 5 h; waiting 5 h for lock web"},
 		{"out of service, and set by hand", checked{running: true, lock: other,
@@ -299,8 +299,8 @@ func TestCheckByAnotherUser(t *testing.T) {
 		}
 		out, err := cmd.Output()
 		check := regexp.QuoteMeta(program + " --config " + filepath.Join(dir, config) + " check")
-		line := regexp.MustCompile(`^DLM UNKNOWN - ` + regexp.QuoteMeta(first) + ".*; let the check run as root, by the line `\\S+ ALL=\\(root\\) NOPASSWD: " +
-			check + "` in /etc/sudoers.d/foreman-dlm-updater, and call `sudo " + check + "`\n$")
+		line := regexp.MustCompile(`^DLM UNKNOWN - ` + regexp.QuoteMeta(first) + ".*; run the check as root: put the line `\\S+ ALL=\\(root\\) NOPASSWD: " +
+			check + "` into /etc/sudoers.d/foreman-dlm-updater, and call `sudo " + check + "`\n$")
 		if cmd.ProcessState.ExitCode() != 3 || !line.Match(out) {
 			t.Errorf("%v: %s\nwant %s", err, out, line)
 		}
