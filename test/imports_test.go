@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 	"tools/demo":        nil,
 	"tools/scale":       {"internal/sandbox", "tools/scale/model"},
 	"tools/scale/model": {"internal/sandbox"},
+	"test/legible":      nil,
 	"test/puppet":       nil,
 	"test/sim":          nil,
 }

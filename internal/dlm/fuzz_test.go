@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"foreman-dlm-updater/test/legible"
 )
 
 // FuzzAnswer gives the client any answer at all.
@@ -41,7 +43,7 @@ func FuzzAnswer(f *testing.F) {
 			lock, err := operation(c, t.Context(), "web")
 			switch {
 			case err != nil:
-				legible(t, err.Error())
+				legible.Line(t, err.Error())
 				if kind(t, err); err.(*Error).RetryAfter > maxRetryAfter {
 					t.Errorf("Retry-After %v", err.(*Error).RetryAfter)
 				}
@@ -51,7 +53,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("%q is shown as %+v", body, lock)
 			}
 			if err == nil {
-				legible(t, lock.Holder)
+				legible.Line(t, lock.Holder)
 			}
 		}
 	})

@@ -1,36 +1,19 @@
 package dlm
 
 import (
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"unicode/utf8"
+
+	"foreman-dlm-updater/test/legible"
 )
-
-// nasty is text that would move a terminal's cursor, forge a log line, or change the reading direction.
-const nasty = "x\x1b[2J\r\nerror: forged\x00\u009b\u202e\u2028\x7f"
-
-// legible checks that a message is one line of bounded length that a terminal shows as it is.
-func legible(t *testing.T, text string) {
-	t.Helper()
-	const most = 16 << 10
-	for _, r := range text {
-		if !strconv.IsPrint(r) {
-			t.Fatalf("%q has the character %U", text, r)
-		}
-	}
-	if len(text) > most || !utf8.ValidString(text) {
-		t.Fatalf("%d bytes: %.500q", len(text), text)
-	}
-}
 
 // TestMessagesAreLegible, whatever is in an answer.
 func TestMessagesAreLegible(t *testing.T) {
 	object := `{"error":{"message":"x\u001b[2J\u202e` + strings.Repeat(`\u2028`, 1000) + `","details":"\u0000\n"}}`
 	text := `{"error":"\u001b]0;title\u0007\n"}`
 	bodies := []string{
-		"", object, text, nasty, strings.Repeat(nasty, 1000), `{"name":"\u001b\n","host":null}`,
+		"", object, text, legible.Nasty, strings.Repeat(legible.Nasty, 1000), `{"name":"\u001b\n","host":null}`,
 		`{"name":"web","host":{"name":"\u001b\n"}}`, strings.Repeat("\xff", 1000),
 		`{"name":"` + strings.Repeat("🔒", 1000) + `","host":null}`,
 	}
@@ -39,11 +22,11 @@ func TestMessagesAreLegible(t *testing.T) {
 	} {
 		for _, body := range bodies {
 			synctest.Test(t, func(t *testing.T) {
-				c := clientOf(saying(status, map[string]string{"Location": strings.Repeat(nasty, 100)}, body))
-				c.files.Cert.Path = "/etc/" + nasty
+				c := clientOf(saying(status, map[string]string{"Location": strings.Repeat(legible.Nasty, 100)}, body))
+				c.files.Cert.Path = "/etc/" + legible.Nasty
 				for method := range operations {
 					if err := do(t.Context(), c, method); err != nil {
-						legible(t, err.Error())
+						legible.Line(t, err.Error())
 					}
 				}
 			})
@@ -56,7 +39,7 @@ func TestLongNames(t *testing.T) {
 	c := clientOf(saying(412, nil, `{"error":{"message":"Precondition failed."}}`))
 	_, err := c.Show(t.Context(), strings.Repeat("\x1b", 8000))
 	expect(t, err, ErrNotNow, "not now (412)")
-	legible(t, err.Error())
+	legible.Line(t, err.Error())
 }
 
 // TestPrintable: printable text stays as it is.

@@ -2,20 +2,11 @@ package file
 
 import (
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
-)
 
-// legible checks that a text of one or more lines can be shown on a terminal.
-func legible(t *testing.T, text string) {
-	t.Helper()
-	for _, r := range text {
-		if r != '\n' && !strconv.IsPrint(r) {
-			t.Fatalf("%q has the character %U", text, r)
-		}
-	}
-}
+	"foreman-dlm-updater/test/legible"
+)
 
 // FuzzShellWord: any path can be shown, and pasted into bash.
 func FuzzShellWord(f *testing.F) {
@@ -32,7 +23,7 @@ func FuzzShellWord(f *testing.F) {
 			return // no path
 		}
 		word := ShellWord(path)
-		legible(t, word)
+		legible.Lines(t, word)
 		show := exec.Command(bash, "-c", "printf %s "+word)
 		show.Env = []string{"LC_ALL=C.UTF-8"}
 		if out, err := show.Output(); err != nil || string(out) != path {

@@ -4,24 +4,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"foreman-dlm-updater/internal/vet"
+	"foreman-dlm-updater/test/legible"
 
 	"github.com/hashicorp/go-hclog"
 )
-
-// legible checks that a text of one or more lines can be shown on a terminal.
-func legible(t *testing.T, text string) {
-	t.Helper()
-	for _, r := range text {
-		if r != '\n' && !strconv.IsPrint(r) {
-			t.Fatalf("%q has the character %U", text, r)
-		}
-	}
-}
 
 // FuzzEntry: an entry of a stage directory is a hook if and only if its name is not a leftover's and it leads to a file
 // that its owner may execute. If anything is wrong with it, the message is safe to show.
@@ -61,14 +51,14 @@ func FuzzEntry(f *testing.F) {
 		case e.Skipped != "" && runs && !leftover(name):
 			t.Errorf("%q -> %q, %o: skipped: %s", name, target, mode, e.Skipped)
 		}
-		legible(t, e.Skipped)
+		legible.Lines(t, e.Skipped)
 		_, err = List(vet.NewSession(), dir, hclog.NewNullLogger())
 		var unsafe *vet.UnsafeError
 		if err != nil && !errors.As(err, &unsafe) {
 			t.Error(err)
 		}
 		if err != nil {
-			legible(t, err.Error())
+			legible.Lines(t, err.Error())
 		}
 	})
 }
@@ -85,8 +75,8 @@ func FuzzHead(f *testing.F) {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, head, 0o755)); err != nil {
 			t.Fatal(err)
 		}
-		legible(t, l.Description("update", "x"))
+		legible.Lines(t, l.Description("update", "x"))
 		broken, _ := CheckInterpreter(Hook{"x", path}, nil)
-		legible(t, broken.String())
+		legible.Lines(t, broken.String())
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"foreman-dlm-updater/internal/sandbox"
+	"foreman-dlm-updater/test/legible"
 )
 
 // FuzzCredentials gives the client any files for its certificate, its key and its CA.
@@ -40,7 +41,7 @@ func FuzzCredentials(f *testing.F) {
 		case err == nil && (pair.Leaf == nil || pair.PrivateKey == nil || roots == nil):
 			t.Errorf("%+v, %v", pair, roots)
 		}
-		legible(t, (&Error{Detail: files.Presented()}).Error())
-		legible(t, files.CommonName())
+		legible.Line(t, (&Error{Detail: files.Presented()}).Error())
+		legible.Line(t, files.CommonName())
 	})
 }

@@ -6,11 +6,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"foreman-dlm-updater/internal/sandbox"
 )
@@ -82,23 +80,6 @@ func expect(t *testing.T, err, want error, texts ...string) {
 		if err != nil && !strings.Contains(err.Error(), text) {
 			t.Errorf("error\n\t%v\nlacks\n\t%s", err, text)
 		}
-	}
-}
-
-// nasty is text that would move a terminal's cursor, forge a log line, or change the reading direction.
-const nasty = "x\x1b[2J\r\nerror: forged\x00\u009b\u202e\u2028\x7f"
-
-// legible checks that a message is one line of bounded length that a terminal shows as it is.
-func legible(t *testing.T, text string) {
-	t.Helper()
-	const most = 16 << 10
-	for _, r := range text {
-		if !strconv.IsPrint(r) {
-			t.Fatalf("%q has the character %U", text, r)
-		}
-	}
-	if len(text) > most || !utf8.ValidString(text) {
-		t.Fatalf("%d bytes: %.500q", len(text), text)
 	}
 }
 

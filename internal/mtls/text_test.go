@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"foreman-dlm-updater/internal/sandbox"
+	"foreman-dlm-updater/test/legible"
 )
 
 // TestCertificatesAreLegible: a subject can hold anything, because whoever answers at the server's address chooses it.
@@ -44,7 +45,7 @@ func TestCertificatesAreLegible(t *testing.T) {
 			})
 			err = do(t, networked(t, ours), "GET", "https://"+address)
 			expect(t, err, tt.want, tt.says)
-			legible(t, err.Error())
+			legible.Line(t, err.Error())
 		})
 	}
 }
@@ -56,12 +57,12 @@ func TestGibberishIsLegible(t *testing.T) {
 	config := serverConfig(t, ca, "127.0.0.1", sandbox.IssueOptions{})
 	for _, words := range []string{
 		"220 mail.example.com ESMTP\r\n",
-		nasty,
-		"HTTP/1.1 " + nasty + "\r\n\r\n",
-		"HTTP/1.1 200 OK\r\n" + nasty + "\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: " + nasty + "\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + nasty + "\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + nasty,
+		legible.Nasty,
+		"HTTP/1.1 " + legible.Nasty + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n" + legible.Nasty + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + legible.Nasty + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + legible.Nasty + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + legible.Nasty,
 		"HTTP/1.1 200 OK\r\n" + strings.Repeat("\x1b", 100_000) + "\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
 	} {
@@ -75,7 +76,7 @@ func TestGibberishIsLegible(t *testing.T) {
 		for _, method := range methods {
 			if err := do(t, networked(t, files), method, "https://"+address); err != nil {
 				expect(t, err, ErrNoAnswer)
-				legible(t, err.Error())
+				legible.Line(t, err.Error())
 			}
 		}
 	}
