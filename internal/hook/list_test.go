@@ -45,8 +45,10 @@ func list(t *testing.T, dir string) (names []string, skipped map[string]string, 
 		names = append(names, h.Name)
 	}
 	skipped = map[string]string{}
-	for _, e := range rec.entries(t, "hook skipped") {
-		skipped[filepath.Base(e["path"].(string))] = fmt.Sprintf("%s: %s", e["@level"], e["why"])
+	for _, e := range logged(t, rec) {
+		if e["@message"] == "hook skipped" {
+			skipped[filepath.Base(e["path"].(string))] = fmt.Sprintf("%s: %s", e["@level"], e["why"])
+		}
 	}
 	return names, skipped, err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -45,37 +44,21 @@ func tempDir(t testing.TB) string {
 	return dir
 }
 
-// record is a logger's output, read back.
-type record struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+// newRecord is a log, and what it writes.
+func newRecord() (*bytes.Buffer, hclog.Logger) {
+	var text bytes.Buffer
+	return &text, hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &text, JSONFormat: true, DisableTime: true})
 }
 
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buf.Write(p)
-}
-
-func newRecord() (*record, hclog.Logger) {
-	r := &record{}
-	return r, hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: r, JSONFormat: true, DisableTime: true})
-}
-
-// entries gives what was logged with the message; all of it if that is empty.
-func (r *record) entries(t testing.TB, msg string) []map[string]any {
+// logged are the entries that were logged.
+func logged(t testing.TB, text *bytes.Buffer) (entries []map[string]any) {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var list []map[string]any
-	for line := range bytes.Lines(r.buf.Bytes()) {
+	for line := range bytes.Lines(text.Bytes()) {
 		var entry map[string]any
 		if err := json.Unmarshal(line, &entry); err != nil {
 			t.Fatalf("log line %q: %v", line, err)
 		}
-		if msg == "" || entry["@message"] == msg {
-			list = append(list, entry)
-		}
+		entries = append(entries, entry)
 	}
-	return list
+	return entries
 }

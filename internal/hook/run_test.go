@@ -15,7 +15,7 @@ func TestRunLogs(t *testing.T) {
 	rec, log := newRecord()
 	h := sh(t, "exit 3")
 	Run(&process.Runner{Log: log}, "update", h, nil)
-	entries := rec.entries(t, "")
+	entries := logged(t, rec)
 	for _, e := range entries {
 		delete(e, "duration")
 	}
@@ -38,7 +38,7 @@ func TestNotify(t *testing.T) {
 		rec, log := newRecord()
 		Notify(&process.Runner{Log: log, Timeout: 50 * time.Millisecond}, "failed", sh(t, text), nil)
 		var got []string
-		for _, e := range rec.entries(t, "") {
+		for _, e := range logged(t, rec) {
 			if e["@message"] != "ending the process group" {
 				result, _, _ := strings.Cut(fmt.Sprint(e["result"]), " after")
 				got = append(got, fmt.Sprint(e["@level"], " ", e["@message"], " ", result))
