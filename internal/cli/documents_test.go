@@ -53,6 +53,33 @@ func TestCommandsAndFlagsAreDocumented(t *testing.T) {
 	synopsis := strings.ReplaceAll(each(commands, "(?s)```\n(.*?)\n```")[0], "\n    ", " ") // a long one takes several lines
 	same(t, commandsPage, usages, strings.Split(synopsis, "\n"))
 	same(t, commandsPage, without(flags, "--help"), without(each(commands, "[`[](-[\\w-]+)"), aliases...))
+
+	described := each(strings.Join(each(commands, `(?m)^\| (.*?) \|`), "\n"), "`([a-z ]+)`") // a command, or a group
+	for _, usage := range usages {
+		if !slices.ContainsFunc(described, func(words string) bool { return strings.HasPrefix(usage+" ", words+" ") }) {
+			t.Errorf("%s: its table does not say what %s does", commandsPage, usage)
+		}
+	}
+}
+
+// TestCommandsHaveScripts: each command runs in a script of testdata.
+func TestCommandsHaveScripts(t *testing.T) {
+	var lines []string
+	scripts, err := filepath.Glob("../../cmd/foreman-dlm-updater/testdata/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts: ", err)
+	}
+	for _, script := range scripts {
+		lines = append(lines, each(document(t, filepath.Join("cmd/foreman-dlm-updater/testdata", filepath.Base(script))), `(foreman-dlm-updater .*)`)...)
+	}
+	all := strings.Join(lines, "\n")
+	for _, node := range nodes(t) {
+		words := strings.ReplaceAll(commandWords(node), " ", ` .*\b`)
+		byDefault := node.Parent != nil && node.Parent.DefaultCmd == node // its group's name runs it
+		if !byDefault && !regexp.MustCompile(`\b`+words+`\b`).MatchString(all) {
+			t.Errorf("%s: no script in cmd/foreman-dlm-updater/testdata runs it", commandWords(node))
+		}
+	}
 }
 
 // TestQuotes: mdoc's Ql quotes all that is on its line, so each of several words needs a line of its own.
@@ -104,6 +131,26 @@ func TestKeysAndDefaultsAreDocumented(t *testing.T) {
 		}
 	}
 	sameDefaults(t, keysPage, keys, found)
+}
+
+// TestKeysElsewhere: each key is a parameter of the Puppet module, and is listed as new if the original doesn't have it.
+// The keys of stages are in test/stages_test.go.
+func TestKeysElsewhere(t *testing.T) {
+	const page, module = "docs/differences.md", "contrib/puppet/manifests/config.pp"
+	original := each(document(t, "internal/config/testdata/original.ini"), `(?m)^(\S+) =`)
+	var added []string
+	for key := range defaults(t) {
+		if slices.Contains(stageNames(workflow.HookStages()), strings.TrimSuffix(key, ".d")) {
+			continue
+		}
+		if !strings.Contains(document(t, module), "'"+key+"' ") {
+			t.Errorf("%s lacks %s", module, key)
+		}
+		if !slices.Contains(original, key) {
+			added = append(added, key)
+		}
+	}
+	same(t, page, added, each(section(t, page, "New keys"), "`(.*?)`"))
 }
 
 func TestPackagedConfiguration(t *testing.T) {

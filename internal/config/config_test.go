@@ -184,6 +184,7 @@ func TestValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tested := map[string]bool{}
 	for _, tt := range []struct {
 		line string
 		get  func(*Config) any
@@ -248,10 +249,13 @@ func TestValid(t *testing.T) {
 		{"cannot_tell_exit = 1", func(c *Config) any { return c.CannotTellExit }, 1},
 		{"cannot_tell_exit = 125", func(c *Config) any { return c.CannotTellExit }, 125},
 		{"cannot_tell_exit =", func(c *Config) any { return c.CannotTellExit }, 0},
+		{"cannot_tell_reboot = yes", func(c *Config) any { return c.CannotTellReboot }, true},
 		{"reboot_timeout = 30m", func(c *Config) any { return c.RebootTimeout }, 30 * time.Minute},
 		{"max_reboots = 1", func(c *Config) any { return c.MaxReboots }, 1},
 		{"boot_id_file = /tmp/id", func(c *Config) any { return c.BootIDFile }, "/tmp/id"},
 	} {
+		key, _, _ := strings.Cut(tt.line, " ")
+		tested[key] = true
 		text, _ := with(tt.line)
 		c, problems := load(t, text)
 		if len(problems) > 0 {
@@ -264,7 +268,12 @@ func TestValid(t *testing.T) {
 	}
 	c, problems := load(t, minimal+"state = var/./state\n")
 	if want := filepath.Join(cwd, "var/state"); c == nil || c.State != want {
-		t.Errorf("state is not %s, problems %v", want, problems)
+		t.Fatalf("state is not %s, problems %v", want, problems)
+	}
+	for _, v := range c.Values() {
+		if !tested[v.Key] {
+			t.Errorf("%s: say here what a good value becomes", v.Key)
+		}
 	}
 	want := []string{fmt.Sprintf(`warning: FILE:6: state: "var/./state" is relative, and is taken for %q; write it from / on`, filepath.Join(cwd, "var/state"))}
 	if diff := cmp.Diff(want, problems); diff != "" {
