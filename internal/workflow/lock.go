@@ -103,7 +103,12 @@ func (r *run) announceClaim() error {
 // retakeLock takes the lock again to resume a guarded stage: in the meantime an administrator may have released it, and
 // another host may have taken it. The host is out of service, so only a signal ends the wait.
 func (r *run) retakeLock(ctx context.Context) error {
-	err := r.take(ctx, lock.Terms{Purpose: lock.OutOfService, Waits: r.waits})
+	err := r.take(ctx, lock.Terms{Purpose: lock.OutOfService, Waits: r.waits, Announce: func() error {
+		if r.durable {
+			return nil
+		}
+		return r.saveInTime(ctx, true, func() {})
+	}})
 	switch {
 	case r.lock.NotOurs():
 		r.held = No

@@ -661,7 +661,8 @@ func TestNoLookIsNeeded(t *testing.T) {
 				case state.PostUpdate, state.LockRelease:
 					want = back[slices.Index(back, "state "+string(begin)):]
 				default:
-					want = append([]string{"lock: take out of service"}, all[slices.Index(all, "state "+string(begin)):]...)
+					want = append([]string{"lock: take out of service", "state " + string(begin)},
+						all[slices.Index(all, "state "+string(begin)):]...)
 				}
 				if begin != noStage {
 					w.disk = &state.Record{Stage: begin, RunID: "r", Lock: "web"}

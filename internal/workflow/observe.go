@@ -89,6 +89,9 @@ type storyteller struct {
 	cleared bool
 	// doubtful: the last save failed, but may have reached the disk: onDisk must not be written again.
 	doubtful bool
+	// durable: this invocation has saved the record, and a power cut leaves a record of the run. The one that it found may
+	// be of a save whose sync failed.
+	durable bool
 	step     *state.Step // the stage in progress
 	failing  *hookEnd    // the last hook, if it did not exit with 0
 	unsaved  bool        // the story on disk is older
@@ -139,7 +142,7 @@ func (r *run) save() error {
 		return err
 	}
 	record := r.Record
-	r.onDisk, r.unsaved, r.doubtful = &record, false, false
+	r.onDisk, r.unsaved, r.doubtful, r.durable = &record, false, false, true
 	return nil
 }
 
@@ -154,7 +157,7 @@ func (r *run) saveStory() {
 		r.Log.Warn("steps of the run not saved: history may lack them", "error", err)
 		return
 	}
-	r.onDisk, r.unsaved = &record, false
+	r.onDisk, r.unsaved, r.durable = &record, false, true
 }
 
 // errCutShort is noted for a stage that is still open when the invocation ends, because of a bug in this program.

@@ -313,6 +313,29 @@ func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
 	}
 }
 
+// TestOutOfServiceClaimsOnRecord: a host that is out of service and no longer has the lock asks for it only once it has
+// saved its record. The one that it found may be of a save whose sync failed: after a power cut, this host would hold
+// the lock and know of no run.
+func TestOutOfServiceClaimsOnRecord(t *testing.T) {
+	for _, begin := range []state.Stage{state.PreUpdate, state.Update, state.NeedsReboot, state.Reboot} {
+		for _, fails := range []int{0, 10} {
+			t.Run(fmt.Sprintf("from %s, the disk fails %d times", begin, fails), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					w.disk = &state.Record{Stage: begin, RunID: "r"}
+					if w.saves = fails; fails > 0 {
+						w.saveErr = errors.New("write state /var/lib/x: input/output error")
+					}
+					if err := w.invoke(false); err != nil || w.saveErr != nil {
+						t.Errorf("%v, still failing: %v", err, w.saveErr)
+					}
+					same(t, "first effects", []string{"state " + string(begin), "PUT"}, w.effects("state", "PUT")[:2])
+				})
+			})
+		}
+	}
+}
+
 // TestReleaseNeedsNoDisk: the state says already that the lock is to be released.
 func TestReleaseNeedsNoDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -126,24 +126,36 @@ func (r *run) enter(ctx context.Context) error {
 	return nil
 }
 
-// announceStage saves that the stage begins. If the run had the lock when the invocation began, it waits until the save
-// succeeds, as it waits for the lock server: a person may be making room on the disk.
+// announceStage saves that the stage begins.
 func (r *run) announceStage(ctx context.Context) error {
 	r.beginStage()
-	lastError, alreadySaved := "", r.hadLock && r.row.lock == releasesLock && r.firstStage == r.Stage
-	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
+	alreadySaved := r.hadLock && r.row.lock == releasesLock && r.firstStage == r.Stage
+	err := r.saveInTime(ctx, r.hadLock && !alreadySaved, func() {
 		r.StageBegan = time.Now()
 		r.step.Began = r.StageBegan
+	})
+	switch {
+	case err == nil:
+		r.stageBegan()
+	case alreadySaved:
+		r.Log.Warn("state not written; it already says to release the lock", "error", err)
+		r.tellResumed()
+		return nil
+	}
+	return err
+}
+
+// saveInTime saves the record once prepare has brought it up to date. If waits is set, it waits until that succeeds, as
+// a run that has the lock waits for the lock server: a person may be making room on the disk.
+func (r *run) saveInTime(ctx context.Context, waits bool, prepare func()) error {
+	lastError := ""
+	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
+		prepare()
 		err := r.save()
 		switch {
 		case err == nil:
-			r.stageBegan()
 			return nil
-		case alreadySaved:
-			r.Log.Warn("state not written; it already says to release the lock", "error", err)
-			r.tellResumed()
-			return nil
-		case !r.hadLock:
+		case !waits:
 			return &saveError{err}
 		case err.Error() != lastError:
 			r.inhibit(false) // no hook is running
