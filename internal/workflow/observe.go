@@ -92,10 +92,10 @@ type storyteller struct {
 	// durable: this invocation has saved the record, and a power cut leaves a record of the run. The one that it found may
 	// be of a save whose sync failed.
 	durable bool
-	step     *state.Step // the stage in progress
-	failing  *hookEnd    // the last hook, if it did not exit with 0
-	unsaved  bool        // the story on disk is older
-	counted  bool        // the story counts this invocation
+	step    *state.Step // the stage in progress
+	failing *hookEnd    // the last hook, if it did not exit with 0
+	unsaved bool        // the story on disk is older
+	counted bool        // the story counts this invocation
 
 	// Events that are still to be told. All but resumedDue wait until the next stage is on record.
 	resumedDue  bool // Resumed
@@ -137,6 +137,9 @@ func (r *run) save() error {
 		r.story.Invocations++
 	}
 	r.Story = r.story.Clone()
+	if r.MachineID == "" && r.InProgress() { // a night with nothing to do does not look for it
+		r.MachineID = r.Host.MachineID()
+	}
 	if err := r.Store.Save(r.Record); err != nil {
 		r.doubtful = true
 		return err

@@ -24,12 +24,13 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	}
 	r := &run{Workflow: w}
 	r.foundRecord(record)
-	machine := w.Host.MachineID()
-	if record.InProgress() && !record.Of(machine) {
-		return nil, fmt.Errorf("%w (machine id %s, this one has %s): this disk was cloned in the middle of a run",
-			ErrOtherMachine, record.MachineID, machine)
+	inProgress, machine := record.InProgress(), ""
+	if inProgress {
+		if machine = w.Host.MachineID(); !record.Of(machine) {
+			return nil, fmt.Errorf("%w (machine id %s, this one has %s): this disk was cloned in the middle of a run",
+				ErrOtherMachine, record.MachineID, machine)
+		}
 	}
-	inProgress := record.InProgress()
 	if atBoot && (!inProgress || !HasLock(record.Stage)) {
 		w.Log.Info("no run to go on with at boot")
 		return nil, nil
@@ -39,8 +40,7 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	}
 	w.tell(Event{Kind: BootRead, Boot: &r.boot})
 	if !inProgress {
-		r.Record = state.Record{Stage: table[0].stage, RunID: runID(), Began: time.Now(), Lock: w.LockName,
-			MachineID: machine}
+		r.Record = state.Record{Stage: table[0].stage, RunID: runID(), Began: time.Now(), Lock: w.LockName}
 		r.openLock(false)
 		return r, r.vetAll()
 	}

@@ -259,6 +259,9 @@ func (s fakeStore) Load() (*state.Record, error) {
 }
 
 func (s fakeStore) Save(r state.Record) error {
+	if r.InProgress() && r.MachineID != s.machine && (s.disk == nil || s.disk.MachineID == s.machine) {
+		s.t.Errorf("a record of stage %s names the machine %q", r.Stage, r.MachineID)
+	}
 	if err := s.saveErr; err != nil {
 		if s.saves--; s.saves == 0 {
 			s.saveErr = nil
