@@ -35,7 +35,7 @@ func TestAdvice(t *testing.T) {
 			"systemctl enable foreman-dlm-updater-resume.service"},
 		{"resume not installed", func(h *testHost) { delete(h.units, resumeUnit) },
 			"units: foreman-dlm-updater-resume.service is not installed: after a reboot the run waits, with the lock, for " +
-				"the next night; run --after-reboot at boot goes on with it"},
+				"the next night; let something call `foreman-dlm-updater run --after-reboot` at boot"},
 		{"no package", func(h *testHost) { delete(h.units, timerUnit) },
 			"units: foreman-dlm-updater.timer is not installed" + never + "apt-get install foreman-dlm-updater"},
 		{"timer masked", set(timerUnit, "masked", "inactive", "masked"),

@@ -63,16 +63,17 @@ func (h *thisHost) adviseResume(found *Finding, units map[string]host.Unit) {
 	resume := units[resumeUnit]
 	switch with := h.resumes(resume); {
 	case resume.Load == "not-found":
-		found.advise(resumeUnit+" is not installed"+waits+"; run --after-reboot at boot goes on with it", "")
+		found.advise(resumeUnit+" is not installed"+waits+
+			"; let something call `foreman-dlm-updater run --after-reboot` at boot", "")
 	case resume.Load == "masked":
 		found.advise(resumeUnit+" is masked"+waits, "systemctl unmask "+resumeUnit+" && systemctl enable "+resumeUnit)
 	case !enabled(resume):
 		found.advise(resumeUnit+" is disabled"+waits, "systemctl enable "+resumeUnit)
 	case c != nil && with != "":
 		name := strings.TrimSuffix(filepath.Base(c.Path), filepath.Ext(c.Path))
-		found.advise(fmt.Sprintf("%s goes on with a run of %s, not of this configuration (%s)%s; an enabled "+
-			"foreman-dlm-updater-%s-resume.service with `foreman-dlm-updater --config %s run --after-reboot` goes on with it "+
-			"(/usr/share/doc/foreman-dlm-updater/docs/install.md)", resumeUnit, with, c.Path, waits, name, c.Path), "")
+		found.advise(fmt.Sprintf("%s goes on with a run of %s, not of this configuration (%s)%s; enable a "+
+			"foreman-dlm-updater-%s-resume.service that calls `foreman-dlm-updater --config %s run --after-reboot` "+
+			"(see /usr/share/doc/foreman-dlm-updater/docs/install.md)", resumeUnit, with, c.Path, waits, name, c.Path), "")
 	}
 }
 

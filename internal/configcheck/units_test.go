@@ -21,9 +21,9 @@ func TestResumeUnit(t *testing.T) {
 	}
 	other := func(config string) string {
 		return "units: foreman-dlm-updater-resume.service goes on with a run of " + config + ", not of this " +
-			"configuration (DIR/config.ini): after a reboot the run waits, with the lock, for the next night; an enabled " +
-			"foreman-dlm-updater-config-resume.service with `foreman-dlm-updater --config DIR/config.ini run " +
-			"--after-reboot` goes on with it (/usr/share/doc/foreman-dlm-updater/docs/install.md)"
+			"configuration (DIR/config.ini): after a reboot the run waits, with the lock, for the next night; enable a " +
+			"foreman-dlm-updater-config-resume.service that calls `foreman-dlm-updater --config DIR/config.ini run " +
+			"--after-reboot` (see /usr/share/doc/foreman-dlm-updater/docs/install.md)"
 	}
 	h := newTestHost(t)
 	h.write("config.ini", 0o600, "")
