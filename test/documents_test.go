@@ -55,7 +55,7 @@ func hooks(t *testing.T, notifiers bool) map[string]map[string]string {
 	return all
 }
 
-// rows returns the rows of the document's tables. An empty first cell means that of the row above.
+// rows returns the rows of the document's tables. An empty first cell means the first cell of the row above.
 func rows(text string) (rows []string) {
 	first := ""
 	for _, line := range strings.Split(text, "\n") {

@@ -196,7 +196,7 @@ func TestFilesAreDocumented(t *testing.T) {
 	same(t, manual8, there, each(eachStage(section(t, manual8, "FILES")), `(?m)^\.It Pa (.*?)/?$`))
 }
 
-// TestInstalledDocuments: the documents that help, messages and manual pages name are where the packages install them.
+// TestInstalledDocuments: help, messages and manual pages name documents by the path at which the packages install them.
 func TestInstalledDocuments(t *testing.T) {
 	if contents := document(t, "packaging/nfpm.yaml"); !strings.Contains(contents, "{src: docs/*.md, dst: "+installedDocs+"/,") {
 		t.Errorf("packaging/nfpm.yaml does not install docs/ in %s", installedDocs)

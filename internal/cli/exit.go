@@ -125,7 +125,7 @@ func (p *Process) reportNow(err error, hint string) {
 	}
 }
 
-// withConfig completes the commands in a text that people read: they name the configuration, unless it is the default.
+// withConfig lets the commands in a text for people name the configuration, unless that is the default.
 func (p *Process) withConfig(text string) string { return status.WithConfig(text, p.config) }
 
 // editLog is withConfig for the log. What a hook wrote stays as it is.

@@ -105,8 +105,8 @@ func writePID(path string, lock *flock.Flock) error {
 	if err := f.Chmod(0o600); err != nil { // the original program left its lock file with another mode
 		return err
 	}
-	// Written over the old pid, in one piece, and cut to its length afterwards: ext4 writes a file to the disk at once if
-	// it was cut to nothing (auto_da_alloc in ext4(5)).
+	// Write over the old pid, in one piece, and cut the file to its new length afterwards: ext4 writes a file to the disk
+	// at once if it was cut to nothing (auto_da_alloc in ext4(5)).
 	pid := fmt.Appendf(nil, "%d\n", os.Getpid())
 	if _, err := f.WriteAt(append(pid, bytes.Repeat([]byte("\n"), max(0, n-len(pid)))...), 0); err != nil {
 		return f.Truncate(0) // only people read the pid: a full disk is no reason not to run

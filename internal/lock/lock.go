@@ -1,5 +1,5 @@
-// Package lock is the seam between the workflow and a lock server: how a lock is taken, what is known about it, and
-// what can go wrong. Exit codes, hints and sentences depend only on these types. A lock protocol is a package that
+// Package lock has the words that the workflow and a lock server share: how to take a lock, what a look shows, and what
+// can go wrong. Exit codes, hints and sentences depend only on these types. A lock protocol is a package that
 // returns them; package foreman is one.
 package lock
 

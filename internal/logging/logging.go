@@ -33,10 +33,11 @@ type Options struct {
 	Stderr    *os.File // used on a terminal, under systemd's journal, and if there is no File; nil: os.Stderr
 	Terminal  bool     // Stderr is a terminal (see Detect)
 	Journal   bool     // Stderr is the journal (see Detect)
-	// Patient is for commands that talk to a person, who may read with a pager: until it is done, Wait and Close wait for
-	// an output however long it takes nothing. Nil: they do not.
+	// Patient is for commands that talk to a person, who may read with a pager: until it is done, Wait and Close also wait
+	// for an output that takes nothing. Nil: they wait 3 s for such an output.
 	Patient context.Context
-	// Edit changes each message (key is "") and each value of a key before it is logged; nil: nothing is changed.
+	// Edit changes each message (with the key ""), and each value that is a text or an error, before it is logged. Nil:
+	// nothing is changed.
 	Edit func(key, text string) string
 
 	now func() time.Time // the clock, for tests; nil: time.Now

@@ -27,7 +27,7 @@ var errUnwritten = errors.New("log closed before all of it was written: nobody r
 // that finds no room is lost, and counted.
 type queue struct {
 	out io.WriteCloser
-	// patient is how long wait and close wait for an output that takes nothing: until it is done. Nil: for unread.
+	// Until patient is done, wait and close also wait for an output that takes nothing. Nil: they wait for unread.
 	patient context.Context
 
 	mu     sync.Mutex
@@ -97,7 +97,7 @@ func (q *queue) await(ctx context.Context) bool {
 	return false
 }
 
-// tooLong is done when the output has taken nothing for too long from now on.
+// tooLong returns a context that is done once nobody should wait any longer for an output that takes nothing.
 func (q *queue) tooLong() (context.Context, context.CancelFunc) {
 	if q.patient != nil {
 		return q.patient, func() {}
@@ -164,9 +164,9 @@ func (q *queue) take(batch []byte) (_ []byte, more bool) {
 	return batch, len(q.lines) > 0 || !q.closed
 }
 
-// close writes the rest and closes the output. It waits until ctx is done, but not for an output that takes nothing; if
-// the queue is patient, it waits until that is done. If it returns errUnwritten, the output was given up in the middle
-// of a write, and the rest is lost.
+// close writes the rest and closes the output. It waits until ctx is done, and only for unread if the output takes
+// nothing. A queue with patient waits until patient is done instead. If close returns errUnwritten, the output was
+// given up in the middle of a write, and the rest is lost.
 func (q *queue) close(ctx context.Context) error {
 	if q.patient != nil {
 		ctx = q.patient

@@ -161,8 +161,8 @@ func (r *Runner) Run(task Task) Result {
 	return res
 }
 
-// patience is how long Run waits for the log: until the process must be gone and the log had its time. The caller ends
-// it.
+// patience returns a context for Wait. It is done once the process must be gone and the log has had its time. The
+// caller must call the function when the process has ended.
 func (r *Runner) patience() (context.Context, context.CancelFunc) {
 	ctx, giveUp := context.WithCancel(context.Background())
 	if r.Wait == nil {

@@ -11,8 +11,8 @@ import (
 // DefaultConfig is the configuration if the user names no other.
 const DefaultConfig = "/etc/foreman_dlm_updater/config.ini"
 
-// WithConfig completes the commands of this program that a text names: a person can type them as they stand, and they
-// act on config. The default configuration needs no option. A command that names a configuration stays as it is.
+// WithConfig adds the option --config to the commands of this program in a text, so that a person can type them as they
+// stand. The default configuration needs no option. A command that already names a configuration stays as it is.
 func WithConfig(text, config string) string {
 	if config == "" || config == DefaultConfig || !strings.Contains(text, program) {
 		return text

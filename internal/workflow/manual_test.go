@@ -55,7 +55,8 @@ func TestRunHooks(t *testing.T) {
 	}
 }
 
-// TestRunHooksEnvironment: that of the run in progress, since its hooks have noted things under its name.
+// TestRunHooksEnvironment: hooks get the environment of the run in progress, since its hooks have noted things under its
+// name.
 func TestRunHooksEnvironment(t *testing.T) {
 	tests := []struct {
 		record *state.Record

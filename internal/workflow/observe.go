@@ -89,8 +89,8 @@ type storyteller struct {
 	cleared bool
 	// doubtful: the last save failed, but may have reached the disk: onDisk must not be written again.
 	doubtful bool
-	// durable: this invocation has saved the record, and a power cut leaves a record of the run. The one that it found may
-	// be of a save whose sync failed.
+	// durable: this invocation has saved the record, so a power cut leaves a record of the run. The record that an
+	// invocation finds may come from a save whose sync failed.
 	durable bool
 	step    *state.Step // the stage in progress
 	failing *hookEnd    // the last hook, if it did not exit with 0

@@ -145,8 +145,8 @@ func (r *run) announceStage(ctx context.Context) error {
 	return err
 }
 
-// saveInTime saves the record once prepare has brought it up to date. If waits is set, it waits until that succeeds, as
-// a run that has the lock waits for the lock server: a person may be making room on the disk.
+// saveInTime lets prepare bring the record up to date, and saves it. If waits is set, it tries again until that
+// succeeds, as a run that has the lock waits for the lock server: a person may be making room on the disk.
 func (r *run) saveInTime(ctx context.Context, waits bool, prepare func()) error {
 	lastError := ""
 	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {

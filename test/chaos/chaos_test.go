@@ -54,8 +54,8 @@ func kills(t *testing.T) (n int, asked bool) {
 // build builds the programs into a directory of their own. overlay maps source files to what is to be compiled instead.
 func build(t *testing.T, overlay map[string]string) string {
 	t.Helper()
-	// go test repeats an old result ("cached") until something changes that the test itself has looked at. What the
-	// compiler reads doesn't count.
+	// Look at each source file: go test repeats an old result ("cached") until something changes that the test itself has
+	// looked at. What the compiler reads doesn't count.
 	for _, sources := range []string{"../../cmd", "../../internal"} {
 		must(t, filepath.WalkDir(sources, func(_ string, _ fs.DirEntry, err error) error { return err }))
 	}

@@ -16,7 +16,7 @@ func powerCut(t *testing.T, l *lab) {
 		stage string
 		// prepare makes the host stop in the middle of the stage.
 		prepare func(*host)
-		// boots of the host in the end: the first, the one after the cut, and mostly that of the update.
+		// boots of the host in the end: the first, the one after the cut, and mostly the one that the update asked for.
 		boots int
 		// tells: the journal has an error that says what happened to the stage.
 		tells bool

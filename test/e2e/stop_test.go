@@ -42,7 +42,7 @@ func shutdownInUpdate(t *testing.T, l *lab) {
 	}
 	h.reboot()
 	h.run("test", "-e", "/var/lib/e2e/ended")
-	h.awaitBoot(3) // that of the update
+	h.awaitBoot(3) // the boot that the update asked for
 	h.checkEnd(3)
 	if h.said(2, "went down") == 0 {
 		t.Error("nobody says that the host went down in the middle of an update")

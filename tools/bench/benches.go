@@ -95,7 +95,7 @@ func nothingToDo(updater, dir string) error {
 	return nil
 }
 
-// bareProgram shows what a Go program that does nothing but run the hook takes.
+// bareProgram shows how much time a Go program takes that only runs the hook.
 func bareProgram(dir, hooks string) error {
 	bare := filepath.Join(dir, "bare")
 	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", bare, "./tools/bench/bare")
@@ -116,7 +116,7 @@ func bareProgram(dir, hooks string) error {
 // lock, its removal, and the history.
 const syncedWrites = 9
 
-// disk shows what the disk takes to write that many small files as durably as the state is.
+// disk shows how long the disk takes to write that many small files, as durably as the state.
 func disk(dir string) error {
 	folder, err := os.Open(dir)
 	if err != nil {
