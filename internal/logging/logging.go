@@ -34,7 +34,7 @@ type Options struct {
 	Terminal  bool     // Stderr is a terminal (see Detect)
 	Journal   bool     // Stderr is the journal (see Detect)
 	// Patient is for commands that talk to a person, who may read with a pager: until it is done, Wait and Close also wait
-	// for an output that takes nothing. Nil: they wait 3 s for such an output.
+	// for an output that takes nothing. After that, or if it is nil, they wait 3 s for such an output.
 	Patient context.Context
 	// Edit changes each message (with the key ""), and each value that is a text or an error, before it is logged. Nil:
 	// nothing is changed.

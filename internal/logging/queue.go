@@ -27,7 +27,7 @@ var errUnwritten = errors.New("log closed before all of it was written: nobody r
 // that finds no room is lost, and counted.
 type queue struct {
 	out io.WriteCloser
-	// Until patient is done, wait and close also wait for an output that takes nothing. Nil: they wait for unread.
+	// Until patient is done, wait and close also wait for an output that takes nothing; nil: they do not.
 	patient context.Context
 
 	mu     sync.Mutex
@@ -98,11 +98,16 @@ func (q *queue) await(ctx context.Context) bool {
 }
 
 // tooLong returns a context that is done once nobody should wait any longer for an output that takes nothing.
-func (q *queue) tooLong() (context.Context, context.CancelFunc) {
-	if q.patient != nil {
-		return q.patient, func() {}
+func (q *queue) tooLong() (context.Context, context.CancelFunc) { return q.within(unread) }
+
+// within returns a context that is done after d. If the queue is patient, d begins when it is patient no more.
+func (q *queue) within(d time.Duration) (context.Context, context.CancelFunc) {
+	if q.patient == nil {
+		return context.WithTimeout(context.Background(), d)
 	}
-	return context.WithTimeout(context.Background(), unread)
+	ctx, cancel := context.WithCancel(context.Background())
+	stop := context.AfterFunc(q.patient, func() { time.AfterFunc(d, cancel) })
+	return ctx, func() { stop(); cancel() }
 }
 
 // Write queues a line that was admitted. It never fails.
@@ -165,11 +170,13 @@ func (q *queue) take(batch []byte) (_ []byte, more bool) {
 }
 
 // close writes the rest and closes the output. It waits until ctx is done, and only for unread if the output takes
-// nothing. A queue with patient waits until patient is done instead. If close returns errUnwritten, the output was
-// given up in the middle of a write, and the rest is lost.
+// nothing. For a patient queue both times begin when it is patient no more. If close returns errUnwritten, the output
+// was given up in the middle of a write, and the rest is lost.
 func (q *queue) close(ctx context.Context) error {
 	if q.patient != nil {
-		ctx = q.patient
+		longer, cancel := q.within(mostClosing)
+		defer cancel()
+		ctx = longer
 	}
 	if !q.drain(ctx) {
 		return errUnwritten

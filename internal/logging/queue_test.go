@@ -253,10 +253,25 @@ func TestPatienceEnds(t *testing.T) {
 			log.Info("line", "n", long(i))
 			outs.Wait(t.Context())
 		}
-		if err := outs.Close(); !errors.Is(err, errUnwritten) || time.Since(began) != time.Hour {
+		if err := outs.Close(); !errors.Is(err, errUnwritten) || time.Since(began) != time.Hour+2*unread {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 		out.drain()
+	})
+}
+
+// TestLastLinesAfterPatience: what is logged after the second signal is still written, if somebody reads.
+func TestLastLinesAfterPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kill, cancel := context.WithCancel(t.Context())
+		out := newPipe()
+		log, outs := queuedBy(Options{Patient: kill}, out)
+		cancel()
+		log.Warn("this host may hold the lock")
+		time.AfterFunc(time.Second, out.drain)
+		if err := outs.Close(); err != nil || !strings.Contains(out.got.String(), "may hold the lock") {
+			t.Errorf("%v: %q", err, out.got.String())
+		}
 	})
 }
 
