@@ -202,7 +202,8 @@ func TestFilesAreDocumented(t *testing.T) {
 	same(t, manual8, there, each(eachStage(section(t, manual8, "FILES")), `(?m)^\.It Pa (.*?)/?$`))
 }
 
-// TestInstalledDocuments: help, messages and manual pages name documents by the path at which the packages install them.
+// TestInstalledDocuments: help, messages and manual pages name documents by the path at which the packages install
+// them.
 func TestInstalledDocuments(t *testing.T) {
 	if contents := document(t, "packaging/nfpm.yaml"); !strings.Contains(
 		contents, "{src: docs/*.md, dst: "+installedDocs+"/,") {

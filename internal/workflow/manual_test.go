@@ -58,8 +58,8 @@ func TestRunHooks(t *testing.T) {
 	}
 }
 
-// TestRunHooksEnvironment: hooks get the environment of the run in progress, since its hooks have noted things under its
-// name.
+// TestRunHooksEnvironment: hooks get the environment of the run in progress, since its hooks have noted things under
+// its name.
 func TestRunHooksEnvironment(t *testing.T) {
 	tests := []struct {
 		record *state.Record

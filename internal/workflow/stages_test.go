@@ -315,8 +315,8 @@ func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
 }
 
 // TestOutOfServiceClaimsOnRecord: a host that is out of service and no longer has the lock asks for it only once it has
-// saved its record. The record that it found may come from a save whose sync failed: after a power cut, this host would hold
-// the lock and know of no run.
+// saved its record. The record that it found may come from a save whose sync failed: after a power cut, this host would
+// hold the lock and know of no run.
 func TestOutOfServiceClaimsOnRecord(t *testing.T) {
 	for _, begin := range []state.Stage{state.PreUpdate, state.Update, state.NeedsReboot, state.Reboot} {
 		for _, fails := range []int{0, 10} {
