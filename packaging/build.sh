@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds .deb and .rpm. The same sources give the same packages, bit for bit.
-# Settings (environment): DIST (output directory, default dist), ARCHS (default "amd64 arm64"), VERSION (see version.sh),
-# SOURCE_DATE_EPOCH (default: the last commit's time).
+# Settings (environment): DIST (output directory, default dist), ARCHS (default "amd64 arm64"), VERSION (see
+# version.sh), SOURCE_DATE_EPOCH (default: the last commit's time).
 set -eu
 cd "$(dirname "$0")/.."
 VERSION=$(packaging/version.sh)

@@ -6,7 +6,8 @@ go=${1:-go}
 echo "foreman-dlm-updater contains the Go runtime and library, and the Go modules below, under these licenses."
 {
     "$go" list -f '{{.Root}} Go' runtime
-    GOOS=linux "$go" list -deps -f '{{with .Module}}{{if not .Main}}{{.Dir}} {{.Path}} {{.Version}}{{end}}{{end}}' ./cmd/foreman-dlm-updater
+    GOOS=linux "$go" list -deps \
+        -f '{{with .Module}}{{if not .Main}}{{.Dir}} {{.Path}} {{.Version}}{{end}}{{end}}' ./cmd/foreman-dlm-updater
 } | sort -u -k 2 | while read -r dir what; do
     found=
     for file in "$dir"/LICENSE* "$dir"/COPYING* "$dir"/NOTICE*; do

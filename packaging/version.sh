@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 describe() {
     git describe --tags --match 'v[0-9]*' --dirty=.dirty 2>/dev/null && return
     count=$(git rev-list --count HEAD 2>/dev/null) || count=0
-    git describe --always --match='' --dirty=.dirty 2>/dev/null | sed "s/^/0.1.0~dev.$count.g/" | grep . || echo '0.1.0~dev'
+    git describe --always --match='' --dirty=.dirty 2>/dev/null | sed "s/^/0.1.0~dev.$count.g/" | grep . ||
+        echo '0.1.0~dev'
 }
 version=$(echo "${VERSION:-$(describe)}" | sed 's/^v//; s/-\([0-9]*\)-g\([0-9a-f]*\)/+\1.g\2/; s/-/~/')
 case $version in

@@ -39,7 +39,8 @@ func TestFuzzTargetsAreListed(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(read(t, "../docs/safety.md"), "\n## Fuzzing\n")
 	text, _, _ = strings.Cut(text, "\n## ")
-	row := regexp.MustCompile("(?m)^\\| (?:`(\\w+)` \\(`(.*?)`\\)|together) \\|.*\\| ([0-9.]+) \\| ([0-9,]+) \\| ([0-9]+) \\|$")
+	row := regexp.MustCompile("(?m)^\\| (?:`(\\w+)` \\(`(.*?)`\\)|together) \\|.*\\| ([0-9.]+) \\| ([0-9,]+) \\| " +
+		"([0-9]+) \\|$")
 	var sum, together [3]float64
 	for _, match := range row.FindAllStringSubmatch(text, -1) {
 		var figures [3]float64

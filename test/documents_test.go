@@ -134,7 +134,8 @@ func TestNumbersOfBundledHooks(t *testing.T) {
 	}
 
 	puppet := map[string]string{}
-	for _, match := range regexp.MustCompile(`'([a-z_]+/[a-z-]+)' +=> (\d\d),`).FindAllStringSubmatch(read(t, "../contrib/puppet/functions/number.pp"), -1) {
+	for _, match := range regexp.MustCompile(`'([a-z_]+/[a-z-]+)' +=> (\d\d),`).FindAllStringSubmatch(
+		read(t, "../contrib/puppet/functions/number.pp"), -1) {
 		puppet[match[1]] = match[2]
 	}
 	if diff := cmp.Diff(own, puppet); diff != "" {
@@ -151,8 +152,11 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// documentedIn holds the tables of a document against hooks; it returns its text, and the names and settings of the hooks.
-func documentedIn(t *testing.T, path string, known map[string]map[string]string) (string, map[string]bool, map[string]bool) {
+// documentedIn holds the tables of a document against hooks; it returns its text, and the names and settings of the
+// hooks.
+func documentedIn(t *testing.T, path string, known map[string]map[string]string) (
+	string, map[string]bool, map[string]bool,
+) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -12,10 +12,10 @@ const module = "foreman-dlm-updater"
 
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
-// state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm, which connects through
-// mtls. In addition history, outcome and metrics import state, status imports outcome, metrics imports status, and hook
-// imports process and vet. configcheck imports what it looks at: config, hook, host, process, vet, and the stages of
-// state and workflow. Every package may import the leaf internal/file.
+// state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm, which connects
+// through mtls. In addition history, outcome and metrics import state, status imports outcome, metrics imports status,
+// and hook imports process and vet. configcheck imports what it looks at: config, hook, host, process, vet, and the
+// stages of state and workflow. Every package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
@@ -104,7 +104,8 @@ func TestWorkflowTouchesNothing(t *testing.T) {
 
 // TestOnlyCLIPrints: the program's other packages neither print nor exit.
 func TestOnlyCLIPrints(t *testing.T) {
-	grep := exec.Command("grep", "-rnE", `fmt\.Print|os\.Stdout|os\.Exit|log\.Fatal`, "--include=*.go", "--exclude=*_test.go", "internal")
+	grep := exec.Command("grep", "-rnE", `fmt\.Print|os\.Stdout|os\.Exit|log\.Fatal`, "--include=*.go",
+		"--exclude=*_test.go", "internal")
 	grep.Dir = ".."
 	out, _ := grep.Output() // it fails where it finds nothing
 	for line := range strings.Lines(string(out)) {

@@ -1,8 +1,8 @@
 #!/bin/bash
-# side-by-side.sh "TARGET TARGET..."...: makes targets of the Makefile. The targets within one argument run one after the
-# other; the arguments run at the same time. The output of each target goes to a log of its own, which is printed when the
-# target ends. Until then one line says when a target begins, scripts can append lines to the file $PROGRESS, and every
-# minute a line lists what is still running. After a failure the rest still runs.
+# side-by-side.sh "TARGET TARGET..."...: makes targets of the Makefile. The targets within one argument run one after
+# the other; the arguments run at the same time. The output of each target goes to a log of its own, which is printed
+# when the target ends. Until then one line says when a target begins, scripts can append lines to the file $PROGRESS,
+# and every minute a line lists what is still running. After a failure the rest still runs.
 # Exit code: 1 if a target failed, 130 after ^C. Needs GNU tail and sed.
 set -euo pipefail
 set -m # each background job is a process group, which can be killed as a whole
@@ -27,7 +27,8 @@ follow() { # TARGET...
 }
 clock() {
     while sleep 60; do
-        say "after $((SECONDS / 60)) min still running: $(find "$work" -name '*.runs' -printf '%f\n' | sed 's/\.runs$//' | sort | xargs)"
+        say "after $((SECONDS / 60)) min still running:" \
+            "$(find "$work" -name '*.runs' -printf '%f\n' | sed 's/\.runs$//' | sort | xargs)"
     done
 }
 finish() { # kills what still runs, and waits up to a minute for it to clean up

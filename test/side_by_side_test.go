@@ -48,8 +48,8 @@ other:
 	}
 	for _, want := range []string{
 		" first: waits for the other lane\n", "far along\n", " second: comes after the first\n",
-		":\n=== RUN one\ntwo\n--- first: passed after ", ":\nthree\n--- second: passed after ", ":\nbroken\n", "--- other: FAILED after ",
-		"=== FAILED after 0 min: other\n",
+		":\n=== RUN one\ntwo\n--- first: passed after ", ":\nthree\n--- second: passed after ", ":\nbroken\n",
+		"--- other: FAILED after ", "=== FAILED after 0 min: other\n",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("nothing says %q", want)

@@ -32,16 +32,19 @@ var placesOfStages = []struct {
 	{"docs/status.schema.json", `"stage": \{"enum": \[(?P<stage>.*?)\]`, everyStage},
 	{"packaging/man/foreman-dlm-updater.8", `(?m)^\.It Sy (?P<stage>\w+)\n(?P<does>.*)\.$`, everyStage},
 	{"packaging/completions/foreman-dlm-updater.bash", `\bstages=\((?P<stage>.*?)\)`, withHooks},
-	{"packaging/completions/foreman-dlm-updater.bash", `'state set'\) offered=\("\$\{stages\[@\]\}" (?P<stage>.*?)\)`, noHooks},
+	{"packaging/completions/foreman-dlm-updater.bash",
+		`'state set'\) offered=\("\$\{stages\[@\]\}" (?P<stage>.*?)\)`, noHooks},
 	{"packaging/completions/foreman-dlm-updater.fish", `set -l stages (?P<stage>.*)`, withHooks},
 	{"packaging/completions/foreman-dlm-updater.fish", `state set" -a "\$stages (?P<stage>.*?)"`, noHooks},
 	{"packaging/completions/foreman-dlm-updater.zsh", `\bstages=\((?P<stage>.*?)\)`, withHooks},
 	{"packaging/completions/foreman-dlm-updater.zsh", `'state set'\) offered=\(\$stages (?P<stage>.*?)\)`, noHooks},
 	{"packaging/nfpm.yaml", `\{dst: /etc/foreman_dlm_updater/(?P<stage>\w+_\w+|update)\.d,`, packaged},
-	{"test/packages/contents", `(?m)^both d\S+ root:root /etc/foreman_dlm_updater/(?P<stage>\w+_\w+|update)\.d$`, packaged},
+	{"test/packages/contents",
+		`(?m)^both d\S+ root:root /etc/foreman_dlm_updater/(?P<stage>\w+_\w+|update)\.d$`, packaged},
 	{"contrib/puppet/manifests/init.pp", `\$hook_stages = \[(?P<stage>.*?)\]`, withHooks},
 	{"contrib/puppet/manifests/init.pp", `Stdlib::Unixpath \$(?P<stage>\w+)_d = '/etc/`, withHooks},
-	{"contrib/puppet/manifests/init.pp", "directory of the hooks that (?P<does>.*?); key `(?P<stage>\\w+)\\.d`", withHooks},
+	{"contrib/puppet/manifests/init.pp",
+		"directory of the hooks that (?P<does>.*?); key `(?P<stage>\\w+)\\.d`", withHooks},
 	{"contrib/puppet/REFERENCE.md", "directory of the hooks that (?P<does>.*?); key `(?P<stage>\\w+)\\.d`", withHooks},
 	{"contrib/puppet/lib/facter/foreman_dlm_updater.rb", `guarded = \[(?P<stage>.*?)\]`, workflow.OutOfService},
 }
@@ -65,7 +68,8 @@ func TestStagesAreListed(t *testing.T) {
 			if does < 0 {
 				continue
 			}
-			want, says := workflow.Does(state.Stage(match[stage])), strings.ReplaceAll(match[does], `\(aq`, "'") // mdoc's apostrophe
+			// mdoc's apostrophe
+			want, says := workflow.Does(state.Stage(match[stage])), strings.ReplaceAll(match[does], `\(aq`, "'")
 			if want != "" && !strings.EqualFold(says, want) {
 				t.Errorf("%s says what %s does: %q; workflow's table says %q", place.file, match[stage], says, want)
 			}

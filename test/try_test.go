@@ -48,8 +48,9 @@ func TestTryIt(t *testing.T) {
 	}
 	out := shell(t, copyOfTree(t), "set -eu\n"+commands)
 	for _, want := range []string{
-		`"name":"web","enabled":true`, "web1/config.ini is fine", "waiting for the lock", "nothing to do: no run in progress; lock web is free",
-		"admin POST /api/dlmlocks -> 201", "web1 DELETE web -> 200", "web2 DELETE web -> 200",
+		`"name":"web","enabled":true`, "web1/config.ini is fine", "waiting for the lock",
+		"nothing to do: no run in progress; lock web is free", "admin POST /api/dlmlocks -> 201", "web1 DELETE web -> 200",
+		"web2 DELETE web -> 200",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nothing says %q", want)

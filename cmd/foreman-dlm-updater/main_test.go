@@ -88,9 +88,10 @@ ca = %s
 		config += fmt.Sprintf("%s.d = %s\n", stage, dir)
 	}
 	for key, value := range map[string]string{
-		"state": filepath.Join(work, "state"), "lock": filepath.Join(work, "lock"), "boot_id_file": filepath.Join(work, "boot_id"),
-		"reboot_cmd":  "/bin/sh -c 'echo rebooting >>" + filepath.Join(work, "reboots") + "'",
-		"lock_settle": "50ms", "lock_retry_interval": "50ms", "http_retries": "0",
+		"state": filepath.Join(work, "state"), "lock": filepath.Join(work, "lock"),
+		"boot_id_file": filepath.Join(work, "boot_id"),
+		"reboot_cmd":   "/bin/sh -c 'echo rebooting >>" + filepath.Join(work, "reboots") + "'",
+		"lock_settle":  "50ms", "lock_retry_interval": "50ms", "http_retries": "0",
 	} {
 		config += fmt.Sprintf("%s = %s\n", key, value)
 	}
@@ -104,7 +105,8 @@ ca = %s
 	env.Setenv("DOCS", docs)
 	env.Setenv("FOREMAN", running.URL)
 	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(work, "no-bus")) // not this machine's logind
-	env.Setenv("GORACE", "atexit_sleep_ms=0")                                         // the race detector sleeps for a second at exit
+	// the race detector sleeps for a second at exit
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	return os.WriteFile(filepath.Join(work, "config.ini"), []byte(config), 0o644)
 }
 
@@ -142,7 +144,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// valid [SCHEMA.schema.json] FILE...: each is what that schema in docs/ says, status.schema.json by default. FILE may be stdout.
+// valid [SCHEMA.schema.json] FILE...: each is what that schema in docs/ says, status.schema.json by default. FILE may
+// be stdout.
 func valid(ts *testscript.TestScript, neg bool, args []string) {
 	name := "status.schema.json"
 	if len(args) > 0 && strings.HasSuffix(args[0], ".schema.json") {
@@ -160,8 +163,8 @@ func valid(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// metric FILE NAME[{LABEL="VALUE"}] VALUE: the file for node_exporter has this sample of this program's. VALUE is a number, now (a time of the last
-// minute), some (there is one) or none.
+// metric FILE NAME[{LABEL="VALUE"}] VALUE: the file for node_exporter has this sample of this program's. VALUE is a
+// number, now (a time of the last minute), some (there is one) or none.
 func metric(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: metric FILE NAME VALUE")
@@ -182,7 +185,8 @@ func metric(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	age := time.Since(time.UnixMilli(int64(value * 1000)))
-	if got != args[2] && !(args[2] == "some" && got != "none") && !(args[2] == "now" && age > -time.Second && age < time.Minute) {
+	if got != args[2] && !(args[2] == "some" && got != "none") &&
+		!(args[2] == "now" && age > -time.Second && age < time.Minute) {
 		ts.Fatalf("%s is %s, not %s:\n%s", args[1], got, args[2], ts.ReadFile(args[0]))
 	}
 }

@@ -71,9 +71,11 @@ func TestOddAnswers(t *testing.T) {
 		{"no connection", failed(io.EOF), waits, waits},
 		{"a server's certificate that is not valid yet, since the clock is not set", failed(notYet), waits, waits},
 		{"no certificate", failed(fmt.Errorf("%w: %w", mtls.ErrCredentials, fs.ErrNotExist)), lock.ErrMisconfigured, waits},
-		{"a key that does not fit", failed(fmt.Errorf("%w: the key does not fit", mtls.ErrCredentials)), lock.ErrMisconfigured, waits},
+		{"a key that does not fit", failed(fmt.Errorf("%w: the key does not fit", mtls.ErrCredentials)),
+			lock.ErrMisconfigured, waits},
 		{"a TLS alert: the certificate has expired", failed(expired), lock.ErrRefused, waits},
-		{"Foreman's own 401", said(401, `{"error":{"message":"Unable to authenticate user "}}`), lock.ErrRefused, lock.ErrRefused},
+		{"Foreman's own 401", said(401, `{"error":{"message":"Unable to authenticate user "}}`),
+			lock.ErrRefused, lock.ErrRefused},
 		{"Foreman's own 403", said(403, `{"error":{"message":"Access denied"}}`), lock.ErrRefused, lock.ErrRefused},
 	}
 	for _, test := range tests {
@@ -113,7 +115,8 @@ func TestOddAnswers(t *testing.T) {
 
 // TestExitCodeOfARefusingPage: it is waited out; but a wait that ends with it says that this host is refused.
 func TestExitCodeOfARefusingPage(t *testing.T) {
-	for status, want := range map[int]int{400: exitRefused, 401: exitRefused, 403: exitRefused, 408: exitFailed, 200: exitFailed} {
+	for status, want := range map[int]int{400: exitRefused, 401: exitRefused, 403: exitRefused,
+		408: exitFailed, 200: exitFailed} {
 		err := fmt.Errorf("lock not had: %w", answer(t, &dlm.Error{Kind: dlm.ErrNotForeman, Status: status}))
 		if got := exitCode(err); got != want {
 			t.Errorf("%d: %d, want %d", status, got, want)

@@ -47,7 +47,8 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &config.Config{Path: filepath.Join(dir, "config.ini"), State: filepath.Join(dir, "state"), ClientCert: cert, RebootTimeout: 15 * time.Minute}
+	c := &config.Config{Path: filepath.Join(dir, "config.ini"), State: filepath.Join(dir, "state"), ClientCert: cert,
+		RebootTimeout: 15 * time.Minute}
 	ends, err := credentials(c).Leaf()
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +89,8 @@ func TestCheck(t *testing.T) {
 		return r
 	}
 	ended := func(result outcome.Result, exit int, d, since, success time.Duration) *outcome.Outcome {
-		o := &outcome.Outcome{Ended: ago(d), Result: result, Exit: exit, Since: ago(since), First: ago(90 * oneDay), Success: ago(success), Error: "why", Next: "what to do"}
+		o := &outcome.Outcome{Ended: ago(d), Result: result, Exit: exit, Since: ago(since), First: ago(90 * oneDay),
+			Success: ago(success), Error: "why", Next: "what to do"}
 		if success == 0 {
 			o.Success = time.Time{}
 		}
@@ -105,91 +107,150 @@ func TestCheck(t *testing.T) {
 		text string // what the line begins with, behind the dash
 	}{
 		{"all is well", checked{lock: free}, pluginOK, idle + " |"},
-		{"Foreman is down", checked{}, pluginUnknown, "nothing to do: no run in progress; the holder of lock web is not known; could not see the lock |"},
+		{"Foreman is down", checked{}, pluginUnknown,
+			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock |"},
 
 		{"failed", checked{record: failed(time.Second), lock: mine(time.Second)}, pluginCritical,
 			`stage update failed TIME in 50-apt (exit 100; it said "a / b"), lock kept; fix it, then `},
 		{"failed, and Foreman is down", checked{record: failed(time.Second)}, pluginCritical, "stage update failed"},
-		{"failed, and that is tolerated", checked{record: failed(time.Minute), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginOK, "stage update failed"},
-		{"failed, and that was tolerated", checked{record: failed(2 * time.Hour), lock: mine(time.Minute), flags: "--failed=1h,-"}, pluginWarning, "stage update failed"},
-		{"failed, and tried again", checked{running: true, record: failed(time.Hour), lock: mine(time.Hour)}, pluginOK, "an invocation is running"},
+		{"failed, and that is tolerated",
+			checked{record: failed(time.Minute), lock: mine(time.Minute), flags: "--failed=1h,-"},
+			pluginOK, "stage update failed"},
+		{"failed, and that was tolerated",
+			checked{record: failed(2 * time.Hour), lock: mine(time.Minute), flags: "--failed=1h,-"},
+			pluginWarning, "stage update failed"},
+		{"failed, and tried again", checked{running: true, record: failed(time.Hour), lock: mine(time.Hour)}, pluginOK,
+			"an invocation is running"},
 
-		{"an orphan", checked{lock: mine(time.Minute)}, pluginWarning, "no run in progress, but lock web held by this host since TIME: it was taken by hand, " +
-			"by a run that was forgotten (state clear) or of another configuration of this host, or by another machine with this certificate; once this host is in service and nobody needs it, `foreman-dlm-updater lock release` |"},
-		{"an old orphan", checked{lock: mine(13 * time.Hour)}, pluginCritical, "no run in progress, but lock web held by this host since"},
-		{"an orphan of a time that is not known", checked{lock: &lock.View{Exists: true, Enabled: true, Holder: "web1", Self: true}}, pluginWarning, "no run in progress, but"},
-		{"taken by hand, which is custom here", checked{lock: mine(time.Hour), flags: "--orphan=2h,4h"}, pluginOK, "no run in progress, but"},
+		{"an orphan", checked{lock: mine(time.Minute)}, pluginWarning,
+			"no run in progress, but lock web held by this host since TIME: it was taken by hand, " +
+				"by a run that was forgotten (state clear) or of another configuration of this host, " +
+				"or by another machine with this certificate; once this host is in service and nobody needs it, " +
+				"`foreman-dlm-updater lock release` |"},
+		{"an old orphan", checked{lock: mine(13 * time.Hour)}, pluginCritical,
+			"no run in progress, but lock web held by this host since"},
+		{"an orphan of a time that is not known",
+			checked{lock: &lock.View{Exists: true, Enabled: true, Holder: "web1", Self: true}}, pluginWarning,
+			"no run in progress, but"},
+		{"taken by hand, which is custom here", checked{lock: mine(time.Hour), flags: "--orphan=2h,4h"}, pluginOK,
+			"no run in progress, but"},
 
-		{"a reboot to come", checked{record: reboot(14 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginOK, "reboot asked for"},
-		{"a reboot that does not come", checked{record: reboot(16 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginWarning,
+		{"a reboot to come", checked{record: reboot(14 * time.Minute), pending: true, lock: mine(time.Hour)},
+			pluginOK, "reboot asked for"},
+		{"a reboot that does not come",
+			checked{record: reboot(16 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginWarning,
 			"the reboot is overdue: it was asked for 16 min ago; reboot asked for TIME, host has not gone down"},
-		{"nor later", checked{record: reboot(31 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginCritical, "the reboot is overdue"},
-		{"a reboot at the end of the shift", checked{record: reboot(31 * time.Minute), pending: true, lock: mine(time.Hour), flags: "--reboot=8h,10h"}, pluginOK,
+		{"nor later", checked{record: reboot(31 * time.Minute), pending: true, lock: mine(time.Hour)}, pluginCritical,
+			"the reboot is overdue"},
+		{"a reboot at the end of the shift",
+			checked{record: reboot(31 * time.Minute), pending: true, lock: mine(time.Hour), flags: "--reboot=8h,10h"}, pluginOK,
 			"reboot asked for"},
 
-		{"it updates", checked{running: true, record: held(state.Update, 3*time.Hour), lock: mine(time.Minute)}, pluginOK, "stage update is running since TIME (pid 7)"},
-		{"it updates long", checked{running: true, record: held(state.Update, 5*time.Hour), lock: mine(time.Minute)}, pluginWarning,
+		{"it updates", checked{running: true, record: held(state.Update, 3*time.Hour), lock: mine(time.Minute)}, pluginOK,
+			"stage update is running since TIME (pid 7)"},
+		{"it updates long",
+			checked{running: true, record: held(state.Update, 5*time.Hour), lock: mine(time.Minute)}, pluginWarning,
 			"this host has held the lock for 5 h; stage update is running"},
-		{"too long", checked{running: true, record: held(state.Update, 13*time.Hour), lock: mine(time.Minute)}, pluginCritical, "this host has held the lock for 13 h"},
-		{"too long, and Foreman is down", checked{running: true, record: held(state.Update, 13*time.Hour)}, pluginCritical, "this host has held the lock"},
-		{"interrupted", checked{record: held(state.Update, 5*time.Hour), lock: mine(time.Hour)}, pluginWarning, "this host has held the lock for 5 h; stage update was not finished"},
-		{"the lock was lost", checked{record: held(state.Update, 3*time.Hour), lock: other}, pluginOK, "stage update was not finished"},
+		{"too long", checked{running: true, record: held(state.Update, 13*time.Hour), lock: mine(time.Minute)},
+			pluginCritical, "this host has held the lock for 13 h"},
+		{"too long, and Foreman is down", checked{running: true, record: held(state.Update, 13*time.Hour)}, pluginCritical,
+			"this host has held the lock"},
+		{"interrupted", checked{record: held(state.Update, 5*time.Hour), lock: mine(time.Hour)}, pluginWarning,
+			"this host has held the lock for 5 h; stage update was not finished"},
+		{"the lock was lost", checked{record: held(state.Update, 3*time.Hour), lock: other}, pluginOK,
+			"stage update was not finished"},
 		{"it was lost long ago", checked{record: held(state.Update, 5*time.Hour), lock: other}, pluginWarning,
 			"this host has been out of service for 5 h; stage update was not finished"},
-		{"too long ago", checked{record: held(state.Update, 13*time.Hour), lock: other}, pluginCritical, "this host has been out of service for 13 h; stage update"},
+		{"too long ago", checked{record: held(state.Update, 13*time.Hour), lock: other}, pluginCritical,
+			"this host has been out of service for 13 h; stage update"},
 
-		{"it waits", checked{running: true, record: waits(11 * time.Hour), lock: other}, pluginOK, "waiting 11 h for lock web: held by web3"},
-		{"it waits long", checked{running: true, record: waits(13 * time.Hour), lock: other}, pluginWarning, "the run waits too long; waiting 13 h for lock web: held by web3"},
-		{"too long", checked{running: true, record: waits(25 * time.Hour), lock: other}, pluginCritical, "the run waits too long; waiting 1 d 1 h"},
-		{"not with these limits", checked{running: true, record: waits(25 * time.Hour), lock: other, flags: "--waiting=-,-"}, pluginOK, "waiting 1 d 1 h"},
+		{"it waits", checked{running: true, record: waits(11 * time.Hour), lock: other}, pluginOK,
+			"waiting 11 h for lock web: held by web3"},
+		{"it waits long", checked{running: true, record: waits(13 * time.Hour), lock: other}, pluginWarning,
+			"the run waits too long; waiting 13 h for lock web: held by web3"},
+		{"too long", checked{running: true, record: waits(25 * time.Hour), lock: other}, pluginCritical,
+			"the run waits too long; waiting 1 d 1 h"},
+		{"not with these limits", checked{running: true, record: waits(25 * time.Hour), lock: other, flags: "--waiting=-,-"},
+			pluginOK, "waiting 1 d 1 h"},
 
-		{"for a disabled lock, on purpose", checked{running: true, record: waits(13 * oneDay), lock: disabled}, pluginOK, "waiting 13 d for lock web: lock web is disabled"},
-		{"barred, on purpose", checked{running: true, record: barred(13 * oneDay), lock: free}, pluginOK, "waiting 13 d for lock web: Foreman bars this host"},
-		{"for a disabled lock, too long", checked{running: true, record: waits(15 * oneDay), lock: disabled, last: ended(outcome.Finished, 0, 15*oneDay, 15*oneDay, 15*oneDay)},
-			pluginWarning, "no run has finished or found nothing to do for 15 d; waiting 15 d for lock web: lock web is disabled"},
+		{"for a disabled lock, on purpose", checked{running: true, record: waits(13 * oneDay), lock: disabled}, pluginOK,
+			"waiting 13 d for lock web: lock web is disabled"},
+		{"barred, on purpose", checked{running: true, record: barred(13 * oneDay), lock: free}, pluginOK,
+			"waiting 13 d for lock web: Foreman bars this host"},
+		{"for a disabled lock, too long",
+			checked{running: true, record: waits(15 * oneDay), lock: disabled,
+				last: ended(outcome.Finished, 0, 15*oneDay, 15*oneDay, 15*oneDay)},
+			pluginWarning,
+			"no run has finished or found nothing to do for 15 d; waiting 15 d for lock web: lock web is disabled"},
 
-		{"out of service, and the lock is disabled", checked{running: true, record: resumes(failed(3*time.Hour), false), lock: disabled}, pluginOK,
+		{"out of service, and the lock is disabled",
+			checked{running: true, record: resumes(failed(3*time.Hour), false), lock: disabled}, pluginOK,
 			"waiting 3 h for lock web to go on with stage update, which failed TIME in 50-apt (exit 100"},
 		{"for long", checked{running: true, record: resumes(failed(5*time.Hour), false), lock: disabled}, pluginWarning,
-			"this host has been out of service for 5 h; waiting 5 h for lock web to go on with stage update, which failed TIME in 50-apt"},
-		{"out of service, barred, for too long", checked{running: true, record: resumes(held(state.Update, 13*time.Hour), true), lock: free}, pluginCritical,
-			"this host has been out of service for 13 h; the run waits too long; waiting 13 h for lock web to go on with stage update: Foreman bars"},
-		{"out of service, and another holds the lock", checked{running: true, record: resumes(failed(5*time.Hour), false), lock: other}, pluginWarning,
+			"this host has been out of service for 5 h; waiting 5 h for lock web to go on with stage update, " +
+				"which failed TIME in 50-apt"},
+		{"out of service, barred, for too long",
+			checked{running: true, record: resumes(held(state.Update, 13*time.Hour), true), lock: free}, pluginCritical,
+			"this host has been out of service for 13 h; the run waits too long; " +
+				"waiting 13 h for lock web to go on with stage update: Foreman bars"},
+		{"out of service, and another holds the lock",
+			checked{running: true, record: resumes(failed(5*time.Hour), false), lock: other}, pluginWarning,
 			"this host has been out of service for 5 h; waiting 5 h for lock web"},
 		{"out of service, and set by hand", checked{running: true, lock: other,
 			record: &state.Record{Stage: state.Update, SetByHand: ago(5 * time.Hour)}}, pluginWarning,
 			"this host has been out of service for 5 h; waiting for lock web"},
 
-		{"not now", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 13*oneDay, 13*oneDay)}, pluginOK, "gave up TIME: why (it has ended like this each time since TIME); "},
-		{"not now, for long", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 15*oneDay, 15*oneDay)}, pluginWarning,
+		{"not now", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 13*oneDay, 13*oneDay)}, pluginOK,
+			"gave up TIME: why (it has ended like this each time since TIME); "},
+		{"not now, for long",
+			checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, 15*oneDay, 15*oneDay)}, pluginWarning,
 			"no run has finished or found nothing to do for 15 d; gave up TIME: why"},
-		{"not now, for too long", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 31*oneDay)}, pluginCritical, "no run has finished"},
-		{"not now, from the first day on", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 0)}, pluginCritical,
+		{"not now, for too long", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 31*oneDay)},
+			pluginCritical, "no run has finished"},
+		{"not now, from the first day on",
+			checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 0)}, pluginCritical,
 			"no run has finished or found nothing to do for 90 d; gave up"},
-		{"not now, and that is custom here", checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 0), flags: "--not-updated=100d,-"}, pluginOK, "gave up"},
-		{"it could not begin", checked{lock: free, last: ended(outcome.Failed, 78, time.Hour, oneDay, oneDay)}, pluginCritical,
+		{"not now, and that is custom here",
+			checked{lock: other, last: ended(outcome.NotNow, 75, time.Hour, oneDay, 0), flags: "--not-updated=100d,-"}, pluginOK,
+			"gave up"},
+		{"it could not begin",
+			checked{lock: free, last: ended(outcome.Failed, 78, time.Hour, oneDay, oneDay)}, pluginCritical,
 			"the run stopped TIME: why (it has ended like this each time since TIME); lock web is free; what to do |"},
-		{"it could not begin, and that was tolerated", checked{lock: free, last: ended(outcome.Failed, 77, time.Hour, oneDay, oneDay), flags: "--failed=2h,-"}, pluginWarning,
+		{"it could not begin, and that was tolerated",
+			checked{lock: free, last: ended(outcome.Failed, 77, time.Hour, oneDay, oneDay), flags: "--failed=2h,-"},
+			pluginWarning,
 			"the run stopped"},
-		{"a reboot may be due", checked{lock: free, last: due}, pluginWarning, idle + "; a reboot may be due since TIME: needs_reboot hook 50-x: m |"},
-		{"a reboot may be due, and is awaited", checked{lock: free, last: due, flags: "--reboot-due=7d,-"}, pluginOK, idle + "; a reboot may be due"},
-		{"hooks run by hand are no run", checked{lock: free, last: ended(outcome.Finished, 0, 4*oneDay, oneDay, 4*oneDay)}, pluginWarning, "no run was started for 4 d: see"},
+		{"a reboot may be due", checked{lock: free, last: due}, pluginWarning,
+			idle + "; a reboot may be due since TIME: needs_reboot hook 50-x: m |"},
+		{"a reboot may be due, and is awaited", checked{lock: free, last: due, flags: "--reboot-due=7d,-"}, pluginOK,
+			idle + "; a reboot may be due"},
+		{"hooks run by hand are no run", checked{lock: free, last: ended(outcome.Finished, 0, 4*oneDay, oneDay, 4*oneDay)},
+			pluginWarning, "no run was started for 4 d: see"},
 
 		{"not run for two days", checked{lock: free, lastRun: 2 * oneDay}, pluginOK, idle},
-		{"for four", checked{lock: free, lastRun: 4 * oneDay}, pluginWarning, "no run was started for 4 d: see `systemctl list-timers foreman-dlm-updater.timer`; " + idle},
+		{"for four", checked{lock: free, lastRun: 4 * oneDay}, pluginWarning,
+			"no run was started for 4 d: see `systemctl list-timers foreman-dlm-updater.timer`; " + idle},
 		{"for eight", checked{lock: free, lastRun: 8 * oneDay}, pluginCritical, "no run was started for 8 d"},
-		{"since it runs", checked{running: true, record: held(state.Update, time.Hour), lock: mine(time.Hour), lastRun: 8 * oneDay}, pluginOK, "stage update is running"},
-		{"never", checked{lock: free, neverRun: true, lastRun: 4 * oneDay}, pluginWarning, "no run was ever started, and the configuration is 4 d old: see"},
+		{"since it runs",
+			checked{running: true, record: held(state.Update, time.Hour), lock: mine(time.Hour), lastRun: 8 * oneDay}, pluginOK,
+			"stage update is running"},
+		{"never", checked{lock: free, neverRun: true, lastRun: 4 * oneDay}, pluginWarning,
+			"no run was ever started, and the configuration is 4 d old: see"},
 		{"not yet", checked{lock: free, neverRun: true}, pluginOK, idle},
 
-		{"the certificate is to be renewed", checked{lock: free, certLeft: 13 * oneDay}, pluginWarning, "client_crt CERT expires in 13 d (TIME); " + idle},
+		{"the certificate is to be renewed", checked{lock: free, certLeft: 13 * oneDay}, pluginWarning,
+			"client_crt CERT expires in 13 d (TIME); " + idle},
 		{"soon", checked{lock: free, certLeft: 2 * oneDay}, pluginCritical, "client_crt CERT expires in 2 d (TIME)"},
 		{"it has expired", checked{certLeft: -oneDay}, pluginCritical, "client_crt CERT has expired (TIME)"},
-		{"it can't be read", checked{lock: free, noCert: true}, pluginUnknown, idle + "; could not see the certificate: read client_crt: open /no/crt: no such file or directory |"},
+		{"it can't be read", checked{lock: free, noCert: true}, pluginUnknown,
+			idle + "; could not see the certificate: read client_crt: open /no/crt: no such file or directory |"},
 
-		{"all at once", checked{record: failed(13 * time.Hour), lock: mine(13 * time.Hour), lastRun: 4 * oneDay, certLeft: 2 * oneDay}, pluginCritical,
-			"this host has held the lock for 13 h; no run was started for 4 d: see `systemctl list-timers foreman-dlm-updater.timer`; " +
-				"client_crt CERT expires in 2 d (TIME); stage update failed"},
+		{"all at once",
+			checked{record: failed(13 * time.Hour), lock: mine(13 * time.Hour), lastRun: 4 * oneDay, certLeft: 2 * oneDay},
+			pluginCritical,
+			"this host has held the lock for 13 h; no run was started for 4 d: " +
+				"see `systemctl list-timers foreman-dlm-updater.timer`; client_crt CERT expires in 2 d (TIME); " +
+				"stage update failed"},
 	}
 	timed := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?|\b\d\d:\d\d\b`)
 	codes := map[verdict]bool{}
@@ -232,7 +293,8 @@ func TestCheck(t *testing.T) {
 		var out bytes.Buffer
 		err := (&Process{Stdout: &out}).tellMonitor(withFlags(t, h.flags), s, &c, now)
 		got := timed.ReplaceAllString(strings.Replace(out.String(), cert, "CERT", 1), "TIME")
-		if !strings.HasPrefix(got, "DLM "+test.want.Error()+" - "+test.text) || exitCode(err) != int(test.want) || strings.Count(got, "|") != 1 || strings.Count(got, "\n") != 1 {
+		if !strings.HasPrefix(got, "DLM "+test.want.Error()+" - "+test.text) || exitCode(err) != int(test.want) ||
+			strings.Count(got, "|") != 1 || strings.Count(got, "\n") != 1 {
 			t.Errorf("%s: exit %d\ngot  %s\nwant DLM %s - %s", test.name, exitCode(err), got, test.want.Error(), test.text)
 		}
 		codes[test.want] = true
@@ -292,14 +354,16 @@ func TestCheckByAnotherUser(t *testing.T) {
 	text := strings.Replace(document(t, packaged), "#lock_name", "state = "+dir+"/var/state\nlock_name", 1)
 	text = regexp.MustCompile(`(?m)^#(foreman_url|client_crt|client_key) `).ReplaceAllString(text, "$1 ")
 	put(t, filepath.Join(dir, "config.ini"), text, 0o644)
-	for config, first := range map[string]string{"config.ini": "read state: open " + dir + "/var/state: permission denied", "var/config.ini": "read config "} {
+	for config, first := range map[string]string{"config.ini": "read state: open " + dir + "/var/state: permission denied",
+		"var/config.ini": "read config "} {
 		cmd := exec.Command(program, "check", "-c", filepath.Join(dir, config))
 		if os.Geteuid() == 0 {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		}
 		out, err := cmd.Output()
 		check := regexp.QuoteMeta(program + " --config " + filepath.Join(dir, config) + " check")
-		line := regexp.MustCompile(`^DLM UNKNOWN - ` + regexp.QuoteMeta(first) + ".*; run the check as root: put the line `\\S+ ALL=\\(root\\) NOPASSWD: " +
+		line := regexp.MustCompile(`^DLM UNKNOWN - ` + regexp.QuoteMeta(first) +
+			".*; run the check as root: put the line `\\S+ ALL=\\(root\\) NOPASSWD: " +
 			check + "` into /etc/sudoers.d/foreman-dlm-updater, and call `sudo " + check + "`\n$")
 		if cmd.ProcessState.ExitCode() != 3 || !line.Match(out) {
 			t.Errorf("%v: %s\nwant %s", err, out, line)
@@ -324,7 +388,8 @@ func TestPerformanceData(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	for text, want := range map[string]limits{
-		"4h,12h": {4 * time.Hour, 12 * time.Hour}, "3d,7d": {3 * oneDay, 7 * oneDay}, "0s,-": {0, never}, "-,-": {never, never}, "1h30m,0s": {90 * time.Minute, 0},
+		"4h,12h": {4 * time.Hour, 12 * time.Hour}, "3d,7d": {3 * oneDay, 7 * oneDay}, "0s,-": {0, never},
+		"-,-": {never, never}, "1h30m,0s": {90 * time.Minute, 0},
 	} {
 		var got limits
 		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {

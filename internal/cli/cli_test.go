@@ -69,7 +69,8 @@ func argument(t *testing.T, node *kong.Node) string {
 	t.Helper()
 	words := commandWords(node)
 	example, known := map[string]string{
-		"hooks enable": "needs_update/dnf", "hooks disable": "needs_update/apt", "hooks run": "update", "history show": "last",
+		"hooks enable": "needs_update/dnf", "hooks disable": "needs_update/apt",
+		"hooks run": "update", "history show": "last",
 		"notify test": "started", "state set": "update",
 	}[words]
 	if !known && len(node.Positional) > 0 && node.Positional[0].Required {
@@ -86,7 +87,8 @@ func TestQuick(t *testing.T) {
 			t.Errorf("%q is not read with one command", args)
 		}
 	}
-	for _, args := range [][]string{{"-h"}, {"--help"}, {"-c"}, {"-c", "--help"}, {"-c", "run", "status"}, {"-c", "status"},
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"-c"}, {"-c", "--help"},
+		{"-c", "run", "status"}, {"-c", "status"},
 		{"nonsense"}} {
 		if readAlike(t, args) {
 			t.Errorf("%q is read with one command", args)
@@ -127,8 +129,9 @@ func TestQuick(t *testing.T) {
 
 // TestQuickOnNonsense: lines of words that the program knows, in any order.
 func TestQuickOnNonsense(t *testing.T) {
-	words := []string{"", "-", "--", "-h", "--help", "x", "-c", "-cx", "--config", "--cfg=x", "--config=run", "needs_update",
-		"update", "needs_update/apt", "failed", "7", "--after-reboot=false", "--no-after-reboot"}
+	words := []string{"", "-", "--", "-h", "--help", "x", "-c", "-cx", "--config", "--cfg=x",
+		"--config=run", "needs_update", "update", "needs_update/apt", "failed", "7",
+		"--after-reboot=false", "--no-after-reboot"}
 	for _, node := range nodes(t) {
 		words = append(words, node.Name)
 		for _, flag := range node.Flags {

@@ -69,7 +69,8 @@ func completed(t *testing.T, dir string) map[string][]string {
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x
-	for _, limit := range []string{"failed", "orphan", "reboot", "reboot-due", "held", "waiting", "not-run", "not-updated", "certificate"} {
+	for _, limit := range []string{"failed", "orphan", "reboot", "reboot-due", "held", "waiting", "not-run",
+		"not-updated", "certificate"} {
 		values[limit] = nil // a time
 	}
 
@@ -108,7 +109,8 @@ func completed(t *testing.T, dir string) map[string][]string {
 // layOut makes a host with hooks, its program, and a work directory with something to name.
 func layOut(t *testing.T, dir string) {
 	t.Helper()
-	text := "[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /crt\nclient_key = /key\nstate = " + dir + "/state\n"
+	text := "[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /crt\nclient_key = /key\n" +
+		"state = " + dir + "/state\n"
 	for _, stage := range hookDirs {
 		text += stage + ".d = " + filepath.Join(dir, stage+".d") + "\n"
 		mkdir(t, filepath.Join(dir, stage+".d"))
@@ -118,7 +120,8 @@ func layOut(t *testing.T, dir string) {
 	put(t, filepath.Join(dir, "work/x.ini"), "", 0o644)
 	put(t, filepath.Join(dir, "config.ini"), text, 0o644)
 	put(t, filepath.Join(dir, "history.jsonl"), `{"format":1,"run":"20261122-021403-ABCD"}`+"\n", 0o644)
-	for _, hook := range []string{"lib/needs_update.d/apt", "lib/needs_update.d/dnf", "lib/update.d/apt", "lib/notify.d/mail", "lib/notify.d/webhook", "needs_update.d/10-own", "needs_update.d/20-old.bak"} {
+	for _, hook := range []string{"lib/needs_update.d/apt", "lib/needs_update.d/dnf", "lib/update.d/apt",
+		"lib/notify.d/mail", "lib/notify.d/webhook", "needs_update.d/10-own", "needs_update.d/20-old.bak"} {
 		mkdir(t, filepath.Dir(filepath.Join(dir, hook)))
 		put(t, filepath.Join(dir, hook), "#!/bin/sh\n", 0o755)
 	}

@@ -58,10 +58,13 @@ func TestContention(t *testing.T) {
 		holder string
 	}{
 		{"PUT, which took the lock", "PUT", "", comesAndGoes, acquire, "", "PUT 500", me},
-		{"PUT, and then another host was given it", "PUT", "", func(w world) { comesAndGoes(w); later(w, 15*ms, "web3") }, acquire,
+		{"PUT, and then another host was given it", "PUT", "",
+			func(w world) { comesAndGoes(w); later(w, 15*ms, "web3") }, acquire,
 			"held by web3", "PUT 500", "web3"},
-		{"PUT, and then it was freed", "PUT", "", func(w world) { comesAndGoes(w); later(w, 15*ms, "") }, acquire, "", "PUT 500, PUT 200", me},
-		{"DELETE, and the next host has the lock", "DELETE", me, func(w world) { later(w, 15*ms, "web2") }, release, "", "DELETE 500", "web2"},
+		{"PUT, and then it was freed", "PUT", "", func(w world) { comesAndGoes(w); later(w, 15*ms, "") }, acquire,
+			"", "PUT 500, PUT 200", me},
+		{"DELETE, and the next host has the lock", "DELETE", me, func(w world) { later(w, 15*ms, "web2") }, release,
+			"", "DELETE 500", "web2"},
 		{"DELETE, the next host had the lock, and it is this host's again", "DELETE", me, func(w world) {
 			later(w, 15*ms, "web2")
 			later(w, 25*ms, me)
@@ -70,12 +73,14 @@ func TestContention(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := world{server: sandbox.New(sandbox.Options{Window: func(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
-					if gap == sandbox.BeforeWrite {
-						return 0
-					}
-					return 10 * ms
-				}})}
+				w := world{server: sandbox.New(sandbox.Options{
+					Window: func(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
+						if gap == sandbox.BeforeWrite {
+							return 0
+						}
+						return 10 * ms
+					},
+				})}
 				way := &meanwhile{RoundTripper: w.server.Transport(me), method: test.method, act: func() { test.act(w) }}
 				client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Retries: 3,
 					Log: hclog.NewNullLogger(), Transport: way})

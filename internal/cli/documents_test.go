@@ -47,10 +47,12 @@ func TestCommandsAndFlagsAreDocumented(t *testing.T) {
 	}
 	plain := strings.NewReplacer("\\\n", "", " Ns ", "", "Cm ", "", "Ar ", "", "Fl ", "-", "Oo ", "[", " Oc", "]")
 	same(t, manual8, usages, each(plain.Replace(section(t, manual8, "COMMANDS")), `(?m)^\.It (.*)`))
-	same(t, manual8, append(flags, aliases...), each(strings.ReplaceAll(document(t, manual8), "Fl ", "Fl -"), `\bFl (-[\w-]+)`))
+	same(t, manual8, append(flags, aliases...),
+		each(strings.ReplaceAll(document(t, manual8), "Fl ", "Fl -"), `\bFl (-[\w-]+)`))
 
 	commands := section(t, commandsPage, "Commands")
-	synopsis := strings.ReplaceAll(each(commands, "(?s)```\n(.*?)\n```")[0], "\n    ", " ") // a long one takes several lines
+	// a long one takes several lines
+	synopsis := strings.ReplaceAll(each(commands, "(?s)```\n(.*?)\n```")[0], "\n    ", " ")
 	same(t, commandsPage, usages, strings.Split(synopsis, "\n"))
 	same(t, commandsPage, without(flags, "--help"), without(each(commands, "[`[](-[\\w-]+)"), aliases...))
 
@@ -70,7 +72,8 @@ func TestCommandsHaveScripts(t *testing.T) {
 		t.Fatal("no scripts: ", err)
 	}
 	for _, script := range scripts {
-		lines = append(lines, each(document(t, filepath.Join("cmd/foreman-dlm-updater/testdata", filepath.Base(script))), `(foreman-dlm-updater .*)`)...)
+		lines = append(lines, each(document(t, filepath.Join("cmd/foreman-dlm-updater/testdata", filepath.Base(script))),
+			`(foreman-dlm-updater .*)`)...)
 	}
 	all := strings.Join(lines, "\n")
 	for _, node := range nodes(t) {
@@ -117,13 +120,15 @@ func TestHooksEnvironmentIsDocumented(t *testing.T) {
 func TestKeysAndDefaultsAreDocumented(t *testing.T) {
 	keys := defaults(t)
 	found := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\.It Va (\S+) Pq \w+; (?:default: )?(.*)$`).FindAllStringSubmatch(eachStage(section(t, manual5, "KEYS")), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\.It Va (\S+) Pq \w+; (?:default: )?(.*)$`).FindAllStringSubmatch(
+		eachStage(section(t, manual5, "KEYS")), -1) {
 		found[m[1]] = m[2]
 	}
 	sameDefaults(t, manual5, keys, found)
 
 	found = map[string]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| (`.*?) \\| (.*?) \\|").FindAllStringSubmatch(eachStage(section(t, keysPage, "Keys")), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| (`.*?) \\| (.*?) \\|").FindAllStringSubmatch(
+		eachStage(section(t, keysPage, "Keys")), -1) {
 		names, values := each(m[1], "`(.*?)`"), strings.Split(strings.ReplaceAll(m[2], "`", ""), ", ")
 		for i, name := range names {
 			value, _, _ := strings.Cut(values[min(i, len(values)-1)], ":") // what follows says what it means
@@ -133,8 +138,8 @@ func TestKeysAndDefaultsAreDocumented(t *testing.T) {
 	sameDefaults(t, keysPage, keys, found)
 }
 
-// TestKeysElsewhere: each key is a parameter of the Puppet module, and is listed as new if the original doesn't have it.
-// The keys of stages are in test/stages_test.go.
+// TestKeysElsewhere: each key is a parameter of the Puppet module, and is listed as new if the original doesn't have
+// it. The keys of stages are in test/stages_test.go.
 func TestKeysElsewhere(t *testing.T) {
 	const page, module = "docs/differences.md", "contrib/puppet/manifests/config.pp"
 	original := each(document(t, "internal/config/testdata/original.ini"), `(?m)^(\S+) =`)
@@ -175,7 +180,8 @@ func TestPackagedConfiguration(t *testing.T) {
 		}
 	}
 	example := each(section(t, manual5, "EXAMPLES"), `(?s)\.Bd -literal\n(.*)\.Ed`)[0]
-	if diff := cmp.Diff(text, strings.NewReplacer(`\(aq`, "'", `\(ga`, "`", `\-`, "-", `\e`, `\`).Replace(example)); diff != "" {
+	if diff := cmp.Diff(text,
+		strings.NewReplacer(`\(aq`, "'", `\(ga`, "`", `\-`, "-", `\e`, `\`).Replace(example)); diff != "" {
 		t.Errorf("the example of %s is another (-%s):\n%s", manual5, packaged, diff)
 	}
 }
@@ -196,9 +202,11 @@ func TestFilesAreDocumented(t *testing.T) {
 	same(t, manual8, there, each(eachStage(section(t, manual8, "FILES")), `(?m)^\.It Pa (.*?)/?$`))
 }
 
-// TestInstalledDocuments: help, messages and manual pages name documents by the path at which the packages install them.
+// TestInstalledDocuments: help, messages and manual pages name documents by the path at which the packages install
+// them.
 func TestInstalledDocuments(t *testing.T) {
-	if contents := document(t, "packaging/nfpm.yaml"); !strings.Contains(contents, "{src: docs/*.md, dst: "+installedDocs+"/,") {
+	if contents := document(t, "packaging/nfpm.yaml"); !strings.Contains(
+		contents, "{src: docs/*.md, dst: "+installedDocs+"/,") {
 		t.Errorf("packaging/nfpm.yaml does not install docs/ in %s", installedDocs)
 	}
 	said := document(t, manual8) + document(t, manual5) + document(t, "internal/configcheck/units.go")
@@ -224,7 +232,8 @@ func TestInstalledDocuments(t *testing.T) {
 func TestManualPagesAreClean(t *testing.T) {
 	needs(t, "mandoc")
 	for _, page := range []string{manual8, manual5} {
-		if out, err := exec.Command("mandoc", "-T", "lint", "-W", "warning", filepath.Join("../..", page)).CombinedOutput(); err != nil || len(out) > 0 {
+		if out, err := exec.Command("mandoc", "-T", "lint", "-W", "warning",
+			filepath.Join("../..", page)).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v: %s", page, err, out)
 		}
 	}
@@ -234,14 +243,15 @@ func TestManualPagesAreClean(t *testing.T) {
 const required = "required"
 
 // unset is what documents say of a key that need not be there and has no default.
-var unset = map[string]string{"ca": "the system's trust store", "log": "standard error", "metrics_textfile": "unset", "cannot_tell_exit": "unset",
-	"notify.d": "unset"}
+var unset = map[string]string{"ca": "the system's trust store", "log": "standard error", "metrics_textfile": "unset",
+	"cannot_tell_exit": "unset", "notify.d": "unset"}
 
 // defaults is what documents have to say of each key's default.
 func defaults(t *testing.T) map[string]string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.ini")
-	put(t, path, "[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /crt\nclient_key = /key\n", 0o644)
+	put(t, path,
+		"[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /crt\nclient_key = /key\n", 0o644)
 	c, problems, err := config.Load(path, stageNames(workflow.HookStages()))
 	if c == nil {
 		t.Fatal(problems, err)
@@ -269,7 +279,8 @@ func isDefault(documented, value string) bool {
 
 func sameDefaults(t *testing.T, document string, keys, documented map[string]string) {
 	t.Helper()
-	if diff := cmp.Diff(keys, documented, cmp.Comparer(func(a, b string) bool { return isDefault(a, b) || isDefault(b, a) })); diff != "" {
+	if diff := cmp.Diff(keys, documented,
+		cmp.Comparer(func(a, b string) bool { return isDefault(a, b) || isDefault(b, a) })); diff != "" {
 		t.Errorf("%s names other keys or defaults than there are (-there +documented):\n%s", document, diff)
 	}
 }

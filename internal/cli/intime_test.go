@@ -45,7 +45,8 @@ func TestMetricsOnADiskThatHangs(t *testing.T) {
 		r.see(events.Event{Status: status.Status{Code: status.Running}})
 		began := time.Now()
 		r.end(t.Context(), events.Event{}, nil)
-		if took := time.Since(began); took != reportPatience || !strings.Contains(said.String(), "metrics are not complete, or not written") {
+		if took := time.Since(began); took != reportPatience ||
+			!strings.Contains(said.String(), "metrics are not complete, or not written") {
 			t.Errorf("after %s: %s", took, said.String())
 		}
 		r.see(events.Event{Status: status.Status{Code: status.Failed}, Record: &state.Record{}}) // too late, and no mistake
@@ -172,7 +173,8 @@ func TestSystemdThatDoesNotRead(t *testing.T) {
 func TestMistakeOfARun(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.ini")
-	text := "[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /c\nclient_key = /k\nstate = " + dir + "/state\nlock = " + dir + "/lock\n"
+	text := "[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /c\nclient_key = /k\n" +
+		"state = " + dir + "/state\nlock = " + dir + "/lock\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +185,8 @@ func TestMistakeOfARun(t *testing.T) {
 	defer stderr.Close()
 	err = (&runCmd{}).Run(&Process{Stderr: stderr}, configPath(config)) // without a Context
 	said, readErr := os.ReadFile(stderr.Name())
-	if readErr != nil || exitCode(err) != exitFailed || !strings.Contains(string(said), "internal error") || !strings.Contains(string(said), "run.go") {
+	if readErr != nil || exitCode(err) != exitFailed || !strings.Contains(string(said), "internal error") ||
+		!strings.Contains(string(said), "run.go") {
 		t.Errorf("%v, %v: %s", err, readErr, said)
 	}
 }

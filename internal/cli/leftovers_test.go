@@ -24,7 +24,8 @@ func TestLeftovers(t *testing.T) {
 	moved := func(pid int, command, hook, scope string) workflow.Leftover {
 		return workflow.Leftover{PID: pid, Command: command, Hook: hook, Scope: scope}
 	}
-	const appScope, bareScope = "foreman-dlm-updater-post_update-50-app-7.scope", "foreman-dlm-updater-unknown-hook-8.scope"
+	const appScope, bareScope = "foreman-dlm-updater-post_update-50-app-7.scope",
+		"foreman-dlm-updater-unknown-hook-8.scope"
 	tests := []struct {
 		name   string
 		keep   bool
@@ -49,11 +50,14 @@ func TestLeftovers(t *testing.T) {
 			[]string{appScope + " Left running by foreman-dlm-updater: post_update/50-app [7]",
 				strings.ReplaceAll(appScope, "-7", "-9") + " Left running by foreman-dlm-updater: post_update/50-app [9]"}, ""},
 		{"no bus", true, [][]host.Leftover{{app}}, nil, errors.New("connect to systemd: no such file"), nil, nil,
-			`post_update/50-app left "app -d" (pid 7) running, which systemd kills when this program ends: connect to systemd: no such file`},
-		{"it ended while it was moved", true, [][]host.Leftover{{app}, nil}, nil, errors.New("no such process"), nil, nil, ""},
+			`post_update/50-app left "app -d" (pid 7) running, which systemd kills when this program ends: ` +
+				`connect to systemd: no such file`},
+		{"it ended while it was moved", true, [][]host.Leftover{{app}, nil}, nil,
+			errors.New("no such process"), nil, nil, ""},
 		{"no answer", true, [][]host.Leftover{{app}}, errors.New("ask systemd"), nil, nil, nil,
 			`left running, and perhaps killed by systemd when this program ends: "app -d" (pid 7): ask systemd`},
-		{"no look", true, [][]host.Leftover{nil}, errors.New("read the own control group"), nil, nil, nil, "read the own control group"},
+		{"no look", true, [][]host.Leftover{nil}, errors.New("read the own control group"), nil, nil, nil,
+			"read the own control group"},
 	}
 	for _, test := range tests {
 		var moves []string
@@ -101,7 +105,8 @@ func TestLeftoversOfAForkBomb(t *testing.T) {
 
 func TestUnitName(t *testing.T) {
 	for text, want := range map[string]string{
-		"post_update/50-app.sh": "post_update-50-app.sh", "ä b@c": "--b-c", strings.Repeat("x", 300): strings.Repeat("x", 150),
+		"post_update/50-app.sh": "post_update-50-app.sh", "ä b@c": "--b-c",
+		strings.Repeat("x", 300): strings.Repeat("x", 150),
 	} {
 		if got := unitName(text); got != want {
 			t.Errorf("%q: %q", text, got)

@@ -21,7 +21,8 @@ func TestReporterOutlivesAMistake(t *testing.T) {
 	c := &config.Config{MetricsTextfile: filepath.Join(dir, "m.prom"), ClientCert: filepath.Join(dir, "none")}
 	r := newReporter(c, hclog.NewNullLogger())
 	event := func(lock string, code status.Code) events.Event {
-		return events.Event{Record: &state.Record{Stage: state.LockRelease}, Status: status.Status{Code: code, Lock: status.Lock{Name: lock, Seen: true}}}
+		return events.Event{Record: &state.Record{Stage: state.LockRelease},
+			Status: status.Status{Code: code, Lock: status.Lock{Name: lock, Seen: true}}}
 	}
 	r.see(event("not UTF-8: \xff", status.Running))
 	r.see(event("web", status.Idle))
@@ -31,10 +32,12 @@ func TestReporterOutlivesAMistake(t *testing.T) {
 	}
 	r = newReporter(c, hclog.NewNullLogger())
 	r.end(t.Context(), event("web", status.Idle), nil)
-	if text, err := os.ReadFile(c.MetricsTextfile); err != nil || !strings.Contains(string(text), `last_result{lock="web",result="finished"} 1`) {
+	if text, err := os.ReadFile(c.MetricsTextfile); err != nil ||
+		!strings.Contains(string(text), `last_result{lock="web",result="finished"} 1`) {
 		t.Errorf("%v: %s", err, text)
 	}
-	r = &reporter{log: hclog.NewNullLogger(), file: metrics.File{Path: c.MetricsTextfile}} // with no map for how long stages took
+	// with no map for how long stages took
+	r = &reporter{log: hclog.NewNullLogger(), file: metrics.File{Path: c.MetricsTextfile}}
 	r.tell(events.Event{Record: &state.Record{Story: &state.Story{Steps: []state.Step{{Stage: state.Update}}}}})
 	if !r.warned {
 		t.Error("nothing was said of a panic")

@@ -17,22 +17,27 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// TestMadeUpEvents: each kind is what its schema says, and what a run would tell; a field that the schema does not know is an error.
+// TestMadeUpEvents: each kind is what its schema says, and what a run would tell; a field that the schema does not know
+// is an error.
 func TestMadeUpEvents(t *testing.T) {
 	schema := eventSchema(t)
 	now := time.Date(2026, 11, 22, 2, 31, 0, 0, time.Local)
 	want := map[events.Kind]string{
-		events.Started:   "waiting 12 min for lock web: held by web3.example.com since 02:19 (12 min; Foreman calls it stale after 4 h)",
-		events.Waiting:   "waiting 12 min for lock web: held by web3.example.com since 02:19 (12 min; Foreman calls it stale after 4 h)",
-		events.Acquired:  "stage pre_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
-		events.Failed:    "stage update failed 02:31 in 50-example (exit 100), lock kept; fix it, then `foreman-dlm-updater run`",
+		events.Started: "waiting 12 min for lock web: held by web3.example.com since 02:19 " +
+			"(12 min; Foreman calls it stale after 4 h)",
+		events.Waiting: "waiting 12 min for lock web: held by web3.example.com since 02:19 " +
+			"(12 min; Foreman calls it stale after 4 h)",
+		events.Acquired: "stage pre_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
+		events.Failed: "stage update failed 02:31 in 50-example (exit 100), lock kept; " +
+			"fix it, then `foreman-dlm-updater run`",
 		events.Rebooting: "reboot asked for 02:31, host has not gone down; lock web held by this host since 02:19",
 		events.Resumed:   "stage post_update is running since 02:19 (pid 1); lock web held by this host since 02:19",
 		events.Finished:  "nothing to do: no run in progress; lock web is free",
-		events.RebootDue: "nothing to do: no run in progress; lock web is free; a reboot may be due since 02:31: needs_reboot hook 50-example: " +
-			"it could not find out (exit 75, cannot_tell_exit)",
-		events.GaveUp: "gave up 02:31 in stage lock_get: gave up waiting after 15m0s (lock_timeout); lock web held by web3.example.com since 02:19; " +
-			"nothing to fix on this host; the next `foreman-dlm-updater run` tries again",
+		events.RebootDue: "nothing to do: no run in progress; lock web is free; a reboot may be due since 02:31: " +
+			"needs_reboot hook 50-example: it could not find out (exit 75, cannot_tell_exit)",
+		events.GaveUp: "gave up 02:31 in stage lock_get: gave up waiting after 15m0s (lock_timeout); " +
+			"lock web held by web3.example.com since 02:19; nothing to fix on this host; " +
+			"the next `foreman-dlm-updater run` tries again",
 		events.Alive: "stage update is running since 02:19 (pid 1); lock web held by this host since 02:19",
 	}
 	page, err := os.ReadFile("../../docs/notifications.md")
@@ -47,7 +52,8 @@ func TestMadeUpEvents(t *testing.T) {
 		if diff := cmp.Diff("a test, nothing has happened: "+want[kind], event.Status.Sentence); diff != "" {
 			t.Errorf("%s: %s", kind, diff)
 		}
-		if err := schema.Validate(plainJSON(t, eventDocument{Version: eventVersion, Host: "web1", Test: true, Event: event})); err != nil {
+		if err := schema.Validate(plainJSON(t,
+			eventDocument{Version: eventVersion, Host: "web1", Test: true, Event: event})); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
@@ -101,7 +107,8 @@ func TestEventSchemaRefuses(t *testing.T) {
 		func(e map[string]any) { delete(e, "host") },
 		func(e map[string]any) { delete(e["standing"].(map[string]any), "code") },
 	} {
-		event := eventDocument{Version: eventVersion, Event: madeUp(events.Failed, &config.Config{LockName: "web"}, time.Now())}
+		event := eventDocument{Version: eventVersion,
+			Event: madeUp(events.Failed, &config.Config{LockName: "web"}, time.Now())}
 		value := plainJSON(t, event).(map[string]any)
 		if err := schema.Validate(value); err != nil {
 			t.Fatal(err)
@@ -156,7 +163,8 @@ func TestStuckNotifier(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "10-stuck"), "#!/bin/sh\necho $$ >"+dir+"/.pid\nexec sleep 1000\n", 0o755)
 	p := &Process{Kill: t.Context()}
-	n := newNotifiers(p, &config.Config{Path: filepath.Join(dir, "config.ini"), NotifyDir: dir}, hclog.NewNullLogger(), nil)
+	n := newNotifiers(p, &config.Config{Path: filepath.Join(dir, "config.ini"), NotifyDir: dir},
+		hclog.NewNullLogger(), nil)
 	hears := n.listen()[0]
 	over := make(chan struct{})
 	go func() {

@@ -43,7 +43,8 @@ const (
 	says0, says1 = "#!/bin/sh\nexit 0\n", "#!/bin/sh\nexit 1\n"
 	// blocks waits in the hook until the test has seen it, and ends with the test's directory: it has a session of its
 	// own, and outlives a program that is killed.
-	blocks = "#!/bin/sh\n: >\"$(dirname \"$DLM_CONFIG\")/in-hook\"\nwhile [ -e \"$0\" ] && [ ! -e \"$(dirname \"$DLM_CONFIG\")/go-on\" ]; do sleep 0.02; done\n"
+	blocks = "#!/bin/sh\n: >\"$(dirname \"$DLM_CONFIG\")/in-hook\"\n" +
+		"while [ -e \"$0\" ] && [ ! -e \"$(dirname \"$DLM_CONFIG\")/go-on\" ]; do sleep 0.02; done\n"
 )
 
 var happenings = []happening{
@@ -52,15 +53,20 @@ var happenings = []happening{
 	{"finished, and a reboot may be due", func(h *outcomeHost) string {
 		h.server.SetHolder("web", h.name)
 		h.put("state", `post_update
-{"format":1,"run":"r1","lock":"web","reboot_due":{"time":"2026-11-22T02:14:03Z","hook":"50-kernel","message":"no kernel found","boot":{"id":"boot-1"}}}`)
+{"format":1,"run":"r1","lock":"web","reboot_due":{"time":"2026-11-22T02:14:03Z","hook":"50-kernel",`+
+			`"message":"no kernel found","boot":{"id":"boot-1"}}}`)
 		return h.run()
 	}},
 	{"rebooting", func(h *outcomeHost) string { h.hook("needs_reboot", says1); return h.run() }},
 	{"a stage failed", func(h *outcomeHost) string { h.hook("update", says1); return h.run() }},
-	{"a hook of needs_update could not find out", func(h *outcomeHost) string { h.hook("needs_update", "#!/bin/sh\nexit 75\n"); return h.run() }},
-	{"the lock was held until lock_timeout", func(h *outcomeHost) string { h.server.SetHolder("web", h.other); return h.run() }},
-	{"the lock was disabled until lock_timeout", func(h *outcomeHost) string { h.server.SetEnabled("web", false); return h.run() }},
-	{"this host was barred until lock_timeout", func(h *outcomeHost) string { h.server.Bar(h.name, true); return h.run() }},
+	{"a hook of needs_update could not find out",
+		func(h *outcomeHost) string { h.hook("needs_update", "#!/bin/sh\nexit 75\n"); return h.run() }},
+	{"the lock was held until lock_timeout",
+		func(h *outcomeHost) string { h.server.SetHolder("web", h.other); return h.run() }},
+	{"the lock was disabled until lock_timeout",
+		func(h *outcomeHost) string { h.server.SetEnabled("web", false); return h.run() }},
+	{"this host was barred until lock_timeout",
+		func(h *outcomeHost) string { h.server.Bar(h.name, true); return h.run() }},
 	{"Foreman was away at the first look", func(h *outcomeHost) string {
 		h.server.Inject(sandbox.Fault{Kind: sandbox.DropBefore})
 		defer h.server.ClearFaults()
@@ -80,10 +86,14 @@ var happenings = []happening{
 		defer h.server.Inject(sandbox.Fault{Kind: sandbox.DropBefore})
 		return h.run()
 	}},
-	{"it waits for a lock that is held", func(h *outcomeHost) string { h.server.SetHolder("web", h.other); return h.waits() }},
-	{"it waits for a lock that is disabled", func(h *outcomeHost) string { h.server.SetEnabled("web", false); return h.waits() }},
-	{"Foreman refuses this host (401)", func(h *outcomeHost) string { h.certificate("stranger.example.com"); return h.run() }},
-	{"the certificate can't be read", func(h *outcomeHost) string { h.conf["client_crt"] = h.path("no.pem"); return h.run() }},
+	{"it waits for a lock that is held",
+		func(h *outcomeHost) string { h.server.SetHolder("web", h.other); return h.waits() }},
+	{"it waits for a lock that is disabled",
+		func(h *outcomeHost) string { h.server.SetEnabled("web", false); return h.waits() }},
+	{"Foreman refuses this host (401)",
+		func(h *outcomeHost) string { h.certificate("stranger.example.com"); return h.run() }},
+	{"the certificate can't be read",
+		func(h *outcomeHost) string { h.conf["client_crt"] = h.path("no.pem"); return h.run() }},
 	{"others could change a hook", func(h *outcomeHost) string {
 		h.must(os.Chmod(h.path("update.d/50-hook"), 0o777))
 		return h.run()
@@ -172,7 +182,8 @@ func TestOutcomes(t *testing.T) {
 			})
 		}
 	})
-	const columns = "| what happened | exit | unit | event | check | metric: state, last_result | fact |\n|---|---|---|---|---|---|---|\n"
+	const columns = "| what happened | exit | unit | event | check | metric: state, last_result | fact |\n" +
+		"|---|---|---|---|---|---|---|\n"
 	got := "\n" + columns + strings.Join(rows, "") + "\n"
 	if *update && !t.Failed() {
 		if err := os.WriteFile(outcomesDocument, []byte(head+outcomesBegin+got+outcomesEnd+tail), 0o644); err != nil {
@@ -220,8 +231,9 @@ func newOutcomeHost(t *testing.T) *outcomeHost {
 	h.must(err)
 	t.Cleanup(func() { running.Close() })
 	h.conf = map[string]string{
-		"lock_name": "web", "foreman_url": running.URL, "ca": h.ca.File(), "state": h.path("state"), "lock": h.path("lock"), "boot_id_file": h.path("boot_id"),
-		"reboot_cmd": "true", "lock_settle": "20ms", "lock_retry_interval": "20ms", "lock_timeout": "100ms", "http_retries": "0", "cannot_tell_exit": "75",
+		"lock_name": "web", "foreman_url": running.URL, "ca": h.ca.File(), "state": h.path("state"), "lock": h.path("lock"),
+		"boot_id_file": h.path("boot_id"), "reboot_cmd": "true", "lock_settle": "20ms", "lock_retry_interval": "20ms",
+		"lock_timeout": "100ms", "http_retries": "0", "cannot_tell_exit": "75",
 		"notify.d": h.path("notify.d"), "metrics_textfile": h.path("m.prom"), "history": h.path("history"),
 	}
 	for _, stage := range hookDirs {
@@ -388,7 +400,8 @@ func (h *outcomeHost) overdue(ago time.Duration) string {
 	if !asked.Match(text) {
 		h.t.Fatalf("no reboot was asked for: %s", text)
 	}
-	h.put("state", asked.ReplaceAllString(string(text), `"asked":{"time":"`+time.Now().Add(-ago).Format(time.RFC3339Nano)+`"`))
+	h.put("state",
+		asked.ReplaceAllString(string(text), `"asked":{"time":"`+time.Now().Add(-ago).Format(time.RFC3339Nano)+`"`))
 	return ""
 }
 
@@ -418,7 +431,8 @@ func (h *outcomeHost) row(one happening, old string) string {
 		h.t.Fatalf("check: %s, %v", verdict, err)
 	}
 	h.t.Logf("%s%s", verdict, h.log())
-	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", one.what, or(exit), unit, h.event(), word[1], h.metric(), h.fact(one.what, systemd, old))
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", one.what, or(exit), unit, h.event(), word[1], h.metric(),
+		h.fact(one.what, systemd, old))
 }
 
 func or(text string) string {
@@ -446,7 +460,8 @@ func (h *outcomeHost) event() string {
 func (h *outcomeHost) metric() string {
 	text, _ := os.ReadFile(h.path("m.prom"))
 	is := func(name, label string) string {
-		if m := regexp.MustCompile(`(?m)^foreman_dlm_updater_` + name + `{.*` + label + `="(\w+)".*} 1$`).FindSubmatch(text); m != nil {
+		if m := regexp.MustCompile(`(?m)^foreman_dlm_updater_` + name + `{.*` + label +
+			`="(\w+)".*} 1$`).FindSubmatch(text); m != nil {
 			return "`" + string(m[1]) + "`"
 		}
 		return "-"

@@ -26,12 +26,15 @@ func TestWrap(t *testing.T) {
 		{"fits", "ok: hooks: needs_update 1\n", 25, "ok: hooks: needs_update 1\n"},
 		{"a sentence", "stage update failed 02:14 in 50-apt (exit 100), lock kept\n", 24,
 			"stage update failed\n  02:14 in 50-apt (exit\n  100), lock kept\n"},
-		{"an indented one", "  /etc/x.d: can be written by others (mode 0775)\n", 24, "  /etc/x.d: can be\n    written by others\n    (mode 0775)\n"},
+		{"an indented one", "  /etc/x.d: can be written by others (mode 0775)\n", 24,
+			"  /etc/x.d: can be\n    written by others\n    (mode 0775)\n"},
 		{"a table", "  runs       50-apt     Are there newer packages on this host?\n", 40,
-			"  runs       50-apt     Are there newer\n                        packages on this\n                        host?\n"},
+			"  runs       50-apt     Are there newer\n                        packages on this\n" +
+				"                        host?\n"},
 		{"a last column that begins too far on the right", "  runs       50-apt-security            Are there any?\n", 40,
 			"  runs       50-apt-security\n             Are there any?\n"},
-		{"a last column that stays together", "key   = /a/value  # /etc/config.ini:2\n", 25, "key   = /a/value\n      # /etc/config.ini:2\n"},
+		{"a last column that stays together", "key   = /a/value  # /etc/config.ini:2\n", 25,
+			"key   = /a/value\n      # /etc/config.ini:2\n"},
 		{"a word that does not fit below its column", "  x update      exit 2: /a/long/path/of/a/file\n", 24,
 			"  x update      exit 2:\n  /a/long/path/of/a/file\n"},
 		{"a word that does not fit", "state = /var/lib/foreman_dlm_updater/state # default\n", 20,
@@ -49,7 +52,8 @@ func TestWrap(t *testing.T) {
 
 // TestOutput: lines that come in pieces are broken on a terminal, and stay whole elsewhere; so does JSON.
 func TestOutput(t *testing.T) {
-	for width, want := range map[int]string{0: "one two three\n{\"a\": \"one two three\"}\n", 9: "one two\n  three\n{\"a\": \"one two three\"}\n"} {
+	for width, want := range map[int]string{0: "one two three\n{\"a\": \"one two three\"}\n",
+		9: "one two\n  three\n{\"a\": \"one two three\"}\n"} {
 		var got bytes.Buffer
 		out := &output{Writer: &got, width: width}
 		for _, piece := range []string{"one", " two thr", "ee\n"} {
@@ -156,7 +160,8 @@ func withForeman(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer("https://foreman.example.com", running.URL, "/crt", cert, "/key", key).Replace(string(template)) +
+	text := strings.NewReplacer("https://foreman.example.com", running.URL, "/crt", cert,
+		"/key", key).Replace(string(template)) +
 		"ca = " + ca.File() + "\nlock = " + dir + "/lock\nlock_settle = 1ms\nreboot_cmd = /bin/false\n"
 	put(t, filepath.Join(dir, "config.ini"), text, 0o644)
 	return filepath.Join(dir, "config.ini")

@@ -131,8 +131,8 @@ func computed(f model.Fleet) (results []model.Result) {
 
 // TestModelOfScale holds the model of docs/scale.md against real runs.
 func TestModelOfScale(t *testing.T) {
-	base := model.Fleet{Begin: 100 * time.Millisecond, Interval: time.Minute, Settle: 2 * time.Second, Hold: 2 * time.Minute,
-		Latency: 40 * time.Millisecond, Window: 10 * time.Millisecond}
+	base := model.Fleet{Begin: 100 * time.Millisecond, Interval: time.Minute, Settle: 2 * time.Second,
+		Hold: 2 * time.Minute, Latency: 40 * time.Millisecond, Window: 10 * time.Millisecond}
 	tests := []struct {
 		hosts, runs int
 		way         model.Way

@@ -81,12 +81,14 @@ func TestWatchedRun(t *testing.T) {
 				"waiting D for lock web: this host has claimed it",
 			}
 			for _, stage := range []string{"pre_update", "update", "needs_reboot", "post_update"} {
-				want = append(want, "stage "+stage+" is running since T (pid N)"+held, "stage "+stage+" is running since T, hook hook (pid N)"+held,
+				want = append(want, "stage "+stage+" is running since T (pid N)"+held,
+					"stage "+stage+" is running since T, hook hook (pid N)"+held,
 					"stage "+stage+" is running since T (pid N)"+held)
 			}
 			if fails {
 				want = append(want, "an invocation is running (pid N) after stage post_update had failed T"+held,
-					"stage post_update failed T in hook (exit 3; it said \"no answer\"), lock kept; fix it, then `foreman-dlm-updater run`")
+					"stage post_update failed T in hook (exit 3; it said \"no answer\"), lock kept; "+
+						"fix it, then `foreman-dlm-updater run`")
 			} else {
 				want = append(want, "stage lock_release is running since T (pid N)"+held,
 					"stage lock_release is running since T (pid N); lock web is free",

@@ -194,7 +194,8 @@ func TestValid(t *testing.T) {
 		{"lock_name = -a1", func(c *Config) any { return c.LockName }, "-a1"},
 		{"lock_name = ...", func(c *Config) any { return c.LockName }, "..."},
 		{"lock_name = " + strings.Repeat("n", 7000), func(c *Config) any { return len(c.LockName) }, 7000},
-		{"foreman_url = HTTPS://F.example.com:8443/a/b//", func(c *Config) any { return c.ForemanURL.String() }, "https://F.example.com:8443/a/b"},
+		{"foreman_url = HTTPS://F.example.com:8443/a/b//", func(c *Config) any { return c.ForemanURL.String() },
+			"https://F.example.com:8443/a/b"},
 		{"foreman_url = https://[::1]/", func(c *Config) any { return c.ForemanURL.String() }, "https://[::1]"},
 		{"client_crt = /a//b/../c", func(c *Config) any { return c.ClientCert }, "/a/c"},
 		{"client_key = /a b", func(c *Config) any { return c.ClientKey }, "/a b"},
@@ -205,16 +206,21 @@ func TestValid(t *testing.T) {
 		{"needs_reboot.d = /h/", func(c *Config) any { return c.StageDirs["needs_reboot"] }, "/h"},
 		{"post_update.d = /h/", func(c *Config) any { return c.StageDirs["post_update"] }, "/h"},
 		{"notify.d = /h/", func(c *Config) any { return c.NotifyDir }, "/h"},
-		{`reboot_cmd = shutdown -r +1 "patching now" a\ b '$x'`, func(c *Config) any { return c.RebootCmd }, []string{"shutdown", "-r", "+1", "patching now", "a b", "$x"}},
-		{`reboot_cmd = shutdown -r '&&' a'>'b "<b>" x&y`, func(c *Config) any { return c.RebootCmd }, []string{"shutdown", "-r", "&&", "a>b", "<b>", "x&y"}},
-		{`reboot_cmd = sh -c "sync && reboot > /dev/null &"`, func(c *Config) any { return c.RebootCmd }, []string{"sh", "-c", "sync && reboot > /dev/null &"}},
-		{`reboot_cmd = sh -c "sync ; reboot # now"`, func(c *Config) any { return c.RebootCmd }, []string{"sh", "-c", "sync ; reboot # now"}},
+		{`reboot_cmd = shutdown -r +1 "patching now" a\ b '$x'`, func(c *Config) any { return c.RebootCmd },
+			[]string{"shutdown", "-r", "+1", "patching now", "a b", "$x"}},
+		{`reboot_cmd = shutdown -r '&&' a'>'b "<b>" x&y`, func(c *Config) any { return c.RebootCmd },
+			[]string{"shutdown", "-r", "&&", "a>b", "<b>", "x&y"}},
+		{`reboot_cmd = sh -c "sync && reboot > /dev/null &"`, func(c *Config) any { return c.RebootCmd },
+			[]string{"sh", "-c", "sync && reboot > /dev/null &"}},
+		{`reboot_cmd = sh -c "sync ; reboot # now"`, func(c *Config) any { return c.RebootCmd },
+			[]string{"sh", "-c", "sync ; reboot # now"}},
 		{"state = /s", func(c *Config) any { return c.State }, "/s"},
 		{"lock = /l", func(c *Config) any { return c.Lock }, "/l"},
 		{"history = /h", func(c *Config) any { return c.History }, "/h"},
 		{"history = none", func(c *Config) any { return c.History }, ""},
 		{"state = /s/state", func(c *Config) any { return c.History }, "/s/history.jsonl"},
-		{"state = /s/weekly", func(c *Config) any { return c.History }, "/s/weekly.history.jsonl"}, // one for each state in a directory
+		// one for each state in a directory
+		{"state = /s/weekly", func(c *Config) any { return c.History }, "/s/weekly.history.jsonl"},
 		{"metrics_textfile = /m.prom", func(c *Config) any { return c.MetricsTextfile }, "/m.prom"},
 		{"metrics_textfile =", func(c *Config) any { return c.MetricsTextfile }, ""},
 		{"log = /var/log/u.log", func(c *Config) any { return c.Log }, "/var/log/u.log"},
@@ -275,7 +281,8 @@ func TestValid(t *testing.T) {
 			t.Errorf("%s: say here what a good value becomes", v.Key)
 		}
 	}
-	want := []string{fmt.Sprintf(`warning: FILE:6: state: "var/./state" is relative, and is taken for %q; write it from / on`, filepath.Join(cwd, "var/state"))}
+	want := []string{fmt.Sprintf(`warning: FILE:6: state: "var/./state" is relative, and is taken for %q; `+
+		`write it from / on`, filepath.Join(cwd, "var/state"))}
 	if diff := cmp.Diff(want, problems); diff != "" {
 		t.Error(diff)
 	}
@@ -288,7 +295,8 @@ func TestInvalid(t *testing.T) {
 		isURL   = "; https://HOST, perhaps with a port and a path, would be right"
 		quoted  = " begins with a quote, which belongs to the value; leave the quotes out"
 		comment = " belongs to the value; a comment needs a line of its own"
-		digit   = " begins with a digit, and Foreman takes such a name for the numeric id of another lock; begin it with a letter"
+		digit   = " begins with a digit, and Foreman takes such a name for the numeric id of another lock; " +
+			"begin it with a letter"
 	)
 	//bad:Configuration: line want
 	for _, tt := range []struct{ line, want string }{
@@ -303,7 +311,9 @@ func TestInvalid(t *testing.T) {
 		{"lock_name = a\tb", `"a\tb" has a control character, or is not UTF-8; use printable characters`},
 		{"lock_name = a\x1bb", `"a\x1bb" has a control character; take it out`},
 		{"lock_name = a%%20b", `"a%20b" is percent-encoded; write the name as Foreman shows it, perhaps "a b"`},
-		{"lock_name = %(nothing)s 1\nnothing =", `" 1" has white space at an end, which Foreman strips when it makes a lock but not when it looks for one; take it out`},
+		{"lock_name = %(nothing)s 1\nnothing =",
+			`" 1" has white space at an end, which Foreman strips when it makes a lock but not when it looks for one; ` +
+				`take it out`},
 		{"lock_name = " + strings.Repeat("ü", 1167), "is 7002 bytes long when percent-encoded; at most 7000 would be right"},
 		{"lock_name = `web`", "\"`web`\" begins with a quote, which belongs to the value; leave the quotes out"},
 		{`lock_name = "web"`, `"\"web\""` + quoted},
@@ -317,8 +327,10 @@ func TestInvalid(t *testing.T) {
 		{"foreman_url = https://f.example.com # ours", `"# ours"` + comment},
 		{"foreman_url = https://f.example.com/a ; ours", `"; ours"` + comment},
 		{"foreman_url =", "is empty; give a URL such as https://foreman.example.com"},
-		{"foreman_url = http://f.example.com", `"http://f.example.com" is not https, and Foreman knows the host by its certificate` + isURL},
-		{"foreman_url = f.example.com", `"f.example.com" is not https, and Foreman knows the host by its certificate` + isURL},
+		{"foreman_url = http://f.example.com",
+			`"http://f.example.com" is not https, and Foreman knows the host by its certificate` + isURL},
+		{"foreman_url = f.example.com",
+			`"f.example.com" is not https, and Foreman knows the host by its certificate` + isURL},
 		{"foreman_url = https:///x", `"https:///x" has no host` + isURL},
 		{"foreman_url = https://", `"https://" has no host` + isURL},
 		{"foreman_url = https:f.example.com", `"https:f.example.com" has no host` + isURL},
@@ -339,32 +351,61 @@ func TestInvalid(t *testing.T) {
 		{"state = /no/such/state ; the state", `"; the state"` + comment},
 		{"history = none # no history", `"# no history"` + comment},
 		{"log = # the journal", `"# the journal"` + comment},
-		{"needs_update.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/needs_update.d/"},
-		{"pre_update.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/pre_update.d/"},
+		{"needs_update.d =",
+			"is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/needs_update.d/"},
+		{"pre_update.d =",
+			"is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/pre_update.d/"},
 		{"update.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/update.d/"},
-		{"needs_reboot.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/needs_reboot.d/"},
-		{"post_update.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/post_update.d/"},
+		{"needs_reboot.d =",
+			"is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/needs_reboot.d/"},
+		{"post_update.d =",
+			"is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/post_update.d/"},
 		{"reboot_cmd =", "is empty; give a command, or remove the line for the default, /usr/sbin/reboot"},
 		{"reboot_cmd = ''", `"''" names no command; /usr/sbin/reboot would be right`},
-		{"reboot_cmd = shutdown 'now", `"shutdown 'now" has a quote that is not closed, or a backslash at its end; quote it as for a shell`},
-		{"reboot_cmd = sleep 5 && reboot", `"&&" is for a shell, and none reads this: the command would get it as an argument; sh -c 'sleep 5 && reboot' would be right`},
-		{"reboot_cmd = sync ; reboot", `";" is for a shell, and none reads this: the command would get it as an argument; sh -c 'sync ; reboot' would be right`},
-		{"reboot_cmd = sync; reboot", `"sync;" is for a shell, and none reads this: the command would get it as an argument; sh -c 'sync; reboot' would be right`},
-		{"reboot_cmd = reboot || true", `"||" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot || true' would be right`},
-		{"reboot_cmd = reboot | logger", `"|" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot | logger' would be right`},
-		{"reboot_cmd = reboot > /dev/null", `">" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot > /dev/null' would be right`},
-		{"reboot_cmd = reboot >/dev/null", `">/dev/null" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot >/dev/null' would be right`},
-		{"reboot_cmd = reboot 2>&1", `"2>&1" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot 2>&1' would be right`},
-		{"reboot_cmd = reboot < /dev/null", `"<" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot < /dev/null' would be right`},
-		{"reboot_cmd = reboot &", `"&" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot &' would be right`},
-		{"reboot_cmd = reboot\n  now", "goes on in line 7, which is indented; put the value on one line, or take the indentation away"},
+		{"reboot_cmd = shutdown 'now",
+			`"shutdown 'now" has a quote that is not closed, or a backslash at its end; quote it as for a shell`},
+		{"reboot_cmd = sleep 5 && reboot",
+			`"&&" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'sleep 5 && reboot' would be right`},
+		{"reboot_cmd = sync ; reboot",
+			`";" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'sync ; reboot' would be right`},
+		{"reboot_cmd = sync; reboot",
+			`"sync;" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'sync; reboot' would be right`},
+		{"reboot_cmd = reboot || true",
+			`"||" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'reboot || true' would be right`},
+		{"reboot_cmd = reboot | logger",
+			`"|" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'reboot | logger' would be right`},
+		{"reboot_cmd = reboot > /dev/null",
+			`">" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'reboot > /dev/null' would be right`},
+		{"reboot_cmd = reboot >/dev/null",
+			`">/dev/null" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'reboot >/dev/null' would be right`},
+		{"reboot_cmd = reboot 2>&1",
+			`"2>&1" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'reboot 2>&1' would be right`},
+		{"reboot_cmd = reboot < /dev/null",
+			`"<" is for a shell, and none reads this: the command would get it as an argument; ` +
+				`sh -c 'reboot < /dev/null' would be right`},
+		{"reboot_cmd = reboot &",
+			`"&" is for a shell, and none reads this: the command would get it as an argument; sh -c 'reboot &' would be right`},
+		{"reboot_cmd = reboot\n  now",
+			"goes on in line 7, which is indented; put the value on one line, or take the indentation away"},
 		{"state =", "is empty; give a file, or remove the line for the default, /var/lib/foreman_dlm_updater/state"},
-		{"state = /s\n\n\n  lock = /l", "goes on in line 9, which is indented; put the value on one line, or take the indentation away"},
+		{"state = /s\n\n\n  lock = /l",
+			"goes on in line 9, which is indented; put the value on one line, or take the indentation away"},
 		{"lock =", "is empty; give a file, or remove the line for the default, /run/foreman_dlm_updater.lock"},
-		{"lock = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
+		{"lock = /var/lib/foreman_dlm_updater/state",
+			`"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
 		{"history =", "is empty; give a file, or none, or remove the line for the default, history.jsonl beside state"},
-		{"history = /var/lib/foreman_dlm_updater/state", `"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
-		{"metrics_textfile = /m.txt", `"/m.txt" does not end with .prom, and node_exporter reads no other files; /m.txt.prom would be right`},
+		{"history = /var/lib/foreman_dlm_updater/state",
+			`"/var/lib/foreman_dlm_updater/state" is also state; give it a file of its own`},
+		{"metrics_textfile = /m.txt",
+			`"/m.txt" does not end with .prom, and node_exporter reads no other files; /m.txt.prom would be right`},
 		{"log = /run//foreman_dlm_updater.lock", `"/run/foreman_dlm_updater.lock" is also lock; give it a file of its own`},
 		{"logretention =", "is empty; give a number of days, or remove the line for the default, 7"},
 		{"logretention = -1", `"-1" won't do; a whole number from 0 to 36500 would be right`},
@@ -379,7 +420,8 @@ func TestInvalid(t *testing.T) {
 		{"log_format = xml", `"xml" is not a format; text or json would be right`},
 		{"lock_retry_interval = 0", aboveIt},
 		{"lock_retry_interval = 0h0m", aboveIt},
-		{"lock_retry_interval =", "is empty; give a time such as 90s, 15m, 4h, or a number of seconds, or remove the line for the default, 60s"},
+		{"lock_retry_interval =",
+			"is empty; give a time such as 90s, 15m, 4h, or a number of seconds, or remove the line for the default, 60s"},
 		{"lock_retry_interval = -5", `"-5"` + isTime},
 		{"lock_retry_jitter = 61s", "1m1s is more than lock_retry_interval, 1m0s; at most the interval would be right"},
 		{"lock_retry_jitter = -1s", `"-1s"` + isTime},
@@ -401,7 +443,8 @@ func TestInvalid(t *testing.T) {
 		{"http_timeout = 30x", `"30x"` + isTime},
 		{"http_retries = -1", `"-1" won't do; a whole number of 0 or more would be right`},
 		{"http_retries = three", `"three" won't do; a whole number of 0 or more would be right`},
-		{"http_retries = 99999999999999999999", `"99999999999999999999" won't do; a whole number of 0 or more would be right`},
+		{"http_retries = 99999999999999999999",
+			`"99999999999999999999" won't do; a whole number of 0 or more would be right`},
 		{"hook_timeout = -1h", `"-1h"` + isTime},
 		{"cannot_tell_exit = 0", `"0" won't do; a whole number from 1 to 125 would be right`},
 		{"cannot_tell_exit = 126", `"126" won't do; a whole number from 1 to 125 would be right`},
@@ -433,10 +476,13 @@ func TestOddPathsThatExist(t *testing.T) {
 	}
 	c, problems := load(t, minimal+"state = "+dir+"/a # b\nlog = \"c\"\n")
 	want := []string{
-		`warning: FILE:6: state: "# b" belongs to the value; a comment needs a line of its own ("DIR/a # b" exists, and is used)`,
-		`warning: FILE:7: log: "\"c\"" begins with a quote, which belongs to the value; leave the quotes out ("DIR/\"c\"" exists, and is used)`,
+		`warning: FILE:6: state: "# b" belongs to the value; a comment needs a line of its own ` +
+			`("DIR/a # b" exists, and is used)`,
+		`warning: FILE:7: log: "\"c\"" begins with a quote, which belongs to the value; ` +
+			`leave the quotes out ("DIR/\"c\"" exists, and is used)`,
 	}
-	if diff := cmp.Diff(want, strings.Split(strings.ReplaceAll(strings.Join(problems, "\n"), dir, "DIR"), "\n")); diff != "" || c == nil {
+	if diff := cmp.Diff(want,
+		strings.Split(strings.ReplaceAll(strings.Join(problems, "\n"), dir, "DIR"), "\n")); diff != "" || c == nil {
 		t.Error(c, diff)
 	}
 }
@@ -470,17 +516,21 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	// A key that another one refers to has its use.
-	if _, problems := load(t, "[DEFAULT]\nbase = /d\n"+minimal+"state = %(dir)s/state\ndir = %(base)s/e\n"); problems != nil {
+	if _, problems := load(t,
+		"[DEFAULT]\nbase = /d\n"+minimal+"state = %(dir)s/state\ndir = %(base)s/e\n"); problems != nil {
 		t.Error(problems)
 	}
 }
 
 func TestAllProblemsTogether(t *testing.T) {
-	c, problems := load(t, "[main]\nlock_name = 7\nstate =\nlok = x\nclient_crt = /c\nclient_crt = /d\nnonsense\nlock_settle = 0\n[x]\n")
+	c, problems := load(t,
+		"[main]\nlock_name = 7\nstate =\nlok = x\nclient_crt = /c\nclient_crt = /d\nnonsense\nlock_settle = 0\n[x]\n")
 	want := []string{
-		"FILE: foreman_url: is missing; add foreman_url = VALUE to [main], where VALUE is a URL such as https://foreman.example.com",
+		"FILE: foreman_url: is missing; add foreman_url = VALUE to [main], " +
+			"where VALUE is a URL such as https://foreman.example.com",
 		"FILE: client_key: is missing; add client_key = VALUE to [main], where VALUE is the host's Puppet key, a PEM file",
-		`FILE:2: lock_name: "7" begins with a digit, and Foreman takes such a name for the numeric id of another lock; begin it with a letter`,
+		`FILE:2: lock_name: "7" begins with a digit, and Foreman takes such a name for the numeric id of another lock; ` +
+			`begin it with a letter`,
 		"FILE:3: state: is empty; give a file, or remove the line for the default, /var/lib/foreman_dlm_updater/state",
 		"warning: FILE:4: lok: is no known key, and is ignored; the nearest known key is lock",
 		"FILE:6: client_crt: is there already, in line 5; keep one of the two",
@@ -495,7 +545,8 @@ func TestAllProblemsTogether(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	names := []string{"lock", "log", "loglevel"}
-	for s, want := range map[string]string{"lok": "lock", "log_level": "loglevel", "lgo": "log", "": "log", "locks": "lock"} {
+	for s, want := range map[string]string{"lok": "lock", "log_level": "loglevel", "lgo": "log",
+		"": "log", "locks": "lock"} {
 		if got := nearest(s, names); got != want {
 			t.Errorf("nearest(%q) = %s, want %s", s, got, want)
 		}

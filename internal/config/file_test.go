@@ -28,7 +28,8 @@ func TestMode(t *testing.T) {
 		}
 		var want []string
 		if mode&0o022 != 0 {
-			want = []string{fmt.Sprintf("FILE: its mode is %04o, so others can change it, and it names commands that run as root; run: chmod go-w FILE", mode)}
+			want = []string{fmt.Sprintf("FILE: its mode is %04o, so others can change it, "+
+				"and it names commands that run as root; run: chmod go-w FILE", mode)}
 		}
 		if diff := cmp.Diff(want, texts(file, problems)); diff != "" {
 			t.Errorf("%04o: %s", mode, diff)
@@ -49,7 +50,8 @@ func TestOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const other = "/etc/a b.ini: its owner, uid 1001, can change it, and it names commands that run as root; run: chown root: '/etc/a b.ini'"
+	const other = "/etc/a b.ini: its owner, uid 1001, can change it, and it names commands that run as root; run: " +
+		"chown root: '/etc/a b.ini'"
 	for _, tt := range []struct {
 		uid  uint32
 		euid int

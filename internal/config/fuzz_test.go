@@ -33,7 +33,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		c, problems, err := Load(file, hookStages)
 		again, problemsAgain, errAgain := Load(file, hookStages)
-		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Config{})) + cmp.Diff(problems, problemsAgain); diff != "" || (err == nil) != (errAgain == nil) {
+		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Config{})) + cmp.Diff(problems, problemsAgain); diff != "" ||
+			(err == nil) != (errAgain == nil) {
 			t.Fatal("differs the second time: ", diff, err, errAgain)
 		}
 		if err == nil && (c == nil) != (&report{problems: problems}).failed() {
@@ -62,15 +63,17 @@ func checkPromises(t *testing.T, c *Config) {
 		}
 	}
 	for name, ok := range map[string]bool{
-		"lock_name":      c.LockName != "" && checkLockName(c.LockName) == nil,
-		"foreman_url":    checkURL(c.ForemanURL, c.ForemanURL.String()) == "" && c.ForemanURL.String()[len(c.ForemanURL.String())-1] != '/',
-		"stages":         len(c.StageDirs) == len(hookStages),
-		"reboot_cmd":     len(c.RebootCmd) > 0 && c.RebootCmd[0] != "",
-		"logretention":   0 <= c.LogRetention && c.LogRetention <= 36500,
-		"loglevel":       levels[c.LogLevel] == c.LogLevel,
-		"jitter":         0 <= c.LockRetryJitter && c.LockRetryJitter <= c.LockRetryInterval,
-		"above 0":        min(c.LockRetryInterval, c.LockSettle, c.HTTPTimeout, c.RebootTimeout) > 0,
-		"not below 0":    min(c.LockTimeout, c.LockRefresh, c.ReleaseTimeout, c.HookTimeout, time.Duration(c.HTTPRetries)) >= 0,
+		"lock_name": c.LockName != "" && checkLockName(c.LockName) == nil,
+		"foreman_url": checkURL(c.ForemanURL, c.ForemanURL.String()) == "" &&
+			c.ForemanURL.String()[len(c.ForemanURL.String())-1] != '/',
+		"stages":       len(c.StageDirs) == len(hookStages),
+		"reboot_cmd":   len(c.RebootCmd) > 0 && c.RebootCmd[0] != "",
+		"logretention": 0 <= c.LogRetention && c.LogRetention <= 36500,
+		"loglevel":     levels[c.LogLevel] == c.LogLevel,
+		"jitter":       0 <= c.LockRetryJitter && c.LockRetryJitter <= c.LockRetryInterval,
+		"above 0":      min(c.LockRetryInterval, c.LockSettle, c.HTTPTimeout, c.RebootTimeout) > 0,
+		"not below 0": min(c.LockTimeout, c.LockRefresh, c.ReleaseTimeout, c.HookTimeout,
+			time.Duration(c.HTTPRetries)) >= 0,
 		"cannot_tell":    0 <= c.CannotTellExit && c.CannotTellExit <= 125,
 		"max_reboots":    c.MaxReboots >= 1,
 		"values":         len(c.Values()) == len(c.keys(hookStages)),

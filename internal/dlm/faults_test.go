@@ -14,18 +14,20 @@ import (
 func TestFaults(t *testing.T) {
 	const (
 		show, acquire, release = `show lock "web": `, `acquire lock "web": `, `release lock "web": `
-		lost                   = "the connection was lost before the whole answer had come: connection closed by the server: EOF"
-		late                   = "no answer within http_timeout (30s): it ran out while waiting for the answer"
-		trouble                = `Foreman answers 500 Internal Server Error, saying "Internal Server Error: the server was unable to finish the request. ` +
-			`This may be caused by unavailability of some required service, incorrect API call or a server-side bug. ` +
-			`There may be more information in the server's logs."`
+		lost                   = "the connection was lost before the whole answer had come: " +
+			"connection closed by the server: EOF"
+		late    = "no answer within http_timeout (30s): it ran out while waiting for the answer"
+		trouble = `Foreman answers 500 Internal Server Error, saying "Internal Server Error: ` +
+			`the server was unable to finish the request. This may be caused by unavailability of some required service, ` +
+			`incorrect API call or a server-side bug. There may be more information in the server's logs."`
 		page = `the answer is not a lock (a proxy or another server may have answered): "<!DOCTYPE html>\n` +
 			`<html><head><title>Sign in</title></head>\n<body><h1>Please sign in to the network</h1></body></html>"`
 		points = `foreman_url answers 302 Found and points to "https://login.example.com/", which is not followed: ` +
 			`put Foreman's own address into foreman_url`
-		array = `the answer is not a lock (a proxy or another server may have answered): "[{\"created_at\":\"2000-01-01 00:00:00 UTC\",\"updated_at\":\"2000-01-01 00:00:00 UTC\",\"id\":1,\"host_id\":`
-		huge  = "the answer is longer than 1048576 bytes"
-		down  = "Foreman answers 503 Service Unavailable"
+		array = `the answer is not a lock (a proxy or another server may have answered): ` +
+			`"[{\"created_at\":\"2000-01-01 00:00:00 UTC\",\"updated_at\":\"2000-01-01 00:00:00 UTC\",\"id\":1,\"host_id\":`
+		huge = "the answer is longer than 1048576 bytes"
+		down = "Foreman answers 503 Service Unavailable"
 	)
 	all := func(kind error, text string) map[string]verdict {
 		return map[string]verdict{"GET": {kind, show + text}, "PUT": {kind, acquire + text}, "DELETE": {kind, release + text}}
@@ -45,7 +47,8 @@ func TestFaults(t *testing.T) {
 		{sandbox.Fault{Kind: sandbox.ErrorBefore}, all(ErrUnavailable, trouble)},
 		{sandbox.Fault{Kind: sandbox.ErrorAfter}, all(ErrUnavailable, trouble)},
 		{sandbox.Fault{Kind: sandbox.ErrorBefore, Status: 500, Message: "connection to server failed:\n\tNo such file\n"},
-			all(ErrUnavailable, `Foreman answers 500 Internal Server Error, saying "connection to server failed:\n\tNo such file"`)},
+			all(ErrUnavailable,
+				`Foreman answers 500 Internal Server Error, saying "connection to server failed:\n\tNo such file"`)},
 		{sandbox.Fault{Kind: sandbox.HTML}, all(ErrNotForeman, page)},
 		{sandbox.Fault{Kind: sandbox.Redirect, Location: "https://login.example.com/"}, all(ErrWrongURL, points)},
 		{sandbox.Fault{Kind: sandbox.WrongName}, all(ErrNotForeman, `the answer is about another lock, "web-other"`)},

@@ -142,7 +142,8 @@ type invocation struct {
 	seen      *Watcher
 }
 
-// invoke starts the program once. The events are in words: kind, stage, what else there is, and the sentence's beginning.
+// invoke starts the program once. The events are in words: kind, stage, what else there is, and the sentence's
+// beginning.
 func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 	got := &invocation{}
 	work := &workflow.Workflow{
@@ -164,11 +165,13 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 		got.events = append(got.events, fmt.Sprintf("%s | %s", text, event.Status.Code))
 	}
 	see := func(event Event) {
-		if text := fmt.Sprintf("%s %s", event.Status.Code, event.Status.Stage); len(got.states) == 0 || got.states[len(got.states)-1] != text {
+		if text := fmt.Sprintf("%s %s", event.Status.Code, event.Status.Stage); len(got.states) == 0 ||
+			got.states[len(got.states)-1] != text {
 			got.states = append(got.states, text)
 		}
 	}
-	got.seen = Watch(work, Options{Show: func(text string) { got.sentences = append(got.sentences, text) }, See: see, Next: func(error) string { return "next" }, RebootDue: w.due, Wording: foreman.Wording,
+	got.seen = Watch(work, Options{Show: func(text string) { got.sentences = append(got.sentences, text) }, See: see,
+		Next: func(error) string { return "next" }, RebootDue: w.due, Wording: foreman.Wording,
 		Listeners: append(listeners, hear)})
 	got.err = work.Run(ctx, false)
 	got.seen.Ended(got.err)
@@ -210,7 +213,8 @@ func same(t *testing.T, what string, want, got any) {
 	}
 }
 
-// TestWholeRun: it waits for the lock, reboots, and finishes in a second invocation; a third finds it pending in between.
+// TestWholeRun: it waits for the lock, reboots, and finishes in a second invocation; a third finds it pending in
+// between.
 func TestWholeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -218,8 +222,9 @@ func TestWholeRun(t *testing.T) {
 		first := w.invoke(t.Context())
 		same(t, "first", []string{"started lock_get | waiting", "waiting lock_get | waiting", "acquired pre_update | running",
 			"rebooting post_update | reboot_pending"}, first.events)
-		same(t, "states", []string{"running ", "running needs_update", "waiting lock_get", "running pre_update", "running update",
-			"running needs_reboot", "running reboot", "reboot_pending post_update"}, first.states)
+		same(t, "states",
+			[]string{"running ", "running needs_update", "waiting lock_get", "running pre_update", "running update",
+				"running needs_reboot", "running reboot", "reboot_pending post_update"}, first.states)
 		if record, _ := first.seen.Over(); first.err != nil || record != nil {
 			t.Errorf("%v, over: %v", first.err, record)
 		}
@@ -236,13 +241,15 @@ func TestWholeRun(t *testing.T) {
 			t.Fatalf("%v: %q", second.err, result)
 		}
 		waited := time.Duration(record.Story.WaitedMS) * time.Millisecond
-		if waited < 91*time.Second || waited > 152*time.Second { // the first look at a lock that is held comes at a time of the host's own
+		// the first look at a lock that is held comes at a time of the host's own
+		if waited < 91*time.Second || waited > 152*time.Second {
 			t.Errorf("waited %s", waited)
 		}
 		// Resumed a second before: the release waits until no claim of before the boot can come any more.
 		same(t, "story", []string{
-			"needs_update/50-hook 1s exit 1", "needs_update 1s", fmt.Sprintf("lock_get %s", waited), "pre_update/50-hook 1s", "pre_update 1s", "update/50-hook 1s",
-			"update 1s", "needs_reboot/50-hook 1s exit 1", "needs_reboot 1s", "reboot 0s", "post_update/50-hook 1s", "post_update 1s", "lock_release 4s",
+			"needs_update/50-hook 1s exit 1", "needs_update 1s", fmt.Sprintf("lock_get %s", waited), "pre_update/50-hook 1s",
+			"pre_update 1s", "update/50-hook 1s", "update 1s", "needs_reboot/50-hook 1s exit 1", "needs_reboot 1s", "reboot 0s",
+			"post_update/50-hook 1s", "post_update 1s", "lock_release 4s",
 		}, steps(record.Story))
 		if story := record.Story; story.Invocations != 2 || story.Acquired.IsZero() || story.Failure != nil {
 			t.Errorf("%+v", story)
@@ -285,7 +292,8 @@ func TestFailure(t *testing.T) {
 		w.exit[state.Update], w.exit[state.NeedsReboot] = 0, 0
 		w.held, w.until = "web3", time.Now().Add(30*time.Second) // an administrator released it
 		fixed := w.invoke(t.Context())
-		same(t, "fixed", []string{"resumed update | waiting", "waiting update | waiting", "acquired update | running", "finished lock_release | idle"},
+		same(t, "fixed", []string{"resumed update | waiting", "waiting update | waiting", "acquired update | running",
+			"finished lock_release | idle"},
 			fixed.events)
 		record, result := fixed.seen.Over()
 		if failure := record.Story.Failure; result != RunFinished || failure.Hook != "50-hook" || failure.Exit != 100 ||
@@ -308,7 +316,8 @@ func TestEnds(t *testing.T) {
 	}{
 		{"a hook of needs_update is broken", func(w *world) { w.broken = errors.New("killed by SIGSEGV") }, 0,
 			[]string{`failed needs_update 50-hook exit 1 ["from needs_update"] | failed`}, RunFailed, state.NeedsUpdate},
-		{"a hook of needs_update can't tell", func(w *world) { w.exit[state.NeedsUpdate] = 75 }, 0, nil, RunGaveUp, state.NeedsUpdate},
+		{"a hook of needs_update can't tell", func(w *world) { w.exit[state.NeedsUpdate] = 75 }, 0, nil,
+			RunGaveUp, state.NeedsUpdate},
 		{"lock_timeout", func(w *world) { w.held, w.timeout = "web3", 5*time.Minute }, 0,
 			[]string{started, "waiting lock_get | waiting", "gave-up lock_get | not_now"}, RunGaveUp, ""},
 		{"barred", func(w *world) { w.barred, w.timeout = true, 5*time.Minute }, 0,
@@ -355,7 +364,8 @@ func TestRebootDue(t *testing.T) {
 	due := &state.RebootDue{Hook: "50-hook", Message: "no kernel found", Boot: state.Boot{ID: "a"}}
 	finishes := []string{"started lock_get | waiting", "acquired pre_update | running", "finished lock_release | idle"}
 	goesOn := func(w *world) {
-		w.held, w.disk = "me", &state.Record{Stage: state.PostUpdate, RunID: "r", Lock: "web", RebootDue: due, Story: &state.Story{}}
+		w.held, w.disk = "me",
+			&state.Record{Stage: state.PostUpdate, RunID: "r", Lock: "web", RebootDue: due, Story: &state.Story{}}
 	}
 	tests := []struct {
 		name string
@@ -363,7 +373,9 @@ func TestRebootDue(t *testing.T) {
 		want []string
 		due  *state.RebootDue
 	}{
-		{"a hook can't find out", goesOn, []string{"resumed post_update | running", "finished lock_release | idle", "reboot-due lock_release 50-hook exit 0 [] | idle"}, due},
+		{"a hook can't find out", goesOn,
+			[]string{"resumed post_update | running", "finished lock_release | idle",
+				"reboot-due lock_release 50-hook exit 0 [] | idle"}, due},
 		{"nothing to do since", func(w *world) { w.due, w.exit[state.NeedsUpdate] = due, 0 }, nil, due},
 		{"another run, and its hooks know", func(w *world) { w.due = due }, finishes, nil},
 		{"another boot", func(w *world) { w.due, w.exit[state.NeedsUpdate], w.boot = due, 0, "b" }, nil, nil},
@@ -402,8 +414,9 @@ func TestKilled(t *testing.T) {
 			t.Fatal(result)
 		}
 		same(t, "story", []string{
-			"needs_update/50-hook 1s exit 1", "needs_update 1s", "lock_get 2s", "pre_update/50-hook 1s", "pre_update 1s", "update 0s: interrupted",
-			"update/50-hook 1s", "update 1s", "needs_reboot/50-hook 1s", "needs_reboot 1s", "post_update/50-hook 1s", "post_update 1s", "lock_release 0s",
+			"needs_update/50-hook 1s exit 1", "needs_update 1s", "lock_get 2s", "pre_update/50-hook 1s", "pre_update 1s",
+			"update 0s: interrupted", "update/50-hook 1s", "update 1s", "needs_reboot/50-hook 1s", "needs_reboot 1s",
+			"post_update/50-hook 1s", "post_update 1s", "lock_release 0s",
 		}, steps(record.Story))
 	})
 }
@@ -434,7 +447,8 @@ func TestListeners(t *testing.T) {
 		}
 		close(stuck)
 		synctest.Wait()
-		same(t, "heard", []string{"started lock_get | waiting", "acquired pre_update | running", "finished lock_release | idle"}, heard)
+		same(t, "heard",
+			[]string{"started lock_get | waiting", "acquired pre_update | running", "finished lock_release | idle"}, heard)
 	})
 }
 
@@ -451,19 +465,21 @@ func TestAlive(t *testing.T) {
 		began := time.Now()
 		var heard []string
 		got := w.invoke(t.Context(), func(event Event) {
-			heard = append(heard, fmt.Sprintf("%s %s | %s", time.Since(began).Truncate(5*time.Minute), event.Kind, event.Status.Code))
+			heard = append(heard,
+				fmt.Sprintf("%s %s | %s", time.Since(began).Truncate(5*time.Minute), event.Kind, event.Status.Code))
 		})
 		time.Sleep(time.Hour) // virtual
-		same(t, "heard", []string{"0s started | waiting", "0s waiting | waiting", "5m0s alive | waiting", "10m0s alive | waiting",
-			"10m0s acquired | running", "15m0s alive | running", "15m0s finished | idle"}, heard)
+		same(t, "heard",
+			[]string{"0s started | waiting", "0s waiting | waiting", "5m0s alive | waiting", "10m0s alive | waiting",
+				"10m0s acquired | running", "15m0s alive | running", "15m0s finished | idle"}, heard)
 		if got.err != nil {
 			t.Error(got.err)
 		}
 	})
 }
 
-// TestMistakeInReport: a mistake of what only reports is logged, and ends nothing: neither in the run's goroutine nor in
-// the timer's.
+// TestMistakeInReport: a mistake of what only reports is logged, and ends nothing: neither in the run's goroutine nor
+// in the timer's.
 func TestMistakeInReport(t *testing.T) {
 	var logged bytes.Buffer
 	work := &workflow.Workflow{Log: hclog.New(&hclog.LoggerOptions{Output: &logged})}
@@ -483,7 +499,8 @@ func TestMistakeInReport(t *testing.T) {
 	seen.Last()
 }
 
-// TestNothingToTellNoTick: an invocation that finds nothing to do is not told to be alive either, however long its hooks take.
+// TestNothingToTellNoTick: an invocation that finds nothing to do is not told to be alive either, however long its
+// hooks take.
 func TestNothingToTellNoTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -493,7 +510,8 @@ func TestNothingToTellNoTick(t *testing.T) {
 	})
 }
 
-// TestRebootIsHeard before the command runs; for a listener that is stuck the reboot waits a little, and another one hears of it all the same.
+// TestRebootIsHeard before the command runs; for a listener that is stuck the reboot waits a little, and another one
+// hears of it all the same.
 func TestRebootIsHeard(t *testing.T) {
 	for _, test := range []struct {
 		name        string
@@ -516,7 +534,8 @@ func TestRebootIsHeard(t *testing.T) {
 			time.Sleep(time.Hour) // virtual, for the stuck one
 			synctest.Wait()
 			if got.err != nil || w.reboots != 1 || !heard.Equal(told) || w.rebooted.Sub(told) != test.wait {
-				t.Errorf("%s: %v, %d reboots, %s after it was told, other heard after %s", test.name, got.err, w.reboots, w.rebooted.Sub(told), heard.Sub(told))
+				t.Errorf("%s: %v, %d reboots, %s after it was told, other heard after %s",
+					test.name, got.err, w.reboots, w.rebooted.Sub(told), heard.Sub(told))
 			}
 		})
 	}
@@ -534,7 +553,8 @@ func TestRebootInhibited(t *testing.T) {
 				w.backup = time.Now().Add(2 * time.Minute)
 			}
 		})
-		same(t, "events", []string{"started lock_get | waiting", "acquired pre_update | running", "rebooting post_update | reboot_pending"}, got.events)
+		same(t, "events", []string{"started lock_get | waiting", "acquired pre_update | running",
+			"rebooting post_update | reboot_pending"}, got.events)
 		for _, sentence := range got.sentences {
 			if _, inTheWay, ok := strings.Cut(sentence, "shutdown blocked by "); ok {
 				by, _, _ := strings.Cut(inTheWay, ";")
@@ -542,7 +562,8 @@ func TestRebootInhibited(t *testing.T) {
 				shown[code+" "+by] = true
 			}
 		}
-		same(t, "shown", []string{`reboot "backup" (pid 812, uid 0): "dump"`, `stage "backup" (pid 812, uid 0): "dump"`}, slices.Sorted(maps.Keys(shown)))
+		same(t, "shown", []string{`reboot "backup" (pid 812, uid 0): "dump"`, `stage "backup" (pid 812, uid 0): "dump"`},
+			slices.Sorted(maps.Keys(shown)))
 		if last := got.sentences[len(got.sentences)-1]; strings.Contains(last, "backup") {
 			t.Errorf("shown in the end: %q", last)
 		}
@@ -557,7 +578,8 @@ func TestWaitingOncePerReason(t *testing.T) {
 		w := newWorld()
 		w.held, w.until, w.barred, w.timeout = "web3", time.Now().Add(4*time.Minute), true, 20*time.Minute
 		got := w.invoke(t.Context())
-		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "waiting lock_get | waiting", "gave-up lock_get | not_now"},
+		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "waiting lock_get | waiting",
+			"gave-up lock_get | not_now"},
 			got.events)
 	})
 }
@@ -569,11 +591,12 @@ func TestNoAnswerBeforeAStage(t *testing.T) {
 		w := newWorld()
 		w.exit[state.NeedsReboot] = 1
 		w.during = func(stage state.Stage) {
-			w.away = map[state.Stage]time.Time{state.PreUpdate: time.Now(), state.NeedsReboot: time.Now().Add(3 * time.Minute)}[stage]
+			w.away = map[state.Stage]time.Time{state.PreUpdate: time.Now(),
+				state.NeedsReboot: time.Now().Add(3 * time.Minute)}[stage]
 		}
 		got := w.invoke(t.Context())
-		want := []string{"started lock_get | waiting", "acquired pre_update | running", "waiting reboot | waiting", "acquired reboot | running",
-			"rebooting post_update | reboot_pending"}
+		want := []string{"started lock_get | waiting", "acquired pre_update | running", "waiting reboot | waiting",
+			"acquired reboot | running", "rebooting post_update | reboot_pending"}
 		if diff := cmp.Diff(want, got.events); diff != "" || got.err != nil {
 			t.Errorf("%v %s", got.err, diff)
 		}
@@ -602,15 +625,16 @@ func TestFullDisk(t *testing.T) {
 		if got.err != nil || alive < 60 || time.Since(began) < 6*time.Hour {
 			t.Errorf("%v, alive %d times, after %s", got.err, alive, time.Since(began))
 		}
-		same(t, "events", []string{"resumed update | running", "waiting update | stopped", "finished lock_release | idle"}, got.events)
+		same(t, "events",
+			[]string{"resumed update | running", "waiting update | stopped", "finished lock_release | idle"}, got.events)
 		if !slices.ContainsFunc(got.sentences, func(text string) bool {
 			return strings.Contains(text, "no further stage begins until its state can be written: no space left on device")
 		}) {
 			t.Errorf("%q", got.sentences)
 		}
 		record, _ := got.seen.Over()
-		after := []string{"update/50-hook 1s", "update 1s", "needs_reboot/50-hook 1s", "needs_reboot 1s", "post_update/50-hook 1s",
-			"post_update 1s", "lock_release 0s"}
+		after := []string{"update/50-hook 1s", "update 1s", "needs_reboot/50-hook 1s", "needs_reboot 1s",
+			"post_update/50-hook 1s", "post_update 1s", "lock_release 0s"}
 		same(t, "story", append(before, after...), steps(record.Story))
 	})
 }

@@ -46,7 +46,8 @@ func TestKeepAlive(t *testing.T) {
 		{"a certificate that is being renewed is no loss", 2*time.Hour + time.Minute, func(s *server) {
 			s.before("claim 1", renewed)
 		}, "GPGP", "", "lock not refreshed"},
-		{"a look that hangs does not hold up what comes next", time.Hour + time.Minute, func(s *server) { s.hangs = "look 1" }, "G", "", ""},
+		{"a look that hangs does not hold up what comes next", time.Hour + time.Minute,
+			func(s *server) { s.hangs = "look 1" }, "G", "", ""},
 		{"stopped after a look that was answered: no claim", time.Hour + time.Minute, func(s *server) {
 			s.after("look 1", slow(2*time.Minute))
 		}, "G", "", ""},

@@ -43,7 +43,8 @@ func TestConfirm(t *testing.T) {
 					}
 				}}).Confirm(t.Context())
 				if kind(err) != test.kind || !strings.Contains(s.text(err), test.said) || heard != 1 || s.requests() != "G" {
-					t.Errorf("%s (%v), requests %s, heard %d times; want %s, said %q", kind(err), err, s.requests(), heard, test.kind, test.said)
+					t.Errorf("%s (%v), requests %s, heard %d times; want %s, said %q",
+						kind(err), err, s.requests(), heard, test.kind, test.said)
 				}
 			})
 		})
@@ -53,7 +54,8 @@ func TestConfirm(t *testing.T) {
 // TestMoved: the lock was asked for at another address, or under another name. Nothing is concluded from what is shown
 // elsewhere, unless it shows this host.
 func TestMoved(t *testing.T) {
-	then, now := lock.Origin{Server: "https://old", Client: "web1", Holder: "web1"}, lock.Origin{Server: "https://new", Client: "web1"}
+	then, now := lock.Origin{Server: "https://old", Client: "web1", Holder: "web1"},
+		lock.Origin{Server: "https://new", Client: "web1"}
 	renamed := lock.Origin{Server: "https://old", Client: "web1.new"}
 	ways := map[string]func(*server, *Lock) error{
 		"take":    func(s *server, l *Lock) error { return l.Take(s.t.Context(), lock.Terms{Purpose: lock.OutOfService}) },
@@ -116,7 +118,8 @@ func TestNotMoved(t *testing.T) {
 	}
 }
 
-// TestOrigin: where the lock would be asked for; once it was asked for, where that was, and what the server calls this host.
+// TestOrigin: where the lock would be asked for; once it was asked for, where that was, and what the server calls this
+// host.
 func TestOrigin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
@@ -217,12 +220,16 @@ func TestMeaning(t *testing.T) {
 	}{
 		{"unavailable", answer(dlm.ErrUnavailable, 503), lock.ErrUnavailable, "Foreman is unavailable", "", true, false},
 		{"not Foreman's", answer(dlm.ErrNotForeman, 404), nil, "the answer is not Foreman's", "", true, false},
-		{"a page that refuses", answer(dlm.ErrNotForeman, 403), lock.ErrRefused, "the answer is not Foreman's", "", true, false},
-		{"wrong address", answer(dlm.ErrWrongURL, 404), lock.ErrMisconfigured, "there is no Foreman at foreman_url", "", true, false},
-		{"not trusted", answer(dlm.ErrUntrusted, 0), lock.ErrRefused, "the server can't prove that it is Foreman", "", true, false},
-		{"files", answer(dlm.ErrCredentials, 0), lock.ErrMisconfigured, "this host's certificate or key can't be used", "", false, true},
-		{"refused by the web server", answer(dlm.ErrRefused, 0), lock.ErrRefused, "Foreman's web server refuses this host's certificate",
-			"", false, true},
+		{"a page that refuses", answer(dlm.ErrNotForeman, 403), lock.ErrRefused,
+			"the answer is not Foreman's", "", true, false},
+		{"wrong address", answer(dlm.ErrWrongURL, 404), lock.ErrMisconfigured,
+			"there is no Foreman at foreman_url", "", true, false},
+		{"not trusted", answer(dlm.ErrUntrusted, 0), lock.ErrRefused,
+			"the server can't prove that it is Foreman", "", true, false},
+		{"files", answer(dlm.ErrCredentials, 0), lock.ErrMisconfigured,
+			"this host's certificate or key can't be used", "", false, true},
+		{"refused by the web server", answer(dlm.ErrRefused, 0), lock.ErrRefused,
+			"Foreman's web server refuses this host's certificate", "", false, true},
 		{"refused by Foreman", answer(dlm.ErrRefused, 401), lock.ErrRefused, "", "", false, false},
 		{"rejected", answer(dlm.ErrRejected, 400), nil, "", "", false, false},
 		{"duplicate", answer(dlm.ErrDuplicate, 0), nil, "", "delete one of the duplicate locks", false, false},
@@ -234,7 +241,8 @@ func TestMeaning(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got := meaning(test.err)
 			var public *lock.Error
-			if !errors.As(got, &public) || public.Meaning != test.meaning || public.Why != test.why || !errors.Is(got, test.err) {
+			if !errors.As(got, &public) || public.Meaning != test.meaning || public.Why != test.why ||
+				!errors.Is(got, test.err) {
 				t.Errorf("%+v", public)
 			}
 			if !strings.Contains(public.Next, test.next) || test.next == "" && public.Next != "" {
@@ -250,8 +258,8 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
-// TestRenamedWhileItWaits: this host's certificate gets another name while a new run waits. The run has asked for nothing
-// under the old one.
+// TestRenamedWhileItWaits: this host's certificate gets another name while a new run waits. The run has asked for
+// nothing under the old one.
 func TestRenamedWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)

@@ -11,8 +11,8 @@ import (
 	"foreman-dlm-updater/internal/lock"
 )
 
-// TestGive is the section "Releasing" of the specification, in an invocation that resumes a run: an earlier one may just
-// have sent a claim.
+// TestGive is the section "Releasing" of the specification, in an invocation that resumes a run: an earlier one may
+// just have sent a claim.
 func TestGive(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -36,9 +36,11 @@ func TestGive(t *testing.T) {
 		{"no answer to DELETE, which did nothing: again", func(s *server) {
 			s.before("release 1", unreachable)
 		}, "ok", "", "GDGDG", time.Second, "lock released"},
-		{"somebody else's: warn, finish", func(s *server) { s.hold("other") }, "ok", "other", "GG", 2 * time.Second, "not this host's any more"},
+		{"somebody else's: warn, finish", func(s *server) { s.hold("other") }, "ok", "other", "GG", 2 * time.Second,
+			"not this host's any more"},
 		{"free: warn, finish", func(s *server) { s.hold("") }, "ok", "", "GG", 2 * time.Second, "not this host's any more"},
-		{"deleted: warn, finish", func(s *server) { s.exists = false }, "ok", "me", "GG", 2 * time.Second, "deleted in Foreman"},
+		{"deleted: warn, finish", func(s *server) { s.exists = false }, "ok", "me", "GG",
+			2 * time.Second, "deleted in Foreman"},
 		{"412, taken away in between", func(s *server) {
 			s.before("release 1", s.goesTo("other"))
 		}, "ok", "other", "GDGG", 2 * time.Second, "not this host's any more"},
@@ -162,7 +164,8 @@ func TestGiveWithNothingUnderWay(t *testing.T) {
 				l, began := s.open(lock.Options{}), time.Now()
 				err := l.Give(s.ctx)
 				if err != nil || !l.Released() || s.requests() != test.requests || time.Since(began) != 0 {
-					t.Errorf("%v, released: %t, requests %s after %s; want %s", err, l.Released(), s.requests(), time.Since(began), test.requests)
+					t.Errorf("%v, released: %t, requests %s after %s; want %s",
+						err, l.Released(), s.requests(), time.Since(began), test.requests)
 				}
 			})
 		})

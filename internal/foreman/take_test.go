@@ -39,9 +39,11 @@ func TestTake(t *testing.T) {
 		{"free: GET, PUT, settle, verify", false, func(*server) {}, "ok", "", "GPG", 2 * time.Second, "lock acquired"},
 		{"this host's already, and not by this run: not now, and left as it is", false, func(s *server) { s.hold("me") },
 			"not by run", "nothing", "G", 0, "no run of /etc/config.ini took it"},
-		{"this host's, and a claim of this run may have taken it: the PUT confirms it", true, func(s *server) { s.hold("me") },
+		{"this host's, and a claim of this run may have taken it: the PUT confirms it", true,
+			func(s *server) { s.hold("me") },
 			"ok", "", "GPG", 2 * time.Second, "lock acquired"},
-		{"a slow Foreman needs three times its slowest answer to settle", false, func(s *server) { s.slowest = 4 * time.Second },
+		{"a slow Foreman needs three times its slowest answer to settle", false,
+			func(s *server) { s.slowest = 4 * time.Second },
 			"ok", "", "GPG", 12 * time.Second, ""},
 		{"the race is lost: wait as for 412, poll with GET, PUT once it is free", false, func(s *server) {
 			s.after("claim 1", s.goesTo("other"))
@@ -66,7 +68,8 @@ func TestTake(t *testing.T) {
 		}, "ok", "", "GPGGPG", time.Minute + 2*time.Second, "Foreman is unavailable"},
 		{"disabled: no PUT at all", false, func(s *server) { s.enabled, s.settings.LockTimeout = false, 90*time.Second },
 			"not now", "nothing", "GGG", 90 * time.Second, "disabled in Foreman"},
-		{"barred: free, enabled, and still 412", false, func(s *server) { s.barred, s.settings.LockTimeout = true, time.Second },
+		{"barred: free, enabled, and still 412", false,
+			func(s *server) { s.barred, s.settings.LockTimeout = true, time.Second },
 			"not now", "nothing", "GPGGPGGG", 3 * time.Second, "barred"},
 		{"no such lock: warn, wait, look again, PUT", false, func(s *server) { s.exists = false },
 			"ok", "", "GGPG", 3 * time.Second, "if the name is mistyped"},
@@ -237,7 +240,8 @@ func TestTakeOutOfService(t *testing.T) {
 			s.hold("other")
 			s.before("look 3", s.goesTo(""))
 		}, "ok", "GGGPG", "held by other"},
-		{"unreachable: keeps trying", func(s *server) { s.until("look 6", unreachable) }, "ok", "GGGGGGPG", "Foreman is unavailable"},
+		{"unreachable: keeps trying", func(s *server) { s.until("look 6", unreachable) }, "ok", "GGGGGGPG",
+			"Foreman is unavailable"},
 		{"refused: keeps trying too", func(s *server) { s.until("look 6", definite) }, "ok", "GGGGGGPG", "401"},
 		{"unreachable for longer than lock_timeout: keeps trying", func(s *server) {
 			s.settings.LockTimeout = time.Minute
@@ -255,7 +259,8 @@ func TestTakeOutOfService(t *testing.T) {
 			s.hold("other")
 			time.AfterFunc(90*time.Second, func() { s.stop() })
 		}, "stopped", "GG", ""},
-		{"ours but disabled: nobody else can have it, go on", func(s *server) { s.enabled = false }, "ok", "GPG", "does not confirm the lock"},
+		{"ours but disabled: nobody else can have it, go on", func(s *server) { s.enabled = false }, "ok", "GPG",
+			"does not confirm the lock"},
 		{"ours but barred: go on", func(s *server) { s.barred = true }, "ok", "GPG", "does not confirm the lock"},
 	}
 	for _, test := range tests {
@@ -292,14 +297,17 @@ func TestTakeByHand(t *testing.T) {
 			s.hold("other")
 			s.before("look 3", s.goesTo(""))
 		}, "ok", false, "GGGPG"},
-		{"unreachable: not now", lock.ByHandNow, func(s *server) { s.before("look", unreachable) }, "unavailable", false, "G"},
-		{"stopped while it settles", lock.ByHandNow, func(s *server) { s.after("claim 1", s.isStopped) }, "stopped", false, "GP"},
+		{"unreachable: not now", lock.ByHandNow, func(s *server) { s.before("look", unreachable) },
+			"unavailable", false, "G"},
+		{"stopped while it settles", lock.ByHandNow,
+			func(s *server) { s.after("claim 1", s.isStopped) }, "stopped", false, "GP"},
 		{"ours before", lock.ByHandNow, func(s *server) { s.hold("me") }, "ok", true, "GPG"},
 		{"ours before, and stopped while it settles", lock.ByHandNow, func(s *server) {
 			s.hold("me")
 			s.after("claim 1", s.isStopped)
 		}, "stopped", true, "GP"},
-		{"ours before, and barred", lock.ByHandNow, func(s *server) { s.hold("me"); s.barred = true }, "not now", true, "GPG"},
+		{"ours before, and barred", lock.ByHandNow,
+			func(s *server) { s.hold("me"); s.barred = true }, "not now", true, "GPG"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -309,7 +317,8 @@ func TestTakeByHand(t *testing.T) {
 				l := s.open(lock.Options{})
 				err := l.Take(s.ctx, lock.Terms{Purpose: test.purpose})
 				if kind(err) != test.kind || l.WasOurs() != test.wasOurs || s.requests() != test.requests {
-					t.Errorf("%v, was ours: %t, requests %s; want %s, %t, %s", err, l.WasOurs(), s.requests(), test.kind, test.wasOurs, test.requests)
+					t.Errorf("%v, was ours: %t, requests %s; want %s, %t, %s",
+						err, l.WasOurs(), s.requests(), test.kind, test.wasOurs, test.requests)
 				}
 			})
 		})
@@ -333,7 +342,8 @@ func TestAnnounce(t *testing.T) {
 			}
 			return nil
 		})
-		if err := l.Take(t.Context(), lock.Terms{Announce: func() error { told = true; return nil }}); err != nil || !l.Asked() {
+		if err := l.Take(t.Context(), lock.Terms{Announce: func() error { told = true; return nil }}); err != nil ||
+			!l.Asked() {
 			t.Errorf("%v, asked: %t", err, l.Asked())
 		}
 	})
@@ -379,7 +389,8 @@ func TestAbandon(t *testing.T) {
 			s.hold("other")
 			s.after("look 1", s.lateClaim)
 		}, "nothing", ""},
-		{"while the other host gets time to create the lock", false, "look", func(s *server) { s.exists = false }, "nothing", ""},
+		{"while the other host gets time to create the lock", false, "look",
+			func(s *server) { s.exists = false }, "nothing", ""},
 		{"while a claim settles: it is released", true, "claim", func(*server) {}, "nothing", ""},
 		{"a claim that was answered comes true a second time: that is released too", true, "claim", func(s *server) {
 			s.after("release 1", s.lateClaim)
@@ -394,16 +405,18 @@ func TestAbandon(t *testing.T) {
 			s.after("claim 1", s.unansweredAndLate)
 			s.after("look after claim 1", slow(10*time.Second))
 		}, "nothing", ""},
-		{"an unanswered claim to a Foreman so slow that it can't be waited for: that stays open", true, "claim", func(s *server) {
-			s.slowest = 30 * time.Second
-			s.after("claim 1", func() error { s.hold(""); return unreachable() })
-		}, "perhaps", ""},
+		{"an unanswered claim to a Foreman so slow that it can't be waited for: that stays open", true, "claim",
+			func(s *server) {
+				s.slowest = 30 * time.Second
+				s.after("claim 1", func() error { s.hold(""); return unreachable() })
+			}, "perhaps", ""},
 		{"the same, and it came true: it is released, and that stays open, to be sure", true, "claim", func(s *server) {
 			s.slowest = 30 * time.Second
 			s.after("claim 1", unreachable)
 		}, "perhaps", ""},
 		{"the claim can't be released", true, "claim", func(s *server) { s.before("release", unreachable) }, "perhaps", "me"},
-		{"the lock can't be looked at", true, "claim", func(s *server) { s.from("look after claim 1", unreachable) }, "perhaps", "me"},
+		{"the lock can't be looked at", true, "claim",
+			func(s *server) { s.from("look after claim 1", unreachable) }, "perhaps", "me"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -430,8 +443,8 @@ func TestAbandonAsksOnlyIfItHelps(t *testing.T) {
 	})
 }
 
-// TestWaits: the first wait spreads hosts that began together over a whole interval, the later ones are the interval ± the
-// jitter.
+// TestWaits: the first wait spreads hosts that began together over a whole interval, the later ones are the interval ±
+// the jitter.
 func TestWaits(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -464,7 +477,8 @@ func TestWaits(t *testing.T) {
 func within(t *testing.T, which string, waits []time.Duration, most time.Duration) {
 	t.Helper()
 	low, high := slices.Min(waits), slices.Max(waits)
-	if low < time.Minute-most || high > time.Minute+most || high-low < most { // the last by chance: less than once in 10^13 runs
+	// the last by chance: less than once in 10^13 runs
+	if low < time.Minute-most || high > time.Minute+most || high-low < most {
 		t.Errorf("%s waits: %s to %s, want 1m0s ± %s", which, low, high, most)
 	}
 }

@@ -28,16 +28,19 @@ func names(runs []Run) (names []string) {
 
 func TestOf(t *testing.T) {
 	after := func(seconds int) time.Time { return at.Add(time.Duration(seconds) * time.Second) }
-	failure := &state.Failure{Error: state.Error{Time: after(4), Stage: state.Update, Hook: "50-apt", Message: "exit 100"}, Exit: 100, Output: []string{"E: no"}}
+	failure := &state.Failure{Error: state.Error{Time: after(4), Stage: state.Update, Hook: "50-apt", Message: "exit 100"},
+		Exit: 100, Output: []string{"E: no"}}
 	due := &state.RebootDue{Time: after(5), Hook: "50-x", Message: "m"}
-	record := state.Record{RebootDue: due, RunID: "r", Lock: "web", Began: at, Stage: state.LockRelease, Reboots: 1, Story: &state.Story{
-		Steps: []state.Step{
-			{Stage: state.Update, Hook: "50-apt", Began: after(1)}, {Stage: state.Update, Hook: "60-x", Began: after(2)},
-			{Stage: state.Update, Began: after(1)}, {Stage: state.NeedsReboot, Began: after(3)},
-		},
-		WaitedMS: 7, Invocations: 2, Failure: failure, Dropped: 1,
-	}}
-	want := Run{Format: 1, Run: "r", Lock: "web", Began: at, Ended: after(9), Result: "failed", Stage: state.LockRelease, WaitedMS: 7, Reboots: 1,
+	record := state.Record{RebootDue: due, RunID: "r", Lock: "web", Began: at, Stage: state.LockRelease, Reboots: 1,
+		Story: &state.Story{
+			Steps: []state.Step{
+				{Stage: state.Update, Hook: "50-apt", Began: after(1)}, {Stage: state.Update, Hook: "60-x", Began: after(2)},
+				{Stage: state.Update, Began: after(1)}, {Stage: state.NeedsReboot, Began: after(3)},
+			},
+			WaitedMS: 7, Invocations: 2, Failure: failure, Dropped: 1,
+		}}
+	want := Run{Format: 1, Run: "r", Lock: "web", Began: at, Ended: after(9), Result: "failed",
+		Stage: state.LockRelease, WaitedMS: 7, Reboots: 1,
 		Invocations: 2, RebootDue: due, Failure: failure, Error: "why", Dropped: 1, Steps: []state.Step{
 			{Stage: state.Update, Began: after(1)}, {Stage: state.Update, Hook: "50-apt", Began: after(1)},
 			{Stage: state.Update, Hook: "60-x", Began: after(2)}, {Stage: state.NeedsReboot, Began: after(3)},
@@ -55,7 +58,8 @@ func TestOf(t *testing.T) {
 		t.Error(err, diff)
 	}
 	// A run that the original began has no story.
-	if got := Of(state.Record{Stage: state.Update}, InProgress, time.Time{}, nil); got.Steps == nil || len(got.Steps) != 0 {
+	if got := Of(state.Record{Stage: state.Update}, InProgress, time.Time{}, nil); got.Steps == nil ||
+		len(got.Steps) != 0 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -277,8 +277,10 @@ func TestListUnsafe(t *testing.T) {
 				must(t, os.Symlink("a/b", filepath.Join(dir, "d")))
 			},
 			[]string{
-				"B/D/d: leads nowhere: not a directory; restore what it points to, or remove the link if this host does not need that hook: ",
-				"B/D/it's; c: leads nowhere: no such file or directory; restore what it points to, or remove the link if this host does not need that hook: ",
+				"B/D/d: leads nowhere: not a directory; restore what it points to, " +
+					"or remove the link if this host does not need that hook: ",
+				"B/D/it's; c: leads nowhere: no such file or directory; restore what it points to, " +
+					"or remove the link if this host does not need that hook: ",
 			},
 		},
 		"link to a file, with a slash or a dot behind it": {
@@ -287,13 +289,16 @@ func TestListUnsafe(t *testing.T) {
 				must(t, os.Symlink("/bin/true/.", filepath.Join(dir, "d")))
 			},
 			[]string{
-				"B/D/c: leads nowhere: not a directory; restore what it points to, or remove the link if this host does not need that hook: ",
-				"B/D/d: leads nowhere: not a directory; restore what it points to, or remove the link if this host does not need that hook: ",
+				"B/D/c: leads nowhere: not a directory; restore what it points to, " +
+					"or remove the link if this host does not need that hook: ",
+				"B/D/d: leads nowhere: not a directory; restore what it points to, " +
+					"or remove the link if this host does not need that hook: ",
 			},
 		},
 		"loop": {
 			func(t *testing.T, base, dir string) { must(t, os.Symlink("c", filepath.Join(dir, "c"))) },
-			[]string{"B/D/c: leads nowhere: too many levels of symbolic links; restore what it points to, or remove the link if this host does not need that hook: "},
+			[]string{"B/D/c: leads nowhere: too many levels of symbolic links; restore what it points to, " +
+				"or remove the link if this host does not need that hook: "},
 		},
 		"missing": {
 			func(t *testing.T, base, dir string) { must(t, os.RemoveAll(dir)) },

@@ -56,7 +56,8 @@ func swapped(t *testing.T, make func(t *testing.T, base, dir string)) (exit int,
 	if vetted == nil && (len(after) != 1 || after[0].Name != "10-hook") {
 		t.Errorf("hooks after the attack: %v", after)
 	}
-	return Run(&process.Runner{Log: hclog.NewNullLogger()}, "update", Hook{"10-hook", filepath.Join(dir, "10-hook")}, nil).Exit, vetted
+	return Run(&process.Runner{Log: hclog.NewNullLogger()}, "update",
+		Hook{"10-hook", filepath.Join(dir, "10-hook")}, nil).Exit, vetted
 }
 
 // TestSwappedBeforeItRuns: a hook is executed by its path after it was vetted. Whatever another user does in between,

@@ -301,7 +301,8 @@ func TestFull(t *testing.T) {
 	}
 	must(t, closer.Close())
 	log.Info("after the end")
-	want := `2026-03-04T12:00:00.005+02:00 [ERROR] log file is in trouble; lines may be missing from it: error="write /dev/full: no space left on device"` + "\n"
+	want := `2026-03-04T12:00:00.005+02:00 [ERROR] log file is in trouble; lines may be missing from it: ` +
+		`error="write /dev/full: no space left on device"` + "\n"
 	if diff := cmp.Diff(want, read(t, filepath.Join(dir, "stderr"))); diff != "" {
 		t.Error(diff)
 	}

@@ -68,7 +68,8 @@ func TestOutputs(t *testing.T) {
 	use := func(log hclog.Logger) { log.Named("dlm").With("run", 7).Warn("lock is held", "by", "a host") }
 	const (
 		text     = `2026-03-04T12:00:00.005+02:00 [WARN]  dlm: lock is held: run=7 by="a host"` + "\n"
-		jsonText = `{"@level":"warn","@message":"lock is held","@module":"dlm","@timestamp":"2026-03-04T12:00:00.005000+02:00","by":"a host","run":7}` + "\n"
+		jsonText = `{"@level":"warn","@message":"lock is held","@module":"dlm",` +
+			`"@timestamp":"2026-03-04T12:00:00.005000+02:00","by":"a host","run":7}` + "\n"
 		jsonBare = `{"@level":"warn","@message":"lock is held","@module":"dlm","by":"a host","run":7}` + "\n"
 		bare     = `[WARN]  dlm: lock is held: run=7 by="a host"` + "\n"
 		short    = "12:00:00 " + bare
@@ -210,7 +211,8 @@ func TestValues(t *testing.T) {
 			"list", []string{"a b", "c"}, "time", noon(), "umlaut", "ü", "empty", "", "backslash", `a\nb`, "lines", "one\ntwo")
 	}
 	text, _ := logged(t, Options{Journal: true}, use)
-	want := `<6>[INFO]  m: int=1 float=1.5 bool=true nil=<nil> duration=1m30s error="it's" list=["a b", "c"] time="2026-03-04T12:00:00.005+02:00" umlaut="ü" empty="" backslash=a\nb
+	want := `<6>[INFO]  m: int=1 float=1.5 bool=true nil=<nil> duration=1m30s error="it's" list=["a b", "c"] ` +
+		`time="2026-03-04T12:00:00.005+02:00" umlaut="ü" empty="" backslash=a\nb
 <6>  lines=
 <6>  | one
 <6>  | two
@@ -220,8 +222,9 @@ func TestValues(t *testing.T) {
 		t.Error(diff)
 	}
 	jsonText, _ := logged(t, Options{Journal: true, JSON: true}, use)
-	want = `<6>{"@level":"info","@message":"m","backslash":"a\\nb","bool":true,"duration":"1m30s","empty":"","error":"it's","float":1.5,` +
-		`"int":1,"lines":"one\ntwo","list":["a b","c"],"nil":null,"time":"2026-03-04T12:00:00.005+02:00","umlaut":"ü"}` + "\n"
+	want = `<6>{"@level":"info","@message":"m","backslash":"a\\nb","bool":true,"duration":"1m30s","empty":"",` +
+		`"error":"it's","float":1.5,"int":1,"lines":"one\ntwo","list":["a b","c"],"nil":null,` +
+		`"time":"2026-03-04T12:00:00.005+02:00","umlaut":"ü"}` + "\n"
 	if diff := cmp.Diff(want, jsonText); diff != "" {
 		t.Error(diff)
 	}

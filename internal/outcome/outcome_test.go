@@ -28,7 +28,8 @@ func TestWriteAndRead(t *testing.T) {
 		t.Fatalf("where nothing is: %+v, %v", o, err)
 	}
 	record := &state.Record{RunID: "r", Stage: state.Update, StageBegan: at}
-	want := Outcome{Format: 1, Ended: at, Result: Failed, Exit: 1, Since: at, First: at, Error: "disk <full>", Next: "free space", Stage: state.Update,
+	want := Outcome{Format: 1, Ended: at, Result: Failed, Exit: 1, Since: at, First: at, Error: "disk <full>",
+		Next: "free space", Stage: state.Update,
 		Left: Of(record), RebootDue: &state.RebootDue{Time: at, Hook: "50-x", Message: "m", Boot: state.Boot{ID: "b"}}}
 	for _, left := range []string{"", "half a one"} { // where nothing was; and over the first, with what a crash has left
 		if left != "" {
@@ -61,9 +62,11 @@ func TestWriteAndRead(t *testing.T) {
 
 // TestLongTexts: whatever the texts, the file can be read again.
 func TestLongTexts(t *testing.T) {
-	for name, text := range map[string]string{"long": strings.Repeat("a", 9999), "runes": strings.Repeat("ä", 9999), "control": strings.Repeat("\x01", 9999)} {
+	for name, text := range map[string]string{"long": strings.Repeat("a", 9999), "runes": strings.Repeat("ä", 9999),
+		"control": strings.Repeat("\x01", 9999)} {
 		f := beside(t)
-		if err := f.Write(Outcome{Ended: at, Error: text, Next: text, RebootDue: &state.RebootDue{Message: text}}); err != nil {
+		if err := f.Write(Outcome{Ended: at, Error: text, Next: text,
+			RebootDue: &state.RebootDue{Message: text}}); err != nil {
 			t.Fatal(err)
 		}
 		if o, err := f.Read(); err != nil || o.Error == "" || !o.Ended.Equal(at) {
@@ -74,8 +77,8 @@ func TestLongTexts(t *testing.T) {
 
 func TestUnreadable(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty": "", "garbage": "\x00\x01", "no format": "{}", "newer": `{"format":2}`, "other types": `{"format":1,"exit":"one"}`,
-		"too long":                              `{"format":1}` + strings.Repeat(" ", fileSize),
+		"empty": "", "garbage": "\x00\x01", "no format": "{}", "newer": `{"format":2}`,
+		"other types": `{"format":1,"exit":"one"}`, "too long": `{"format":1}` + strings.Repeat(" ", fileSize),
 		"blank, and not of this program's size": "  ", "zeros": strings.Repeat("\x00", fileSize),
 	} {
 		f := beside(t)
@@ -172,16 +175,21 @@ func TestAfter(t *testing.T) {
 	}{
 		{name: "the first", now: Outcome{Result: NotNow, Exit: 75}, since: later, first: later},
 		{name: "the first, a success", now: Outcome{Result: NothingToDo}, since: later, first: later, success: later},
-		{name: "the same", before: &Outcome{Result: NotNow, Exit: 75, Since: at, First: at}, now: Outcome{Result: NotNow, Exit: 75}, since: at, first: at},
-		{name: "another exit code", before: &Outcome{Result: Failed, Exit: 1, Since: at, First: at}, now: Outcome{Result: Failed, Exit: 77}, since: later, first: at},
-		{name: "after a success", before: &Outcome{Result: Finished, Since: at, First: at, Success: at}, now: Outcome{Result: NotNow, Exit: 75}, since: later, first: at, success: at},
-		{name: "rebooting is none", before: &Outcome{Result: Finished, Since: at, First: at, Success: at}, now: Outcome{Result: Rebooting}, since: later, first: at, success: at},
+		{name: "the same", before: &Outcome{Result: NotNow, Exit: 75, Since: at, First: at},
+			now: Outcome{Result: NotNow, Exit: 75}, since: at, first: at},
+		{name: "another exit code", before: &Outcome{Result: Failed, Exit: 1, Since: at, First: at},
+			now: Outcome{Result: Failed, Exit: 77}, since: later, first: at},
+		{name: "after a success", before: &Outcome{Result: Finished, Since: at, First: at, Success: at},
+			now: Outcome{Result: NotNow, Exit: 75}, since: later, first: at, success: at},
+		{name: "rebooting is none", before: &Outcome{Result: Finished, Since: at, First: at, Success: at},
+			now: Outcome{Result: Rebooting}, since: later, first: at, success: at},
 	}
 	for _, test := range tests {
 		got := test.now
 		got.Ended = later
 		got.After(test.before)
-		if diff := cmp.Diff([]time.Time{test.since, test.first, test.success}, []time.Time{got.Since, got.First, got.Success}); diff != "" {
+		if diff := cmp.Diff([]time.Time{test.since, test.first, test.success},
+			[]time.Time{got.Since, got.First, got.Success}); diff != "" {
 			t.Errorf("%s: since, first, success: %s", test.name, diff)
 		}
 	}
@@ -201,10 +209,11 @@ func TestDistrust(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	got = Outcome{Ended: later, Success: later, Result: evil, Exit: 1, Stage: evil, RebootDue: &state.RebootDue{Time: later, Hook: evil}}
+	got = Outcome{Ended: later, Success: later, Result: evil, Exit: 1, Stage: evil,
+		RebootDue: &state.RebootDue{Time: later, Hook: evil}}
 	got.Distrust(at)
-	want = Outcome{Ended: at, Since: at, First: at, Success: at, Result: Failed, Exit: 1, Error: hiddenText, Next: "see the log",
-		RebootDue: &state.RebootDue{Time: at, Hook: "?", Message: hiddenText}}
+	want = Outcome{Ended: at, Since: at, First: at, Success: at, Result: Failed, Exit: 1,
+		Error: hiddenText, Next: "see the log", RebootDue: &state.RebootDue{Time: at, Hook: "?", Message: hiddenText}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -220,8 +229,9 @@ func TestStillSo(t *testing.T) {
 	record := state.Record{RunID: "r", Stage: state.Update, StageBegan: at}
 	o := Outcome{Left: Of(&record)}
 	for name, change := range map[string]func(*state.Record){
-		"another run": func(r *state.Record) { r.RunID = "s" }, "another stage": func(r *state.Record) { r.Stage = state.PostUpdate },
-		"begun again": func(r *state.Record) { r.StageBegan = at.Add(time.Minute) },
+		"another run":   func(r *state.Record) { r.RunID = "s" },
+		"another stage": func(r *state.Record) { r.Stage = state.PostUpdate },
+		"begun again":   func(r *state.Record) { r.StageBegan = at.Add(time.Minute) },
 	} {
 		other := record
 		change(&other)

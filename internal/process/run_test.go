@@ -50,10 +50,12 @@ func TestRunResult(t *testing.T) {
 			"exit 127: a command that it calls was not found, or lacks a library"},
 		{"128", sh(t, "exit 128"), Result{Exit: 128}, "exit 128"},
 		{"no #!", exe("noshebang", "echo hello\n"),
-			Result{Exit: -1, Err: errors.New("exec format error (no #! line at its beginning, or a program for another machine)")},
+			Result{Exit: -1,
+				Err: errors.New("exec format error (no #! line at its beginning, or a program for another machine)")},
 			"cannot be executed: exec format error (no #! line at its beginning, or a program for another machine)"},
 		{"empty", exe("empty", ""),
-			Result{Exit: -1, Err: errors.New("exec format error (no #! line at its beginning, or a program for another machine)")},
+			Result{Exit: -1,
+				Err: errors.New("exec format error (no #! line at its beginning, or a program for another machine)")},
 			"cannot be executed: exec format error (no #! line at its beginning, or a program for another machine)"},
 		{"interpreter", exe("nointerp", "#! /no/such/python3 -u\n"),
 			Result{Exit: -1, Err: errors.New(`interpreter "/no/such/python3" does not exist`)},
@@ -206,7 +208,8 @@ func fifo(t *testing.T) (path string, wait func() string) {
 
 func TestTimeout(t *testing.T) {
 	rec, log := newRecord()
-	r := &Runner{Log: log, Timeout: time.Second, Grace: time.Minute} // enough for a shell on a busy machine to set its trap
+	// enough for a shell on a busy machine to set its trap
+	r := &Runner{Log: log, Timeout: time.Second, Grace: time.Minute}
 	for _, tt := range []struct {
 		text string
 		want Result
@@ -411,7 +414,8 @@ func TestSaid(t *testing.T) {
 
 // TestLast: the last lines of both streams go with the result, clean, in order and bounded.
 func TestLast(t *testing.T) {
-	result := run(&Runner{}, sh(t, `i=0; while [ $i -lt 100 ]; do i=$((i + 1)); echo "line $i"; done; printf '\033[1mred\n' >&2
+	result := run(&Runner{}, sh(t, `i=0; while [ $i -lt 100 ]; do i=$((i + 1)); echo "line $i"; done; `+
+		`printf '\033[1mred\n' >&2
 head -c 5000 /dev/zero | tr '\0' x`))
 	var want []string
 	for i := 63; i <= 100; i++ {

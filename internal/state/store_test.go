@@ -99,10 +99,12 @@ func TestUnreadable(t *testing.T) {
 		{"two objects", "update\n{\"format\":1}\n{\"format\":1}\n", "no JSON object"},
 		{"no version", "update\n{\"run\":\"x\"}\n", "no format version"},
 		{"version 0", "update\n{\"format\":0}\n", "no format version"},
-		{"newer version", "update\n{\"format\":2,\"boot\":\"x\"}\n", "newer version of this program (format 2; this one knows 1)"},
+		{"newer version", "update\n{\"format\":2,\"boot\":\"x\"}\n",
+			"newer version of this program (format 2; this one knows 1)"},
 		{"wrong type", "update\n{\"format\":1,\"reboots\":\"many\"}\n", "not a record"},
 		{"negative counter", "update\n{\"format\":1,\"reboots\":-1}\n", "a negative count"},
-		{"an escape sequence in the lock's name", "update\n{\"format\":1,\"lock\":\"web\\u001b[2J\"}\n", "a control character in a name"},
+		{"an escape sequence in the lock's name", "update\n{\"format\":1,\"lock\":\"web\\u001b[2J\"}\n",
+			"a control character in a name"},
 		{"a NUL in the run's id", "update\n{\"format\":1,\"run\":\"a\\u0000b\"}\n", "a control character in a name"},
 	}
 	for _, test := range tests {
@@ -110,7 +112,8 @@ func TestUnreadable(t *testing.T) {
 			s := store(t, test.content)
 			_, err := s.Load()
 			var unreadable *UnreadableError
-			if !errors.As(err, &unreadable) || !strings.Contains(err.Error(), test.said) || !strings.Contains(err.Error(), s.Path) {
+			if !errors.As(err, &unreadable) || !strings.Contains(err.Error(), test.said) ||
+				!strings.Contains(err.Error(), s.Path) {
 				t.Errorf("got %v", err)
 			}
 			if after, _ := os.ReadFile(s.Path); string(after) != test.content {
@@ -144,7 +147,8 @@ func TestSaveFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, full)
-	if err := s.Save(Record{Stage: Update, RunID: strings.Repeat("n", 100_000)}); err == nil || !strings.Contains(err.Error(), "no space left") {
+	if err := s.Save(Record{Stage: Update, RunID: strings.Repeat("n", 100_000)}); err == nil ||
+		!strings.Contains(err.Error(), "no space left") {
 		t.Errorf("a full disk: %v", err)
 	}
 	if got, err := s.Load(); err != nil || got.Stage != PreUpdate || got.RunID != "old" {
@@ -155,7 +159,8 @@ func TestSaveFails(t *testing.T) {
 	}
 }
 
-// TestLinkInItsPlace: a symbolic link at the state file's path is replaced or removed, and what it leads to is left alone.
+// TestLinkInItsPlace: a symbolic link at the state file's path is replaced or removed, and what it leads to is left
+// alone.
 func TestLinkInItsPlace(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "of value")
@@ -275,12 +280,14 @@ func TestSameBoot(t *testing.T) {
 		{"another boot id", Boot{"x", 1, n(0), 7}, Boot{"y", 1, n(0), 7}, false},
 		{"a container was rebooted: a new PID namespace", Boot{"x", 1, nil, 7}, Boot{"x", 2, nil, 8}, false},
 		{"a container was rebooted: a new one with the old number", Boot{"x", 1, nil, 7}, Boot{"x", 2, nil, 7}, false},
-		{"a container was rebooted, after an earlier version had written the record", Boot{"x", 1, nil, 0}, Boot{"x", 2, nil, 7}, false},
+		{"a container was rebooted, after an earlier version had written the record", Boot{"x", 1, nil, 0},
+			Boot{"x", 2, nil, 7}, false},
 		{"a soft reboot", Boot{"x", 1, n(0), hostNamespace}, Boot{"x", 1, n(1), hostNamespace}, false},
 		{"systemd did not answer: that proves nothing", Boot{"x", 1, n(1), 7}, Boot{"x", 1, nil, 7}, true},
 		{"PID 1 is no init: that proves nothing", Boot{"x", 1, nil, 7}, Boot{"x", 0, nil, 8}, true},
 		{"on the host, and in a container on it", Boot{"x", 1, nil, hostNamespace}, Boot{"x", 2, nil, 8}, true},
-		{"on the host, after an earlier version in a PID namespace of its own", Boot{"x", 2, nil, 0}, Boot{"x", 1, nil, hostNamespace}, true},
+		{"on the host, after an earlier version in a PID namespace of its own", Boot{"x", 2, nil, 0},
+			Boot{"x", 1, nil, hostNamespace}, true},
 	}
 	for _, test := range tests {
 		if got, back := test.a.Same(test.b), test.b.Same(test.a); got != test.same || back != test.same {
@@ -291,8 +298,9 @@ func TestSameBoot(t *testing.T) {
 
 // FuzzParse: any content is a record with a known stage, or an error; never a guess.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"", "update", "update\n{\"format\":1}", "post_update\n{\"format\":1,\"asked\":{\"boot\":{\"id\":\"x\"}}}\n",
-		"lock_get\n{\"format\":9}", "update\r\n", "\x00", "update\nnull"} {
+	for _, seed := range []string{"", "update", "update\n{\"format\":1}",
+		"post_update\n{\"format\":1,\"asked\":{\"boot\":{\"id\":\"x\"}}}\n", "lock_get\n{\"format\":9}", "update\r\n",
+		"\x00", "update\nnull"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -303,7 +311,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if !record.Stage.Known() || record.Format > Format || record.Reboots < 0 || record.Interrupted < 0 || !record.namesAreText() {
+		if !record.Stage.Known() || record.Format > Format || record.Reboots < 0 ||
+			record.Interrupted < 0 || !record.namesAreText() {
 			t.Errorf("%q gave %+v", content, record)
 		}
 		store := Store{Path: filepath.Join(t.TempDir(), "state")}

@@ -10,15 +10,19 @@ import (
 func TestWithConfig(t *testing.T) {
 	for _, test := range []struct{ config, text, want string }{
 		{"/etc/w.ini", "fix it, then `foreman-dlm-updater config check`, then `foreman-dlm-updater run`",
-			"fix it, then `foreman-dlm-updater --config /etc/w.ini config check`, then `foreman-dlm-updater --config /etc/w.ini run`"},
-		{"/etc/w.ini", "do foreman-dlm-updater hooks disable x; done", "do foreman-dlm-updater --config /etc/w.ini hooks disable x; done"},
-		{"/etc/w.ini", "call `sudo /usr/bin/foreman-dlm-updater check`", "call `sudo /usr/bin/foreman-dlm-updater --config /etc/w.ini check`"},
+			"fix it, then `foreman-dlm-updater --config /etc/w.ini config check`, " +
+				"then `foreman-dlm-updater --config /etc/w.ini run`"},
+		{"/etc/w.ini", "do foreman-dlm-updater hooks disable x; done",
+			"do foreman-dlm-updater --config /etc/w.ini hooks disable x; done"},
+		{"/etc/w.ini", "call `sudo /usr/bin/foreman-dlm-updater check`",
+			"call `sudo /usr/bin/foreman-dlm-updater --config /etc/w.ini check`"},
 		{"/etc/it's $1.ini", "`foreman-dlm-updater status`", "`foreman-dlm-updater --config '/etc/it'\\''s $1.ini' status`"},
 		{DefaultConfig, "`foreman-dlm-updater run`", "`foreman-dlm-updater run`"},
 		{"", "`foreman-dlm-updater run`", "`foreman-dlm-updater run`"},
 		{"/etc/w.ini", "`foreman-dlm-updater --config /etc/x.ini run`", "`foreman-dlm-updater --config /etc/x.ini run`"},
 		{"/etc/w.ini", "`foreman-dlm-updater -c /etc/x.ini run`", "`foreman-dlm-updater -c /etc/x.ini run`"},
-		{"/etc/w.ini", "`foreman-dlm-updater --help`, `foreman-dlm-updater version`", "`foreman-dlm-updater --help`, `foreman-dlm-updater version`"},
+		{"/etc/w.ini", "`foreman-dlm-updater --help`, `foreman-dlm-updater version`",
+			"`foreman-dlm-updater --help`, `foreman-dlm-updater version`"},
 		{"/etc/w.ini", "foreman-dlm-updater: error: x", "foreman-dlm-updater: error: x"},
 		{"/etc/w.ini", "systemctl list-timers foreman-dlm-updater.timer", "systemctl list-timers foreman-dlm-updater.timer"},
 		{"/etc/w.ini", "no foreman-dlm-updater runs", "no foreman-dlm-updater runs"},

@@ -48,15 +48,19 @@ func TestSentences(t *testing.T) {
 	}{
 		{Status{Lock: free}, Idle, "nothing to do: no run in progress; lock web is free"},
 		{Status{Lock: other}, Idle, "nothing to do: no run in progress; lock web held by web3 since 02:14"},
-		{Status{Lock: stale}, Idle, "nothing to do: no run in progress; lock web held by web3 since 2026-11-21 23:50 (5 h 34 min; Foreman calls it stale)"},
+		{Status{Lock: stale}, Idle,
+			"nothing to do: no run in progress; lock web held by web3 since 2026-11-21 23:50 " +
+				"(5 h 34 min; Foreman calls it stale)"},
 		{Status{Lock: disabled}, Idle, "nothing to do: no run in progress; lock web is free, and disabled in Foreman"},
 		{Status{Lock: missing}, Idle, "nothing to do: no run in progress; lock web does not exist in Foreman yet"},
 		{Status{Lock: dark, Unseen: unseen}, Idle,
-			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock in Foreman: connection refused"},
-		{Status{Lock: mine, origin: lock.Origin{Client: "web1"}}, Orphan, "no run in progress, but lock web held by this host since 02:14: it was taken by hand, by a run that was " +
-			"forgotten (state clear) or of another configuration of this host, or by another machine with this certificate (CN \"web1\"); " +
-			"once this host is in service and nobody needs it, " +
-			"`foreman-dlm-updater lock release`"},
+			"nothing to do: no run in progress; the holder of lock web is not known; could not see the lock in Foreman: " +
+				"connection refused"},
+		{Status{Lock: mine, origin: lock.Origin{Client: "web1"}}, Orphan,
+			"no run in progress, but lock web held by this host since 02:14: it was taken by hand, by a run that was " +
+				"forgotten (state clear) or of another configuration of this host, " +
+				"or by another machine with this certificate (CN \"web1\"); once this host is in service and nobody needs it, " +
+				"`foreman-dlm-updater lock release`"},
 
 		{Status{Stage: state.LockGet, Running: true, Lock: other, StageBegan: &begun}, Waiting,
 			"waiting 12 min for lock web: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
@@ -68,22 +72,30 @@ func TestSentences(t *testing.T) {
 			"waiting 12 min for lock web: lock web is disabled in Foreman"},
 		{Status{Stage: state.LockGet, Running: true, Lock: barred, WaitingSince: &begun}, Waiting,
 			"waiting 12 min for lock web: Foreman bars this host (parameter can_acquire_update_locks)"},
-		{Status{Stage: state.LockGet, Running: true, Lock: free, StageBegan: &begun}, Waiting, "waiting 12 min for lock web: it is free"},
-		{Status{Stage: state.LockGet, Running: true, Lock: mine, StageBegan: &now}, Waiting, "waiting 0 s for lock web: this host has claimed it"},
+		{Status{Stage: state.LockGet, Running: true, Lock: free, StageBegan: &begun}, Waiting,
+			"waiting 12 min for lock web: it is free"},
+		{Status{Stage: state.LockGet, Running: true, Lock: mine, StageBegan: &now}, Waiting,
+			"waiting 0 s for lock web: this host has claimed it"},
 		{Status{Stage: state.LockGet, Running: true, Lock: missing, StageBegan: &now}, Waiting,
 			"waiting 0 s for lock web: it does not exist in Foreman yet"},
-		{Status{Stage: state.LockGet, Running: true, Lock: other, WaitingSince: &begun, Record: taken("web3", "web3")}, Waiting,
-			"waiting 12 min for lock web: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h), which was this run's own name when it " +
-				"took the lock: an administrator has to free it in Foreman (Monitor > Distributed Locks)"},
+		{Status{Stage: state.LockGet, Running: true, Lock: other, WaitingSince: &begun, Record: taken("web3", "web3")},
+			Waiting,
+			"waiting 12 min for lock web: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h), " +
+				"which was this run's own name when it took the lock: an administrator has to free it in Foreman " +
+				"(Monitor > Distributed Locks)"},
 		{Status{Stage: state.LockGet, Running: true, Lock: dark}, Waiting, "waiting for lock web: its holder is not known"},
 		{Status{Stage: state.Update, Running: true, Lock: disabled, WaitingSince: &begun, Error: failed}, Waiting,
-			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): lock web is disabled in Foreman"},
+			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): " +
+				"lock web is disabled in Foreman"},
 		{Status{Stage: state.Update, Running: true, Lock: other, StageBegan: &at}, Waiting,
-			"waiting for lock web to go on with stage update: held by web3 since 02:14 (3 h 10 min; Foreman calls it stale after 4 h)"},
+			"waiting for lock web to go on with stage update: held by web3 since 02:14 " +
+				"(3 h 10 min; Foreman calls it stale after 4 h)"},
 		{Status{Stage: state.Update, Running: true, Lock: barred, WaitingSince: &begun, Error: failed}, Waiting,
-			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): Foreman bars this host (parameter can_acquire_update_locks)"},
+			"waiting 12 min for lock web to go on with stage update, which failed 02:14 in 50-apt (exit 100): " +
+				"Foreman bars this host (parameter can_acquire_update_locks)"},
 
-		{Status{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, Stopped: "write state: no space left on device"}, Stopped,
+		{Status{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine,
+			Stopped: "write state: no space left on device"}, Stopped,
 			"an invocation is running (pid 7) in stage update, and no further stage begins until its state can be written: " +
 				"write state: no space left on device; lock web held by this host since 02:14"},
 		{Status{Running: true, PID: 7, Lock: free}, Running, "an invocation is running (pid 7); lock web is free"},
@@ -96,12 +108,13 @@ func TestSentences(t *testing.T) {
 		{Status{Stage: state.Update, Running: true, PID: 7, Error: failed, Lock: mine, StageBegan: &at}, Running,
 			"an invocation is running (pid 7) after stage update had failed 02:14; lock web held by this host since 02:14"},
 		{Status{Stage: state.Reboot, Running: true, PID: 7, Lock: mine, StageBegan: &at, Inhibitors: inhibitors}, Running,
-			"stage reboot is running since 02:14 (pid 7); shutdown blocked by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
-				"this host since 02:14"},
+			"stage reboot is running since 02:14 (pid 7); shutdown blocked by \"backup\" (pid 812, uid 0): \"dump\"; " +
+				"lock web held by this host since 02:14"},
 		{Status{Stage: state.PostUpdate, RebootPending: &at, Lock: mine, Inhibitors: inhibitors}, RebootPending,
-			"reboot asked for 02:14, host has not gone down; shutdown blocked by \"backup\" (pid 812, uid 0): \"dump\"; lock web held by " +
-				"this host since 02:14"},
-		{Status{Stage: state.LockRelease, Running: true, PID: 7, StageBegan: &at, Lock: Lock{Name: "web", Seen: true, Exists: true, Holder: "web1", Self: true}},
+			"reboot asked for 02:14, host has not gone down; shutdown blocked by \"backup\" (pid 812, uid 0): \"dump\"; " +
+				"lock web held by this host since 02:14"},
+		{Status{Stage: state.LockRelease, Running: true, PID: 7, StageBegan: &at,
+			Lock: Lock{Name: "web", Seen: true, Exists: true, Holder: "web1", Self: true}},
 			Running, "stage lock_release is running since 02:14 (pid 7); lock web held by this host, and disabled in Foreman"},
 
 		{Status{Stage: state.Update, Error: failed, Lock: mine}, Failed,
@@ -109,58 +122,85 @@ func TestSentences(t *testing.T) {
 		{Status{Stage: state.Update, Error: failed, Lock: dark}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: other}, Failed,
-			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web3", "web3"), origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
-			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14, which was this run's own name when it took the lock; " +
-				"this run asked https://old for it as \"web3\": set foreman_url, client_crt and client_key back, or have an administrator free it there " +
-				"(Monitor > Distributed Locks), then `foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"), origin: lock.Origin{Server: "https://new", Client: "web1"}}, Failed,
-			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; this run asked https://old for it as \"web1\": set foreman_url, " +
-				"client_crt and client_key back, or have an administrator free it there (Monitor > Distributed Locks), then " +
-				"`foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"), origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
-			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.Update, Error: &state.Error{Time: at, Stage: state.Update, Message: "a\nb \x1b[2J\u202e"}, Lock: mine}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; " +
+				"fix it, then `foreman-dlm-updater run`"},
+		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web3", "web3"),
+			origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14, " +
+				"which was this run's own name when it took the lock; this run asked https://old for it as \"web3\": " +
+				"set foreman_url, client_crt and client_key back, or have an administrator free it there " +
+				"(Monitor > Distributed Locks), then `foreman-dlm-updater state set update`; " +
+				"fix it, then `foreman-dlm-updater run`"},
+		{Status{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"),
+			origin: lock.Origin{Server: "https://new", Client: "web1"}}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; " +
+				"this run asked https://old for it as \"web1\": set foreman_url, client_crt and client_key back, " +
+				"or have an administrator free it there (Monitor > Distributed Locks), " +
+				"then `foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
+		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"),
+			origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14; " +
+				"fix it, then `foreman-dlm-updater run`"},
+		{Status{Stage: state.Update,
+			Error: &state.Error{Time: at, Stage: state.Update, Message: "a\nb \x1b[2J\u202e"}, Lock: mine}, Failed,
 			"stage update failed 02:14 (a b  [2J ), lock kept; fix it, then `foreman-dlm-updater run`"},
-		{Status{Stage: state.NeedsUpdate, Error: &state.Error{Time: yesterday, Stage: state.NeedsUpdate, Message: "exit 127"}, Lock: free}, Failed,
-			"stage needs_update failed 2026-11-21 23:50 (exit 127); lock web is free; fix it, or let the next `foreman-dlm-updater run` try again"},
-		{Status{Stage: state.LockGet, Error: &state.Error{Time: at, Stage: state.LockGet, Message: "refused"}, Lock: dark}, Failed,
-			"stage lock_get failed 02:14 (refused); the holder of lock web is not known; fix it, or let the next `foreman-dlm-updater run` try again"},
+		{Status{Stage: state.NeedsUpdate,
+			Error: &state.Error{Time: yesterday, Stage: state.NeedsUpdate, Message: "exit 127"}, Lock: free}, Failed,
+			"stage needs_update failed 2026-11-21 23:50 (exit 127); lock web is free; " +
+				"fix it, or let the next `foreman-dlm-updater run` try again"},
+		{Status{Stage: state.LockGet, Error: &state.Error{Time: at, Stage: state.LockGet, Message: "refused"}, Lock: dark},
+			Failed,
+			"stage lock_get failed 02:14 (refused); the holder of lock web is not known; " +
+				"fix it, or let the next `foreman-dlm-updater run` try again"},
 
 		{Status{Stage: state.PostUpdate, RebootPending: &at, Lock: mine}, RebootPending,
 			"reboot asked for 02:14, host has not gone down; lock web held by this host since 02:14"},
 		{Status{Stage: state.PostUpdate, Lock: mine, rebooted: true}, Rebooted,
 			"the host was rebooted as asked, stage post_update is next; lock web held by this host since 02:14; " + goOn},
 		{Status{Stage: state.Update, Lock: mine}, Interrupted,
-			"stage update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
+			"stage update was not finished (a signal, a crash or a power cut) and nothing runs; " +
+				"lock web held by this host since 02:14; " + goOn},
 		{stopped(Status{Lock: dark}, Stop{At: at, Why: "hooks refused", Next: "fix them"}), Stopped,
 			"the run stopped 02:14: hooks refused; the holder of lock web is not known; fix them"},
-		{stopped(Status{Stage: state.Update, Lock: mine}, Stop{At: at, Stage: state.NeedsReboot, Why: "disk full", Next: "make room"}), Stopped,
+		{stopped(Status{Stage: state.Update, Lock: mine},
+			Stop{At: at, Stage: state.NeedsReboot, Why: "disk full", Next: "make room"}), Stopped,
 			"the run stopped 02:14 in stage needs_reboot: disk full; lock web held by this host since 02:14; make room"},
 		{stopped(Status{Lock: mine}, Stop{At: at, Why: "refused", Next: "fix it"}), Stopped,
 			"the run stopped 02:14: refused; lock web held by this host since 02:14; fix it"},
-		{stopped(Status{Lock: other}, Stop{At: at, Stage: state.LockGet, Why: "lock_timeout", Next: "nothing to fix", Later: true}), NotNow,
+		{stopped(Status{Lock: other},
+			Stop{At: at, Stage: state.LockGet, Why: "lock_timeout", Next: "nothing to fix", Later: true}), NotNow,
 			"gave up 02:14 in stage lock_get: lock_timeout; lock web held by web3 since 02:14; nothing to fix"},
-		{stopped(Status{Stage: state.LockGet, Error: failed, Lock: dark}, Stop{At: at, Stage: state.LockGet, Why: "no answer", Next: "nothing to fix", Later: true}),
+		{stopped(Status{Stage: state.LockGet, Error: failed, Lock: dark},
+			Stop{At: at, Stage: state.LockGet, Why: "no answer", Next: "nothing to fix", Later: true}),
 			NotNow, "gave up 02:14 in stage lock_get: no answer; the holder of lock web is not known; nothing to fix"},
-		{stopped(Status{Lock: mine}, Stop{At: at, Why: "ours without a record", Later: true}), Orphan, "no run in progress, but lock web held by this " +
-			"host since 02:14: it was taken by hand, by a run that was forgotten (state clear) or of another configuration of this host, " +
-			"or by another machine with this certificate; " +
-			"once this host is in service and nobody needs it, `foreman-dlm-updater lock release`"},
-		{stopped(Status{Stage: state.Update, Lock: mine}, Stop{At: at, Stage: state.Update, Why: "stopped by a signal", Next: "nothing to fix", Later: true}),
-			Interrupted, "stage update was not finished (stopped by a signal 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
-		{stopped(Status{Stage: state.LockRelease, Error: failed, Lock: mine}, Stop{At: at, Why: "release_timeout", Later: true}), Failed,
+		{stopped(Status{Lock: mine}, Stop{At: at, Why: "ours without a record", Later: true}), Orphan,
+			"no run in progress, but lock web held by this " +
+				"host since 02:14: it was taken by hand, by a run that was forgotten (state clear) or of another configuration " +
+				"of this host, or by another machine with this certificate; " +
+				"once this host is in service and nobody needs it, `foreman-dlm-updater lock release`"},
+		{stopped(Status{Stage: state.Update, Lock: mine},
+			Stop{At: at, Stage: state.Update, Why: "stopped by a signal", Next: "nothing to fix", Later: true}),
+			Interrupted, "stage update was not finished (stopped by a signal 02:14) and nothing runs; " +
+				"lock web held by this host since 02:14; " + goOn},
+		{stopped(Status{Stage: state.LockRelease, Error: failed, Lock: mine},
+			Stop{At: at, Why: "release_timeout", Later: true}), Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
-		{stopped(Status{Lock: dark, Unseen: []string{"the lock in Foreman: no answer"}}, Stop{At: at, Why: "show lock: no answer", Next: "look", Later: true}), NotNow,
-			"gave up 02:14: show lock: no answer; the holder of lock web is not known; look; could not see the lock in Foreman, for the same reason"},
-		{stopped(Status{Lock: free, Last: &Last{Ended: at, Since: yesterday, Result: outcome.Finished}}, Stop{At: begun, Why: "refused", Next: "fix it"}), Stopped,
+		{stopped(Status{Lock: dark, Unseen: []string{"the lock in Foreman: no answer"}},
+			Stop{At: at, Why: "show lock: no answer", Next: "look", Later: true}), NotNow,
+			"gave up 02:14: show lock: no answer; the holder of lock web is not known; look; " +
+				"could not see the lock in Foreman, for the same reason"},
+		{stopped(Status{Lock: free, Last: &Last{Ended: at, Since: yesterday, Result: outcome.Finished}},
+			Stop{At: begun, Why: "refused", Next: "fix it"}), Stopped,
 			"the run stopped 05:12: refused; lock web is free; fix it"},
-		{Status{Lock: free, RebootDue: &RebootDue{at, "50-kernel", "no kernel found"}}, Idle, "nothing to do: no run in progress; lock web is free; " +
-			"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
+		{Status{Lock: free, RebootDue: &RebootDue{at, "50-kernel", "no kernel found"}}, Idle,
+			"nothing to do: no run in progress; lock web is free; " +
+				"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
 		{Status{Stage: state.PostUpdate, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
 			"stage post_update is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
-		{Status{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine}, Interrupted,
-			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{Status{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine},
+			Interrupted,
+			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; " +
+				"lock web held by this host since 02:14; " + goOn},
 
 		{Status{Stage: state.PostUpdate, Lock: mine, rebooted: true, Record: of("/etc/weekly.ini")}, Rebooted,
 			"the host was rebooted as asked, stage post_update is next; lock web held by this host since 02:14; " +
@@ -212,12 +252,16 @@ func stopped(s Status, stop Stop) Status {
 func TestLast(t *testing.T) {
 	at := time.Date(2026, 11, 22, 2, 14, 3, 0, time.Local)
 	before := at.AddDate(0, 0, -2)
-	lockGet := &state.Record{Stage: state.LockGet, RunID: "r", StageBegan: at, Error: &state.Error{Time: at, Stage: state.LockGet, Message: "no answer"}}
+	lockGet := &state.Record{Stage: state.LockGet, RunID: "r", StageBegan: at,
+		Error: &state.Error{Time: at, Stage: state.LockGet, Message: "no answer"}}
 	update := &state.Record{Stage: state.Update, RunID: "r", StageBegan: at}
 	success := outcome.Outcome{Ended: at, Result: outcome.Finished, Since: at, First: before, Success: at}
-	gaveUp := outcome.Outcome{Ended: at, Result: outcome.NotNow, Exit: 75, Since: before, First: before, Error: "e", Next: "n", Stage: state.LockGet}
-	signal := outcome.Outcome{Ended: at, Result: outcome.Interrupted, Exit: 75, Since: at, First: before, Error: "e", Stage: state.Update, Left: outcome.Of(update)}
-	failed := outcome.Outcome{Ended: at, Result: outcome.Failed, Exit: 78, Since: before, First: before, Success: before, Error: "e", Next: "n"}
+	gaveUp := outcome.Outcome{Ended: at, Result: outcome.NotNow, Exit: 75, Since: before, First: before, Error: "e",
+		Next: "n", Stage: state.LockGet}
+	signal := outcome.Outcome{Ended: at, Result: outcome.Interrupted, Exit: 75, Since: at, First: before, Error: "e",
+		Stage: state.Update, Left: outcome.Of(update)}
+	failed := outcome.Outcome{Ended: at, Result: outcome.Failed, Exit: 78, Since: before, First: before,
+		Success: before, Error: "e", Next: "n"}
 	tests := []struct {
 		name    string
 		o       outcome.Outcome
@@ -228,7 +272,8 @@ func TestLast(t *testing.T) {
 		since   time.Time // the last success, or the first start
 	}{
 		{"finished", success, nil, false, Idle, "nothing to do", at},
-		{"gave up, two nights in a row", gaveUp, nil, false, NotNow, "02:14 in stage lock_get: e (it has ended like this each time since 2026-11-20 02:14)", before},
+		{"gave up, two nights in a row", gaveUp, nil, false, NotNow,
+			"02:14 in stage lock_get: e (it has ended like this each time since 2026-11-20 02:14)", before},
 		{"gave up, and runs again", gaveUp, nil, true, Running, "is running", before},
 		{"gave up, and left a state", with(gaveUp, outcome.Of(lockGet)), lockGet, false, NotNow, "gave up", before},
 		{"gave up, and a run was begun and killed since", gaveUp, update, false, Interrupted, "crash", before},
@@ -291,7 +336,8 @@ func schema(t *testing.T) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	properties := doc["properties"].(map[string]any)
-	for _, object := range []any{doc, properties["lock"], properties["error"], properties["last"], properties["reboot_due"]} {
+	for _, object := range []any{doc, properties["lock"], properties["error"], properties["last"],
+		properties["reboot_due"]} {
 		object.(map[string]any)["additionalProperties"] = false
 	}
 	var codes []any
@@ -353,8 +399,8 @@ func TestSchemaRefuses(t *testing.T) {
 
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 s", 59 * time.Second: "59 s", 90 * time.Second: "1 min", 4 * time.Hour: "4 h", 190 * time.Minute: "3 h 10 min",
-		24 * time.Hour: "1 d", 50 * time.Hour: "2 d 2 h",
+		-time.Second: "0 s", 59 * time.Second: "59 s", 90 * time.Second: "1 min", 4 * time.Hour: "4 h",
+		190 * time.Minute: "3 h 10 min", 24 * time.Hour: "1 d", 50 * time.Hour: "2 d 2 h",
 	} {
 		if got := Span(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
@@ -378,12 +424,14 @@ func TestRecord(t *testing.T) {
 		barred  bool
 	}{
 		{"nothing", nil, false, "a", free, Idle, false},
-		{"a run that found nothing to do, and was killed", &state.Record{Stage: state.NeedsUpdate}, false, "a", free, Idle, false},
+		{"a run that found nothing to do, and was killed", &state.Record{Stage: state.NeedsUpdate},
+			false, "a", free, Idle, false},
 		{"it looks for something to do", &state.Record{Stage: state.NeedsUpdate}, true, "a", free, Running, false},
 		{"a reboot to come", &state.Record{Stage: state.PostUpdate, Asked: asked}, false, "a", free, RebootPending, false},
 		{"a reboot that was", &state.Record{Stage: state.PostUpdate, Asked: asked}, false, "b", free, Rebooted, false},
 		{"state set", &state.Record{Stage: state.PostUpdate, SetByHand: at}, false, "a", free, Interrupted, false},
-		{"a reboot command that failed", &state.Record{Stage: state.Reboot, Asked: asked}, false, "a", free, Interrupted, false},
+		{"a reboot command that failed", &state.Record{Stage: state.Reboot, Asked: asked}, false, "a",
+			free, Interrupted, false},
 		{"it waits, and is barred", &state.Record{Stage: state.LockGet, Story: waits}, true, "a", free, Waiting, true},
 		{"it has waited", &state.Record{Stage: state.LockGet, Story: waits}, false, "a", free, Interrupted, false},
 		{"it was barred, and somebody has it", &state.Record{Stage: state.LockGet, Story: waits}, true, "a",
@@ -401,7 +449,8 @@ func TestRecord(t *testing.T) {
 		}
 	}
 	window := Status{Running: true, Lock: Lock{Name: "web"}, Wording: wording}
-	window.SetRecord(&state.Record{Stage: state.LockGet, Story: &state.Story{Waiting: &state.Waiting{Since: at, Why: "outside the window"}}})
+	window.SetRecord(&state.Record{Stage: state.LockGet,
+		Story: &state.Story{Waiting: &state.Waiting{Since: at, Why: "outside the window"}}})
 	window.See(free)
 	window.Say(at.Add(time.Minute))
 	if want := "waiting 1 min: outside the window; lock web is free"; window.Sentence != want {
@@ -440,7 +489,8 @@ func TestSince(t *testing.T) {
 		{"it waits", true, record(state.LockGet), other, nil, &at},
 		{"it waits, and Foreman is down", true, record(state.LockGet), nil, nil, &at},
 		{"it has waited", false, record(state.LockGet), other, nil, nil},
-		{"it waits to go on", true, &state.Record{Stage: state.Update, StageBegan: at, Story: &state.Story{Waiting: &state.Waiting{Since: earlier}}},
+		{"it waits to go on", true,
+			&state.Record{Stage: state.Update, StageBegan: at, Story: &state.Story{Waiting: &state.Waiting{Since: earlier}}},
 			other, nil, &earlier},
 		{"the lock was lost", false, record(state.Update), other, nil, nil},
 	}

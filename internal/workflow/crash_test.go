@@ -111,7 +111,8 @@ func killAndFinish(t *testing.T, at int, reboot string, powerCut bool) int {
 	if w.disk != nil || w.foreman.holder() != "" {
 		t.Fatalf("not finished: state %+v, holder %q\n%q", w.disk, w.foreman.holder(), w.trace)
 	}
-	inOrder(t, w, "hook pre_update/20-stop ended", "hook update/30-upgrade ended", "hook post_update/start ended", "DELETE")
+	inOrder(t, w, "hook pre_update/20-stop ended", "hook update/30-upgrade ended",
+		"hook post_update/start ended", "DELETE")
 	return whole.steps
 }
 

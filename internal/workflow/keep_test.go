@@ -39,7 +39,10 @@ func TestKeepingTheLock(t *testing.T) {
 		}, "later", state.Update, ""},
 		{"a signal while post_update looks", func(w *world) {
 			w.foreman.after = w.at(state.PostUpdate, "GET", func() error { w.stop(); return nil })
-			w.hooks[state.PostUpdate] = []fakeHook{{"never", func([]string) HookResult { w.t.Error("post_update ran"); return HookResult{} }}}
+			w.hooks[state.PostUpdate] = []fakeHook{{"never", func([]string) HookResult {
+				w.t.Error("post_update ran")
+				return HookResult{}
+			}}}
 		}, "later", state.PostUpdate, ""},
 		{"refused meanwhile: that says nothing about the lock", func(w *world) {
 			w.foreman.before = w.at(state.Update, "GET", func() error { return errors.New("401") })
@@ -117,7 +120,8 @@ func TestResumeTakesTheLockAgain(t *testing.T) {
 				w.hooks[state.Update] = []fakeHook{{"x", func([]string) HookResult { hookBegan = time.Now(); return HookResult{} }}}
 				err := w.invoke(false)
 				if kind(err) != test.kind || w.stage() != test.stage || hookBegan.IsZero() == (test.kind == "ok") {
-					t.Errorf("%s (%v), stage on disk %q, update at %v; want %s, %q", kind(err), err, w.stage(), hookBegan, test.kind, test.stage)
+					t.Errorf("%s (%v), stage on disk %q, update at %v; want %s, %q",
+						kind(err), err, w.stage(), hookBegan, test.kind, test.stage)
 				}
 				if hookBegan.IsZero() {
 					hookBegan = time.Now()
@@ -195,11 +199,14 @@ func TestMoved(t *testing.T) {
 		{"another server, update", state.Update, now, "", "failed", state.Update, "https://new"},
 		{"another server, the lock still to be had", state.LockGet, now, "", "failed", state.LockGet, "https://old"},
 		{"another server, release", state.LockRelease, now, "", "failed", state.LockRelease, "may still hold it there"},
-		{"another server, post_update: the host comes back, the release stops", state.PostUpdate, now, "", "failed", state.LockRelease, "https://old"},
+		{"another server, post_update: the host comes back, the release stops", state.PostUpdate, now, "", "failed",
+			state.LockRelease, "https://old"},
 		{"renamed, and Foreman knows it by both names", state.LockRelease, renamed, "me", "ok", "", ""},
-		{"renamed, and held by the former name", state.LockRelease, renamed, "web1", "failed", state.LockRelease, "held by web1"},
+		{"renamed, and held by the former name", state.LockRelease, renamed, "web1", "failed",
+			state.LockRelease, "held by web1"},
 		{"renamed, and held by another", state.Update, renamed, "other", "failed", state.Update, "held by other"},
-		{"not known as whom", state.LockRelease, lock.Origin{Server: "https://old"}, "", "ok", "", "not this host's any more"},
+		{"not known as whom", state.LockRelease, lock.Origin{Server: "https://old"}, "", "ok", "",
+			"not this host's any more"},
 		{"nothing changed", state.LockRelease, before, "", "ok", "", "not this host's any more"},
 	}
 	for _, test := range tests {
@@ -211,7 +218,8 @@ func TestMoved(t *testing.T) {
 				w.foreman.identity = test.now
 				w.foreman.hold(test.holder)
 				w.hooks[state.Update] = []fakeHook{{"update", func([]string) HookResult {
-					if want := (state.Taken{URL: now.Server, CN: now.Client, Holder: "me", Config: "/etc/config.ini"}); *w.disk.Taken != want {
+					if want := (state.Taken{URL: now.Server, CN: now.Client, Holder: "me",
+						Config: "/etc/config.ini"}); *w.disk.Taken != want {
 						t.Errorf("on record: %+v", *w.disk.Taken)
 					}
 					return HookResult{}
@@ -256,7 +264,8 @@ func TestOtherConfiguration(t *testing.T) {
 		for _, atBoot := range []bool{false, true} {
 			err := w.invoke(atBoot)
 			var notNow *lock.NotNow
-			if kind(err) != "later" || !errors.As(err, &notNow) || !strings.Contains(notNow.Next, "foreman-dlm-updater --config /etc/weekly.ini") {
+			if kind(err) != "later" || !errors.As(err, &notNow) ||
+				!strings.Contains(notNow.Next, "foreman-dlm-updater --config /etc/weekly.ini") {
 				t.Errorf("at boot %t: %v", atBoot, err)
 			}
 		}
@@ -281,7 +290,8 @@ func TestLockNameChanged(t *testing.T) {
 		if err := w.invoke(false); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(strings.Join(env, " "), "DLM_LOCK_NAME=old") || !strings.Contains(w.log.String(), "this run keeps its lock") {
+		if !strings.Contains(strings.Join(env, " "), "DLM_LOCK_NAME=old") ||
+			!strings.Contains(w.log.String(), "this run keeps its lock") {
 			t.Errorf("env %q, log %s", env, w.log)
 		}
 	})
@@ -441,8 +451,8 @@ func TestRenamedInOneInvocation(t *testing.T) {
 	}
 }
 
-// TestKilledBeforeItAsked: an invocation that was killed while it waited had asked for nothing. The next one neither takes
-// over nor releases a lock that a person, or another configuration, took meanwhile.
+// TestKilledBeforeItAsked: an invocation that was killed while it waited had asked for nothing. The next one neither
+// takes over nor releases a lock that a person, or another configuration, took meanwhile.
 func TestKilledBeforeItAsked(t *testing.T) {
 	for _, unsafe := range []error{nil, errors.New("writable by others")} {
 		synctest.Test(t, func(t *testing.T) {
@@ -467,8 +477,8 @@ func TestKilledBeforeItAsked(t *testing.T) {
 	}
 }
 
-// TestNotKnownWhetherItAsked: a record of an earlier version, or of a person, does not say whether the lock was asked for.
-// That stays so for all invocations that follow.
+// TestNotKnownWhetherItAsked: a record of an earlier version, or of a person, does not say whether the lock was asked
+// for. That stays so for all invocations that follow.
 func TestNotKnownWhetherItAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

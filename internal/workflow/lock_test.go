@@ -49,8 +49,8 @@ func (l *fakeLock) open(name string, o lock.Options) Lock {
 }
 
 func (l *fakeLock) Take(ctx context.Context, terms lock.Terms) error {
-	purpose := map[lock.Purpose]string{lock.ForRun: "for a run", lock.OutOfService: "out of service", lock.ByHand: "by hand",
-		lock.ByHandNow: "by hand, now"}[terms.Purpose]
+	purpose := map[lock.Purpose]string{lock.ForRun: "for a run", lock.OutOfService: "out of service",
+		lock.ByHand: "by hand", lock.ByHandNow: "by hand, now"}[terms.Purpose]
 	if err := l.step("lock: take %s", purpose); err != nil {
 		return err
 	}
@@ -125,10 +125,11 @@ type lockAnswer struct {
 // lockErrors are the seam's errors that say nothing about the lock.
 func lockErrors() map[string]lockAnswer {
 	return map[string]lockAnswer{
-		"unavailable":   {&lock.Error{Meaning: lock.ErrUnavailable, Why: "no answer", Err: errors.New("timeout")}, "later"},
-		"refused":       {&lock.Error{Meaning: lock.ErrRefused, Why: "refused", Err: errors.New("401")}, "failed"},
-		"misconfigured": {&lock.Error{Meaning: lock.ErrMisconfigured, Why: "wrong address", Err: errors.New("404")}, "failed"},
-		"no meaning":    {&lock.Error{Err: errors.New("duplicate")}, "failed"},
+		"unavailable": {&lock.Error{Meaning: lock.ErrUnavailable, Why: "no answer", Err: errors.New("timeout")}, "later"},
+		"refused":     {&lock.Error{Meaning: lock.ErrRefused, Why: "refused", Err: errors.New("401")}, "failed"},
+		"misconfigured": {&lock.Error{Meaning: lock.ErrMisconfigured, Why: "wrong address", Err: errors.New("404")},
+			"failed"},
+		"no meaning": {&lock.Error{Err: errors.New("duplicate")}, "failed"},
 	}
 }
 
@@ -204,7 +205,8 @@ func TestTakeFails(t *testing.T) {
 	}{
 		{"nothing was asked for", false, false, "", No, []string{"take for a run"}, []string{"started", "cleared"}},
 		{"nothing is left", true, true, "", No, []string{"take for a run", "abandon"}, []string{"started", "cleared"}},
-		{"something may be left", true, false, state.LockGet, Perhaps, []string{"take for a run", "abandon"}, []string{"started", "failed"}},
+		{"something may be left", true, false, state.LockGet, Perhaps, []string{"take for a run", "abandon"},
+			[]string{"started", "failed"}},
 	}
 	for _, test := range tests {
 		for name, answer := range takeErrors() {
@@ -299,8 +301,8 @@ func TestTakeAgainFails(t *testing.T) {
 	}
 }
 
-// TestWaitsForTheLock: others hear of a wait when it begins, and when the reason becomes one that people can do something
-// about. It is over when the next stage begins.
+// TestWaitsForTheLock: others hear of a wait when it begins, and when the reason becomes one that people can do
+// something about. It is over when the next stage begins.
 func TestWaitsForTheLock(t *testing.T) {
 	other, barred := lock.Wait{Why: "held by other"}, lock.Wait{Why: "barred", Barred: true}
 	for _, begin := range []state.Stage{noStage, state.Update} {
@@ -335,11 +337,15 @@ func TestOpened(t *testing.T) {
 		origin  *lock.Origin
 	}{
 		{"a new run", nil, false, nil},
-		{"it had not asked yet", &state.Record{Stage: state.LockGet, RunID: "r", Taken: &state.Taken{URL: "https://lock"}}, false, nil},
-		{"it had asked", &state.Record{Stage: state.LockGet, RunID: "r", ClaimSent: time.Now(), Taken: &state.Taken{URL: "https://old", CN: "me"}},
+		{"it had not asked yet",
+			&state.Record{Stage: state.LockGet, RunID: "r", Taken: &state.Taken{URL: "https://lock"}}, false, nil},
+		{"it had asked",
+			&state.Record{Stage: state.LockGet, RunID: "r", ClaimSent: time.Now(),
+				Taken: &state.Taken{URL: "https://old", CN: "me"}},
 			true, &lock.Origin{Server: "https://old", Client: "me"}},
 		{"the record does not say", &state.Record{Stage: state.LockGet, RunID: "r"}, true, nil},
-		{"it had the lock", &state.Record{Stage: state.Update, RunID: "r", Taken: &state.Taken{URL: "https://old", CN: "me", Holder: "host"}},
+		{"it had the lock",
+			&state.Record{Stage: state.Update, RunID: "r", Taken: &state.Taken{URL: "https://old", CN: "me", Holder: "host"}},
 			true, &lock.Origin{Server: "https://old", Client: "me", Holder: "host"}},
 	}
 	for _, test := range tests {
@@ -350,7 +356,8 @@ func TestOpened(t *testing.T) {
 			if err := w.invoke(false); err != nil {
 				t.Fatal(err)
 			}
-			if l.options.Claimed != test.claimed || !cmp.Equal(test.origin, l.options.Origin) || l.options.Config != "/etc/config.ini" {
+			if l.options.Claimed != test.claimed || !cmp.Equal(test.origin, l.options.Origin) ||
+				l.options.Config != "/etc/config.ini" {
 				t.Errorf("%s: opened with %+v (origin %+v)", test.name, l.options, l.options.Origin)
 			}
 		})
@@ -377,8 +384,9 @@ func TestConfirm(t *testing.T) {
 			heard  []string
 		}
 		rows := map[string]row{
-			"ours":      {nil, over, []string{"started", "acquired", "rebooting"}},
-			"lost":      {lostToOther, ending{"failed", stage, No, lostToOther.Error()}, []string{"started", "acquired", "failed"}},
+			"ours": {nil, over, []string{"started", "acquired", "rebooting"}},
+			"lost": {lostToOther, ending{"failed", stage, No, lostToOther.Error()},
+				[]string{"started", "acquired", "failed"}},
 			"elsewhere": {elsewhere, ending{"failed", stage, Yes, elsewhere.Error()}, []string{"started", "acquired", "failed"}},
 		}
 		for name, answer := range lockErrors() { // a lock doesn't expire
@@ -413,7 +421,8 @@ func TestConfirm(t *testing.T) {
 func TestConfirmResumed(t *testing.T) {
 	const away = time.Hour
 	unavailable := lockErrors()["unavailable"].err
-	for _, stage := range []state.Stage{state.PreUpdate, state.Update, state.NeedsReboot} { // a reboot's patience has its own test
+	// a reboot's patience has its own test
+	for _, stage := range []state.Stage{state.PreUpdate, state.Update, state.NeedsReboot} {
 		tests := []struct {
 			name  string
 			then  error // the answer after an hour
@@ -422,8 +431,10 @@ func TestConfirmResumed(t *testing.T) {
 			heard []string
 		}{
 			{"ours", nil, false, ending{"ok", "", No, ""}, []string{"resumed", "waiting", "acquired", "finished"}},
-			{"lost", lostToOther, false, ending{"failed", stage, No, lostToOther.Error()}, []string{"resumed", "waiting", "failed"}},
-			{"elsewhere", elsewhere, false, ending{"failed", stage, Yes, elsewhere.Error()}, []string{"resumed", "waiting", "failed"}},
+			{"lost", lostToOther, false, ending{"failed", stage, No, lostToOther.Error()},
+				[]string{"resumed", "waiting", "failed"}},
+			{"elsewhere", elsewhere, false, ending{"failed", stage, Yes, elsewhere.Error()},
+				[]string{"resumed", "waiting", "failed"}},
 			{"a signal", nil, true, ending{"later", stage, Yes, ""}, []string{"resumed", "waiting"}},
 		}
 		for _, test := range tests {
@@ -483,7 +494,8 @@ func TestConfirmBeforePostUpdate(t *testing.T) {
 					w.fakeLock().answersAt(state.PostUpdate, test.answer)
 					want, asks, heard := ending{"ok", "", No, ""}, []string{"confirm", "give"}, []string{"resumed", "finished"}
 					if exit != 0 {
-						want, asks, heard = ending{"failed", state.PostUpdate, test.held, "exit 1"}, []string{"confirm"}, []string{"resumed", "failed"}
+						want, asks, heard = ending{"failed", state.PostUpdate, test.held, "exit 1"}, []string{"confirm"},
+							[]string{"resumed", "failed"}
 					}
 					end, _ := w.ends()
 					same(t, "ending", want, end)
@@ -509,8 +521,10 @@ func TestLostDuringAStage(t *testing.T) {
 		want  ending
 		heard []string
 	}{
-		{"pre_update", state.PreUpdate, nil, ending{"failed", following(state.PreUpdate), No, lost}, []string{"started", "acquired", "failed"}},
-		{"update", state.Update, nil, ending{"failed", following(state.Update), No, lost}, []string{"started", "acquired", "failed"}},
+		{"pre_update", state.PreUpdate, nil, ending{"failed", following(state.PreUpdate), No, lost},
+			[]string{"started", "acquired", "failed"}},
+		{"update", state.Update, nil, ending{"failed", following(state.Update), No, lost},
+			[]string{"started", "acquired", "failed"}},
 		{"needs_reboot says yes", state.NeedsReboot, func(*world) HookResult { return HookResult{Exit: 1} },
 			ending{"failed", state.Reboot, No, lost}, []string{"started", "acquired", "failed"}},
 		{"needs_reboot says no: the host is brought back", state.NeedsReboot, nil, ending{"ok", "", No, ""},
@@ -613,7 +627,8 @@ func TestGiveFails(t *testing.T) {
 						}
 						return answer.err
 					}
-					want, heard := ending{answer.kind, state.LockRelease, test.held, answer.err.Error()}, []string{"started", "acquired", "failed"}
+					want, heard := ending{answer.kind, state.LockRelease, test.held, answer.err.Error()},
+						[]string{"started", "acquired", "failed"}
 					if name == "a signal" {
 						want.Error, heard = "", []string{"started", "acquired"}
 					}
@@ -671,7 +686,8 @@ func TestNoLookIsNeeded(t *testing.T) {
 					t.Fatal(err)
 				}
 				effects := func() []string {
-					return slices.DeleteFunc(w.effects("state", "hook", "reboot", "lock:"), func(s string) bool { return strings.HasSuffix(s, " ended") })
+					return slices.DeleteFunc(w.effects("state", "hook", "reboot", "lock:"),
+						func(s string) bool { return strings.HasSuffix(s, " ended") })
 				}
 				same(t, "effects", want, effects())
 				if w.disk == nil { // it needed no reboot any more
@@ -708,7 +724,8 @@ func TestLockByHand(t *testing.T) {
 		{"taken", false, nil, false, false, false, "ok", []string{"take by hand, now"}, ""},
 		{"taken after a wait", true, nil, false, false, false, "ok", []string{"take by hand"}, ""},
 		{"held elsewhere", false, notNow, false, true, false, "later", []string{"take by hand, now", "abandon"}, ""},
-		{"no answer", false, unavailable, false, false, false, "later", []string{"take by hand, now", "abandon"}, "may hold the lock"},
+		{"no answer", false, unavailable, false, false, false, "later",
+			[]string{"take by hand, now", "abandon"}, "may hold the lock"},
 		{"ours before", false, notNow, true, false, false, "later", []string{"take by hand, now"}, "left as it is"},
 		{"a signal", true, context.Canceled, false, true, true, "later", []string{"take by hand", "abandon"}, ""},
 	}

@@ -27,11 +27,14 @@ func TestRunHooks(t *testing.T) {
 	}{
 		{"all are asked", state.NeedsUpdate, []fakeHook{{"a", exits(1)}, {"b", exits(0)}}, true, "ok", []string{"a", "b"}},
 		{"no updates", state.NeedsUpdate, []fakeHook{{"a", exits(0)}}, false, "ok", []string{"a"}},
-		{"until one says yes", state.NeedsReboot, []fakeHook{{"a", exits(0)}, {"b", exits(1)}, {"c", exits(0)}}, true, "ok", []string{"a", "b"}},
+		{"until one says yes", state.NeedsReboot, []fakeHook{{"a", exits(0)}, {"b", exits(1)}, {"c", exits(0)}}, true,
+			"ok", []string{"a", "b"}},
 		{"nobody to ask", state.NeedsReboot, nil, true, "ok", nil},
 		{"no answer", state.NeedsReboot, []fakeHook{{"a", hang}}, false, "failed", []string{"a"}},
-		{"could not find out", state.NeedsUpdate, []fakeHook{{"a", exits(75)}, {"b", exits(1)}}, false, "later", []string{"a"}},
-		{"until one fails", state.Update, []fakeHook{{"a", exits(0)}, {"b", exits(75)}, {"c", exits(0)}}, false, "failed", []string{"a", "b"}},
+		{"could not find out", state.NeedsUpdate, []fakeHook{{"a", exits(75)}, {"b", exits(1)}},
+			false, "later", []string{"a"}},
+		{"until one fails", state.Update, []fakeHook{{"a", exits(0)}, {"b", exits(75)}, {"c", exits(0)}}, false,
+			"failed", []string{"a", "b"}},
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -55,8 +58,8 @@ func TestRunHooks(t *testing.T) {
 	}
 }
 
-// TestRunHooksEnvironment: hooks get the environment of the run in progress, since its hooks have noted things under its
-// name.
+// TestRunHooksEnvironment: hooks get the environment of the run in progress, since its hooks have noted things under
+// its name.
 func TestRunHooksEnvironment(t *testing.T) {
 	tests := []struct {
 		record *state.Record
@@ -117,7 +120,8 @@ func TestAcquireByHand(t *testing.T) {
 			w.foreman.hold("me")
 			w.foreman.after = w.at(noStage, "PUT", func() error { w.stop(); return nil })
 		}, false, "later", "me"},
-		{"ours before, and barred: kept", func(w *world) { w.foreman.hold("me"); w.foreman.barred = true }, false, "later", "me"},
+		{"ours before, and barred: kept",
+			func(w *world) { w.foreman.hold("me"); w.foreman.barred = true }, false, "later", "me"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

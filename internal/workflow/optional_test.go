@@ -15,7 +15,8 @@ import (
 func withOptionalStage(t *testing.T, stage state.Stage) {
 	original := table
 	t.Cleanup(func() { table = original })
-	table = slices.Insert(slices.Clone(table), 1, row{stage: stage, hooks: runAll, optional: true, next: to{done: state.LockGet}})
+	table = slices.Insert(slices.Clone(table), 1,
+		row{stage: stage, hooks: runAll, optional: true, next: to{done: state.LockGet}})
 	table[0].next = maps.Clone(table[0].next)
 	table[0].next[yes] = stage
 }
@@ -31,9 +32,11 @@ func TestOptionalStage(t *testing.T) {
 	}{
 		"no hooks": {nil, []string{"state needs_update", "hook needs_update/10-check", "state lock_get"}, "ok"},
 		"a hook": {[]fakeHook{{"10-x", exits(0)}},
-			[]string{"state needs_update", "hook needs_update/10-check", "state before", "hook before/10-x", "state lock_get"}, "ok"},
+			[]string{"state needs_update", "hook needs_update/10-check", "state before", "hook before/10-x", "state lock_get"},
+			"ok"},
 		"a hook that fails": {[]fakeHook{{"10-x", exits(1)}},
-			[]string{"state needs_update", "hook needs_update/10-check", "state before", "hook before/10-x", "state before"}, "failed"},
+			[]string{"state needs_update", "hook needs_update/10-check", "state before", "hook before/10-x", "state before"},
+			"failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

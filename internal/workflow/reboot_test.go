@@ -80,7 +80,8 @@ func TestRebootOverdue(t *testing.T) {
 		pause(t.Context(), w.settings.RebootTimeout)
 		err := w.invoke(false)
 		var stage *StageError
-		if kind(err) != "failed" || !errors.As(err, &stage) || stage.Held != Yes || len(w.effects("reboot")) != w.settings.MaxReboots {
+		if kind(err) != "failed" || !errors.As(err, &stage) || stage.Held != Yes ||
+			len(w.effects("reboot")) != w.settings.MaxReboots {
 			t.Errorf("got %v, asked %d times", err, len(w.effects("reboot")))
 		}
 		if w.foreman.holder() != "me" || len(w.effects("hook post_update")) != 0 {
@@ -156,20 +157,34 @@ func TestAfterReboot(t *testing.T) {
 		{"no state", nil, "ok", "", "", "", true},
 		{"needs_update", &state.Record{Stage: state.NeedsUpdate}, "ok", state.NeedsUpdate, "", "", true},
 		{"lock_get", &state.Record{Stage: state.LockGet}, "ok", state.LockGet, "", "", true},
-		{"the reboot that was asked for", &state.Record{Stage: state.PostUpdate, Asked: asked}, "ok", "", "hook post_update/50-start", "rebooted as asked", true},
-		{"the same, found by the timer", &state.Record{Stage: state.PostUpdate, Asked: asked}, "ok", "", "hook post_update/50-start", "rebooted as asked", false},
-		{"written by the original", &state.Record{Stage: state.PostUpdate}, "ok", "", "hook post_update/50-start", "the original", true},
-		{"a power cut in update", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1}, "ok", "", "hook update/30-upgrade", "went down during a stage", true},
-		{"a second one", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1}, "failed", state.Update, "", "not tried again at boot", true},
-		{"the boot unit once more, by hand", &state.Record{Stage: state.Update, RunID: "r", Interrupted: 2}, "failed", state.Update, "", "not tried again at boot", true},
-		{"a second one, but a person or the timer goes on", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1}, "ok", "", "hook update/30-upgrade", "", false},
-		{"it had failed before the host was rebooted", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1,
-			Error: &state.Error{Stage: state.Update}}, "ok", "", "hook update/30-upgrade", "going on after a reboot", true},
-		{"a power cut in post_update", &state.Record{Stage: state.PostUpdate, RunID: "r", Boot: &boot1, Interrupted: 5}, "ok", "", "hook post_update/50-start", "", true},
-		{"a power cut before the reboot was asked for", &state.Record{Stage: state.Reboot, RunID: "r", Boot: &boot1}, "ok", state.PostUpdate, "reboot", "went down during a stage", true},
-		{"a reboot that came though the command failed", &state.Record{Stage: state.Reboot, RunID: "r", Asked: asked, Error: &state.Error{}}, "ok", "", "hook post_update/50-start", "rebooted as asked", true},
+		{"the reboot that was asked for", &state.Record{Stage: state.PostUpdate, Asked: asked}, "ok", "",
+			"hook post_update/50-start", "rebooted as asked", true},
+		{"the same, found by the timer", &state.Record{Stage: state.PostUpdate, Asked: asked}, "ok", "",
+			"hook post_update/50-start", "rebooted as asked", false},
+		{"written by the original", &state.Record{Stage: state.PostUpdate}, "ok", "",
+			"hook post_update/50-start", "the original", true},
+		{"a power cut in update", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1}, "ok", "",
+			"hook update/30-upgrade", "went down during a stage", true},
+		{"a second one", &state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1}, "failed", state.Update,
+			"", "not tried again at boot", true},
+		{"the boot unit once more, by hand", &state.Record{Stage: state.Update, RunID: "r", Interrupted: 2}, "failed",
+			state.Update, "", "not tried again at boot", true},
+		{"a second one, but a person or the timer goes on",
+			&state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1}, "ok", "",
+			"hook update/30-upgrade", "", false},
+		{"it had failed before the host was rebooted",
+			&state.Record{Stage: state.Update, RunID: "r", Boot: &boot1, Interrupted: 1,
+				Error: &state.Error{Stage: state.Update}}, "ok", "", "hook update/30-upgrade", "going on after a reboot", true},
+		{"a power cut in post_update", &state.Record{Stage: state.PostUpdate, RunID: "r", Boot: &boot1, Interrupted: 5}, "ok",
+			"", "hook post_update/50-start", "", true},
+		{"a power cut before the reboot was asked for", &state.Record{Stage: state.Reboot, RunID: "r", Boot: &boot1}, "ok",
+			state.PostUpdate, "reboot", "went down during a stage", true},
+		{"a reboot that came though the command failed",
+			&state.Record{Stage: state.Reboot, RunID: "r", Asked: asked, Error: &state.Error{}}, "ok", "",
+			"hook post_update/50-start", "rebooted as asked", true},
 		{"lock_release", &state.Record{Stage: state.LockRelease, RunID: "r", Boot: &boot1}, "ok", "", "DELETE", "", true},
-		{"another machine's state", &state.Record{Stage: state.Update, MachineID: "machine-2"}, "failed", state.Update, "", "cloned", true},
+		{"another machine's state", &state.Record{Stage: state.Update, MachineID: "machine-2"}, "failed",
+			state.Update, "", "cloned", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -282,8 +297,8 @@ func TestRebootInhibited(t *testing.T) {
 			w.onReboot = func() error { w.inhibits(time.Minute); return errors.New(said) }
 		}, "ok", 5, state.PostUpdate, "", "backup", Yes},
 		{"held for longer than reboot_timeout", func(w *world) { w.inhibits(time.Hour) }, "failed", 19, state.Reboot,
-			`reboot command: ` + said + `; gave up after 15m0s (reboot_timeout), shutdown blocked by "backup" (pid 812, uid 0): "nightly\ndump"`,
-			"", Yes},
+			`reboot command: ` + said +
+				`; gave up after 15m0s (reboot_timeout), shutdown blocked by "backup" (pid 812, uid 0): "nightly\ndump"`, "", Yes},
 		{"let go, and then it fails for another reason", func(w *world) {
 			w.inhibits(10 * time.Second)
 			command := w.onReboot
@@ -314,11 +329,12 @@ func TestRebootInhibited(t *testing.T) {
 				return nil
 			}
 		}, "failed", 1, state.Reboot, `lock "web" is not this host's any more: held by web2`, "", No},
+		// The record is as written before the command ran: the next invocation finds it pending.
 		{"the disk is full by then", func(w *world) {
 			w.inhibits(time.Hour)
 			command := w.onReboot
 			w.onReboot = func() error { w.saveErr = errors.New("no space left on device"); return command() }
-		}, "failed", 1, state.PostUpdate, "", "", Yes}, // as written before the command ran: the next invocation finds it pending
+		}, "failed", 1, state.PostUpdate, "", "", Yes},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -331,10 +347,12 @@ func TestRebootInhibited(t *testing.T) {
 				if kind(err) != test.kind || tries != test.tries || w.stage() != test.stage {
 					t.Errorf("%v after %d tries, stage %q; want %s, %d, %q", err, tries, w.stage(), test.kind, test.tries, test.stage)
 				}
-				if test.error != "" && (!strings.Contains(fmt.Sprint(err), test.error) || w.disk.Error == nil || !strings.Contains(w.disk.Error.Message, test.error)) {
+				if test.error != "" && (!strings.Contains(fmt.Sprint(err), test.error) || w.disk.Error == nil ||
+					!strings.Contains(w.disk.Error.Message, test.error)) {
 					t.Errorf("got %v, on record %+v\nwant %s", err, w.disk.Error, test.error)
 				}
-				if n := strings.Count(w.log.String(), "reboot inhibited"); test.log != "" && (n != 1 || !strings.Contains(w.log.String(), test.log)) {
+				if n := strings.Count(w.log.String(), "reboot inhibited"); test.log != "" &&
+					(n != 1 || !strings.Contains(w.log.String(), test.log)) {
 					t.Errorf("said %d times in the log, want once, with %s:\n%s", n, test.log, w.log)
 				}
 				var stage *StageError
@@ -370,7 +388,8 @@ func TestEachInhibitorIsTold(t *testing.T) {
 		if err := w.invoke(false); err != nil {
 			t.Fatal(err)
 		}
-		if told := strings.Count(w.log.String(), "reboot inhibited"); told != 2 || strings.Count(w.log.String(), "packagekit") != 1 {
+		if told := strings.Count(w.log.String(), "reboot inhibited"); told != 2 ||
+			strings.Count(w.log.String(), "packagekit") != 1 {
 			t.Errorf("told %d times:\n%s", told, w.log)
 		}
 	})
@@ -401,7 +420,8 @@ func TestInterruptionIsOnRecord(t *testing.T) {
 		if inUpdate == nil || inUpdate.Interrupted != 0 {
 			t.Errorf("in the next stage: %+v", inUpdate)
 		}
-		if !strings.Contains(env[state.Update], "DLM_REBOOTED=0") || !strings.Contains(env[state.PostUpdate], "DLM_REBOOTED=1") {
+		if !strings.Contains(env[state.Update], "DLM_REBOOTED=0") ||
+			!strings.Contains(env[state.PostUpdate], "DLM_REBOOTED=1") {
 			t.Errorf("%q", env)
 		}
 		w.disk.Error = nil // as if it had been cut short

@@ -62,7 +62,8 @@ func TestSecondSignal(t *testing.T) {
 			w.stop()
 			return HookResult{Exit: -1, Stopped: true, Err: errDead}
 		}}}
-		if err := w.invoke(false); kind(err) != "later" || w.stage() != state.Update || w.disk.Error != nil || w.foreman.holder() != "me" {
+		if err := w.invoke(false); kind(err) != "later" || w.stage() != state.Update || w.disk.Error != nil ||
+			w.foreman.holder() != "me" {
 			t.Errorf("%v, %+v", err, w.disk)
 		}
 	})
@@ -100,17 +101,20 @@ func TestSignalBeforeTheRelease(t *testing.T) {
 	})
 }
 
-// TestSignalBeforeReboot: a signal while the reboot is being announced; nothing was asked, and the next invocation asks.
+// TestSignalBeforeReboot: a signal while the reboot is being announced; nothing was asked, and the next invocation
+// asks.
 func TestSignalBeforeReboot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.needsReboot()
 		w.announcing = func() { w.announcing = func() {}; w.stop() }
 		err := w.invoke(false)
-		if kind(err) != "later" || w.stage() != state.Reboot || w.disk.Asked != nil || w.disk.Reboots != 0 || len(w.effects("reboot")) != 0 {
+		if kind(err) != "later" || w.stage() != state.Reboot || w.disk.Asked != nil || w.disk.Reboots != 0 ||
+			len(w.effects("reboot")) != 0 {
 			t.Errorf("%v, %+v, %q", err, w.disk, w.trace)
 		}
-		if err := w.invoke(false); err != nil || w.stage() != state.PostUpdate || w.disk.Reboots != 1 || len(w.effects("reboot")) != 1 {
+		if err := w.invoke(false); err != nil || w.stage() != state.PostUpdate || w.disk.Reboots != 1 ||
+			len(w.effects("reboot")) != 1 {
 			t.Errorf("afterwards: %v, %+v, %q", err, w.disk, w.trace)
 		}
 	})
@@ -180,7 +184,8 @@ func TestSignalDuringTheRelease(t *testing.T) {
 				began := time.Now()
 				err := w.invoke(false)
 				if kind(err) != test.kind || w.stage() != test.stage || w.foreman.holder() != test.holder {
-					t.Errorf("%v, stage %q, holder %q; want %s, %q, %q", err, w.stage(), w.foreman.holder(), test.kind, test.stage, test.holder)
+					t.Errorf("%v, stage %q, holder %q; want %s, %q, %q",
+						err, w.stage(), w.foreman.holder(), test.kind, test.stage, test.holder)
 				}
 				if took := time.Since(began); took < test.took || took > test.took+5*time.Second {
 					t.Errorf("it took %s, want %s", took, test.took)
@@ -193,8 +198,8 @@ func TestSignalDuringTheRelease(t *testing.T) {
 	}
 }
 
-// TestSignalAfterAnUnansweredClaim: until such a claim can't come any more, an answer to DELETE is not the end. A signal
-// comes then.
+// TestSignalAfterAnUnansweredClaim: until such a claim can't come any more, an answer to DELETE is not the end. A
+// signal comes then.
 func TestSignalAfterAnUnansweredClaim(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -203,7 +208,8 @@ func TestSignalAfterAnUnansweredClaim(t *testing.T) {
 		stage state.Stage
 	}{
 		{"what is left is done within a few seconds", func(*world) {}, "ok", ""},
-		{"a slow Foreman: the state stays", func(w *world) { w.foreman.slowest = 4 * time.Second }, "later", state.LockRelease},
+		{"a slow Foreman: the state stays", func(w *world) { w.foreman.slowest = 4 * time.Second },
+			"later", state.LockRelease},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -224,7 +230,8 @@ func TestSignalAfterAnUnansweredClaim(t *testing.T) {
 	}
 }
 
-// TestSignalAfterRelease: once the lock is released by the invocation that took it, a signal changes nothing, nor does an outage.
+// TestSignalAfterRelease: once the lock is released by the invocation that took it, a signal changes nothing, nor does
+// an outage.
 func TestSignalAfterRelease(t *testing.T) {
 	for _, outage := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -79,7 +79,8 @@ func TestStageOutcomes(t *testing.T) {
 			w.hooks[state.NeedsUpdate] = []fakeHook{{"a", exits(0)}, {"b", exits(0)}}
 		}, "ok", "", []string{"needs_update/a", "needs_update/b"}, false},
 		{"needs_update: no hooks", "", func(w *world) { w.hooks[state.NeedsUpdate] = nil }, "ok", "", nil, false},
-		{"needs_update: file of the original", state.NeedsUpdate, func(w *world) { w.hooks[state.NeedsUpdate] = nil }, "ok", "", nil, false},
+		{"needs_update: file of the original", state.NeedsUpdate,
+			func(w *world) { w.hooks[state.NeedsUpdate] = nil }, "ok", "", nil, false},
 		{"needs_update: could not find out", "", func(w *world) {
 			w.settings.CannotTellExit = 75
 			w.hooks[state.NeedsUpdate] = []fakeHook{{"a", exits(75)}, {"b", exits(1)}}
@@ -314,8 +315,8 @@ func TestOutOfServiceWaitsForTheDisk(t *testing.T) {
 }
 
 // TestOutOfServiceClaimsOnRecord: a host that is out of service and no longer has the lock asks for it only once it has
-// saved its record. The record that it found may come from a save whose sync failed: after a power cut, this host would hold
-// the lock and know of no run.
+// saved its record. The record that it found may come from a save whose sync failed: after a power cut, this host would
+// hold the lock and know of no run.
 func TestOutOfServiceClaimsOnRecord(t *testing.T) {
 	for _, begin := range []state.Stage{state.PreUpdate, state.Update, state.NeedsReboot, state.Reboot} {
 		for _, fails := range []int{0, 10} {
@@ -357,7 +358,8 @@ func TestSignalWhileTheDiskIsFull(t *testing.T) {
 		w.foreman.hold("me")
 		w.saveErr = errors.New("no space left on device")
 		time.AfterFunc(time.Hour, func() { w.stop() })
-		if err := w.invoke(false); kind(err) != "later" || w.stage() != state.PostUpdate || len(w.effects("hook", "DELETE")) != 0 {
+		if err := w.invoke(false); kind(err) != "later" || w.stage() != state.PostUpdate ||
+			len(w.effects("hook", "DELETE")) != 0 {
 			t.Errorf("%v, %q", err, w.trace)
 		}
 	})
@@ -369,7 +371,8 @@ func TestHookEnvironment(t *testing.T) {
 		w := newWorld(t)
 		w.settings.CannotTellExit = 75
 		seen := map[state.Stage][]string{}
-		for stage, exit := range map[state.Stage]int{state.NeedsUpdate: 1, state.Update: 0, state.NeedsReboot: 1, state.PostUpdate: 0} {
+		for stage, exit := range map[state.Stage]int{state.NeedsUpdate: 1, state.Update: 0,
+			state.NeedsReboot: 1, state.PostUpdate: 0} {
 			w.hooks[stage] = []fakeHook{{"x", func(env []string) HookResult {
 				seen[stage] = env
 				return HookResult{Exit: exit}
@@ -383,8 +386,10 @@ func TestHookEnvironment(t *testing.T) {
 		if err := w.invoke(true); err != nil {
 			t.Fatal(err)
 		}
-		for stage, rebooted := range map[state.Stage]string{state.NeedsUpdate: "0", state.Update: "0", state.NeedsReboot: "0", state.PostUpdate: "1"} {
-			want := []string{"DLM_STAGE=" + string(stage), "DLM_HOOK=" + w.hooks[stage][0].name, "DLM_RUN_ID=" + run, "DLM_LOCK_NAME=web",
+		for stage, rebooted := range map[state.Stage]string{state.NeedsUpdate: "0", state.Update: "0",
+			state.NeedsReboot: "0", state.PostUpdate: "1"} {
+			want := []string{"DLM_STAGE=" + string(stage), "DLM_HOOK=" + w.hooks[stage][0].name,
+				"DLM_RUN_ID=" + run, "DLM_LOCK_NAME=web",
 				"DLM_CONFIG=/etc/config.ini", "DLM_REBOOTED=" + rebooted, "DLM_CANNOT_TELL_EXIT=75"}
 			if diff := cmp.Diff(want, seen[stage]); diff != "" {
 				t.Errorf("%s: %s", stage, diff)
@@ -397,9 +402,12 @@ func TestHookEnvironment(t *testing.T) {
 func TestWhatAHookSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.hooks[state.Update] = []fakeHook{{"apt", func([]string) HookResult { return HookResult{Exit: 100, Said: "E: no space left"} }}}
+		w.hooks[state.Update] = []fakeHook{{"apt", func([]string) HookResult {
+			return HookResult{Exit: 100, Said: "E: no space left"}
+		}}}
 		err := w.invoke(false)
-		if want := `exit 100; it said "E: no space left"`; w.disk.Error.Message != want || err.Error() != "stage update: hook apt: "+want {
+		if want := `exit 100; it said "E: no space left"`; w.disk.Error.Message != want ||
+			err.Error() != "stage update: hook apt: "+want {
 			t.Errorf("%v, %q", err, w.disk.Error.Message)
 		}
 	})
@@ -429,7 +437,9 @@ func TestRebootDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.settings.CannotTellExit = 75
-		w.hooks[state.NeedsReboot] = []fakeHook{{"a", func([]string) HookResult { return HookResult{Exit: 75, Said: "no needrestart"} }}}
+		w.hooks[state.NeedsReboot] = []fakeHook{{"a", func([]string) HookResult {
+			return HookResult{Exit: 75, Said: "no needrestart"}
+		}}}
 		w.hooks[state.PostUpdate] = []fakeHook{{"stop here", exits(1)}}
 		_ = w.invoke(false)
 		due := w.disk.RebootDue
@@ -463,7 +473,8 @@ func TestNoRebootIsDueAnyMore(t *testing.T) {
 		boot   string
 	}{
 		{"it can tell by now", state.Record{Stage: state.NeedsReboot, RebootDue: due}, []fakeHook{{"a", exits(0)}}, "boot-1"},
-		{"another one says yes", state.Record{Stage: state.NeedsReboot}, []fakeHook{{"a", exits(75)}, {"b", exits(1)}}, "boot-1"},
+		{"another one says yes", state.Record{Stage: state.NeedsReboot},
+			[]fakeHook{{"a", exits(75)}, {"b", exits(1)}}, "boot-1"},
 		{"set by hand after a reboot", state.Record{Stage: state.PostUpdate, RebootDue: due}, nil, "boot-2"},
 		{"rebooted as asked", state.Record{Stage: state.PostUpdate, RebootDue: due, Asked: asked}, nil, "boot-2"},
 	} {
@@ -498,7 +509,8 @@ func TestUnfitHost(t *testing.T) {
 		{"a new run", "", "", true, true, nil},
 		{"resumed while it asked for the lock", state.LockGet, "", true, true, nil},
 		{"resumed, and the claim came true", state.LockGet, "me", true, true, []string{"DELETE", "DELETE answered"}},
-		{"resumed out of service", state.PreUpdate, "me", true, false, []string{"PUT", "PUT answered", "DELETE", "DELETE answered"}},
+		{"resumed out of service", state.PreUpdate, "me", true, false,
+			[]string{"PUT", "PUT answered", "DELETE", "DELETE answered"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -515,7 +527,8 @@ func TestUnfitHost(t *testing.T) {
 				if errors.Is(err, ErrUnfitHost) != test.asked || !test.asked && err != nil {
 					t.Errorf("got %v", err)
 				}
-				if diff := cmp.Diff(test.want, w.effects("PUT", "DELETE")); diff != "" || w.disk != nil || w.foreman.holder() != "" {
+				if diff := cmp.Diff(test.want, w.effects("PUT", "DELETE")); diff != "" || w.disk != nil ||
+					w.foreman.holder() != "" {
 					t.Errorf("%s; stage %q, the lock is held by %q", diff, w.stage(), w.foreman.holder())
 				}
 			})
@@ -528,7 +541,9 @@ func TestHostWarnings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.warnings = []string{"the resume unit is disabled"}
-		if err := w.invoke(false); err != nil || !strings.Contains(w.log.String(), "[WARN]  host check before the lock is asked for: warning=\"the resume unit is disabled\"") {
+		if err := w.invoke(false); err != nil ||
+			!strings.Contains(w.log.String(),
+				"[WARN]  host check before the lock is asked for: warning=\"the resume unit is disabled\"") {
 			t.Errorf("%v\n%s", err, w.log)
 		}
 	})

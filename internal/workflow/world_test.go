@@ -135,8 +135,8 @@ func (w *world) now() (begun, hookOf state.Stage) {
 	return w.begun, w.hookOf
 }
 
-// at does something at the first request of a method after this invocation has put a stage on record, before the stage's
-// first hook. What at, during and each return is for fakeForeman's before and after.
+// at does something at the first request of a method after this invocation has put a stage on record, before the
+// stage's first hook. What at, during and each return is for fakeForeman's before and after.
 func (w *world) at(stage state.Stage, method string, act func() error) func(string) error {
 	return w.first(method, act, func() bool { begun, hookOf := w.now(); return begun == stage && hookOf == noStage })
 }

@@ -1,8 +1,9 @@
-// Package chaos runs real updaters on eight hosts against a real lock server, kills them all the time, fills their disks and restarts the
-// server, and proves by what hooks and server wrote down that no two hosts worked at once, no run was lost and no lock left behind.
+// Package chaos runs real updaters on eight hosts against a real lock server, kills them all the time, fills their
+// disks and restarts the server, and proves by what hooks and server wrote down that no two hosts worked at once, no
+// run was lost and no lock left behind.
 //
-// The hosts are directories and their reboots a new boot id; the programs, their processes, TLS, files and signals are real. How often it
-// kills is in KILLS; without it, it does just enough to see that it works.
+// The hosts are directories and their reboots a new boot id; the programs, their processes, TLS, files and signals are
+// real. How often it kills is in KILLS; without it, it does just enough to see that it works.
 package chaos
 
 import (
@@ -98,11 +99,12 @@ type mistake struct {
 }
 
 var mistakes = []mistake{
-	{"no settle time", "internal/foreman/lock.go", "return max(l.Settle, 3*l.api.Slowest())", "return 1", "150ms", 4, 0, " while "},
-	{"no look at the boot", "internal/workflow/resume.go", "case rebootAsked && !r.Asked.Boot.Same(r.boot):", "case rebootAsked:",
-		"1ms", 2, 30, "inside reboot"},
-	{"a stage not written down", "internal/state/store.go", "\tr.Format = Format\n", "\tr.Format = Format\n\tif r.Stage == Update {\n\t\treturn nil\n\t}\n",
-		"1ms", 2, 30, "after update"},
+	{"no settle time", "internal/foreman/lock.go", "return max(l.Settle, 3*l.api.Slowest())", "return 1",
+		"150ms", 4, 0, " while "},
+	{"no look at the boot", "internal/workflow/resume.go",
+		"case rebootAsked && !r.Asked.Boot.Same(r.boot):", "case rebootAsked:", "1ms", 2, 30, "inside reboot"},
+	{"a stage not written down", "internal/state/store.go", "\tr.Format = Format\n",
+		"\tr.Format = Format\n\tif r.Stage == Update {\n\t\treturn nil\n\t}\n", "1ms", 2, 30, "after update"},
 }
 
 // make reads the file with the mistake in it.
@@ -135,8 +137,8 @@ func TestMistakes(t *testing.T) {
 			path, source := m.make(t)
 			mutant := filepath.Join(t.TempDir(), "mutant.go")
 			must(t, os.WriteFile(mutant, []byte(source), 0o644))
-			w := newWorld(t, settings{programs: build(t, map[string]string{path: mutant}), hosts: m.hosts, kills: m.kills, window: m.window,
-				calm: true, hasty: 1})
+			w := newWorld(t, settings{programs: build(t, map[string]string{path: mutant}), hosts: m.hosts, kills: m.kills,
+				window: m.window, calm: true, hasty: 1})
 			v := w.run(t, time.Minute)
 			if all := strings.Join(v.flaws, "\n"); !strings.Contains(all, m.flaw) {
 				t.Errorf("not found: %q is not among %d flaws:\n%s\n%s", m.flaw, len(v.flaws), all, w.account(v))

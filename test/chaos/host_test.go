@@ -63,7 +63,8 @@ const (
 	exitLater  = 75
 )
 
-// live starts the updater again and again, as its timer and its boot unit would, until the kills are used up and nothing is left to do.
+// live starts the updater again and again, as its timer and its boot unit would, until the kills are used up and
+// nothing is left to do.
 func (h *host) live(ctx context.Context) error {
 	atBoot, impatient := false, false
 	for ctx.Err() == nil {

@@ -9,10 +9,12 @@ import (
 	"slices"
 )
 
-// entry is a line of the ledger: one file, to which hooks, reboot commands, the server and this test append whole lines. The kernel keeps
-// them in the order in which they were written (O_APPEND, write(2)), so that no clocks are compared.
+// entry is a line of the ledger: one file, to which hooks, reboot commands, the server and this test append whole
+// lines. The kernel keeps them in the order in which they were written (O_APPEND, write(2)), so that no clocks are
+// compared.
 type entry struct {
-	// Kind is begin or end (a hook), asked (the reboot command), killed or boot (this test), or what the server calls its events.
+	// Kind is begin or end (a hook), asked (the reboot command), killed or boot (this test), or what the server calls its
+	// events.
 	Kind     string `json:"kind"`
 	Host     string `json:"host"`
 	Stage    string `json:"stage,omitempty"`
@@ -197,7 +199,8 @@ func (v *verdict) newRun(e entry, h *progress) {
 // over reports whether the last run was gone through.
 func (h *progress) over() bool { return h.stage == "post_update" && h.answer != "" }
 
-// outOfOrder says what is wrong with a stage's beginning; "" if nothing is: it is the stage before once more, or the next one.
+// outOfOrder says what is wrong with a stage's beginning; "" if nothing is: it is the stage before once more, or the
+// next one.
 func (h *progress) outOfOrder(stage string) string {
 	last, now := slices.Index(stages, h.stage), slices.Index(stages, stage)
 	switch {

@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// server is the lock server, which is killed and started again at the same address, with the locks that its record says.
+// server is the lock server, which is killed and started again at the same address, with the locks that its record
+// says.
 type server struct {
 	dir, ledger, program string
 	window               string // how long it dwells between check and write
@@ -21,9 +22,10 @@ type server struct {
 
 // misfortunes are what goes wrong with requests, a handful at a time: METHOD:KIND:TIMES:DELAY.
 var misfortunes = []string{
-	"any:delay:6:60ms", "any:delay-answer:4:60ms", "get:drop-before:2", "put:drop-before:1", "put:drop-after:1", "delete:drop-after:1",
-	"put:error-before:1", "put:error-after:1", "delete:error-after:1", "get:unavailable:2", "put:html:1", "get:html:1", "put:wrong-name:1",
-	"put:no-holder:1", "put:empty-body:1", "delete:empty-body:1", "get:json-array:1", "get:huge:1", "put:hang-after:1", "delete:hang-before:1",
+	"any:delay:6:60ms", "any:delay-answer:4:60ms", "get:drop-before:2", "put:drop-before:1",
+	"put:drop-after:1", "delete:drop-after:1", "put:error-before:1", "put:error-after:1", "delete:error-after:1",
+	"get:unavailable:2", "put:html:1", "get:html:1", "put:wrong-name:1", "put:no-holder:1", "put:empty-body:1",
+	"delete:empty-body:1", "get:json-array:1", "get:huge:1", "put:hang-after:1", "delete:hang-before:1",
 }
 
 // start starts the server, with so many of the misfortunes.
@@ -34,8 +36,8 @@ func (s *server) start(trouble int) error {
 	if s.url != "" {
 		address = strings.TrimPrefix(s.url, "https://")
 	}
-	args := []string{"serve", "--dir", filepath.Join(s.dir, "ca"), "--listen", address, "--race-window", s.window, "--contention", "40ms",
-		"--record", s.ledger, "--restore"}
+	args := []string{"serve", "--dir", filepath.Join(s.dir, "ca"), "--listen", address,
+		"--race-window", s.window, "--contention", "40ms", "--record", s.ledger, "--restore"}
 	for _, i := range rand.Perm(len(misfortunes))[:trouble] {
 		args = append(args, "--fault", misfortunes[i])
 	}

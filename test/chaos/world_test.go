@@ -64,7 +64,8 @@ func newWorld(t *testing.T, o settings) *world {
 	if !o.calm {
 		w.mount(t, states)
 	}
-	w.server = &server{dir: w.dir, ledger: w.ledger.Name(), program: filepath.Join(o.programs, "dlm-sandbox"), window: o.window}
+	w.server = &server{dir: w.dir, ledger: w.ledger.Name(),
+		program: filepath.Join(o.programs, "dlm-sandbox"), window: o.window}
 	must(t, w.server.start(0))
 	t.Cleanup(func() { w.server.kill() })
 	for i := range o.hosts {
@@ -104,7 +105,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// mount puts a file system that is soon full in the place of the state directories. TestMain gave us a mount namespace for it, if it could.
+// mount puts a file system that is soon full in the place of the state directories. TestMain gave us a mount namespace
+// for it, if it could.
 func (w *world) mount(t *testing.T, dir string) {
 	t.Helper()
 	if os.Getenv(inNamespace) != "" {
@@ -122,16 +124,18 @@ func (w *world) mount(t *testing.T, dir string) {
 // addHost makes a host: certificate, configuration, hooks.
 func (w *world) addHost(t *testing.T, o settings, name, states string) {
 	t.Helper()
-	out, err := exec.Command(w.server.program, "issue", "--dir", filepath.Join(w.dir, "ca"), "--foreman-url", w.server.url, name).Output()
+	out, err := exec.Command(w.server.program, "issue", "--dir", filepath.Join(w.dir, "ca"),
+		"--foreman-url", w.server.url, name).Output()
 	must(t, err)
 	h := &host{world: w, name: name, dir: filepath.Join(w.dir, name), state: filepath.Join(states, "state"),
 		program: filepath.Join(o.programs, "foreman-dlm-updater")}
 	must(t, errors.Join(os.Mkdir(h.dir, 0o755), os.MkdirAll(states, 0o755)))
 	config := "[main]\n" + string(out)
 	for key, value := range map[string]string{
-		"lock_name": "web", "state": h.state, "lock": h.path("lock"), "boot_id_file": h.path("boot_id"), "reboot_cmd": h.path("reboot.sh"),
-		"lock_settle": "250ms", "lock_retry_interval": "250ms", "lock_retry_jitter": "100ms", "lock_refresh": "400ms",
-		"http_timeout": "500ms", "http_retries": "0", "log_format": "json", "loglevel": "debug",
+		"lock_name": "web", "state": h.state, "lock": h.path("lock"), "boot_id_file": h.path("boot_id"),
+		"reboot_cmd": h.path("reboot.sh"), "lock_settle": "250ms", "lock_retry_interval": "250ms",
+		"lock_retry_jitter": "100ms", "lock_refresh": "400ms", "http_timeout": "500ms", "http_retries": "0",
+		"log_format": "json", "loglevel": "debug",
 		"lock_timeout": "2m", // if this test ends without us, so do they
 	} {
 		config += key + " = " + value + "\n"
@@ -144,8 +148,8 @@ func (w *world) addHost(t *testing.T, o settings, name, states string) {
 		config += stage + ".d = " + dir + "\n"
 	}
 	script, err = os.ReadFile("host/reboot.sh")
-	must(t, errors.Join(err, os.WriteFile(h.path("reboot.sh"), script, 0o755), h.write("config.ini", config), h.write("installed", "0\n"),
-		h.write("boot_id", "boot 0\n"), h.offer()))
+	must(t, errors.Join(err, os.WriteFile(h.path("reboot.sh"), script, 0o755), h.write("config.ini", config),
+		h.write("installed", "0\n"), h.write("boot_id", "boot 0\n"), h.offer()))
 	h.log, err = os.Create(h.path("log"))
 	must(t, err)
 	t.Cleanup(func() { h.log.Close() })
@@ -194,7 +198,8 @@ func (w *world) nothingLeft(v *verdict) {
 	for _, h := range w.living {
 		files, err := os.ReadDir(filepath.Dir(h.state))
 		for _, file := range files {
-			if file.Name() != "state.lock" && file.Name() != "state.last" && file.Name() != "history.jsonl" { // these stay (host.Instance)
+			// these stay (host.Instance)
+			if file.Name() != "state.lock" && file.Name() != "state.last" && file.Name() != "history.jsonl" {
 				v.flaw("at the end %s has %s", h.name, file.Name())
 			}
 		}
@@ -206,7 +211,8 @@ func (w *world) nothingLeft(v *verdict) {
 			v.flaw("at the end the history of %s is %q, %v", h.name, history, err)
 		}
 	}
-	if out, err := w.living[0].updater("lock", "show").Output(); err != nil || !strings.HasPrefix(string(out), "lock web is free") {
+	if out, err := w.living[0].updater("lock", "show").Output(); err != nil ||
+		!strings.HasPrefix(string(out), "lock web is free") {
 		v.flaw("at the end the server says: %s, %v", out, err)
 	}
 }
@@ -314,7 +320,8 @@ func (w *world) account(v *verdict) string {
 	for _, what := range slices.Sorted(maps.Keys(w.count)) {
 		fmt.Fprintf(&b, "%5d %s\n", w.count[what], what)
 	}
-	fmt.Fprintf(&b, "%5d runs finished\n%5d guarded stages begun\n%5d hooks cut short\n%5d reboots asked for and made\n%5d claims answered with yes\n"+
-		"%5d of them overwritten by another's\n%5d flaws\n", v.finished, v.intervals, v.interrupted, v.rebooted, v.claims, v.overwritten, len(v.flaws))
+	fmt.Fprintf(&b, "%5d runs finished\n%5d guarded stages begun\n%5d hooks cut short\n%5d reboots asked for and made\n"+
+		"%5d claims answered with yes\n%5d of them overwritten by another's\n%5d flaws\n",
+		v.finished, v.intervals, v.interrupted, v.rebooted, v.claims, v.overwritten, len(v.flaws))
 	return b.String()
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// catchesUp: a host that was down at night makes up for its run in the boot, and waits for the lock. The boot is complete all the same, and
-// `systemctl isolate` does not stop the run.
+// catchesUp: a host that was down at night makes up for its run in the boot, and waits for the lock. The boot is
+// complete all the same, and `systemctl isolate` does not stop the run.
 func catchesUp(t *testing.T, l *lab) {
 	h := l.boot(t, "late1")
 	h.install(nil)

@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package e2e takes the packages to Debian hosts that really boot and reboot (../lab/boot-lab.sh), under systemd, with the
-// bundled hooks and the real apt, against the stand-in Foreman over mutual TLS. It needs root and systemd-nspawn.
+// Package e2e takes the packages to Debian hosts that really boot and reboot (../lab/boot-lab.sh), under systemd, with
+// the bundled hooks and the real apt, against the stand-in Foreman over mutual TLS. It needs root and systemd-nspawn.
 //
 //	go test -tags e2e -count=1 -v ./test/e2e/
 //

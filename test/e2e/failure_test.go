@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// failedHook: a check in post_update fails. The lock is kept, the unit has failed and says why, who listens to OnFailure= is
-// told; fixed, the next run of the timer finishes.
+// failedHook: a check in post_update fails. The lock is kept, the unit has failed and says why, who listens to
+// OnFailure= is told; fixed, the next run of the timer finishes.
 func failedHook(t *testing.T, l *lab) {
 	h := l.boot(t, "bad1")
 	h.install(nil)
@@ -20,7 +20,8 @@ func failedHook(t *testing.T, l *lab) {
 		h.run("mkdir", "-p", "/etc/systemd/system/"+unit+".d")
 		h.write("/etc/systemd/system/"+unit+".d/tell.conf", "[Unit]\nOnFailure=tell@%n.service\n")
 	}
-	h.write("/etc/systemd/system/tell@.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo %i >>/var/lib/told'\n")
+	h.write("/etc/systemd/system/tell@.service",
+		"[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo %i >>/var/lib/told'\n")
 	h.run("systemctl", "daemon-reload")
 	h.run("systemctl", "enable", resumeUnit)
 	h.run("systemctl", "start", "--no-block", updateUnit)
@@ -38,7 +39,8 @@ func failedHook(t *testing.T, l *lab) {
 	})
 
 	status := strings.TrimSpace(h.run("foreman-dlm-updater", "status"))
-	for _, want := range []string{"stage post_update failed ", " in 90-accepts", "exit 3", "ledger gives wrong answers", "lock kept"} {
+	for _, want := range []string{"stage post_update failed ", " in 90-accepts", "exit 3",
+		"ledger gives wrong answers", "lock kept"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("status does not say %q: %s", want, status)
 		}

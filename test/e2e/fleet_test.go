@@ -74,7 +74,8 @@ func checkTurn(t *testing.T, h *host) {
 		if m[1] == "lock_get" {
 			asked = line.at(t)
 		} else if m[1] != "needs_update" && (line.at(t).Before(acquired) || line.at(t).After(released.Add(time.Second))) {
-			t.Errorf("%s had the lock from %s to %s, its journal has at %s: %s", h.name, acquired, released, line.at(t), line.Message)
+			t.Errorf("%s had the lock from %s to %s, its journal has at %s: %s",
+				h.name, acquired, released, line.at(t), line.Message)
 		}
 	}
 	if fmt.Sprint(stages) != fmt.Sprint(allStages) {

@@ -54,8 +54,8 @@ func (l *lab) boot(t *testing.T, name string) *host {
 	return h
 }
 
-// install installs the product from its repository, and does what its documentation tells an administrator to do. In the
-// end there is a newer ledger to be had.
+// install installs the product from its repository, and does what its documentation tells an administrator to do. In
+// the end there is a newer ledger to be had.
 func (h *host) install(more settings) {
 	h.t.Helper()
 	h.run("apt-get", "-q", "-y", "install", "foreman-dlm-updater")
@@ -66,7 +66,8 @@ func (h *host) install(more settings) {
 	h.run("install", "-D", "-m", "0644", "/e2e/ca/"+h.cn+".pem", crt)
 	h.run("install", "-D", "-m", "0600", "/e2e/ca/"+h.cn+".key", key)
 	h.run("install", "-D", "-m", "0644", "/e2e/ca/ca.pem", ca)
-	all := settings{"lock_name": h.lock, "foreman_url": "https://server:8443", "client_crt": crt, "client_key": key, "ca": ca, "loglevel": "DEBUG"}
+	all := settings{"lock_name": h.lock, "foreman_url": "https://server:8443", "client_crt": crt, "client_key": key,
+		"ca": ca, "loglevel": "DEBUG"}
 	maps.Copy(all, more)
 	h.configure(all)
 
@@ -122,13 +123,14 @@ const pause = "touch /run/paused; until [ -e /run/go-on ]; do sleep 0.1; done"
 // timerStamp has the time since which the timer makes up for what it has missed.
 const timerStamp = "/var/lib/systemd/timers/stamp-foreman-dlm-updater.timer"
 
-// startTimer starts the timer as its documentation says, and lets it fire at a time of the test's choice; at once, if that is past by
-// then.
+// startTimer starts the timer as its documentation says, and lets it fire at a time of the test's choice; at once, if
+// that is past by then.
 func (h *host) startTimer(at time.Time) {
 	h.t.Helper()
 	h.run("mkdir", "-p", "/etc/systemd/system/foreman-dlm-updater.timer.d")
 	h.write("/etc/systemd/system/foreman-dlm-updater.timer.d/test.conf", fmt.Sprintf(
-		"[Timer]\nOnCalendar=\nOnCalendar=%s\nRandomizedDelaySec=0\nAccuracySec=1us\n", at.UTC().Format("2006-01-02 15:04:05 UTC")))
+		"[Timer]\nOnCalendar=\nOnCalendar=%s\nRandomizedDelaySec=0\nAccuracySec=1us\n",
+		at.UTC().Format("2006-01-02 15:04:05 UTC")))
 	h.run("systemctl", "daemon-reload")
 	h.run("touch", "-d", "1 hour ago", timerStamp)
 	h.run("systemctl", "enable", "--now", "foreman-dlm-updater.timer")

@@ -8,13 +8,15 @@ import (
 	"testing"
 )
 
-// inhibitedReboot: a backup keeps the host from being shut down until it is done; the host reboots then, and not before.
+// inhibitedReboot: a backup keeps the host from being shut down until it is done; the host reboots then, and not
+// before.
 func inhibitedReboot(t *testing.T, l *lab) {
 	h := l.boot(t, "inhibited")
 	// Before systemd 257 an inhibitor does not bind root, unless the command asks for that.
 	h.install(settings{"reboot_cmd": "systemctl reboot --check-inhibitors=yes"})
 	h.run("systemctl", "enable", resumeUnit)
-	h.run("systemd-run", "--unit=backup", "systemd-inhibit", "--what=shutdown", "--who=backup", "--why=nightly dump", "sleep", "infinity")
+	h.run("systemd-run", "--unit=backup", "systemd-inhibit", "--what=shutdown", "--who=backup",
+		"--why=nightly dump", "sleep", "infinity")
 	h.run("systemctl", "start", "--no-block", updateUnit)
 	for what, look := range map[string]func() string{
 		"systemctl status": func() string { return h.statusText(updateUnit) },

@@ -139,7 +139,8 @@ func (l *lab) serve() {
 
 func (l *lab) environment() []string {
 	return append(os.Environ(), "BOOT_LAB_DIR="+l.path("lab"), "BOOT_LAB_NSPAWN=--bind-ro="+l.path("given")+":/e2e",
-		"BOOT_LAB_PKGS=bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf", // as in ../hooks/real.sh, to share its root filesystem
+		// as in ../hooks/real.sh, to share its root filesystem
+		"BOOT_LAB_PKGS=bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf",
 		"BOOT_LAB_TIMEOUT="+fmt.Sprint(patience.Seconds()))
 }
 
@@ -156,8 +157,8 @@ func (l *lab) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// output runs a command and returns its standard output. The error has its standard error. A command that hangs is killed,
-// so that it fails its own test and not all of them.
+// output runs a command and returns its standard output. The error has its standard error. A command that hangs is
+// killed, so that it fails its own test and not all of them.
 func output(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -203,7 +204,8 @@ func poll(check func() error) error {
 	}
 }
 
-// stoppedCommand: a host that goes down stops what runs in it for a moment, and a command of the lab's does not stay so.
+// stoppedCommand: a host that goes down stops what runs in it for a moment, and a command of the lab's does not stay
+// so.
 func stoppedCommand(t *testing.T, l *lab) {
 	h := l.boot(t, "stopped")
 	said := make(chan string)

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// upgradeOfTheUpdater: the update brings a new foreman-dlm-updater, systemd and C library, and needrestart restarts what
-// still uses the old ones: all but the run that it is part of, which goes on after the boot with the new program.
+// upgradeOfTheUpdater: the update brings a new foreman-dlm-updater, systemd and C library, and needrestart restarts
+// what still uses the old ones: all but the run that it is part of, which goes on after the boot with the new program.
 func upgradeOfTheUpdater(t *testing.T, l *lab) {
 	h := l.boot(t, "self1")
 	h.install(nil)
@@ -75,7 +75,8 @@ func removeAndPurge(t *testing.T, l *lab) {
 	h.run("apt-get", "-q", "-y", "remove", "foreman-dlm-updater")
 	h.run("test", "-e", "/etc/foreman_dlm_updater/config.ini")
 	h.run("test", "!", "-e", "/usr/bin/foreman-dlm-updater")
-	if got := h.run("systemctl", "show", "--property=ActiveState", "--value", "foreman-dlm-updater.timer"); got != "inactive\n" {
+	if got := h.run("systemctl", "show", "--property=ActiveState", "--value",
+		"foreman-dlm-updater.timer"); got != "inactive\n" {
 		t.Errorf("the timer is %s after the package was removed", got)
 	}
 	// What the test itself has put there.
@@ -83,7 +84,8 @@ func removeAndPurge(t *testing.T, l *lab) {
 		dir := "/etc/foreman_dlm_updater/" + string(stage) + ".d/"
 		h.run("rm", dir+"00-trace", dir+"10-once", dir+"99-trace")
 	}
-	h.run("rm", "-r", "/etc/foreman_dlm_updater/post_update.d/90-accepts", "/etc/systemd/system/foreman-dlm-updater.timer.d", "/var/lib/puppet", traceFile)
+	h.run("rm", "-r", "/etc/foreman_dlm_updater/post_update.d/90-accepts",
+		"/etc/systemd/system/foreman-dlm-updater.timer.d", "/var/lib/puppet", traceFile)
 	h.run("apt-get", "-q", "-y", "purge", "foreman-dlm-updater")
 	if diff := cmp.Diff(before, h.files()); diff != "" {
 		t.Errorf("files before it was installed, and after it was purged (-before +after):\n%s", diff)
@@ -97,8 +99,9 @@ func removeAndPurge(t *testing.T, l *lab) {
 func (h *host) files() []string {
 	h.t.Helper()
 	list := strings.Fields(h.run("find", "/etc", "/usr", "/var", "/opt", "/srv", "/root", "/home", "-xdev",
-		"-not", "-path", "/var/lib/dpkg/*", "-not", "-path", "/var/lib/apt/*", "-not", "-path", "/var/cache/*", "-not", "-path", "/var/log/*",
-		"-not", "-path", "/var/lib/systemd/*", "-not", "-path", "/var/tmp/*", "-not", "-path", "/var/backups/*"))
+		"-not", "-path", "/var/lib/dpkg/*", "-not", "-path", "/var/lib/apt/*", "-not", "-path", "/var/cache/*",
+		"-not", "-path", "/var/log/*", "-not", "-path", "/var/lib/systemd/*", "-not", "-path", "/var/tmp/*",
+		"-not", "-path", "/var/backups/*"))
 	timers := strings.Fields(h.run("find", "/var/lib/systemd", "/var/log", "/var/lib/dpkg/info", "-name", "*foreman*"))
 	list = append(list, timers...)
 	slices.Sort(list)

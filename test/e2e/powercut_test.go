@@ -28,7 +28,8 @@ func powerCut(t *testing.T, l *lab) {
 		{stage: "needs_update", prepare: pauseIn("needs_update"), boots: 3},
 		{stage: "lock_get", prepare: (*host).lockElsewhere, boots: 3},
 		{stage: "pre_update", prepare: pauseIn("pre_update"), boots: 3, tells: true, resumes: true},
-		{stage: "update", prepare: pauseIn("ledger"), boots: 3, tells: true, away: true, resumes: true}, // in the middle of dpkg
+		// in the middle of dpkg
+		{stage: "update", prepare: pauseIn("ledger"), boots: 3, tells: true, away: true, resumes: true},
 		{stage: "needs_reboot", prepare: pauseIn("needs_reboot"), boots: 2, tells: true, resumes: true},
 		{stage: "reboot", prepare: func(*host) {}, boots: 2, resumes: true}, // reboot-never
 		{stage: "post_update", prepare: pauseIn("post_update"), boots: 3, resumes: true},
@@ -83,7 +84,8 @@ func powerCut(t *testing.T, l *lab) {
 			}
 			want := []string{"acquire " + h.lock + " for " + h.cn, "release " + h.lock + " for " + h.cn}
 			if cut.stage == "lock_get" {
-				want = append([]string{"acquire " + h.lock + " for " + elsewhere, "release " + h.lock + " for " + elsewhere}, want...)
+				want = append([]string{"acquire " + h.lock + " for " + elsewhere, "release " + h.lock + " for " + elsewhere},
+					want...)
 			}
 			if diff := cmp.Diff(want, kinds(h.lockEvents())); diff != "" {
 				t.Errorf("what happened to the lock (-want +got):\n%s", diff)
@@ -102,7 +104,8 @@ func (h *host) holdBootUnit() {
 	h.run("sync")
 }
 
-// resumeWithoutForeman lets the boot unit go while nothing can be reached at the server's address, until it says that it waits.
+// resumeWithoutForeman lets the boot unit go while nothing can be reached at the server's address, until it says that
+// it waits.
 func (h *host) resumeWithoutForeman(stage string) {
 	h.t.Helper()
 	route := strings.Fields(h.run("getent", "ahostsv4", "server"))[0] + "/32"
@@ -171,7 +174,8 @@ func (h *host) elsewhere(action string) {
 		printf '%s\n' '[main]' "lock_name = $4" 'foreman_url = https://server:8443' "client_crt = $2/` + elsewhere + `.pem" \
 		    "client_key = $2/` + elsewhere + `.key" "ca = $2/ca.pem" "state = $3/state" "lock = $3/lock" >config.ini
 		exec "$5" -c "$3/config.ini" lock "$6"`
-	must(h.t, h.lab.script("net", "unshare", "--mount", "sh", "-c", `mount --bind "$1" /etc/hosts; shift; exec sh -c "$@"`, "sh",
-		h.lab.path("lab/etc-hosts"), script, "sh", h.lab.path("given/bin/dlm-sandbox"), h.lab.path("given/ca"), dir, h.lock,
+	must(h.t, h.lab.script("net", "unshare", "--mount", "sh", "-c",
+		`mount --bind "$1" /etc/hosts; shift; exec sh -c "$@"`, "sh", h.lab.path("lab/etc-hosts"), script,
+		"sh", h.lab.path("given/bin/dlm-sandbox"), h.lab.path("given/ca"), dir, h.lock,
 		h.lab.path("given/bin/foreman-dlm-updater"), action))
 }

@@ -71,11 +71,13 @@ func (l *lab) publishProduct() {
 		l.t.Fatal(err)
 	}
 	const owner = "e2e@example.com"
-	must(l.t, l.command("gpg", "--homedir", keyring, "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", owner, "rsa3072", "sign", "never"))
+	must(l.t, l.command("gpg", "--homedir", keyring, "--batch", "--quiet", "--passphrase", "", "--quick-generate-key",
+		owner, "rsa3072", "sign", "never"))
 	defer func() { _ = l.command("gpgconf", "--homedir", keyring, "--kill", "all").Run() }()
 	for _, version := range []string{productOld, productNew} {
 		cmd := l.command("make", "-C", "../..", "repo", "VERSION="+version, "DIST="+l.path("dist-"+version))
-		cmd.Env = append(cmd.Env, "SIGNING_KEY="+owner, "GNUPGHOME="+keyring, "ARCHS="+runtime.GOARCH) // the hosts have the same
+		// the hosts have the same
+		cmd.Env = append(cmd.Env, "SIGNING_KEY="+owner, "GNUPGHOME="+keyring, "ARCHS="+runtime.GOARCH)
 		must(l.t, cmd)
 		if err := os.CopyFS(l.path("given/product-"+version), os.DirFS(l.path("dist-"+version+"/repo"))); err != nil {
 			l.t.Fatal(err)

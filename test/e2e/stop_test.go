@@ -21,11 +21,12 @@ func stopInUpdate(t *testing.T, l *lab) {
 	if got := h.stage(); got != "update" {
 		t.Errorf("the state is %q", got)
 	}
-	if got := h.run("systemctl", "show", "--property=ActiveState,Result", updateUnit); !strings.Contains(got, "ActiveState=inactive") ||
-		!strings.Contains(got, "Result=success") {
+	if got := h.run("systemctl", "show", "--property=ActiveState,Result", updateUnit); !strings.Contains(
+		got, "ActiveState=inactive") || !strings.Contains(got, "Result=success") {
 		t.Errorf("the unit: %s", got)
 	}
-	if got := h.run("foreman-dlm-updater", "status"); !strings.Contains(got, "stage update was not finished") || !strings.Contains(got, "held by this host") {
+	if got := h.run("foreman-dlm-updater", "status"); !strings.Contains(got, "stage update was not finished") ||
+		!strings.Contains(got, "held by this host") {
 		t.Errorf("status: %s", got)
 	}
 	h.run("systemctl", "start", "--no-block", updateUnit)
@@ -36,8 +37,8 @@ func stopInUpdate(t *testing.T, l *lab) {
 // shutdownInUpdate: so does a shutdown, and the boot finishes.
 func shutdownInUpdate(t *testing.T, l *lab) {
 	h := startUpdate(t, l, "stop2")
-	if got := h.run("systemd-inhibit", "--list", "--no-legend"); !strings.Contains(got, "foreman-dlm-updater") || !strings.Contains(got, "shutdown") ||
-		!strings.Contains(got, "block") {
+	if got := h.run("systemd-inhibit", "--list", "--no-legend"); !strings.Contains(got, "foreman-dlm-updater") ||
+		!strings.Contains(got, "shutdown") || !strings.Contains(got, "block") {
 		t.Errorf("inhibitors: %s", got)
 	}
 	h.reboot()

@@ -107,7 +107,8 @@ func checkHost(t *testing.T, h *host) {
 	if got := h.run("ls", "-A", stateDir); got != "history.jsonl\nhooks\nstate.last\nstate.lock\n" {
 		t.Errorf("left in the directory of the state: %s", got)
 	}
-	if got := h.run("foreman-dlm-updater", "history", "--json"); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"result":"finished"`) ||
+	if got := h.run("foreman-dlm-updater", "history", "--json"); strings.Count(got, "\n") != 1 ||
+		!strings.Contains(got, `"result":"finished"`) ||
 		!strings.Contains(got, `"reboots":1,"invocations":2`) {
 		t.Errorf("history of the one run: %s", got)
 	}

@@ -44,4 +44,7 @@ exits() { [[ $status == "$1" ]] || { printf 'exit %s, want %s\noutput: %s\n' "$s
 
 # called TEXT: fails unless a stub was called like this; `refute called TEXT`: fails if one was.
 called() { grep -qF -- "$1" "$CALLS" || { printf 'not called: %s\ncalls:\n%s\n' "$1" "$(cat "$CALLS")"; return 1; }; }
-refute() { ! "$@" >/dev/null || { printf 'should not be: %s\noutput: %s\ncalls:\n%s\n' "$*" "$output" "$(cat "$CALLS")"; return 1; }; }
+refute() {
+    ! "$@" >/dev/null ||
+        { printf 'should not be: %s\noutput: %s\ncalls:\n%s\n' "$*" "$output" "$(cat "$CALLS")"; return 1; }
+}

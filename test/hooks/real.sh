@@ -7,7 +7,8 @@ cd "$(dirname "$(readlink -f "$0")")"
 : "${BOOT_LAB_NET:=10.90.0}" "${BOOT_LAB_DIR:=$(mktemp -d)/lab}"
 export BOOT_LAB_NET BOOT_LAB_DIR
 hooks=$(readlink -f ../../contrib/hooks)
-export BOOT_LAB_NSPAWN="--bind-ro=$hooks:/usr/share/foreman-dlm-updater/hooks --bind-ro=$PWD:/test --capability=CAP_NET_ADMIN" # for keepalived
+BOOT_LAB_NSPAWN="--bind-ro=$hooks:/usr/share/foreman-dlm-updater/hooks --bind-ro=$PWD:/test"
+export BOOT_LAB_NSPAWN="$BOOT_LAB_NSPAWN --capability=CAP_NET_ADMIN" # for keepalived
 lab=../lab/boot-lab.sh
 
 packages() { # KIND: prints the packages of its hosts, separated by commas
@@ -25,7 +26,8 @@ packages() { # KIND: prints the packages of its hosts, separated by commas
 
 trap 'trap "" INT TERM; "$lab" destroy' EXIT
 if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
-    echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here (root and systemd-nspawn are needed)" >&2
+    echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here" \
+        "(root and systemd-nspawn are needed)" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit
 fi
 say() { echo "hooks: $*" | tee -a "${PROGRESS:-/dev/null}"; }

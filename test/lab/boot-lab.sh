@@ -42,7 +42,8 @@ TIMEOUT=${BOOT_LAB_TIMEOUT:-300} # generous: it only matters if something is wro
 # The hosts run this machine's Debian, from its own apt sources.
 # shellcheck disable=SC1091
 SUITE=${BOOT_LAB_SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
-SOURCES=${BOOT_LAB_SOURCES:-$(find /etc/apt -name '*.sources' -o -name 'sources.list' -size +0 -o -path '*.d/*.list' -size +0)}
+SOURCES=${BOOT_LAB_SOURCES:-$(find /etc/apt -name '*.sources' -o -name 'sources.list' -size +0 \
+    -o -path '*.d/*.list' -size +0)}
 BASE=systemd,systemd-sysv,dbus,iproute2
 PKGS=$BASE${BOOT_LAB_PKGS:+,$BOOT_LAB_PKGS}
 ID=bl-$(printf %s "$LAB" | sha256sum | cut -c1-6) # for the names of namespaces and cgroups; one for each BOOT_LAB_DIR
@@ -101,7 +102,8 @@ rootfs() {
         # shellcheck disable=SC2086,SC2016 # SOURCES: file names, or "deb URL suite main" given as one; $1: mmdebstrap's
         TMPDIR=$CACHE mmdebstrap --quiet --variant=$variant --skip=check/empty --include="$PKGS" \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-            --customize-hook='cd "$1"; : >etc/apt/sources.list; rm -f etc/apt/sources.list.d/*; mkdir -p var/log/journal' \
+            --customize-hook='cd "$1"; : >etc/apt/sources.list; rm -f etc/apt/sources.list.d/*' \
+            --customize-hook='mkdir -p "$1/var/log/journal"' \
             "$SUITE" "$tmp" $SOURCES >"$CACHE/build-$key.log" 2>&1 </dev/null ||
             { tail -20 "$CACHE/build-$key.log" >&2; rm -rf --one-file-system "$tmp"; die "mmdebstrap failed"; }
         mv "$tmp" "$dir"
@@ -114,7 +116,8 @@ network() {
     [[ -e /run/netns/$ID ]] && return
     ip netns add "$ID"
     # Without its own address a bridge takes a port's, which changes whenever hosts come and go.
-    printf '%s\n' "link set lo up" "link add br0 address 02:b0:07:1a:b0:01 type bridge" "addr add $NET.1/24 dev br0" "link set br0 up" |
+    printf '%s\n' "link set lo up" "link add br0 address 02:b0:07:1a:b0:01 type bridge" \
+        "addr add $NET.1/24 dev br0" "link set br0 up" |
         ip -n "$ID" -batch -
 }
 host_network() { # NAME OCTET
@@ -132,7 +135,8 @@ INSTANCES=/proc/sys/fs/inotify/max_user_instances ENOUGH=1024
 enough_inotify() {
     local limit; limit=$(cat "$INSTANCES")
     ((limit >= ENOUGH)) || echo "$ENOUGH" 2>/dev/null >"$INSTANCES" ||
-        echo "boot-lab: fs.inotify.max_user_instances is $limit and can't be raised: some $((limit / 10)) hosts can be up at once" >&2
+        echo "boot-lab: fs.inotify.max_user_instances is $limit and can't be raised:" \
+            "some $((limit / 10)) hosts can be up at once" >&2
 }
 
 # --- hosts -------------------------------------------------------------------------------------------------
@@ -201,8 +205,8 @@ wait_up() { # NAME BOOTS
 }
 not_up() { # NAME WHY BOOTS
     local last; last=$(tail -20 "$(host "$1")/console.log"); echo "$last" >&2
-    [[ $last != *inotify* ]] || die "$1: the inotify instances of this machine are used up, by other hosts perhaps. Allow more:" \
-        "sysctl -w fs.inotify.max_user_instances=$((2 * $(cat "$INSTANCES")))"
+    [[ $last != *inotify* ]] || die "$1: the inotify instances of this machine are used up," \
+        "by other hosts perhaps. Allow more:" "sysctl -w fs.inotify.max_user_instances=$((2 * $(cat "$INSTANCES")))"
     die "$1: $2 (boots: $(cat "$(host "$1")/boots"), wanted $3)"
 }
 stopped() { ! live_pid "$(host "$1")/supervisor.pid" >/dev/null; }
@@ -219,7 +223,9 @@ reboot_host() {
 down() { # SIGTERM makes nspawn tell the host's systemd to power off
     local n
     for n in "$@"; do signal TERM "$(host "$n")/nspawn.pid"; done
-    for n in "$@"; do until_true "$TIMEOUT" stopped "$n" || { echo "boot-lab: $n: no clean power-off" >&2; crash "$n"; }; done
+    for n in "$@"; do
+        until_true "$TIMEOUT" stopped "$n" || { echo "boot-lab: $n: no clean power-off" >&2; crash "$n"; }
+    done
 }
 crash() {
     local n pid
@@ -247,7 +253,8 @@ list() {
     local h n
     for h in "$LAB"/hosts/*/; do
         n=$(basename "$h")
-        [[ ! -d $h ]] || echo "$n $NET.$(cat "$h/octet") boots=$(cat "$h/boots") $(stopped "$n" && echo down || echo up)"
+        [[ ! -d $h ]] ||
+            echo "$n $NET.$(cat "$h/octet") boots=$(cat "$h/boots") $(stopped "$n" && echo down || echo up)"
     done
 }
 destroy() {

@@ -13,7 +13,8 @@ rpm=$PACKAGES/1.0.0/foreman-dlm-updater-1.0.0-1
         [[ ! -e $name ]] || printf '%s\0' "$name"
     done | xargs -0 cp --parents -t "$BATS_TEST_TMPDIR/elsewhere")
     chmod -R go-rwx "$BATS_TEST_TMPDIR/elsewhere"
-    (umask 077; cd /; VERSION=v1.0.0 DIST=$BATS_TEST_TMPDIR/again SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct) \
+    (umask 077; cd /; VERSION=v1.0.0 DIST=$BATS_TEST_TMPDIR/again \
+        SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct) \
         TZ=Asia/Tokyo "$BATS_TEST_TMPDIR/elsewhere/packaging/build.sh")
     for package in "$deb"_{amd64,arm64}.deb "$rpm".{x86_64,aarch64}.rpm; do
         cmp "$package" "$BATS_TEST_TMPDIR/again/${package##*/}"
@@ -34,7 +35,8 @@ rpm=$PACKAGES/1.0.0/foreman-dlm-updater-1.0.0-1
     for tag in 0.1.0-rc1 0.1.0-rc1-3-gabc 0.1.0 0.1.0-2-gabc 0.1.0-10-gabc.dirty v0.1.1; do
         version=$(VERSION=$tag "$root/packaging/version.sh")
         dpkg --compare-versions "$previous-1" lt "$version-1" || { echo "$previous is not older than $version"; false; }
-        [[ $(/usr/bin/rpm --eval "%{lua:print(rpm.vercmp('$previous', '$version'))}") == -1 ]] || { echo "$previous, $version: rpm"; false; }
+        [[ $(/usr/bin/rpm --eval "%{lua:print(rpm.vercmp('$previous', '$version'))}") == -1 ]] ||
+            { echo "$previous, $version: rpm"; false; }
         previous=$version
     done
 }
@@ -44,7 +46,8 @@ expected() { # deb|rpm
     sed -n "s/^\($1\|both\) //p" "$BATS_TEST_DIRNAME/contents"
     (cd "$root/contrib/hooks" && printf -- '-rwxr-xr-x root:root /usr/share/foreman-dlm-updater/hooks/%s\n' *.d/* &&
         printf -- '-rw-r--r-- root:root /usr/share/foreman-dlm-updater/hooks/%s\n' lib/*)
-    (cd "$root" && printf -- '-rw-r--r-- root:root /usr/share/doc/foreman-dlm-updater/%s\n' docs/*.md docs/*.schema.json)
+    (cd "$root" && printf -- '-rw-r--r-- root:root /usr/share/doc/foreman-dlm-updater/%s\n' \
+        docs/*.md docs/*.schema.json)
 }
 same() { diff <(expected "$1" | sort -k 3) <(sort -k 3) || { echo "^ expected <, found > in the $1"; false; }; }
 
@@ -55,16 +58,19 @@ same() { diff <(expected "$1" | sort -k 3) <(sort -k 3) || { echo "^ expected <,
             awk '{ gsub("/", ":", $2); sub(/^\./, "", $6); sub(/\/$/, "", $6); print $1, $2, $6 $7 $8 }' |
             awk '$1 !~ /^d/ || $3 ~ /foreman/' | same deb
     done
-    diff - <(dpkg-deb --info "${deb}_amd64.deb" conffiles) <<<$'/etc/foreman_dlm_updater/config.ini\n/etc/needrestart/conf.d/foreman-dlm-updater.conf'
+    diff - <(dpkg-deb --info "${deb}_amd64.deb" conffiles) \
+        <<<$'/etc/foreman_dlm_updater/config.ini\n/etc/needrestart/conf.d/foreman-dlm-updater.conf'
 }
 
 @test "contents of the rpm, with modes and owners" {
     for arch in x86_64 aarch64; do
         /usr/bin/rpm --query --package --queryformat \
-            '[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}%|FILELINKTOS?{ %{FILELINKTOS}}|\n]' "$rpm.$arch.rpm" |
+            '[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}%|FILELINKTOS?{ %{FILELINKTOS}}|\n]' \
+            "$rpm.$arch.rpm" |
             awk '{ print $1, $2, $3 ($1 ~ /^l/ ? "->" $4 : "") }' | same rpm
     done
-    diff - <(/usr/bin/rpm --query --package --configfiles "$rpm.x86_64.rpm") <<<$'/etc/foreman_dlm_updater/config.ini\n/etc/needrestart/conf.d/foreman-dlm-updater.conf'
+    diff - <(/usr/bin/rpm --query --package --configfiles "$rpm.x86_64.rpm") \
+        <<<$'/etc/foreman_dlm_updater/config.ini\n/etc/needrestart/conf.d/foreman-dlm-updater.conf'
 }
 
 @test "lintian has nothing to say" {

@@ -18,7 +18,8 @@ lab=../lab/boot-lab.sh
 finish() { trap '' INT TERM; "$lab" destroy; gpgconf --kill all; rm -rf --one-file-system "$work"; }
 trap finish EXIT
 
-# Two versions, whose files have different times, and a key that signed neither. Only the hosts below install the second.
+# Two versions, whose files have different times, and a key that signed neither. Only the hosts below install the
+# second.
 mkdir -m 0700 "$GNUPGHOME"
 for who in packages somebody; do
     gpg --batch --quiet --passphrase '' --quick-generate-key "$who@example.com" rsa3072 sign never
@@ -34,7 +35,8 @@ for version in 1.0.0 1.1.0; do
 done
 gpg --armor --export somebody@example.com >"$PACKAGES/somebody.asc"
 # The certificate of the host on which apt.bats runs, and its lines in config.ini.
-"${GO:-go}" run ../../cmd/dlm-sandbox issue --dir "$PACKAGES/foreman" apt | sed "s|$PACKAGES|/packages|" >"$PACKAGES/host.ini"
+"${GO:-go}" run ../../cmd/dlm-sandbox issue --dir "$PACKAGES/foreman" apt |
+    sed "s|$PACKAGES|/packages|" >"$PACKAGES/host.ini"
 
 failed=
 say "what lintian, rpmlint and a second build say (1 min)"
@@ -51,7 +53,8 @@ for kind in apt dnf; do
     esac
     say "installing, upgrading and removing with $kind on a booted host (1 min)"
     "$lab" up "$kind"
-    timeout 1800 "$lab" exec "$kind" bats --tap --print-output-on-failure "/test/life/$kind.bats" || failed+=" life/$kind.bats"
+    timeout 1800 "$lab" exec "$kind" bats --tap --print-output-on-failure "/test/life/$kind.bats" ||
+        failed+=" life/$kind.bats"
     "$lab" rm "$kind"
 done
 [[ -z $failed ]] || { echo "FAILED:$failed" >&2; exit 1; }

@@ -17,13 +17,18 @@ trap finish EXIT
 if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     not_tested "the Puppet module on booted hosts: none can be booted here (root and systemd-nspawn are needed)"
 fi
-ruby -rpuppetserver/ca/cli -e '' || not_tested "the Puppet module on booted hosts: ruby-puppetserver-ca-cli is not installed"
-echo "puppet: applying the README's example to a booted host, and an update of it (2 to 4 min)" | tee -a "${PROGRESS:-/dev/null}"
+ruby -rpuppetserver/ca/cli -e '' ||
+    not_tested "the Puppet module on booted hosts: ruby-puppetserver-ca-cli is not installed"
+echo "puppet: applying the README's example to a booted host, and an update of it (2 to 4 min)" |
+    tee -a "${PROGRESS:-/dev/null}"
 given=$work/given ca=$work/ca
 mkdir -p "$given"/{www,ssl} "$ca"
 
 # The CA, made by `puppetserver ca` without a server. Its certificate is an intermediate one, below a root.
-ca() { RUBYOPT=-W0 ruby -rpuppetserver/ca/cli -e 'exit Puppetserver::Ca::Cli.run(ARGV)' -- "$@" --config "$ca/puppet.conf" >&2; }
+ca() {
+    RUBYOPT=-W0 ruby -rpuppetserver/ca/cli -e 'exit Puppetserver::Ca::Cli.run(ARGV)' -- "$@" \
+        --config "$ca/puppet.conf" >&2
+}
 cat >"$ca/puppet.conf" <<END
 [main]
 confdir = $ca
@@ -56,10 +61,12 @@ done
 
 # Two addresses, because both servers use the port of https://.
 "$lab" net ip addr add "$BOOT_LAB_NET.2/24" dev br0
-printf '%s\n' "127.0.0.1 localhost" "$BOOT_LAB_NET.1 server foreman.example.com" "$BOOT_LAB_NET.2 packages.example.com" >"$BOOT_LAB_DIR/etc-hosts"
+printf '%s\n' "127.0.0.1 localhost" "$BOOT_LAB_NET.1 server foreman.example.com" \
+    "$BOOT_LAB_NET.2 packages.example.com" >"$BOOT_LAB_DIR/etc-hosts"
 certificate=("$ca/ssl/certs/foreman.example.com.pem" "$ca/ssl/private_keys/foreman.example.com.pem")
 echo secret >"$work/password"
-"$lab" net "$work/dlm-sandbox" serve --listen "$BOOT_LAB_NET.1:443" --ca "$given/ssl/ca.pem" --cert "${certificate[0]}" --key "${certificate[1]}" \
+"$lab" net "$work/dlm-sandbox" serve --listen "$BOOT_LAB_NET.1:443" --ca "$given/ssl/ca.pem" \
+    --cert "${certificate[0]}" --key "${certificate[1]}" \
     --admin-password-file "$work/password" --record "$work/record" >"$work/sandbox.log" 2>&1 &
 servers+=($!)
 "$lab" net "$work/puppet" "$given/www" "$BOOT_LAB_NET.2:443" "${certificate[@]}" 2>"$work/serve.log" &
@@ -69,7 +76,8 @@ for address in "$BOOT_LAB_NET.1" "$BOOT_LAB_NET.2"; do
 done
 
 export BOOT_LAB_PKGS=bats,puppet-agent,curl # as in ../hooks/real.sh, to share its root filesystem
-BOOT_LAB_NSPAWN="--bind-ro=$given:/given --bind-ro=$PWD/host:/test --bind-ro=$(readlink -f ../../contrib/puppet):/module --bind-ro=$STDLIB/stdlib:/stdlib"
+BOOT_LAB_NSPAWN="--bind-ro=$given:/given --bind-ro=$PWD/host:/test --bind-ro=$STDLIB/stdlib:/stdlib"
+BOOT_LAB_NSPAWN="$BOOT_LAB_NSPAWN --bind-ro=$(readlink -f ../../contrib/puppet):/module"
 export BOOT_LAB_NSPAWN
 "$lab" up web1
 on_host() { timeout 3600 "$lab" exec web1 bats --tap --print-output-on-failure "/test/$1"; }
@@ -78,4 +86,5 @@ on_host middle.bats # leaves the host in an update that ends with a reboot
 "$lab" wait web1 2
 on_host after.bats
 got=$(tail -n 2 "$work/record" | sed -E 's/.*"kind":"([a-z]+)".*"host":"([^"]*)".*/\1 \2/' | xargs)
-[[ $got == "acquire web1.example.com release web1.example.com" ]] || { echo "FAILED: what happened to the lock: $got"; cat "$work/record"; exit 1; } >&2
+[[ $got == "acquire web1.example.com release web1.example.com" ]] ||
+    { echo "FAILED: what happened to the lock: $got"; cat "$work/record"; exit 1; } >&2

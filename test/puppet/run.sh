@@ -33,7 +33,8 @@ static() (
     puppet-lint --fail-on-warnings functions manifests types
     if grep -E '^\[(warn|error)\]|[1-9][0-9]* undocumented' "$work/strings"; then exit 1; fi
     grep -q '100.00% documented' "$work/strings"
-    diff -u REFERENCE.md "$work/REFERENCE.md" || { echo "REFERENCE.md is out of date: test/puppet/run.sh reference" >&2; exit 1; }
+    diff -u REFERENCE.md "$work/REFERENCE.md" ||
+        { echo "REFERENCE.md is out of date: test/puppet/run.sh reference" >&2; exit 1; }
     cd "$OLDPWD"
     FOREMAN_DLM_UPDATER=$work/foreman-dlm-updater rspec -I spec spec
 )

@@ -31,9 +31,10 @@ var tails = []struct {
 	}},
 }
 
-// meetings lets two hosts claim a free lock within one mean window of each other, again and again, and counts how often both
-// believe at the end that they hold it.
-func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, window func(*random) time.Duration, within time.Duration) (both int) {
+// meetings lets two hosts claim a free lock within one mean window of each other, again and again, and counts how often
+// both believe at the end that they hold it.
+func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, window func(*random) time.Duration,
+	within time.Duration) (both int) {
 	inBubble(t, func() {
 		dwell, start := newRandom(seed, 1), newRandom(seed, 2)
 		server := sandbox.New(sandbox.Options{Window: func(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
@@ -66,27 +67,32 @@ func meetings(t *testing.T, seed uint64, rounds int, settle time.Duration, windo
 // claim takes the lock as the program does.
 func claim(server *sandbox.Server, name string, settle time.Duration) error {
 	log := hclog.NewNullLogger()
-	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Log: log, Transport: server.Transport(name)})
+	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Log: log,
+		Transport: server.Transport(name)})
 	l := foreman.Open(client, foreman.Settings{Settle: settle}, log, lockName, lock.Options{})
 	return l.Take(context.Background(), lock.Terms{Purpose: lock.ByHandNow})
 }
 
-// TestCurve measures the race that no client can close, where CURVE says in how many meetings; else only that there is one, and that
-// the settle time is what makes it rare.
+// TestCurve measures the race that no client can close, where CURVE says in how many meetings; else only that there is
+// one, and that the settle time is what makes it rare.
 func TestCurve(t *testing.T) {
 	rounds := number(t, "CURVE", 0)
 	if rounds == 0 {
 		window := func(r *random) time.Duration { return tails[0].draw(time.Second, r) }
-		hasty, patient := meetings(t, 1, 300, time.Second, window, time.Second), meetings(t, 1, 300, 20*time.Second, window, time.Second)
+		hasty, patient := meetings(t, 1, 300, time.Second, window, time.Second),
+			meetings(t, 1, 300, 20*time.Second, window, time.Second)
 		if hasty < 10 || patient > 0 {
 			t.Errorf("of 300 meetings both hosts believed in %d with a settle time of 1 s, in %d with 20 s", hasty, patient)
 		}
 		return
 	}
-	settles := []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second}
-	means := []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second}
+	settles := []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second,
+		5 * time.Second, 10 * time.Second, 30 * time.Second}
+	means := []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond,
+		time.Second, 2 * time.Second}
 	for _, tail := range tails {
-		table := fmt.Sprintf("\n%s\n\n| mean time between check and write | settle %s |\n|---|%s\n", tail.name, join(settles, " | "), strings.Repeat("---|", len(settles)))
+		table := fmt.Sprintf("\n%s\n\n| mean time between check and write | settle %s |\n|---|%s\n",
+			tail.name, join(settles, " | "), strings.Repeat("---|", len(settles)))
 		for _, mean := range means {
 			cells := make([]string, len(settles))
 			t.Run(mean.String(), func(t *testing.T) {

@@ -40,7 +40,8 @@ func stageIn(content []byte) state.Stage {
 
 // surelySays reports whether the disk says that this is the stage, even if the power fails now.
 func (d *disk) surelySays(stage state.Stage) bool {
-	return d.stage() == stage && !slices.ContainsFunc(d.unsynced, func(before []byte) bool { return stageIn(before) != stage })
+	return d.stage() == stage &&
+		!slices.ContainsFunc(d.unsynced, func(before []byte) bool { return stageIn(before) != stage })
 }
 
 // diskOf is the disk as one invocation sees it: a state.Disk.

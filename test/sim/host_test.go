@@ -36,7 +36,8 @@ type host struct {
 }
 
 func (w *world) newHost(n int) *host {
-	h := &host{world: w, n: n, name: fmt.Sprintf("web%d", n), rng: newRandom(w.seed, 2, uint64(n)), run: newWatch("", false), past: map[string]watch{}}
+	h := &host{world: w, n: n, name: fmt.Sprintf("web%d", n), rng: newRandom(w.seed, 2, uint64(n)),
+		run: newWatch("", false), past: map[string]watch{}}
 	h.kind = pick(h.rng, "kernel", "kernel", "kernel", "container", "soft reboot")
 	h.boot = state.Boot{ID: "boot-1", Init: 100}
 	h.comeUp()
@@ -108,7 +109,8 @@ func (h *host) powerCutLocked(r *random) {
 		h.running.dieLocked("power cut")
 	}
 	h.disk.losePower(r)
-	if s := h.disk.stage(); s != state.PostUpdate && s != state.LockRelease && !bytes.Contains(h.disk.content, []byte(`"asked":`)) {
+	if s := h.disk.stage(); s != state.PostUpdate && s != state.LockRelease &&
+		!bytes.Contains(h.disk.content, []byte(`"asked":`)) {
 		h.run.asked = nil // the announcement of a reboot is lost
 	}
 	h.noteLocked(h.name, "on its disk: stage %q", h.disk.stage())

@@ -119,7 +119,8 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 	if r.Stage == state.LockRelease || r.Stage == state.PostUpdate {
 		h.inside = false
 	}
-	if before != nil && before.RunID == r.RunID && before.Stage == r.Stage && before.StageBegan.Equal(r.StageBegan) && before.Error == nil {
+	if before != nil && before.RunID == r.RunID && before.Stage == r.Stage &&
+		before.StageBegan.Equal(r.StageBegan) && before.Error == nil {
 		return // it did not begin just now: only its story has grown
 	}
 	if r.Error == nil {
@@ -159,7 +160,8 @@ func (inv *invocation) cleared(before *state.Record) {
 	case before.Stage != state.NeedsUpdate && before.Stage != state.LockGet:
 		inv.breaksLocked("%s: the run is forgotten in stage %s", h.name, before.Stage)
 	}
-	foreign := h.manual && before != nil && before.Stage == state.LockGet && !h.run.claimed // taken by hand, and left as it is
+	// taken by hand, and left as it is
+	foreign := h.manual && before != nil && before.Stage == state.LockGet && !h.run.claimed
 	if inv.looks.self && !foreign {
 		inv.breaksLocked("%s forgets its run, and the last look said that it holds the lock", h.name)
 	}
@@ -190,7 +192,8 @@ func (inv *invocation) hookBegins(stage state.Stage, name string) {
 	h, first := inv.host, name == hookName(0)
 	inv.announced(stage)
 	if inv.pass.stage != stage || name != hookName(inv.pass.next) {
-		inv.breaksLocked("%s: hook %s/%s runs, and it should be number %d of %s", h.name, stage, name, inv.pass.next, inv.pass.stage)
+		inv.breaksLocked("%s: hook %s/%s runs, and it should be number %d of %s",
+			h.name, stage, name, inv.pass.next, inv.pass.stage)
 	}
 	if !first {
 		return
@@ -219,7 +222,8 @@ func (inv *invocation) announced(stage state.Stage) {
 		return
 	}
 	if !d.surelySays(stage) {
-		inv.breaksLocked("%s: stage %s begins, and the state on disk says %q (synced: %v)", inv.name, stage, d.stage(), len(d.unsynced) == 0)
+		inv.breaksLocked("%s: stage %s begins, and the state on disk says %q (synced: %v)",
+			inv.name, stage, d.stage(), len(d.unsynced) == 0)
 	}
 }
 

@@ -216,8 +216,8 @@ func (inv *invocation) workflow() *workflow.Workflow {
 		options.Level, options.Exclude = hclog.Debug, hclog.ExcludeByPrefix("request ").Exclude // the network notes them
 	}
 	log := hclog.New(options)
-	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: inv.httpTimeout, Retries: inv.retries, Log: log,
-		Transport: network{inv}, Random: inv.rng.part})
+	client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: inv.httpTimeout,
+		Retries: inv.retries, Log: log, Transport: network{inv}, Random: inv.rng.part})
 	inv.api, inv.lockSettings = serverOf{inv, client}, inv.locks
 	inv.lockSettings.Random = inv.rng.part
 	w := &workflow.Workflow{

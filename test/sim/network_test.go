@@ -111,7 +111,8 @@ func (n network) count(f fate) {
 
 func (f fate) told() string {
 	text := ""
-	for _, part := range []string{f.name, status("answered by another with", f.status), status("the answer will be", f.after)} {
+	for _, part := range []string{f.name, status("answered by another with", f.status),
+		status("the answer will be", f.after)} {
 		if part != "" {
 			text += ": " + part
 		}
@@ -168,12 +169,13 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 	}
 }
 
-// ask hands a request to Foreman, which works on it whatever becomes of the client. It is late if it is written later than the
-// settle time after since.
+// ask hands a request to Foreman, which works on it whatever becomes of the client. It is late if it is written later
+// than the settle time after since.
 func (n network) ask(req *http.Request, since time.Time) *http.Response {
 	ctx, answered := n.arrives(n.name, req.Method, since)
 	defer answered()
-	res, err := n.server.Transport(n.name).RoundTrip((&http.Request{Method: req.Method, URL: req.URL, Header: req.Header}).WithContext(ctx))
+	res, err := n.server.Transport(n.name).RoundTrip(
+		(&http.Request{Method: req.Method, URL: req.URL, Header: req.Header}).WithContext(ctx))
 	if err != nil {
 		panic(err) // the server's faults are not used
 	}

@@ -74,8 +74,8 @@ func (h *host) setByHand(stage state.Stage) {
 			h.manual = true
 		}
 		h.mu.Unlock()
-		return w.Store.Save(state.Record{Stage: stage, RunID: record.RunID, Began: record.Began, Lock: lockName, MachineID: h.name,
-			Rebooted: record.Rebooted})
+		return w.Store.Save(state.Record{Stage: stage, RunID: record.RunID, Began: record.Began,
+			Lock: lockName, MachineID: h.name, Rebooted: record.Rebooted})
 	})
 }
 

@@ -1,5 +1,5 @@
-// Package sim plays whole histories of a cluster: the real workflow, the real client and the real store of several hosts
-// in virtual time, with a model of Foreman, a network, disks and people that do all that they can do. One seed is
+// Package sim plays whole histories of a cluster: the real workflow, the real client and the real store of several
+// hosts in virtual time, with a model of Foreman, a network, disks and people that do all that they can do. One seed is
 // one history. See docs/safety.md.
 package sim
 
@@ -29,8 +29,8 @@ func number(t *testing.T, key string, otherwise int) int {
 	return n
 }
 
-// TestHistories: no invariant is broken, but where a request was written later than the settle time. SEED plays one history only,
-// and shows it; FIRST is the seed of the first of many.
+// TestHistories: no invariant is broken, but where a request was written later than the settle time. SEED plays one
+// history only, and shows it; FIRST is the seed of the first of many.
 func TestHistories(t *testing.T) {
 	if seed := number(t, "SEED", -1); seed >= 0 {
 		r := simulate(t, uint64(seed), nil, true)

@@ -90,8 +90,9 @@ func (a *tally) add(r result) {
 }
 
 func (a tally) String() string {
-	return fmt.Sprintf("%d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; %d requests, %d of them with "+
-		"trouble; Foreman itself answered %d with 500 though the change was made, because another host had changed the lock; in %d histories a request that was written later than the settle time changed the holder, which broke an invariant in %d (a PUT) "+
-		"and %d (a DELETE)",
+	return fmt.Sprintf("%d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; "+
+		"%d requests, %d of them with trouble; Foreman itself answered %d with 500 though the change was made, "+
+		"because another host had changed the lock; in %d histories a request that was written later than the settle time "+
+		"changed the holder, which broke an invariant in %d (a PUT) and %d (a DELETE)",
 		a.histories, a.runs, a.invocations, a.killed, a.down, a.requests, a.spoiled, a.stumbled, a.late, a.byPut, a.byDelete)
 }

@@ -62,8 +62,8 @@ func newPlan(r *random) plan {
 		hosts:       1 + min(r.n(8), r.n(8)),
 		httpTimeout: pick(r, 5*time.Second, 30*time.Second),
 		retries:     r.n(4),
-		odds: odds{kill: some(0.02), powerCut: some(0.01), freeze: some(0.01), network: some(0.4), disk: some(0.05), hook: some(0.3), reboot: some(0.6),
-			signal: some(0.5), clock: some(1), boot: some(0.03)},
+		odds: odds{kill: some(0.02), powerCut: some(0.01), freeze: some(0.01), network: some(0.4), disk: some(0.05),
+			hook: some(0.3), reboot: some(0.6), signal: some(0.5), clock: some(1), boot: some(0.03)},
 		hooks:    map[state.Stage]int{},
 		hookTime: r.between(time.Second, 15*time.Minute),
 		latency:  r.between(time.Millisecond, 2*time.Second),
@@ -122,7 +122,7 @@ type world struct {
 	asked     []*asking // what the server has to do
 	taken     time.Time // when somebody last took the lock from its holder
 	duplicate bool      // somebody was told of two locks of the name
-	late      string    // PUT or DELETE: one that was written later than the settle time was the last to change the holder so
+	late      string    // PUT or DELETE: one written later than the settle time was the last to change the holder so
 	counts
 	broken string // the first invariant that was broken
 }
@@ -131,8 +131,8 @@ type world struct {
 type counts struct{ runs, invocations, killed, down, requests, spoiled, stumbled int }
 
 func newWorld(seed uint64, m *mistake, verbose bool) *world {
-	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), dwell: newRandom(seed, 1), over: make(chan struct{}),
-		verbose: verbose}
+	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), dwell: newRandom(seed, 1),
+		over: make(chan struct{}), verbose: verbose}
 	w.server = sandbox.New(sandbox.Options{Window: w.windowOf, Record: w.recorded})
 	if w.exists {
 		w.server.SetHolder(lockName, "")

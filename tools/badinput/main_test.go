@@ -31,16 +31,21 @@ func TestCollect(t *testing.T) {
 		want                []row
 		fails               string
 	}{
-		{name: "a script", script: "#: Hooks | it fails\ncp x y\nexits 1 foreman-dlm-updater -c config.ini\nstderr 'the hook.s code: exit [0-9]+ \\(.*\\)'\n" +
-			"! stderr 'hook started'\nforeman held-by\n\n# no entry\nexits 2 foreman-dlm-updater\n",
+		{name: "a script",
+			script: "#: Hooks | it fails\ncp x y\nexits 1 foreman-dlm-updater -c config.ini\n" +
+				"stderr 'the hook.s code: exit [0-9]+ \\(.*\\)'\n! stderr 'hook started'\n" +
+				"foreman held-by\n\n# no entry\nexits 2 foreman-dlm-updater\n",
 			want: []row{{"it fails", "exit 1; `the hook's code: exit N ( … )`; no hook runs; the lock is free afterwards"}}},
 		{name: "a script that asserts nothing", script: "#: Hooks | it fails\ncp x y\n", fails: "says nothing"},
 		{name: "a section that isn't there", script: "#: Nothing | it fails\nexits 1 foreman-dlm-updater\n",
 			fails: "is no section"},
-		{name: "a table", table: "//bad:Hooks: name err says\nfor range []struct{ name string; n int; err error; says string }{\n" +
-			"{\"a\", 1, ErrX, \"b\" + c + d()}, {\"fine\", 2, nil, \"\"}, {name: \"e\\n\", says: \"\\x1b\\\"\\xff\"}} {}",
+		{name: "a table",
+			table: "//bad:Hooks: name err says\nfor range []struct{ name string; n int; err error; says string }{\n" +
+				"{\"a\", 1, ErrX, \"b\" + c + d()}, {\"fine\", 2, nil, \"\"}, {name: \"e\\n\", says: \"\\x1b\\\"\\xff\"}} {}",
 			want: []row{{"a", "ErrX: `bconstant…`"}, {"`\"e\\n\"`", "`\\x1b\"\\xff`"}}},
-		{name: "a map", table: "//bad:Hooks: key want\n_ = map[string]struct{ want []string }{\"a\": {[]string{\"b\", \"c\"}}}", want: []row{{"a", "`b`, `c`"}}},
+		{name: "a map",
+			table: "//bad:Hooks: key want\n_ = map[string]struct{ want []string }{\"a\": {[]string{\"b\", \"c\"}}}",
+			want:  []row{{"a", "`b`, `c`"}}},
 		{name: "no table", table: "//bad:Hooks: name says", fails: "a table below"},
 		{name: "no such field", table: "//bad:Hooks: name says\n_ = []struct{ a string }{{\"b\"}}", fails: "no entries"},
 	}

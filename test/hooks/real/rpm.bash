@@ -9,7 +9,8 @@ package() {
     mkdir -p "$1"
     {
         printf '%s\n' "Name: $2" "Version: $3" "Release: 1" "Summary: test" "License: MIT" "BuildArch: noarch" "${@:4}"
-        printf '%s\n' "%description" "test" "%install" "mkdir -p %{buildroot}/etc; echo version=$3 >%{buildroot}/etc/$conf" \
+        printf '%s\n' "%description" "test" "%install" \
+            "mkdir -p %{buildroot}/etc; echo version=$3 >%{buildroot}/etc/$conf" \
             "%files" "%config(noreplace) /etc/$conf"
         [[ -z ${PRE:-} ]] || printf '%%pre\n%s\n' "$PRE"
         [[ -z ${POST:-} ]] || printf '%%post\n%s\n' "$POST"
@@ -59,7 +60,8 @@ holding() {
     rm -f "$BATS_TEST_TMPDIR/held"
     # shellcheck disable=SC2016 # perl's variables
     perl -MFcntl -e '$lock = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); open F, ">>", $ARGV[0] or die $!;
-        fcntl(F, F_SETLK, $lock) or die $!; open H, ">", $ARGV[2]; close H; sleep $ARGV[1]' "$1" "$2" "$BATS_TEST_TMPDIR/held" 3>&- &
+        fcntl(F, F_SETLK, $lock) or die $!; open H, ">", $ARGV[2]; close H; sleep $ARGV[1]' \
+        "$1" "$2" "$BATS_TEST_TMPDIR/held" 3>&- &
     HOLDER=$!
     until [[ -e $BATS_TEST_TMPDIR/held ]]; do kill -0 "$HOLDER" || return 1; done
 }

@@ -159,7 +159,8 @@ env=prod test'" duration=60
 
 @test "wrong settings: no request is sent" {
     local wrong
-    for wrong in strict=maybe duration=2h duration= 'matchers=" "' matchers=instance 'matchers="1a=b"' 'matchers="a-b=c"' 'matchers="a>b"' matchers= \
+    for wrong in strict=maybe duration=2h duration= 'matchers=" "' matchers=instance 'matchers="1a=b"' \
+        'matchers="a-b=c"' 'matchers="a>b"' matchers= \
         url=http://me:secret@localhost:9093; do
         setting alertmanager-silence "$wrong"
         silence

@@ -93,7 +93,8 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
 }
 
 @test "needs_update: packages that are kept back, held or phased are no update, and are named" {
-    offers "The following upgrades have been deferred due to phasing:" "  tzdata" "The following packages have been kept back:" "  linux" \
+    offers "The following upgrades have been deferred due to phasing:" "  tzdata" \
+        "The following packages have been kept back:" "  linux" \
         "0 upgraded, 0 newly installed, 0 to remove and 2 not upgraded."
     hook needs_update/apt
     exits 0
@@ -238,7 +239,8 @@ EOF
 
 @test "apt-security: what counts as a security update" {
     offers 'Inst both [1] (2 Debian:12.1/stable, Debian-Security:12/stable-security [amd64])' \
-        'Inst main [1] (2 Debian:12.1/stable [amd64])' 'Inst new (2 Debian-Security:12/stable-security [amd64])' "$SECURE" \
+        'Inst main [1] (2 Debian:12.1/stable [amd64])' \
+        'Inst new (2 Debian-Security:12/stable-security [amd64])' "$SECURE" \
         'Inst foreign:i386 [1] (2 Debian-Security:12/stable-security [i386]) [libc6:i386 ]' \
         'Inst ubuntu [1] (2 Ubuntu:22.04/jammy-updates, Ubuntu:22.04/jammy-security [amd64])' \
         'Inst esm [1] (2 UbuntuESM:22.04/jammy-infra-security [amd64])' 'Inst local [1] (2 Acme:/fixes [all])' \

@@ -71,7 +71,8 @@ refused() { # WHY
     refused "wsrep_cluster_status is non-Primary and not Primary"
     server Synced 3 Primary OFF
     refused "wsrep_ready is OFF and not ON"
-    printf 'wsrep_cluster_size\t0\nwsrep_cluster_status\tDisconnected\nwsrep_ready\tOFF\nwsrep_cluster_address\t\n' >"$SERVER" # without Galera
+    printf 'wsrep_cluster_size\t0\nwsrep_cluster_status\tDisconnected\nwsrep_ready\tOFF\nwsrep_cluster_address\t\n' \
+        >"$SERVER" # without Galera
     refused "wsrep_cluster_status is Disconnected"
     : >"$SERVER"
     refused "wsrep_cluster_status is unset"

@@ -4,7 +4,8 @@ load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    export DLM_EVENT=failed DLM_HOST=web1 DLM_SENTENCE='stage update failed 02:31 in 50-apt (exit 100), lock kept' DLM_HOOK=50-apt
+    export DLM_EVENT=failed DLM_HOST=web1 DLM_SENTENCE='stage update failed 02:31 in 50-apt (exit 100), lock kept' \
+        DLM_HOOK=50-apt
     export DLM_OUTPUT=$'E: "a\\b"\nE: <c> & d' SENT=$BATS_TEST_TMPDIR/sent
     # shellcheck disable=SC2016 # not for this shell
     stub curl 'mkdir -p "$SENT"; n=$(($(ls "$SENT" | wc -l) + 1)); cat >"$SENT/$n"; cat <&3 >>"$CALLS" 2>/dev/null || :
@@ -138,7 +139,8 @@ END
 
 @test "alertmanager: set, prolonged while alive, ended; nothing at other events" {
     local event
-    for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update finished:lock_release reboot-due:lock_release failed:update; do
+    for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update \
+        finished:lock_release reboot-due:lock_release failed:update; do
         tell alertmanager "${event%:*}" "${event#*:}"
         exits 0
     done
@@ -193,7 +195,8 @@ END
 @test "icinga2: a downtime, renewed in its second half and before a reboot, removed; nothing at other events" {
     setting icinga2 icinga_host=web1.example.com
     local event now=$EPOCHSECONDS
-    for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update finished:lock_release failed:update; do
+    for event in started:lock_get waiting:lock_get alive:lock_get resumed:lock_get gave-up:update \
+        finished:lock_release failed:update; do
         tell icinga2 "${event%:*}" "${event#*:}"
         exits 0
     done

@@ -9,7 +9,8 @@ prepare() {
     export CLUSTER=$BATS_TEST_TMPDIR/cluster NODES=$BATS_TEST_TMPDIR/cluster/nodes
     mkdir "$CLUSTER"
     export QUORUM=true MAINTENANCE=false
-    printf '%s\n' 'web1 true false false false false false 2 member' 'web2 true false false false false false 1 member' >"$NODES"
+    printf '%s\n' 'web1 true false false false false false 2 member' \
+        'web2 true false false false false false 1 member' >"$NODES"
     # shellcheck disable=SC2016 # not for this shell
     {
         stub crm_node '[ -z "${AWAY:-}" ] || { echo "error: Could not connect to controller: Connection refused" >&2; exit 102; }
@@ -175,7 +176,9 @@ false false false false false false 0 member'
 
 @test "this node is not well, no quorum, maintenance mode: refused" {
     local state
-    for state in 'false false false false false false 0 member' 'true false false false true false 0 member' 'true false false false false true 2 member'; do
+    for state in 'false false false false false false 0 member' \
+        'true false false false true false 0 member' \
+        'true false false false false true 2 member'; do
         node web1 "$state"
         refused "this node is not online in its cluster, nothing was moved: node name=\"web1\" "
     done

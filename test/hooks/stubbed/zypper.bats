@@ -196,7 +196,8 @@ END
 }
 
 @test "update: packages in two versions are installed again, except kernels and keys" {
-    printf '%s\n' "acme.noarch acme " "lib.noarch lib " "kernel.noarch multiversion(kernel) k " "kernel.noarch k multiversion(kernel) " \
+    printf '%s\n' "acme.noarch acme " "lib.noarch lib " \
+        "kernel.noarch multiversion(kernel) k " "kernel.noarch k multiversion(kernel) " \
         "gpg-pubkey.(none) a " "gpg-pubkey.(none) b " >"$ZYPPER/rpm"
     updated
     exits 0

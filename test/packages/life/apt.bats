@@ -2,7 +2,8 @@
 load life
 
 source_is() { # VERSION: sets the repository that apt uses
-    echo "deb [signed-by=${2:-/packages/$1/repo/apt/foreman-dlm-updater.asc}] file:/packages/$1/repo/apt ./" >/etc/apt/sources.list
+    echo "deb [signed-by=${2:-/packages/$1/repo/apt/foreman-dlm-updater.asc}] file:/packages/$1/repo/apt ./" \
+        >/etc/apt/sources.list
     apt-get -q -o APT::Update::Error-Mode=any update
 }
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
@@ -151,7 +152,8 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
     source_is 1.1.0
     apt install foreman-dlm-updater
     { echo 'lock_name = web'; cat /packages/host.ini; } >>"$etc/config.ini"
-    for hook in needs_update/apt pre_update/services-stop update/apt needs_reboot/kernel-changed post_update/services-start post_update/systemd-healthy; do
+    for hook in needs_update/apt pre_update/services-stop update/apt needs_reboot/kernel-changed \
+        post_update/services-start post_update/systemd-healthy; do
         foreman-dlm-updater hooks enable "$hook"
     done
     run foreman-dlm-updater config check --offline

@@ -36,9 +36,11 @@ client_crt = /etc/ssl/host.pem
 client_key = /etc/ssl/host.key
 END
     ln -s /usr/share/foreman-dlm-updater/hooks/update.d/apt "$etc/update.d/50-apt"
-    ln -s ../../../usr/share/foreman-dlm-updater/hooks/needs_reboot.d/kernel-changed "$etc/needs_reboot.d/50-kernel-changed"
+    ln -s ../../../usr/share/foreman-dlm-updater/hooks/needs_reboot.d/kernel-changed \
+        "$etc/needs_reboot.d/50-kernel-changed"
     echo KEEP=1 >"$etc/hooks.conf.d/apt.conf"
-    printf '#!/bin/sh\ntouch /run/hook-runs\nuntil test -e /run/hook-may-end; do sleep 0.1; done\ntouch /run/hook-has-ended\n' >"$etc/needs_update.d/10-own"
+    printf '%s\n' '#!/bin/sh' 'touch /run/hook-runs' 'until test -e /run/hook-may-end; do sleep 0.1; done' \
+        'touch /run/hook-has-ended' >"$etc/needs_update.d/10-own"
     chmod +x "$etc/needs_update.d/10-own"
     written >/root/written
     systemctl enable --now "$timer"
@@ -93,7 +95,8 @@ nothing_enabled() {
 
 # files: prints the files on the disk that might belong to the package.
 files() {
-    find /etc /usr /var -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/lib/apt/*' -not -path '/var/cache/*' -not -path '/var/log/*.log' \
-        -not -path '/var/log/apt*' -not -path '/var/log/journal/*' -not -path '/var/lib/rpm/*' -not -path '/var/lib/dnf/*' \
+    find /etc /usr /var -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/lib/apt/*' \
+        -not -path '/var/cache/*' -not -path '/var/log/*.log' -not -path '/var/log/apt*' \
+        -not -path '/var/log/journal/*' -not -path '/var/lib/rpm/*' -not -path '/var/lib/dnf/*' \
         -not -path '/var/tmp/*' | sort
 }

@@ -23,10 +23,12 @@ load host
 @test "absent cleans up" {
     echo 'foreman_dlm_updater::ensure: absent' >>"$environment/data/changes.yaml"
     applies 2
-    is "$(dpkg-query -W -f '${Status}' foreman-dlm-updater 2>&1 || true)" "dpkg-query: no packages found matching foreman-dlm-updater"
+    is "$(dpkg-query -W -f '${Status}' foreman-dlm-updater 2>&1 || true)" \
+        "dpkg-query: no packages found matching foreman-dlm-updater"
     is "$(systemctl list-unit-files --no-legend 'foreman*')" ""
     is "$(systemctl list-units --all --no-legend 'foreman*')" ""
-    find /etc /usr /var -xdev \( -path '*foreman*' -o -path '*/systemd/*' \) -not -path "$environment/*" -not -path '/var/cache/*' | sort >/root/now
+    find /etc /usr /var -xdev \( -path '*foreman*' -o -path '*/systemd/*' \) -not -path "$environment/*" -not -path '/var/cache/*' |
+        sort >/root/now
     diff /root/before /root/now
     applies 0
 }

@@ -13,7 +13,8 @@ load host
     ln -s /module "$environment/modules/foreman_dlm_updater"
     ln -s /stdlib "$environment/modules/stdlib"
     cp /given/www/apt/foreman-dlm-updater.asc "$environment/modules/profile/files/foreman-dlm-updater.asc"
-    printf '{"version": 5, "hierarchy": [{"name": "all", "paths": ["changes.yaml", "common.yaml"]}]}' >"$environment/hiera.yaml"
+    printf '{"version": 5, "hierarchy": [{"name": "all", "paths": ["changes.yaml", "common.yaml"]}]}' \
+        >"$environment/hiera.yaml"
     block 1 yaml >"$environment/data/common.yaml"
     block 1 puppet >"$environment/manifests/site.pp"
     changes <<<'{}'
@@ -29,10 +30,12 @@ load host
 }
 
 @test "the README's example gives a working host" {
-    find /etc /usr /var -xdev \( -path '*foreman*' -o -path '*/systemd/*' \) -not -path "$environment/*" -not -path '/var/cache/*' | sort >/root/before
+    find /etc /usr /var -xdev \( -path '*foreman*' -o -path '*/systemd/*' \) -not -path "$environment/*" -not -path '/var/cache/*' |
+        sort >/root/before
     applies 2
     is "$(dpkg-query -W -f '${Version}' foreman-dlm-updater)" 1.0.0-1
-    is "$(systemctl is-enabled "$timer" foreman-dlm-updater-resume.service | xargs) $(systemctl is-active "$timer")" "enabled enabled active"
+    is "$(systemctl is-enabled "$timer" foreman-dlm-updater-resume.service | xargs) $(systemctl is-active "$timer")" \
+        "enabled enabled active"
     is "$(property "$service" InvocationID)" ""
     run -0 foreman-dlm-updater config check
     says 'ok: certificate: CN "web1.example.com"'

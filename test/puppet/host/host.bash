@@ -15,7 +15,10 @@ facts() { puppet facts show foreman_dlm_updater foreman_dlm_updater_ssl 2>/dev/n
 fact() { ruby -rjson -e 'puts JSON.parse(File.read("/root/facts.json")).dig(*ARGV).inspect' "$@"; }
 
 # block N KIND: prints the Nth code block of that kind in the README.
-block() { awk -v n="$1" -v kind="\`\`\`$2" '/^```/ && in_it { exit } in_it { print } $0 == kind && ++seen == n { in_it = 1 }' /module/README.md; }
+block() {
+    awk -v n="$1" -v kind="\`\`\`$2" '/^```/ && in_it { exit } in_it { print } $0 == kind && ++seen == n { in_it = 1 }' \
+        /module/README.md
+}
 
 # changes: reads data from standard input that take precedence over the README's.
 changes() { cat >"$environment/data/changes.yaml"; }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a demonstration host does at boot: it runs its newest kernel, has a new boot id, and starts the boot unit's command.
+# What a demonstration host does at boot: it runs its newest kernel, has a new boot id, and starts the boot unit's
+# command.
 # Exit: the updater's. Needs: DEMO_DIR, DEMO_UPDATER.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=ledger.sh

@@ -101,7 +101,10 @@ could_not_find_out() {
     mkdir -m 700 "$GNUPGHOME"
     quietly gpg --batch --passphrase '' --quick-generate-key test@example.com ed25519
     gpg --export >"$BATS_TEST_TMPDIR/key.gpg"
-    sign() { rm -f /srv/main/Release.gpg; quietly gpg --batch --armor --detach-sign -o /srv/main/Release.gpg /srv/main/Release; }
+    sign() {
+        rm -f /srv/main/Release.gpg
+        quietly gpg --batch --armor --detach-sign -o /srv/main/Release.gpg /srv/main/Release
+    }
     cp "$BATS_TEST_TMPDIR/key.gpg" /srv/key.gpg
     sources "deb [signed-by=/srv/key.gpg] file:/srv/main ./"
     sign

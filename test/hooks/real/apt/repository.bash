@@ -8,7 +8,8 @@ package() {
     mkdir -p "$build"/{DEBIAN,etc} "$1"
     echo "version=$3" >"$build/etc/$2.conf"
     echo "/etc/$2.conf" >"$build/DEBIAN/conffiles"
-    printf '%s\n' "Package: $2" "Version: $3" "Architecture: all" "Maintainer: Test <test@example.com>" "Description: test" "${@:4}" \
+    printf '%s\n' "Package: $2" "Version: $3" "Architecture: all" "Maintainer: Test <test@example.com>" \
+        "Description: test" "${@:4}" \
         >"$build/DEBIAN/control"
     local script
     for script in PREINST POSTINST CONFIG; do
@@ -44,7 +45,8 @@ holding() {
     rm -f "$BATS_TEST_TMPDIR/held"
     # shellcheck disable=SC2016 # perl's variables
     perl -MFcntl -e '$lock = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); open F, ">>", $ARGV[0] or die $!;
-        fcntl(F, F_SETLK, $lock) or die $!; open H, ">", $ARGV[2]; close H; sleep $ARGV[1]' "$1" "$2" "$BATS_TEST_TMPDIR/held" 3>&- &
+        fcntl(F, F_SETLK, $lock) or die $!; open H, ">", $ARGV[2]; close H; sleep $ARGV[1]' \
+        "$1" "$2" "$BATS_TEST_TMPDIR/held" 3>&- &
     HOLDER=$!
     until [[ -e $BATS_TEST_TMPDIR/held ]]; do kill -0 "$HOLDER" || return 1; done
 }
@@ -53,7 +55,8 @@ holding() {
 fresh() {
     [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true
     quietly dpkg --purge --force-all acme extra lib other unrelated
-    rm -rf /srv/* /etc/apt/sources.list /etc/apt/preferences /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /run/fixed
+    rm -rf /srv/* /etc/apt/sources.list /etc/apt/preferences /var/lib/apt/lists/* \
+        /var/cache/apt/archives/*.deb /run/fixed
     rm -f /etc/acme.conf*
     echo 'Acquire::Languages "none";' >/etc/apt/apt.conf.d/90test
     [[ ! -e /etc/acme.conf ]]

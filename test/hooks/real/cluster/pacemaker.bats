@@ -61,7 +61,8 @@ prepare() {
     until_true runs_on here
 }
 there_joins() {
-    systemd-run -q --collect -u there ip netns exec there unshare --mount --ipc --pid --fork --mount-proc --kill-child sh -ex /run/there
+    systemd-run -q --collect -u there ip netns exec there unshare --mount --ipc --pid --fork --mount-proc --kill-child \
+        sh -ex /run/there
     until_true online here
     until_true online there
 }

@@ -16,12 +16,14 @@ fresh() {
     sed -i 's,^enabled.*,enabled = false,' /etc/dnf/plugins/local.conf
     echo 9 >/etc/dnf/vars/releasever
     : >/etc/dnf/plugins/versionlock.list
-    printf '%s\n' "[main]" gpgcheck=True installonly_limit=3 clean_requirements_on_remove=True best=False skip_if_unavailable=True \
-        >/etc/dnf/dnf.conf # Debian's
+    printf '%s\n' "[main]" gpgcheck=True installonly_limit=3 clean_requirements_on_remove=True \
+        best=False skip_if_unavailable=True >/etc/dnf/dnf.conf # Debian's
     [[ ! -e /etc/acme.conf ]]
 }
 # repository NAME [LINE...]: configures /srv/NAME.
-repository() { printf '%s\n' "[$1-repo]" "name=$1" "baseurl=file:///srv/$1" gpgcheck=0 "${@:2}" >"/etc/yum.repos.d/$1.repo"; }
+repository() {
+    printf '%s\n' "[$1-repo]" "name=$1" "baseurl=file:///srv/$1" gpgcheck=0 "${@:2}" >"/etc/yum.repos.d/$1.repo"
+}
 # offer NAME VERSION [TAG...]: adds the package to /srv/main.
 offer() {
     package /srv/main "$@"

@@ -180,7 +180,9 @@ updated() { hook update/dnf; }
     offer acme 2
     dnf -y -q --refresh install lib >/dev/null 2>&1 3>&- &
     HOLDER=$!
-    until grep -qs . /var/cache/dnf/*.pid /run/dnf/*.pid /var/lib/dnf/*.pid || rpm -q lib >/dev/null; do kill -0 "$HOLDER"; done
+    until grep -qs . /var/cache/dnf/*.pid /run/dnf/*.pid /var/lib/dnf/*.pid || rpm -q lib >/dev/null; do
+        kill -0 "$HOLDER"
+    done
     until rpm -q lib >/dev/null; do kill -0 "$HOLDER"; done
     asked
     exits 1

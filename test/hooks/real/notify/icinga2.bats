@@ -25,7 +25,8 @@ END
     settings icinga_host=web1.example.com
     local name
     for name in $(downtimes __name); do # a host's downtime takes its services' with it
-        curl -sSk -u test:test -H 'Accept: application/json' -X POST "https://localhost:5665/v1/actions/remove-downtime?downtime=$name" >/dev/null
+        curl -sSk -u test:test -H 'Accept: application/json' -X POST \
+            "https://localhost:5665/v1/actions/remove-downtime?downtime=$name" >/dev/null
     done
     [[ -z $(downtimes __name) ]]
 }
@@ -39,7 +40,8 @@ for d in json.load(sys.stdin)["results"]:
 }
 tell() { DLM_EVENT=$1 DLM_STAGE=${2:-update} run "$DLM_HOOKS_DIR/notify.d/icinga2" <<<'{}'; }
 of_others() { # a downtime that an administrator scheduled
-    curl -fsSk -u test:test -H 'Accept: application/json' -X POST https://localhost:5665/v1/actions/schedule-downtime -d '{"type":"Host",
+    curl -fsSk -u test:test -H 'Accept: application/json' -X POST https://localhost:5665/v1/actions/schedule-downtime \
+        -d '{"type":"Host",
         "filter":"host.name==\"web1.example.com\"","author":"admin","comment":"x","start_time":1,"end_time":4000000000,"fixed":true}' >/dev/null
 }
 

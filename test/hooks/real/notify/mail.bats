@@ -5,7 +5,8 @@ load ../../hook
 PORT=2525
 
 prepare() {
-    export DLM_EVENT=failed DLM_HOST=web1 DLM_SENTENCE='stage update failed 02:31 in 50-apt (exit 100), lock kept – fix it' DLM_HOOK=50-apt
+    export DLM_EVENT=failed DLM_HOST=web1 DLM_HOOK=50-apt
+    export DLM_SENTENCE='stage update failed 02:31 in 50-apt (exit 100), lock kept – fix it'
     export DLM_OUTPUT=$'E: could not\n.\nE: end' MAILS=$BATS_TEST_TMPDIR/mails
     printf '%s\n' 'account default' 'host localhost' "port $PORT" 'from root@example.com' >/etc/msmtprc
 }

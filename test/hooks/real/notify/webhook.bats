@@ -3,14 +3,16 @@
 load ../../hook
 
 prepare() {
-    export DLM_EVENT=failed DLM_HOST=web1 DLM_SENTENCE='stage update failed – lock kept' DLM_HOOK=50-apt DLM_OUTPUT=$'E: "a\\b"\nE: <c>'
+    export DLM_EVENT=failed DLM_HOST=web1 DLM_SENTENCE='stage update failed – lock kept' DLM_HOOK=50-apt
+    export DLM_OUTPUT=$'E: "a\\b"\nE: <c>'
     GOT=$BATS_TEST_TMPDIR/got
     python3 -u - >"$GOT" 3>&- <<'PYTHON' &
 import http.server, json, time
 class Sink(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        print(json.dumps([self.command, self.path, self.headers["Authorization"], self.headers["Content-Type"], json.loads(body)]))
+        print(json.dumps([self.command, self.path, self.headers["Authorization"],
+            self.headers["Content-Type"], json.loads(body)]))
         if "slow" in self.path: time.sleep(60)
         self.send_response(403 if "refused" in self.path else 200)
         self.end_headers()

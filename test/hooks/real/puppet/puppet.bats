@@ -95,7 +95,9 @@ certificates() {
             File.write("#{dir}/#{file}", it.to_pem)
         end' "$1" agent
 }
-silent_server() { ruby -r socket -e 'server = TCPServer.new("127.0.0.1", 8140); all = []; loop { all << server.accept }' 3>&- & }
+silent_server() {
+    ruby -r socket -e 'server = TCPServer.new("127.0.0.1", 8140); all = []; loop { all << server.accept }' 3>&- &
+}
 
 @test "the hook waits for a real agent run" {
     certificates "$BATS_TEST_TMPDIR/ssl"

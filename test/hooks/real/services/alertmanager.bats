@@ -20,9 +20,11 @@ for s in json.load(sys.stdin):
     if s["status"]["state"] == sys.argv[1]: print(eval("s" + "".join("[%r]" % f for f in sys.argv[2].split(".")[1:])))' "$1" "$2"
 }
 alert() { # INSTANCE: prints the state of an alert about it in Alertmanager: active (it is sent), or suppressed
-    curl -fsS -H 'Content-Type: application/json' -d "[{\"labels\":{\"alertname\":\"Down\",\"instance\":\"$1\"}}]" "$API/alerts"
+    curl -fsS -H 'Content-Type: application/json' \
+        -d "[{\"labels\":{\"alertname\":\"Down\",\"instance\":\"$1\"}}]" "$API/alerts"
     for _ in {1..3000}; do
-        curl -fsS --get --data-urlencode "filter=instance=\"$1\"" "$API/alerts" | grep -oE '"state":"(active|suppressed)"' && return
+        curl -fsS --get --data-urlencode "filter=instance=\"$1\"" "$API/alerts" |
+            grep -oE '"state":"(active|suppressed)"' && return
         sleep 0.1
     done
 }
@@ -34,7 +36,8 @@ alert() { # INSTANCE: prints the state of an alert about it in Alertmanager: act
     says "is set for 3600 s"
     [[ $(alert alertmanager:9100) == *suppressed* && $(alert alertmanager) == *suppressed* ]]
     [[ $(alert alertmanager2:9100) == *active* && $(alert my-alertmanager:9100) == *active* ]]
-    [[ $(silences active .comment) == "updates of alertmanager, run run-1" && $(silences active .createdBy) == foreman-dlm-updater ]]
+    [[ $(silences active .comment) == "updates of alertmanager, run run-1" &&
+        $(silences active .createdBy) == foreman-dlm-updater ]]
     local seconds=$(($(date -d "$(silences active .endsAt)" +%s) - $(date +%s)))
     [[ $seconds -gt 3580 && $seconds -le 3600 ]]
     hook post_update/alertmanager-unsilence

@@ -12,8 +12,10 @@ setup_file() {
     ip -n other addr add 192.0.2.2/24 dev there && ip -n other link set there up && ip -n other link set lo up
     router here 150 >/etc/keepalived/keepalived.conf
     router there 100 >/etc/keepalived/other.conf
-    systemd-run -q --collect -u other -p PIDFile=/run/other/keepalived.pid -p RuntimeDirectory=other ip netns exec other \
-        keepalived --dont-fork --use-file=/etc/keepalived/other.conf --pid=/run/other/keepalived.pid --vrrp_pid=/run/other/vrrp.pid
+    systemd-run -q --collect -u other -p PIDFile=/run/other/keepalived.pid -p RuntimeDirectory=other \
+        ip netns exec other \
+        keepalived --dont-fork --use-file=/etc/keepalived/other.conf \
+        --pid=/run/other/keepalived.pid --vrrp_pid=/run/other/vrrp.pid
     systemctl start keepalived
 }
 router() { # INTERFACE PRIORITY

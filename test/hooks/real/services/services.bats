@@ -6,7 +6,8 @@ bats_require_minimum_version 1.5.0
 prepare() {
     local name
     for name in one two three; do
-        unit $name.service '[Service]' 'ExecStart=/usr/bin/sleep 1000' "ExecStopPost=/bin/sh -c 'echo stop-$name >>/run/order'" \
+        unit $name.service '[Service]' 'ExecStart=/usr/bin/sleep 1000' \
+            "ExecStopPost=/bin/sh -c 'echo stop-$name >>/run/order'" \
             "ExecStartPost=/bin/sh -c 'echo start-$name >>/run/order'"
     done
     unit 'worker@.service' '[Service]' 'ExecStart=/usr/bin/sleep 1000'
@@ -107,7 +108,8 @@ start() { hook post_update/services-start; }
 
 @test "units that systemd stops together with a unit come back too, but only those that ran" {
     unit base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
-    unit app.service '[Unit]' Requires=base.service After=base.service PartOf=part.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
+    unit app.service '[Unit]' Requires=base.service After=base.service PartOf=part.service \
+        '[Service]' 'ExecStart=/usr/bin/sleep 1000'
     unit bound.service '[Unit]' BindsTo=base.service After=base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'
     unit part.service '[Unit]' PartOf=app.service '[Service]' 'ExecStart=/usr/bin/sleep 1000' # each is part of the other
     unit idle.service '[Unit]' Requires=base.service '[Service]' 'ExecStart=/usr/bin/sleep 1000'

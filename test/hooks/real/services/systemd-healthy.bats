@@ -88,7 +88,8 @@ systemctl list-jobs --no-legend
 "$DLM_HOOKS_DIR/post_update.d/systemd-healthy"
 END
     SECONDS=0
-    run timeout 250 systemd-run --quiet --wait --pipe --collect --unit=foreman-dlm-updater.service --property=Type=oneshot \
+    run timeout 250 systemd-run --quiet --wait --pipe --collect \
+        --unit=foreman-dlm-updater.service --property=Type=oneshot \
         --setenv=DLM_CONFIG="$DLM_CONFIG" --setenv=DLM_HOOKS_DIR="$DLM_HOOKS_DIR" sh -e "$BATS_TEST_TMPDIR/inside"
     exits 0
     [[ $output == *foreman-dlm-updater.service*running* ]]

@@ -20,7 +20,8 @@ fresh() {
     [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true
     local all; mapfile -t all < <(rpm -qa)
     ((!${#all[@]})) || quietly rpm -e --nodeps --noscripts "${all[@]}"
-    rm -rf /srv/* /etc/zypp/repos.d/* /etc/zypp/locks /var/cache/zypp/* /etc/acme.conf* /run/cut /run/ran /run/reboot-needed
+    rm -rf /srv/* /etc/zypp/repos.d/* /etc/zypp/locks /var/cache/zypp/* \
+        /etc/acme.conf* /run/cut /run/ran /run/reboot-needed
     [[ ! -e /etc/acme.conf ]]
 }
 repository() { quietly zypper -n addrepo --no-gpgcheck "dir:///srv/$1" "$1"; }
