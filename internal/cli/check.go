@@ -100,7 +100,7 @@ func (p *Process) tellMonitor(cmd *checkCmd, s *status.Status, c *config.Config,
 	s.Say(now)
 	worst, text := judge(findings, s)
 	if worst == pluginUnknown && denied(c) {
-		text += "; " + permit()
+		text += "; " + p.permit()
 	}
 	return p.plugin(worst, text, findings)
 }
@@ -251,7 +251,7 @@ func (p *Process) plugin(v verdict, text string, findings []finding) error {
 func (p *Process) cannotTell(err error, denied bool) error {
 	next := hint(err)
 	if denied {
-		next = permit()
+		next = p.permit()
 	}
 	if next != "" {
 		next = "; " + next
@@ -270,8 +270,8 @@ func denied(c *config.Config) bool {
 }
 
 // permit says how to let this user run the check as root. The sudoers line allows no other arguments: root would read
-// any file that they name. withConfig adds this configuration to both commands.
-func permit() string {
+// any file that they name.
+func (p *Process) permit() string {
 	name := "#" + strconv.Itoa(os.Geteuid())
 	if account, err := user.Current(); err == nil {
 		name = account.Username
@@ -280,9 +280,16 @@ func permit() string {
 	if err != nil {
 		self = "/usr/bin/foreman-dlm-updater"
 	}
-	return fmt.Sprintf("run the check as root: put the line `%s ALL=(root) NOPASSWD: %s check` into "+
-		"/etc/sudoers.d/foreman-dlm-updater, and call `sudo %[2]s check`", name, self)
+	option := ""
+	if p.config != "" && p.config != status.DefaultConfig {
+		option = "--config " + sudoers.Replace(p.config) + " "
+	}
+	return fmt.Sprintf("run the check as root: put the line `%s ALL=(root) NOPASSWD: %s %scheck` into "+
+		"/etc/sudoers.d/foreman-dlm-updater, and call `sudo %[2]s check`", name, self, option)
 }
+
+// sudoers escapes what has a meaning in the arguments of a command in sudoers(5).
+var sudoers = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`, "=", `\=`, "*", `\*`, "?", `\?`, "[", `\[`)
 
 // isCheck reports whether the wrong command line is one of `check`.
 func isCheck(err error) bool {

@@ -29,6 +29,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 		return &config.Error{Err: err}
 	}
 	defer outputs.Close()
+	defer logStop(p, log)()
 	stage := state.Stage(cmd.Stage)
 	work := newWorkflow(p, c, log, outputs.Wait)
 	names, err := work.Hooks.List(stage)
@@ -44,7 +45,8 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 		}
 		names = only
 	}
-	if workflow.Guarded(stage) {
+	if record, err := (state.Store{Path: c.State}).Load(); workflow.Guarded(stage) &&
+		!(err == nil && record.InProgress() && workflow.HasLock(record.Stage)) {
 		fmt.Fprintln(p.Stderr, p.withConfig("foreman-dlm-updater: warning: no lock is taken: "+
 			"make sure that no other host of the cluster is down (`foreman-dlm-updater lock acquire`)"))
 	}

@@ -61,6 +61,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err := newWorkflow(p, c, log, nil).TakeLock(p.Context, name, cmd.Wait); err != nil {
 		return err
 	}
+	closeLog()
 	what := "acquired"
 	if before.Self {
 		what = "was this host's already"
@@ -122,6 +123,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	if err := newWorkflow(p, c, log, nil).ReleaseLock(p.Context, name); err != nil {
 		return err
 	}
+	closeLog()
 	fmt.Fprintf(p.Stdout, "lock %s released\n", name)
 	if record.InProgress() {
 		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; "+

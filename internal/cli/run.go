@@ -64,9 +64,7 @@ func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
 func (cmd *runCmd) work(
 	p *Process, c *config.Config, log hclog.Logger, wait func(context.Context), refused error,
 ) error {
-	defer context.AfterFunc(p.Context, func() {
-		log.Warn("told to stop: the running hook may finish, no other hook starts; a second signal ends the hook")
-	})()
+	defer logStop(p, log)()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log, wait)
 	before := lastOutcome(c, log)

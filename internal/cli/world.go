@@ -82,6 +82,13 @@ func (p *Process) consoleLog() (log hclog.Logger, close func() error, err error)
 	return log, outputs.Close, nil
 }
 
+// logStop logs the first signal, until stop is called.
+func logStop(p *Process, log hclog.Logger) (stop func() bool) {
+	return context.AfterFunc(p.Context, func() {
+		log.Warn("told to stop: a running hook may finish, no other hook starts; a second signal ends the hook")
+	})
+}
+
 // newWorkflow builds the workflow's world. wait slows down a command that writes faster than the log reads; it may be
 // nil.
 func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(context.Context)) *workflow.Workflow {

@@ -125,7 +125,7 @@ func (w *Watcher) take(e workflow.Event) (kinds []Kind) {
 		if e.Result.Exit != 0 || e.Result.Err != nil {
 			w.failing = &e
 		}
-	case workflow.StageBegan:
+	case workflow.Saved:
 		w.saveError = nil
 	case workflow.LockSeen:
 		w.lockSeen(e)

@@ -638,3 +638,20 @@ func TestFullDisk(t *testing.T) {
 		same(t, "story", append(before, after...), steps(record.Story))
 	})
 }
+
+// TestRoomOnTheDisk: once the state is written, nobody hears any more that it can't be, even if no stage begins yet.
+func TestRoomOnTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.exit[state.Update] = 1
+		w.invoke(t.Context())
+		w.exit[state.Update], w.held, w.fullUntil = 0, "", time.Now().Add(time.Hour)
+		time.AfterFunc(time.Minute, func() { w.held, w.until = "web2", time.Now().Add(3*time.Hour) })
+		got := w.invoke(t.Context())
+		if got.err != nil {
+			t.Error(got.err)
+		}
+		same(t, "states", []string{"running update", "stopped update", "running update", "waiting update", "running update"},
+			got.states[:5])
+	})
+}

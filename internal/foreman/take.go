@@ -181,8 +181,7 @@ func (t *taking) refused(ctx context.Context) (obstacle, error) {
 		busy = obstacle{lock.Wait{Barred: true,
 			Why: "Foreman refuses the lock although nobody holds it: this host is barred (host parameter " +
 				"can_acquire_update_locks)"},
-			"if this host is to update, set its parameter can_acquire_update_locks to true in Foreman; the next " +
-				"`foreman-dlm-updater run` tries again"}
+			t.remedy("if this host is to update, set its parameter can_acquire_update_locks to true in Foreman")}
 	}
 	if view.Self && t.patient() {
 		t.log.Warn("Foreman does not confirm the lock, but this host holds it; going on", "why", busy.Why)
@@ -191,12 +190,20 @@ func (t *taking) refused(ctx context.Context) (obstacle, error) {
 	return busy, nil
 }
 
+// remedy is what a person can do about an obstacle. It adds that a run tries again by itself.
+func (t *taking) remedy(what string) string {
+	if t.Purpose == lock.ByHand || t.Purpose == lock.ByHandNow {
+		return what
+	}
+	return what + "; the next `foreman-dlm-updater run` tries again"
+}
+
 // inTheWay says why the lock can't be had: somebody else holds it, or it is disabled.
 func (t *taking) inTheWay(view lock.View) obstacle {
 	switch {
 	case !view.Enabled:
-		return obstacle{lock.Wait{Why: "the lock is disabled in Foreman"}, "when it is time, enable the lock in Foreman " +
-			"(Monitor > Distributed Locks); the next `foreman-dlm-updater run` tries again"}
+		return obstacle{lock.Wait{Why: "the lock is disabled in Foreman"},
+			t.remedy("when it is time, enable the lock in Foreman (Monitor > Distributed Locks)")}
 	case view.Holder != "" && !view.Self && view.Holder == t.origin.Holder:
 		busy := heldBy(view)
 		busy.Why += ", which was Foreman's name for this host when it took the lock: an administrator has to free it " +

@@ -17,16 +17,17 @@ func WithConfig(text, config string) string {
 	if config == "" || config == DefaultConfig || !strings.Contains(text, program) {
 		return text
 	}
-	return commands().ReplaceAllStringFunc(text, func(command string) string {
-		return program + "--config " + shellquote.Join(config) + strings.TrimPrefix(command, program[:len(program)-1])
-	})
+	option := "--config " + shellquote.Join(config) + " "
+	return commands().ReplaceAllString(text, "${1}"+program+strings.ReplaceAll(option, "$", "$$")+"$2")
 }
 
 const program = "foreman-dlm-updater "
 
-// commands finds the commands that read the configuration: all but version.
+// commands finds the commands that read the configuration: all but version. Only what a text marks as a command counts:
+// the same words may be part of a path, or of what a hook wrote.
 var commands = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(program + `(run|status|history|check|config|lock|hooks|notify|state)\b`)
+	return regexp.MustCompile("(^|`(?:sudo )?(?:/[^ `]*/)?|fix it with: |; do )" + program +
+		`(run|status|history|check|config|lock|hooks|notify|state)\b`)
 })
 
 // runCommand is what to type so that the run goes on, which it does only with the configuration that it began with.

@@ -31,6 +31,7 @@ const (
 	Waiting    EventKind = "waiting"   // the run can't go on now; Wait says why
 	Acquired   EventKind = "acquired"  // the lock was taken, or confirmed after a wait
 	NotSaved   EventKind = "not-saved" // the run waits until its record can be written
+	Saved      EventKind = "saved"     // after NotSaved: it was written
 	Failed     EventKind = "failed"    // a stage failed, and the record says so
 	Inhibited  EventKind = "inhibited" // Inhibitors is known
 	Rebooting  EventKind = "rebooting" // the record says so, and the reboot command comes next

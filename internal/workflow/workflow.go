@@ -154,15 +154,18 @@ func (r *run) saveInTime(ctx context.Context, waits bool, prepare func()) error 
 		err := r.save()
 		switch {
 		case err == nil:
+			if lastError != "" {
+				r.tell(Event{Kind: Saved})
+			}
 			return nil
 		case !waits:
 			return &saveError{err}
 		case err.Error() != lastError:
+			r.tellResumed()
 			r.inhibit(false) // no hook is running
 			r.Log.Error("state not written, and no stage begins before it is: trying again", "stage", r.Stage, "error", err)
 			r.tell(Event{Kind: NotSaved, Err: err})
 			if lastError == "" {
-				r.tellResumed()
 				r.tell(Event{Kind: Waiting, Wait: lock.Wait{Why: "the state can't be written", Err: err}})
 			}
 			lastError = err.Error()
