@@ -71,6 +71,8 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 	if why != nil {
 		o.Error, o.Next = why.Error(), afterStop(why)
 	}
+	var unreadable *state.UnreadableError
+	o.StateRefused = errors.As(why, &unreadable) || errors.Is(why, workflow.ErrOtherMachine)
 	var stage *workflow.StageError
 	if errors.As(why, &stage) {
 		o.Stage, o.Error = stage.Stage, stage.Err.Error()

@@ -262,6 +262,8 @@ func TestLast(t *testing.T) {
 		Stage: state.Update, Left: outcome.Of(update)}
 	failed := outcome.Outcome{Ended: at, Result: outcome.Failed, Exit: 78, Since: before, First: before,
 		Success: before, Error: "e", Next: "n"}
+	damaged := failed
+	damaged.Exit, damaged.StateRefused = 1, true
 	tests := []struct {
 		name    string
 		o       outcome.Outcome
@@ -280,6 +282,7 @@ func TestLast(t *testing.T) {
 		{"a signal in a stage", signal, update, false, Interrupted, "(e 02:14)", before},
 		{"a signal in a stage, and state clear", signal, nil, false, Idle, "nothing to do", before},
 		{"could not begin", failed, nil, false, Stopped, "the run stopped 02:14: e (it has", before},
+		{"the state was damaged, and is not any more", damaged, nil, false, Idle, "nothing to do", before},
 		{"could not go on", with(failed, outcome.Of(update)), update, false, Stopped, "the run stopped", before},
 	}
 	schema := schema(t)
