@@ -197,6 +197,9 @@ func TestSentences(t *testing.T) {
 				"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
 		{Status{Stage: state.PostUpdate, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
 			"stage post_update is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{Status{Stage: state.LockRelease, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
+			"stage lock_release is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " +
+				"it starts no services: if they are stopped, `foreman-dlm-updater state set post_update` first; " + goOn},
 		{Status{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine},
 			Interrupted,
 			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; " +
