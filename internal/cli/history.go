@@ -35,10 +35,13 @@ func keepHistory(c *config.Config, log hclog.Logger, seen *events.Watcher, why e
 	addHistory(c, log, history.Of(*record, string(result), time.Now(), why))
 }
 
-func addHistory(c *config.Config, log hclog.Logger, run history.Run) {
-	if err := inTime(log, reportPatience, func() error { return history.File{Path: c.History}.Add(run) }); err != nil {
+// addHistory writes a run's line, and returns whether it could. If not, it logs a warning.
+func addHistory(c *config.Config, log hclog.Logger, run history.Run) bool {
+	err := inTime(log, reportPatience, func() error { return history.File{Path: c.History}.Add(run) })
+	if err != nil {
 		log.Warn("the run's history could not be written", "run", run.Run, "error", err)
 	}
+	return err == nil
 }
 
 // runs returns the runs of the history, the newest first. The run in progress comes from the state file.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -70,6 +71,8 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 	if why != nil {
 		o.Error, o.Next = why.Error(), afterStop(why)
 	}
+	var unreadable *state.UnreadableError
+	o.StateRefused = errors.As(why, &unreadable) || errors.Is(why, workflow.ErrOtherMachine)
 	var stage *workflow.StageError
 	if errors.As(why, &stage) {
 		o.Stage, o.Error = stage.Stage, stage.Err.Error()
@@ -145,7 +148,7 @@ func refusedNow(c *config.Config) error {
 	return unwritable(c)
 }
 
-// unwritable returns why the state can't be written now, as far as can be seen without writing.
+// unwritable returns why the state can't be written now, as far as can be seen without touching it.
 func unwritable(c *config.Config) error {
 	dir := filepath.Dir(c.State)
 	err := unix.Access(dir, unix.W_OK|unix.X_OK)
@@ -159,8 +162,32 @@ func unwritable(c *config.Config) error {
 }
 
 // diskFull reports whether no block or no inode is left, not even for root. A file system without such a limit has 0 of
-// 0.
+// 0. Where statfs leaves room for nobody but root, only a try can tell: ext4, for one, keeps some of the free blocks
+// for itself (s_resv_clusters in the kernel's fs/ext4/super.c).
 func diskFull(dir string) bool {
 	var is unix.Statfs_t
-	return unix.Statfs(dir, &is) == nil && (is.Blocks > 0 && is.Bfree == 0 || is.Files > 0 && is.Ffree == 0)
+	if unix.Statfs(dir, &is) != nil {
+		return false
+	}
+	blocks, inodes := is.Blocks > 0 && is.Bavail == 0, is.Files > 0 && is.Ffree == 0
+	if !blocks && !inodes {
+		return false
+	}
+	switch err := tryToWrite(dir); {
+	case err == nil:
+		return false
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return true
+	}
+	return blocks && is.Bfree == 0 || inodes // this user may not try, or the file system has no unnamed files
+}
+
+// tryToWrite writes a block to a file without a name, which leaves nothing behind, not even after a crash.
+func tryToWrite(dir string) error {
+	unnamed, err := os.OpenFile(dir, unix.O_TMPFILE|unix.O_EXCL|unix.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = unnamed.Write(make([]byte, 4096))
+	return errors.Join(err, unnamed.Close())
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -53,5 +55,57 @@ func TestRefusedSince(t *testing.T) {
 		if got := refusedSince(s.Last, c, refused); !got.Equal(test.want) {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
+	}
+}
+
+// TestFullDisk: ext4 keeps clusters back, so that root gets ENOSPC on a disk that still has free blocks. Finding
+// that out leaves no trace.
+func TestFullDisk(t *testing.T) {
+	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 16<<20); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"mkfs.ext4", "-q", "-b", "4096", image}, {"mount", "-o", "loop", image, dir}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("NOT TESTED: it needs root, mkfs.ext4 and loop devices: %s: %v, %s", command[0], err, out)
+		}
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	c := &config.Config{State: filepath.Join(dir, "state")}
+	if err := unwritable(c); err != nil {
+		t.Fatalf("an empty disk: %v", err)
+	}
+	much, err := os.Create(filepath.Join(dir, "much"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer much.Close()
+	var is unix.Statfs_t
+	for block := make([]byte, 4096); ; {
+		if err := unix.Statfs(dir, &is); err != nil {
+			t.Fatal(err)
+		}
+		if full := unwritable(c); full != nil && !errors.Is(full, unix.ENOSPC) {
+			t.Fatal(full)
+		} else if _, err := much.Write(block); (err != nil) != (full != nil) {
+			t.Fatalf("%d blocks are free: %v, but: %v", is.Bfree, full, err)
+		} else if err != nil {
+			break
+		}
+	}
+	if is.Bfree == 0 {
+		t.Error("it keeps no blocks back")
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 2 { // and lost+found
+		t.Errorf("%v", files)
+	}
+	if err := os.Truncate(much.Name(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unwritable(c); err != nil {
+		t.Errorf("there is room again: %v", err)
 	}
 }

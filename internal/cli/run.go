@@ -195,6 +195,9 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 		log.Log(level, "this host is out of service (pre_update has begun)", "to_give_the_run_up", bringBack)
 	}
 	next := afterStop(err)
+	if level == hclog.Error && hintForRun(err) == "" {
+		next += "; where it stands: `foreman-dlm-updater status`"
+	}
 	switch stage.Held {
 	case workflow.Yes:
 		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished",
@@ -228,5 +231,5 @@ func afterStop(err error) string {
 	case exitCode(err) == exitLater:
 		return "nothing to fix on this host; the next `foreman-dlm-updater run` " + does
 	}
-	return "fix the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
+	return "fix the cause, then `foreman-dlm-updater run`"
 }

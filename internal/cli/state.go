@@ -58,12 +58,13 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 		record = &state.Record{}
 	}
 	if cmd.Stage == string(state.NeedsUpdate) { // a record with that stage means that there is no run
-		if err := p.forget(c, store, record); err != nil {
+		kept, err := p.forget(c, store, record)
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n",
 			cmd.Stage, cmp.Or(record.Lock, c.LockName))
-		p.warnForgotten(c, record)
+		p.warnForgotten(record, kept)
 		return nil
 	}
 	now := time.Now()
@@ -108,15 +109,20 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	if err := otherConfigs(record, c, "state clear"); err != nil {
 		return err
 	}
-	if err := p.forget(c, store, record); err != nil {
+	kept, err := p.forget(c, store, record)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "the run is forgotten; lock %s was not touched: see %s and `lock release`\n", name,
-		p.withConfig("`foreman-dlm-updater lock show`"))
+	what := "the run is forgotten"
+	if unreadable == nil && !record.InProgress() {
+		what = "no run was on record"
+	}
+	fmt.Fprintf(p.Stdout, "%s; lock %s was not touched: see %s\n", what, name,
+		p.withConfig("`foreman-dlm-updater lock show` and `foreman-dlm-updater lock release`"))
 	if unreadable != nil {
 		fmt.Fprintln(p.Stderr, "the record could not be read; if this host is out of service, start its services by hand")
 	}
-	p.warnForgotten(c, record)
+	p.warnForgotten(record, kept)
 	return nil
 }
 
@@ -144,9 +150,10 @@ func (p *Process) warnOutOfService(record *state.Record) {
 	}
 }
 
-// warnForgotten is warnOutOfService for a run that is already forgotten: only the history still has its name.
-func (p *Process) warnForgotten(c *config.Config, record *state.Record) {
-	if c.History != "" {
+// warnForgotten is warnOutOfService for a run that is already forgotten: only the history still has its name, if it was
+// kept there.
+func (p *Process) warnForgotten(record *state.Record, kept bool) {
+	if kept {
 		p.warnOutOfService(record)
 	} else if record != nil && record.Of(host.MachineID()) && workflow.OutOfService(record.Stage) {
 		fmt.Fprintln(p.Stderr, "this host is out of service (pre_update has begun), "+
@@ -167,22 +174,22 @@ func lastAbandoned(c *config.Config) *history.Run {
 	return &runs[len(runs)-1]
 }
 
-// forget removes the record of a run, which history then lists as abandoned.
-func (p *Process) forget(c *config.Config, store state.Store, record *state.Record) error {
+// forget removes the record of a run, which history then lists as abandoned. kept reports whether `state set` can still
+// go on with the run: a run of the original has no name that anything depends on.
+func (p *Process) forget(c *config.Config, store state.Store, record *state.Record) (kept bool, err error) {
 	if err := store.Clear(); err != nil {
-		return err
+		return false, err
 	}
 	p.keepRebootDue(c, record)
 	if !record.InProgress() || record.RunID == "" || c.History == "" {
-		return nil
+		return c.History != "", nil
 	}
 	log, closeLog, err := p.consoleLog()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer closeLog()
-	addHistory(c, log, history.Of(*record, history.Abandoned, time.Now(), nil))
-	return nil
+	return addHistory(c, log, history.Of(*record, history.Abandoned, time.Now(), nil)), nil
 }
 
 // keepRebootDue saves a reboot that may be due in the outcome, so that it outlives the run.

@@ -63,7 +63,7 @@ func TestSentenceOfAFailedInvocation(t *testing.T) {
 			"stage update was not finished (try later TIME) and nothing runs" + dark + "; go on with `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update}, errors.New("write state: no space left on device"),
 			"the run stopped TIME: write state: no space left on device" + dark +
-				"; fix the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"},
+				"; fix the cause, then `foreman-dlm-updater run`"},
 		{&state.Record{Stage: state.Update,
 			Error: &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}},
 			&workflow.StageError{Stage: state.Update, Err: errors.New("hook 50-apt: exit 100")},

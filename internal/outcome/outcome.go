@@ -56,6 +56,8 @@ type Outcome struct {
 	// Stage is the stage that was not finished; empty: none had begun.
 	Stage state.Stage `json:"stage,omitempty"`
 
+	// StateRefused: the invocation could not use the state file, which is damaged or another machine's.
+	StateRefused bool `json:"state_refused,omitzero"`
 	// Left identifies the record that the invocation left, to show whether it has changed since; nil: it left none.
 	Left *Left `json:"left,omitempty"`
 	// RebootDue is a reboot that may be due, in the boot that it names; nil: none.

@@ -67,8 +67,8 @@ func (s *Status) codeAndSentence() (Code, string) {
 		return Rebooted, fmt.Sprintf("the host was rebooted as asked, stage %s is next; %s; go on with %s", s.Stage,
 			s.Holder(), s.runCommand())
 	case s.Stage != "" && s.StageBegan == nil && s.Record != nil && !s.Record.SetByHand.IsZero():
-		return Interrupted, fmt.Sprintf("stage %s is next (set by hand %s) and nothing runs; %s; go on with %s", s.Stage,
-			s.clock(s.Record.SetByHand), s.Holder(), s.runCommand())
+		return Interrupted, fmt.Sprintf("stage %s is next (set by hand %s) and nothing runs; %s%s; go on with %s", s.Stage,
+			s.clock(s.Record.SetByHand), s.Holder(), s.leftOutText(), s.runCommand())
 	case s.Stage != "":
 		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; "+
 			"go on with %s", s.Stage, s.Holder(), s.runCommand())
@@ -116,6 +116,15 @@ func (s *Status) orphanText() string {
 	return fmt.Sprintf("no run in progress, but %s: it was taken by hand, by a run that was forgotten (state clear) or "+
 		"of another configuration of this host, or by another machine with %s; once this host is in service and nobody "+
 		"needs it, `foreman-dlm-updater lock release`", s.Holder(), with)
+}
+
+// leftOutText warns of a stage set by hand that leaves post_update out. Nobody knows whether the services are stopped:
+// the record that was replaced may have been in lock_release too.
+func (s *Status) leftOutText() string {
+	if s.Stage != state.LockRelease {
+		return ""
+	}
+	return "; it starts no services: if they are stopped, `foreman-dlm-updater state set post_update` first"
 }
 
 func (s *Status) waits() bool {

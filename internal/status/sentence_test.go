@@ -197,6 +197,9 @@ func TestSentences(t *testing.T) {
 				"a reboot may be due since 02:14: needs_reboot hook 50-kernel: no kernel found"},
 		{Status{Stage: state.PostUpdate, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
 			"stage post_update is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " + goOn},
+		{Status{Stage: state.LockRelease, Record: &state.Record{SetByHand: at}, Lock: mine}, Interrupted,
+			"stage lock_release is next (set by hand 02:14) and nothing runs; lock web held by this host since 02:14; " +
+				"it starts no services: if they are stopped, `foreman-dlm-updater state set post_update` first; " + goOn},
 		{Status{Stage: state.PostUpdate, StageBegan: &at, Record: &state.Record{SetByHand: yesterday}, Lock: mine},
 			Interrupted,
 			"stage post_update was not finished (a signal, a crash or a power cut) and nothing runs; " +
@@ -262,6 +265,8 @@ func TestLast(t *testing.T) {
 		Stage: state.Update, Left: outcome.Of(update)}
 	failed := outcome.Outcome{Ended: at, Result: outcome.Failed, Exit: 78, Since: before, First: before,
 		Success: before, Error: "e", Next: "n"}
+	damaged := failed
+	damaged.Exit, damaged.StateRefused = 1, true
 	tests := []struct {
 		name    string
 		o       outcome.Outcome
@@ -280,6 +285,7 @@ func TestLast(t *testing.T) {
 		{"a signal in a stage", signal, update, false, Interrupted, "(e 02:14)", before},
 		{"a signal in a stage, and state clear", signal, nil, false, Idle, "nothing to do", before},
 		{"could not begin", failed, nil, false, Stopped, "the run stopped 02:14: e (it has", before},
+		{"the state was damaged, and is not any more", damaged, nil, false, Idle, "nothing to do", before},
 		{"could not go on", with(failed, outcome.Of(update)), update, false, Stopped, "the run stopped", before},
 	}
 	schema := schema(t)

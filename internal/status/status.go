@@ -120,12 +120,13 @@ func (s *Status) SetStopped(stop Stop) {
 }
 
 // SetLast fills in how the last invocation ended. Call it after SetRecord: if the record has changed since, because a
-// later invocation was killed or somebody changed the state by hand, the record counts.
+// later invocation was killed or somebody changed the state by hand, the record counts. It also counts
+// if that invocation could not use the state file.
 func (s *Status) SetLast(o outcome.Outcome) {
 	s.Last = &Last{Ended: o.Ended, Result: o.Result, Exit: o.Exit, Since: o.Since, First: o.First,
 		Success: timeOrNil(o.Success)}
 	s.SetRebootDue(o.RebootDue)
-	if o.Exit != 0 && !s.Running && o.StillSo(s.Record) {
+	if o.Exit != 0 && !s.Running && !o.StateRefused && o.StillSo(s.Record) {
 		s.SetStopped(Stop{At: o.Ended, Stage: o.Stage, Why: o.Error, Next: o.Next, Later: o.Result != outcome.Failed})
 	}
 }
