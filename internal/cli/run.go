@@ -65,7 +65,7 @@ func (cmd *runCmd) work(
 	p *Process, c *config.Config, log hclog.Logger, wait func(context.Context), refused error,
 ) error {
 	defer context.AfterFunc(p.Context, func() {
-		log.Warn("told to stop: the running hook may finish, no other hook starts; a second signal ends the hook")
+		log.Warn("told to stop: a running hook may finish, no other hook starts; a second signal ends a running hook")
 	})()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log, wait)
@@ -221,6 +221,9 @@ func afterStop(err error) string {
 	if errors.As(err, &stage) && workflow.HasLock(stage.Stage) { // else the run may be over, or has not begun
 		does = "goes on"
 	}
+	if stage != nil && stage.Obstacle.Err != nil {
+		return obstacleNext(stage)
+	}
 	const failing = "if that keeps failing, look for the cause with"
 	switch {
 	case errors.Is(err, workflow.ErrCannotTell):
@@ -231,4 +234,17 @@ func afterStop(err error) string {
 		return "nothing to fix on this host; the next `foreman-dlm-updater run` " + does
 	}
 	return "fix the cause, then `foreman-dlm-updater run`; where it stands: `foreman-dlm-updater status`"
+}
+
+// obstacleNext says what to do about a run that a signal ended while it waited for something that is wrong.
+func obstacleNext(stage *workflow.StageError) string {
+	text := fmt.Sprintf("it waited because %s (%v): fix that (`foreman-dlm-updater config check`); the next "+
+		"`foreman-dlm-updater run` ", stage.Obstacle.Why, stage.Obstacle.Err)
+	switch {
+	case workflow.OutOfService(stage.Stage):
+		return text + "goes on, and this host is out of service until then"
+	case workflow.HasLock(stage.Stage):
+		return text + "goes on"
+	}
+	return text + "tries again"
 }
