@@ -88,9 +88,10 @@ func Main(p Process, args []string) int {
 	case errors.Is(err, syscall.EPIPE): // nobody reads the help any more
 		return 0
 	case isCheck(err):
+		err = cmp.Or(unlike(args), err)
 		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
 	case err != nil:
-		p.report(cmp.Or(misspelt(args), err), "foreman-dlm-updater --help")
+		p.report(cmp.Or(unlike(args), misspelt(args), err), "foreman-dlm-updater --help")
 		return exitUsage
 	}
 	return p.do(command, configPath(g.Config), &g.Hooks)
@@ -167,6 +168,25 @@ func options() []kong.Option {
 			"hookdirs": hookDirNames(), "events": eventNames()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	}
+}
+
+// unlike explains words that other programs know, and a -c without a file; nil if there is none.
+func unlike(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	switch last := args[len(args)-1]; last {
+	case "-c", "--config", "--cfg":
+		return fmt.Errorf("%s needs a file, as in `foreman-dlm-updater %[1]s %s status`", last, DefaultConfig)
+	}
+	switch first := args[0]; first {
+	case "--version", "-V":
+		return fmt.Errorf("there is no %s: `foreman-dlm-updater version` prints the version", first)
+	case "help":
+		return errors.New("there is no command help: `foreman-dlm-updater --help` explains the commands, and " +
+			"`foreman-dlm-updater COMMAND --help` one of them")
+	}
+	return nil
 }
 
 // misspelt returns kong's suggestion for a word that is no command, such as staus. If there is a default command, kong

@@ -244,7 +244,7 @@ func (cmd *hooksEnableCmd) Run(p *Process, path configPath, all *hooksCmd) error
 	return nil
 }
 
-// known returns an error if the library does not have the hook. The error names the hooks that it has.
+// known returns an error if the library does not have the hook. The error names what was typed, and what there is.
 func (cmd *hooksEnableCmd) known(library hook.Library, name string) error {
 	names, err := library.Names(cmd.Hook.stage)
 	if err != nil || slices.Contains(names, name) {
@@ -258,7 +258,12 @@ func (cmd *hooksEnableCmd) known(library hook.Library, name string) error {
 	if len(names) == 0 {
 		return fmt.Errorf("there are no bundled hooks for stage %s in %s", cmd.Hook.stage, library.Dir)
 	}
-	return fmt.Errorf("stage %s has no bundled hook %q; it has %s", cmd.Hook.stage, name, strings.Join(names, ", "))
+	typed := ""
+	if cmd.Hook.name != name {
+		typed = fmt.Sprintf(" (%q without its number)", cmd.Hook.name)
+	}
+	return fmt.Errorf("stage %s has no bundled hook %q%s; it has %s; a hook of your own needs no enabling: put it into "+
+		"the stage's directory, and `chmod +x` it", cmd.Hook.stage, name, typed, strings.Join(names, ", "))
 }
 
 type hooksDisableCmd struct {

@@ -222,6 +222,9 @@ func afterStop(err error) string {
 	if errors.As(err, &stage) && workflow.HasLock(stage.Stage) { // else the run may be over, or has not begun
 		does = "goes on"
 	}
+	if stage != nil && stage.Obstacle.Err != nil {
+		return obstacleNext(stage)
+	}
 	const failing = "if that keeps failing, look for the cause with"
 	switch {
 	case errors.Is(err, workflow.ErrCannotTell):
@@ -232,4 +235,17 @@ func afterStop(err error) string {
 		return "nothing to fix on this host; the next `foreman-dlm-updater run` " + does
 	}
 	return "fix the cause, then `foreman-dlm-updater run`"
+}
+
+// obstacleNext says what to do about a run that a signal ended while it waited for something that is wrong.
+func obstacleNext(stage *workflow.StageError) string {
+	text := fmt.Sprintf("it waited because %s (%v): fix that (`foreman-dlm-updater config check`); the next "+
+		"`foreman-dlm-updater run` ", stage.Obstacle.Why, stage.Obstacle.Err)
+	switch {
+	case workflow.OutOfService(stage.Stage):
+		return text + "goes on, and this host is out of service until then"
+	case workflow.HasLock(stage.Stage):
+		return text + "goes on"
+	}
+	return text + "tries again"
 }

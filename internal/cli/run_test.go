@@ -58,3 +58,27 @@ func TestAfterStop(t *testing.T) {
 		}
 	}
 }
+
+// TestAfterStopWithAnObstacle: a signal that ended a wait for something wrong leaves that to fix.
+func TestAfterStopWithAnObstacle(t *testing.T) {
+	full := lock.Wait{Why: "the state can't be written", Err: errors.New("no space left on device")}
+	held := lock.Wait{Why: "held by other"}
+	const fix = "it waited because the state can't be written (no space left on device): fix that " +
+		"(`foreman-dlm-updater config check`); the next `foreman-dlm-updater run` "
+	for _, test := range []struct {
+		stage    state.Stage
+		obstacle lock.Wait
+		want     string
+	}{
+		{state.LockGet, held, "nothing to fix on this host; the next `foreman-dlm-updater run` tries again"},
+		{state.LockGet, full, fix + "tries again"},
+		{state.Update, full, fix + "goes on, and this host is out of service until then"},
+		{state.PostUpdate, full, fix + "goes on, and this host is out of service until then"},
+		{state.LockRelease, full, fix + "goes on"},
+	} {
+		err := &workflow.StageError{Stage: test.stage, Err: workflow.ErrTryLater, Obstacle: test.obstacle}
+		if got := afterStop(err); got != test.want {
+			t.Errorf("%s: %s", test.stage, got)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func (p *Process) consoleLog() (log hclog.Logger, close func() error, err error)
 // logStop logs the first signal, until stop is called.
 func logStop(p *Process, log hclog.Logger) (stop func() bool) {
 	return context.AfterFunc(p.Context, func() {
-		log.Warn("told to stop: a running hook may finish, no other hook starts; a second signal ends the hook")
+		log.Warn("told to stop: a running hook may finish, no other hook starts; a second signal ends a running hook")
 	})
 }
 

@@ -192,8 +192,8 @@ func TestAdvice(t *testing.T) {
 			"disk space: DIR/root/var/log has 99 MiB free, less than 100: the log of a run may be lost; fix it with: " +
 				"journalctl --vacuum-size=200M"},
 		{"log file", func(h *testHost) { h.Config.Log = h.dir + "/logs/log"; h.free["/logs"] = host.Space{} },
-			"disk space: DIR/logs has 0 MiB free, less than 100: the log of a run may be lost; fix it with: journalctl " +
-				"--vacuum-size=200M"},
+			"disk space: DIR/logs has 0 MiB free, less than 100: the log of a run may be lost; `df DIR/logs` shows " +
+				"which disk that is; old logs (DIR/logs/log.*, which log_retention limits) can be deleted"},
 		{"state", func(h *testHost) { h.free["/state"] = host.Space{Bytes: 49 * miB} },
 			"disk space: DIR/state has 49 MiB free, less than 50: a run stops, with the lock, if its state can't be written; " +
 				"fix it with: what `du -xh DIR/state | sort -h | tail` shows can perhaps be deleted"},

@@ -35,5 +35,5 @@ func (h *thisHost) checkName(ctx context.Context, c *config.Config) Finding {
 		return advise(fmt.Sprintf("this host knows the address of %s (%s), but /etc/hosts and DNS don't, and a run asks "+
 			"nothing else: %v", name, address, err), fmt.Sprintf("echo '%s %s' >>/etc/hosts", address, name))
 	}
-	return advise(fmt.Sprintf("nobody knows the address of %s: %v", name, err), "resolvectl query "+name)
+	return advise(fmt.Sprintf("nobody knows the address of %s: %v; correct foreman_url, or DNS", name, err), "")
 }

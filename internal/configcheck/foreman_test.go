@@ -60,8 +60,8 @@ func TestForemansName(t *testing.T) {
 		{"to NSS only", unknown, "192.0.2.7      STREAM foreman.local\n192.0.2.7      DGRAM\n", "this host knows the " +
 			"address of foreman.local (192.0.2.7), but /etc/hosts and DNS don't, and a run asks nothing else: lookup " +
 			"foreman.local: no such host; fix it with: echo '192.0.2.7 foreman.local' >>/etc/hosts"},
-		{"to nobody", unknown, "", "nobody knows the address of foreman.local: lookup foreman.local: no such host; fix it " +
-			"with: resolvectl query foreman.local"},
+		{"to nobody", unknown, "", "nobody knows the address of foreman.local: lookup foreman.local: no such host; " +
+			"correct foreman_url, or DNS"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newTestHost(t)

@@ -269,7 +269,7 @@ func (t *taking) explain(busy obstacle) {
 		pairs = append(pairs, "since", clock(busy.Since))
 	}
 	if busy.Err != nil {
-		t.log.Warn("waiting for the lock", append(pairs, "error", busy.Err)...)
+		t.log.Warn("waiting for the lock", append(pairs, "error", busy.Err, "next", lock.FindCause)...)
 	} else {
 		t.log.Info("waiting for the lock", pairs...)
 	}

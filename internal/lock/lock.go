@@ -132,6 +132,9 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Meaning, e.Err}
 }
 
+// FindCause is what a person can do about a server that could not be asked, while a run waits for it.
+const FindCause = "look for the cause with `foreman-dlm-updater config check`"
+
 // Why says in a few words why a server could not be asked: always the same words for the same kind of trouble.
 func Why(err error) string {
 	var e *Error

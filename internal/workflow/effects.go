@@ -187,6 +187,8 @@ type StageError struct {
 	Lock  string
 	Held  Held
 	Err   error
+	// Obstacle is what the run waited for when a signal ended it; zero: for nothing.
+	Obstacle lock.Wait
 }
 
 func (e *StageError) Error() string { return fmt.Sprintf("stage %s: %v", e.Stage, e.Err) }

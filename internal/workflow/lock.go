@@ -53,7 +53,7 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	err := r.lock.Take(ctx, terms)
 	switch {
 	case err == nil:
-		r.tookLock, r.held = true, Yes
+		r.tookLock, r.held, r.obstacle = true, Yes, lock.Wait{}
 		r.noteOrigin()
 	case ctx.Err() != nil:
 		return errStopped
@@ -168,13 +168,16 @@ func (r *run) confirm(ctx context.Context, limit time.Duration) error {
 			if lastWhy != "" && err == nil {
 				r.tell(Event{Kind: Acquired})
 			}
+			if ctx.Err() == nil {
+				r.obstacle = lock.Wait{}
+			}
 			return err
 		}
 		if why := lock.Why(err); why != lastWhy {
 			lastWhy = why
 			r.inhibit(false) // no hook is running
 			r.Log.Warn("waiting for the lock server to confirm the lock", "lock", r.Lock, "stage", r.Stage, "why", why,
-				"error", err)
+				"error", err, "next", lock.FindCause)
 			r.waits(lock.Wait{Why: why, Err: err})
 		}
 		if !pause(ctx, min(backoff, left)) {

@@ -21,7 +21,7 @@ func (w *Workflow) TakeLock(ctx context.Context, name string, wait bool) error {
 		return nil
 	case l.WasOurs():
 		w.Log.Warn("this host already held the lock; left as it is", "lock", name)
-	case !l.Abandon(ctx):
+	case !l.Abandon(ctx) && l.Asked(): // who has asked for nothing has taken nothing
 		w.Log.Warn("this host may hold the lock; check with `foreman-dlm-updater lock show`", "lock", name)
 	}
 	if ctx.Err() != nil {

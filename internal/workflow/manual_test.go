@@ -106,22 +106,31 @@ func TestAcquireByHand(t *testing.T) {
 		wait   bool
 		kind   string
 		holder string
+		warns  bool // that this host may hold the lock
 	}{
-		{"free", func(*world) {}, false, "ok", "me"},
-		{"held elsewhere: not now", func(w *world) { w.foreman.hold("other") }, false, "later", "other"},
+		{"free", func(*world) {}, false, "ok", "me", false},
+		{"asked for nothing, since the first look fails", func(w *world) { w.foreman.before = each("GET", unreachable) },
+			false, "later", "", false},
+		{"asked for, and no answer since", func(w *world) {
+			w.foreman.after = w.at(noStage, "PUT", func() error {
+				w.foreman.before = func(string) error { return unreachable() }
+				return nil
+			})
+		}, false, "later", "me", true},
+		{"held elsewhere: not now", func(w *world) { w.foreman.hold("other") }, false, "later", "other", false},
 		{"held elsewhere: wait", func(w *world) {
 			w.foreman.hold("other")
 			time.AfterFunc(2*time.Minute, func() { w.foreman.hold("") })
-		}, true, "ok", "me"},
+		}, true, "ok", "me", false},
 		{"given up while it settles: released", func(w *world) {
 			w.foreman.after = w.at(noStage, "PUT", func() error { w.stop(); return nil })
-		}, false, "later", ""},
+		}, false, "later", "", false},
 		{"ours before, and given up while it settles: kept", func(w *world) {
 			w.foreman.hold("me")
 			w.foreman.after = w.at(noStage, "PUT", func() error { w.stop(); return nil })
-		}, false, "later", "me"},
+		}, false, "later", "me", false},
 		{"ours before, and barred: kept",
-			func(w *world) { w.foreman.hold("me"); w.foreman.barred = true }, false, "later", "me"},
+			func(w *world) { w.foreman.hold("me"); w.foreman.barred = true }, false, "later", "me", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -134,6 +143,9 @@ func TestAcquireByHand(t *testing.T) {
 				err := w.workflow().TakeLock(ctx, "web", test.wait)
 				if kind(err) != test.kind || w.foreman.holder() != test.holder {
 					t.Errorf("%v, holder %q; want %s, %q", err, w.foreman.holder(), test.kind, test.holder)
+				}
+				if warns := strings.Contains(w.log.String(), "may hold the lock"); warns != test.warns {
+					t.Errorf("warns %v, want %v: %s", warns, test.warns, w.log)
 				}
 			})
 		})

@@ -245,6 +245,7 @@ func (r *run) noteFailure() {
 
 // waits tells that the run can't go on now, and saves that for other processes (`status`).
 func (r *run) waits(wait lock.Wait) {
+	r.obstacle = wait
 	now := &state.Waiting{Since: time.Now(), Barred: wait.Barred}
 	if wait.Other {
 		now.Why = wait.Why

@@ -1,12 +1,14 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/state"
 )
 
@@ -147,6 +149,63 @@ func TestSignalWhileTheLockIsTaken(t *testing.T) {
 				}
 				if len(w.effects("hook pre")) != 0 {
 					t.Error("a hook ran")
+				}
+			})
+		})
+	}
+}
+
+// TestSignalDuringTrouble: the error names what the run waited for, and nothing that was over before.
+func TestSignalDuringTrouble(t *testing.T) {
+	untrusted := func() error { return &dlm.Error{Kind: dlm.ErrUntrusted, Detail: "another CA"} }
+	later := func(w *world) { time.AfterFunc(time.Hour, func() { w.stop() }) }
+	forTenMinutes := func() func(string) error { // not longer
+		began := time.Now()
+		return func(string) error {
+			if time.Since(began) < 10*time.Minute {
+				return untrusted()
+			}
+			return nil
+		}
+	}
+	const trouble = "the server can't prove that it is Foreman"
+	tests := []struct {
+		name  string
+		stage state.Stage // on record before; empty: none
+		setup func(*world)
+		want  string
+	}{
+		{"before the lock", "", func(w *world) { w.foreman.before = each("GET", untrusted); later(w) }, trouble},
+		{"out of service, taking the lock again", state.Update, func(w *world) {
+			w.foreman.before = each("GET", untrusted)
+			later(w)
+		}, trouble},
+		{"over: then another host has the lock", "", func(w *world) {
+			w.foreman.before = forTenMinutes()
+			w.foreman.hold("other")
+			later(w)
+		}, "held by other"},
+		{"over: a hook runs", state.Update, func(w *world) {
+			w.foreman.before = forTenMinutes()
+			w.hooks[state.Update] = []fakeHook{{"a", func([]string) HookResult { w.stop(); return HookResult{} }}}
+		}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if test.stage != "" {
+					w.disk = &state.Record{Stage: test.stage, RunID: "r", Lock: "web"}
+					w.foreman.hold("me")
+				}
+				test.setup(w)
+				err := w.invoke(false)
+				var stopped *StageError
+				if kind(err) != "later" || !errors.As(err, &stopped) {
+					t.Fatal(err)
+				}
+				if got := stopped.Obstacle; got.Why != test.want || (got.Err != nil) != (test.want == trouble) {
+					t.Errorf("obstacle %+v, want %q", got, test.want)
 				}
 			})
 		})

@@ -358,9 +358,13 @@ func TestSignalWhileTheDiskIsFull(t *testing.T) {
 		w.foreman.hold("me")
 		w.saveErr = errors.New("no space left on device")
 		time.AfterFunc(time.Hour, func() { w.stop() })
-		if err := w.invoke(false); kind(err) != "later" || w.stage() != state.PostUpdate ||
-			len(w.effects("hook", "DELETE")) != 0 {
+		err := w.invoke(false)
+		if kind(err) != "later" || w.stage() != state.PostUpdate || len(w.effects("hook", "DELETE")) != 0 {
 			t.Errorf("%v, %q", err, w.trace)
+		}
+		var stopped *StageError
+		if !errors.As(err, &stopped) || !errors.Is(stopped.Obstacle.Err, w.saveErr) {
+			t.Errorf("%v does not name what it waited for: %+v", err, stopped)
 		}
 	})
 }

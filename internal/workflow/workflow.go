@@ -34,6 +34,8 @@ type run struct {
 	held Held
 	// allowShutdown ends the inhibitor; nil if there is none.
 	allowShutdown func()
+	// obstacle is what the run waits for; zero: it does not wait.
+	obstacle lock.Wait
 	// ranSomething: the stage has run a hook or the reboot command.
 	ranSomething bool
 	// warnedOf are the processes left running that the log has named, by pid.
@@ -157,6 +159,7 @@ func (r *run) saveInTime(ctx context.Context, waits bool, prepare func()) error 
 			if lastError != "" {
 				r.tell(Event{Kind: Saved})
 			}
+			r.obstacle = lock.Wait{}
 			return nil
 		case !waits:
 			return &saveError{err}
@@ -165,8 +168,9 @@ func (r *run) saveInTime(ctx context.Context, waits bool, prepare func()) error 
 			r.inhibit(false) // no hook is running
 			r.Log.Error("state not written, and no stage begins before it is: trying again", "stage", r.Stage, "error", err)
 			r.tell(Event{Kind: NotSaved, Err: err})
+			r.obstacle = lock.Wait{Why: "the state can't be written", Err: err}
 			if lastError == "" {
-				r.tell(Event{Kind: Waiting, Wait: lock.Wait{Why: "the state can't be written", Err: err}})
+				r.tell(Event{Kind: Waiting, Wait: r.obstacle})
 			}
 			lastError = err.Error()
 		}
@@ -207,6 +211,9 @@ func (r *run) fail(err error) error {
 		r.held = No
 	}
 	failure := &StageError{Stage: r.Stage, Run: r.RunID, Lock: r.Lock, Held: r.held, Err: err}
+	if errors.Is(err, errStopped) {
+		failure.Obstacle = r.obstacle
+	}
 	message := err.Error()
 	var hook *hookError
 	if errors.As(err, &hook) {

@@ -29,6 +29,7 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
         exit !grep { $ARGV[0] =~ $_ } @{$nrconf{blacklist_rc}}' "$1"; }
     matches "$service"
     matches "$resume"
+    matches foreman-dlm-updater-weekly.service
     run matches ssh.service
     is "$status" 1
 }
