@@ -77,6 +77,8 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 	if errors.As(why, &stage) {
 		o.Stage, o.Error = stage.Stage, stage.Err.Error()
 	}
+	// With the configuration of this invocation: whoever reads the file may use another one.
+	o.Error, o.Next = status.WithConfig(o.Error, c.Path), status.WithConfig(o.Next, c.Path)
 	o.After(&before)
 	if err := inTime(log, reportPatience, func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
 		log.Warn("outcome of this invocation not written: status and check may not know it", "error", err)
