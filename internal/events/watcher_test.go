@@ -28,6 +28,7 @@ type world struct {
 	saves     int
 	full      bool
 	fullUntil time.Time
+	whileFull func()    // called by each save that fails
 	held      string    // who holds the lock: "me", or another
 	until     time.Time // for how long the other holds it; zero: for ever
 	barred    bool
@@ -56,6 +57,9 @@ func (w *world) Load() (*state.Record, error) {
 
 func (w *world) Save(r state.Record) error {
 	if w.full || time.Now().Before(w.fullUntil) {
+		if w.whileFull != nil {
+			w.whileFull()
+		}
 		return errors.New("no space left on device")
 	}
 	w.saves++
@@ -646,7 +650,7 @@ func TestRoomOnTheDisk(t *testing.T) {
 		w.exit[state.Update] = 1
 		w.invoke(t.Context())
 		w.exit[state.Update], w.held, w.fullUntil = 0, "", time.Now().Add(time.Hour)
-		time.AfterFunc(time.Minute, func() { w.held, w.until = "web2", time.Now().Add(3*time.Hour) })
+		w.whileFull = func() { w.held, w.until = "web2", time.Now().Add(3*time.Hour) }
 		got := w.invoke(t.Context())
 		if got.err != nil {
 			t.Error(got.err)
