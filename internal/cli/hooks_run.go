@@ -45,9 +45,8 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 		}
 		names = only
 	}
-	if record, err := (state.Store{Path: c.State}).Load(); workflow.Guarded(stage) &&
-		!(err == nil && record.InProgress() && workflow.HasLock(record.Stage)) {
-		fmt.Fprintln(p.Stderr, p.withConfig("foreman-dlm-updater: warning: no lock is taken: "+
+	if workflow.Guarded(stage) {
+		fmt.Fprintln(p.Stderr, p.withConfig("foreman-dlm-updater: warning: hooks run takes no lock: "+
 			"make sure that no other host of the cluster is down (`foreman-dlm-updater lock acquire`)"))
 	}
 	work.Hooks = chosenHooks{work.Hooks, names}

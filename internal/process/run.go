@@ -119,7 +119,7 @@ func (r *Runner) Run(task Task) Result {
 		return Result{Exit: -1, Err: err}
 	}
 	defer input.Close()
-	waits, giveUp := r.patience()
+	waits, giveUp := r.waitsForLog()
 	defer giveUp()
 	out, ends, err := newOutput(func(stream, line string) {
 		r.Log.Info("output", task.Kind, task.Name, "stream", stream, "line", line)
@@ -161,9 +161,9 @@ func (r *Runner) Run(task Task) Result {
 	return res
 }
 
-// patience returns a context for Wait. It is done once the process must be gone and the log has had its time. The
+// waitsForLog returns a context for Wait. It is done once the process must be gone and the log has had its time. The
 // caller must call the function when the process has ended.
-func (r *Runner) patience() (context.Context, context.CancelFunc) {
+func (r *Runner) waitsForLog() (context.Context, context.CancelFunc) {
 	ctx, giveUp := context.WithCancel(context.Background())
 	if r.Wait == nil {
 		return ctx, giveUp

@@ -104,7 +104,7 @@ func (r *run) announceClaim() error {
 // another host may have taken it. The host is out of service, so only a signal ends the wait.
 func (r *run) retakeLock(ctx context.Context) error {
 	err := r.take(ctx, lock.Terms{Purpose: lock.OutOfService, Waits: r.waits, Announce: func() error {
-		if r.durable {
+		if r.durable { // else a power cut could leave the lock with this host, and no run on record
 			return nil
 		}
 		return r.saveInTime(ctx, true, func() {})

@@ -28,7 +28,7 @@ load host
     is "$(systemctl list-unit-files --no-legend 'foreman*')" ""
     is "$(systemctl list-units --all --no-legend 'foreman*')" ""
     find /etc /usr /var -xdev \( -path '*foreman*' -o -path '*/systemd/*' \) -not -path "$environment/*" -not -path '/var/cache/*' |
-        sort >/root/now
-    diff /root/before /root/now
+        sort >~/now
+    diff ~/before ~/now
     applies 0
 }

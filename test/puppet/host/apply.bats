@@ -31,7 +31,7 @@ load host
 
 @test "the README's example gives a working host" {
     find /etc /usr /var -xdev \( -path '*foreman*' -o -path '*/systemd/*' \) -not -path "$environment/*" -not -path '/var/cache/*' |
-        sort >/root/before
+        sort >~/before
     applies 2
     is "$(dpkg-query -W -f '${Version}' foreman-dlm-updater)" 1.0.0-1
     is "$(systemctl is-enabled "$timer" foreman-dlm-updater-resume.service | xargs) $(systemctl is-active "$timer")" \
