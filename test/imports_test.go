@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/metrics":  {"internal/status", "internal/state"},
 	"internal/workflow": {"internal/lock", "internal/state"},
 	"internal/history":  {"internal/state"},
+	"internal/calendar": nil,
 	"internal/config":   nil,
 	"internal/dlm":      {"internal/mtls"},
 	"internal/mtls":     nil,
