@@ -14,17 +14,18 @@ const module = "foreman-dlm-updater"
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
 // state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm, which connects
 // through mtls. In addition history, outcome and metrics import state, status imports outcome, metrics imports status,
-// and hook imports process and vet. configcheck imports what it looks at: config, hook, host, process, vet, and the
-// stages of state and workflow. Every package may import the leaf internal/file.
+// and hook imports process and vet. config and schedule import calendar, and schedule imports vet. configcheck imports
+// what it looks at: calendar, config, hook, host, process, schedule, vet, and the stages of state and workflow. Every
+// package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
-	"internal/cli": {"internal/config", "internal/configcheck", "internal/dlm", "internal/events", "internal/foreman",
+	"internal/cli": {"internal/calendar", "internal/config", "internal/configcheck", "internal/dlm", "internal/events", "internal/foreman",
 		"internal/history", "internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics",
-		"internal/mtls", "internal/outcome", "internal/process", "internal/state", "internal/status", "internal/vet",
-		"internal/workflow"},
-	"internal/configcheck": {"internal/config", "internal/hook", "internal/host", "internal/process", "internal/state",
+		"internal/mtls", "internal/outcome", "internal/process", "internal/schedule", "internal/state", "internal/status",
 		"internal/vet", "internal/workflow"},
+	"internal/configcheck": {"internal/calendar", "internal/config", "internal/hook", "internal/host", "internal/process",
+		"internal/schedule", "internal/state", "internal/vet", "internal/workflow"},
 	"internal/events":   {"internal/lock", "internal/state", "internal/status", "internal/workflow"},
 	"internal/status":   {"internal/lock", "internal/outcome", "internal/state", "internal/workflow"},
 	"internal/foreman":  {"internal/dlm", "internal/lock"},
@@ -33,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/workflow": {"internal/lock", "internal/state"},
 	"internal/history":  {"internal/state"},
 	"internal/calendar": nil,
-	"internal/config":   nil,
+	"internal/config":   {"internal/calendar"},
 	"internal/dlm":      {"internal/mtls"},
 	"internal/mtls":     nil,
 	"internal/sandbox":  nil,
@@ -43,6 +44,7 @@ var allowed = map[string][]string{
 	"internal/host":     nil,
 	"internal/logging":  nil,
 	"internal/process":  nil,
+	"internal/schedule": {"internal/calendar", "internal/vet"},
 	"internal/state":    nil,
 	"internal/vet":      nil,
 	"tools/badinput":    nil,

@@ -244,7 +244,7 @@ const required = "required"
 
 // unset is what documents say of a key that need not be there and has no default.
 var unset = map[string]string{"ca": "the system's trust store", "log": "standard error", "metrics_textfile": "unset",
-	"cannot_tell_exit": "unset", "notify.d": "unset"}
+	"cannot_tell_exit": "unset", "notify.d": "unset", "window": "unset", "blocked_by": "unset"}
 
 // defaults is what documents have to say of each key's default.
 func defaults(t *testing.T) map[string]string {

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"foreman-dlm-updater/internal/calendar"
 )
 
 // Config is a valid configuration. Every path in it is absolute and clean.
@@ -70,6 +72,23 @@ type Config struct {
 	CannotTellReboot bool
 	// MaxReboots is how many reboots one run may ask for, 1 or more.
 	MaxReboots int
+
+	// Windows are the maintenance windows; empty: a run may begin at any time.
+	Windows calendar.Windows
+	// WindowLastStart is how long before a window closes the last run may begin; 0 means until it closes.
+	WindowLastStart time.Duration
+	// FreezeDir is the directory of the freezes. It may be missing.
+	FreezeDir string
+	// GateInterval is the time after which a gate that said no is asked again, above 0.
+	GateInterval time.Duration
+	// LockSlots is how many hosts may update at once, 1 to 99. Slot 1 is LockName, slot k is LockName + ".slotK".
+	LockSlots int
+	// MaxFailed is how many failed hosts stop the others, 1 to 99; 0 means that there is no budget for failures, and that
+	// no flags are used. The flag of slot k is the lock LockName + ".failedK".
+	MaxFailed int
+	// BlockedBy names other locks: while another host holds one of them, no run begins. None is a slot of LockName.
+	BlockedBy []string
+
 	// BootIDFile is the file with the kernel's boot id.
 	BootIDFile string
 
@@ -142,6 +161,13 @@ func (c *Config) keys(hookStages []string) []key {
 		{"cannot_tell_reboot", "no", refused, yesNo(&c.CannotTellReboot), "yes or no"},
 		{"reboot_timeout", "15m", refused, duration(&c.RebootTimeout, 1), aTime},
 		{"max_reboots", "3", refused, number(&c.MaxReboots, 1, math.MaxInt), "a number"},
+		{"window", "", unset, windows(&c.Windows), "a window such as Mon..Fri 02:00-05:00"},
+		{"window_last_start", "30m", refused, duration(&c.WindowLastStart, 0), aTime},
+		{"freeze.d", "/etc/foreman_dlm_updater/freeze.d/", refused, path(&c.FreezeDir), "a directory"},
+		{"gate_interval", "5m", refused, duration(&c.GateInterval, 1), aTime},
+		{"lock_slots", "1", refused, number(&c.LockSlots, 1, maxSlots), "a number"},
+		{"max_failed", "0", refused, number(&c.MaxFailed, 0, maxSlots), "a number"},
+		{"blocked_by", "", unset, lockNames(&c.BlockedBy), "names of locks, with commas between them"},
 		{"boot_id_file", KernelBootID, refused, path(&c.BootIDFile), "a file"},
 	})
 }
@@ -221,6 +247,12 @@ func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *re
 			"%s is more than lock_retry_interval, %s; at most the interval would be right",
 			c.LockRetryJitter, c.LockRetryInterval)
 	}
+	c.checkBegin(lines, good, r)
+	c.checkFiles(lines, r)
+}
+
+// checkFiles reports files that are the same.
+func (c *Config) checkFiles(lines map[string]int, r *report) {
 	owner := map[string]string{c.Path: "the configuration"}
 	for _, f := range []struct{ key, path string }{{"client_crt", c.ClientCert}, {"client_key", c.ClientKey},
 		{"ca", c.CA}} {
@@ -230,6 +262,7 @@ func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *re
 	}
 	if c.State != "" {
 		owner[c.State+".lock"] = "the lock that is kept beside state"
+		owner[c.State+".pause"] = "the pause that is kept beside state"
 	}
 	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"history", c.History},
 		{"metrics_textfile", c.MetricsTextfile}, {"log", c.Log}} {

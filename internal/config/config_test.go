@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"foreman-dlm-updater/internal/calendar"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -56,7 +58,9 @@ func texts(file string, problems []Problem) (all []string) {
 	return all
 }
 
-var ignoreInternals = cmpopts.IgnoreUnexported(Config{})
+var ignoreInternals = cmp.Options{cmpopts.IgnoreUnexported(Config{}), sameWindows}
+
+var sameWindows = cmp.Comparer(func(a, b calendar.Windows) bool { return a.String() == b.String() })
 
 func TestExampleOfTheOriginal(t *testing.T) {
 	text, err := os.ReadFile("testdata/original.ini")
@@ -101,6 +105,7 @@ func defaults() *Config {
 		LockRetryInterval: time.Minute, LockSettle: 2 * time.Second, LockRefresh: time.Hour,
 		HTTPTimeout: 30 * time.Second, RebootTimeout: 15 * time.Minute,
 		HTTPRetries: 3, MaxReboots: 3, BootIDFile: "/proc/sys/kernel/random/boot_id",
+		WindowLastStart: 30 * time.Minute, FreezeDir: etc + "freeze.d", GateInterval: 5 * time.Minute, LockSlots: 1,
 	}
 }
 
@@ -119,7 +124,7 @@ func TestDefaults(t *testing.T) {
 func TestValues(t *testing.T) {
 	c, problems := load(t, "[DEFAULT]\nbase = /d\nstate = %(base)s/state\n"+minimal+
 		"lock_timeout = 90\nlock_refresh = 000\nreboot_cmd: shutdown  -r +1\nloglevel = Critical\nlog_format = JSON\nlog =\n"+
-		"cannot_tell_exit = 075\n")
+		"cannot_tell_exit = 075\nwindow =\n  Sat 22:00-02:00\n\tTue#2 01:00-04:00 UTC\nblocked_by = staging.failed1 ,db\n")
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -160,6 +165,13 @@ cannot_tell_exit = 75 (FILE:15)
 cannot_tell_reboot = no (default)
 reboot_timeout = 15m (default)
 max_reboots = 3 (default)
+window = Sat 22:00-02:00; Tue#2 01:00-04:00 UTC (FILE:16)
+window_last_start = 30m (default)
+freeze.d = /etc/foreman_dlm_updater/freeze.d (default)
+gate_interval = 5m (default)
+lock_slots = 1 (default)
+max_failed = 0 (default)
+blocked_by = staging.failed1, db (FILE:19)
 boot_id_file = /proc/sys/kernel/random/boot_id (default)`, "\n")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -258,6 +270,25 @@ func TestValid(t *testing.T) {
 		{"cannot_tell_reboot = yes", func(c *Config) any { return c.CannotTellReboot }, true},
 		{"reboot_timeout = 30m", func(c *Config) any { return c.RebootTimeout }, 30 * time.Minute},
 		{"max_reboots = 1", func(c *Config) any { return c.MaxReboots }, 1},
+		{"window = Mon..Fri 02:00-05:00; Sun#-1", func(c *Config) any { return c.Windows.String() },
+			"Mon..Fri 02:00-05:00; Sun#-1"},
+		{"window = Mon 02:00-05:00\n  Tue 02:00-05:00\n\n  # and\n  Wed 02:00-05:00\n",
+			func(c *Config) any { return c.Windows.String() }, "Mon 02:00-05:00; Tue 02:00-05:00; Wed 02:00-05:00"},
+		{"window = Mon 02:00-02:30", func(c *Config) any { return c.Windows.String() }, "Mon 02:00-02:30"},
+		{"window = Mon 02:00-02:15; Mon 02:15-02:30", func(c *Config) any { return c.Windows.Empty() }, false},
+		{"window = Mon 02:00-02:20; Tue#5 02:00-05:00", func(c *Config) any { return c.Windows.Empty() }, false},
+		{"window = 00:00-24:00", func(c *Config) any { return c.Windows.Empty() }, false},
+		{"window =", func(c *Config) any { return c.Windows.Empty() }, true},
+		{"window_last_start = 0", func(c *Config) any { return c.WindowLastStart }, time.Duration(0)},
+		{"window_last_start = 1h", func(c *Config) any { return c.WindowLastStart }, time.Hour},
+		{"freeze.d = /f/", func(c *Config) any { return c.FreezeDir }, "/f"},
+		{"gate_interval = 90", func(c *Config) any { return c.GateInterval }, 90 * time.Second},
+		{"lock_slots = 99", func(c *Config) any { return c.LockSlots }, 99},
+		{"max_failed = 0", func(c *Config) any { return c.MaxFailed }, 0},
+		{"max_failed = 1", func(c *Config) any { return c.MaxFailed }, 1},
+		{"blocked_by = staging.failed1, db, web.slots, web.slot0", func(c *Config) any { return c.BlockedBy },
+			[]string{"staging.failed1", "db", "web.slots", "web.slot0"}},
+		{"blocked_by =", func(c *Config) any { return c.BlockedBy }, []string(nil)},
 		{"boot_id_file = /tmp/id", func(c *Config) any { return c.BootIDFile }, "/tmp/id"},
 	} {
 		key, _, _ := strings.Cut(tt.line, " ")
@@ -450,6 +481,29 @@ func TestInvalid(t *testing.T) {
 		{"cannot_tell_exit = 126", `"126" won't do; a whole number from 1 to 125 would be right`},
 		{"reboot_timeout = 0", aboveIt},
 		{"max_reboots = 0", `"0" won't do; a whole number of 1 or more would be right`},
+		{"window = tonight", `window "tonight": "tonight" is not a weekday; Mon, Mon..Fri or Mon,Wed,Sun would be right`},
+		{"window = Mon 02:00-05:00\n  lock = /l",
+			`window "lock = /l": "lock" is not a weekday; Mon, Mon..Fri or Mon,Wed,Sun would be right`},
+		{"window = Mon 02:00-02:20; Tue 02:00-02:29", "no run ever begins: each window is shorter than window_last_start, " +
+			"30m0s; a longer window or a shorter time would be right"},
+		{"window_last_start = -1h", `"-1h"` + isTime},
+		{"window_last_start =",
+			"is empty; give a time such as 90s, 15m, 4h, or a number of seconds, or remove the line for the default, 30m"},
+		{"freeze.d =", "is empty; give a directory, or remove the line for the default, /etc/foreman_dlm_updater/freeze.d/"},
+		{"gate_interval = 0", aboveIt},
+		{"lock_slots = 0", `"0" won't do; a whole number from 1 to 99 would be right`},
+		{"lock_slots = 100", `"100" won't do; a whole number from 1 to 99 would be right`},
+		{"max_failed = -1", `"-1" won't do; a whole number from 0 to 99 would be right`},
+		{"max_failed = none", `"none" won't do; a whole number from 0 to 99 would be right`},
+		{"blocked_by = web", `"web" is lock_name, which a run waits for anyway; name locks of other clusters`},
+		{"blocked_by = db, web.slot2",
+			`"web.slot2" is a slot of lock_name, which a run waits for anyway; name locks of other clusters`},
+		{"blocked_by = db,, mail", `"db,, mail" has a comma with no name on one of its sides; take the comma out`},
+		{"blocked_by = db,", `"db," has a comma with no name on one of its sides; take the comma out`},
+		{"blocked_by = db, mail, db", `"db" is there twice; once would be right`},
+		{"blocked_by = db, 1st-floor", `"1st-floor"` + digit},
+		{"blocked_by = db, a/b", `"a/b" has a /, which Foreman's web server refuses; use another character`},
+		{"blocked_by = db # the database", `"# the database"` + comment},
 		{"boot_id_file =", "is empty; give a file, or remove the line for the default, /proc/sys/kernel/random/boot_id"},
 		{"state = %(ca)", `"%(ca)" is no %(key)s; write %% for a plain %`},
 		{"state = 100%", `"%" is no %(key)s; write %% for a plain %`},
@@ -507,6 +561,10 @@ func TestWarnings(t *testing.T) {
 		{"\x1b[1m = x", `"\x1b[1m": is no known key, and is ignored; the nearest known key is ca`},
 		{"ca =", "ca: is empty, so the system's trust store verifies the server; name a PEM file, or remove the line"},
 		{"reboot_cmd = reboot # now", `reboot_cmd: "#" is a word of the command; a comment needs a line of its own`},
+		{"max_failed = 2", "max_failed: 2 failures are never reached with lock_slots 1, since a failed host keeps its " +
+			"slot: no failure stops the other hosts; at most 1 would be right"},
+		{"blocked_by = web.failed1", `blocked_by: "web.failed1" is a flag of this cluster, which only max_failed sets; ` +
+			"max_failed = 1 would be right"},
 		{"[other]", `section "other" is ignored; only [main] and [DEFAULT] are read`},
 		{"[Main]", `section "Main" is ignored; only [main] and [DEFAULT] are read`},
 	} {

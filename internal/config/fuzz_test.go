@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func FuzzLoad(f *testing.F) {
 		minimal + "state = %(dir)s/%%\ndir = %(lock_name)s\n", minimal + "state = %(state)s\n", minimal + "state = %(",
 		minimal + "state = `a\n\"\"\" = x\n- = 1\n[\n[]\n", minimal + "lock_settle = 0\nlock_retry_jitter = 2m\n",
 		minimal + "loglevel = CRITICAL\nlog_format = json\ncannot_tell_exit = 75\nreboot_cmd = a 'b c' \\\n",
+		minimal + "window = Mon..Fri 02:00-05:00; Sun#-1\n  Tue#2 UTC\nlock_slots = 2\nmax_failed = 1\nblocked_by = a, b\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -33,8 +35,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		c, problems, err := Load(file, hookStages)
 		again, problemsAgain, errAgain := Load(file, hookStages)
-		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Config{})) + cmp.Diff(problems, problemsAgain); diff != "" ||
-			(err == nil) != (errAgain == nil) {
+		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Config{}), sameWindows) +
+			cmp.Diff(problems, problemsAgain); diff != "" || (err == nil) != (errAgain == nil) {
 			t.Fatal("differs the second time: ", diff, err, errAgain)
 		}
 		if err == nil && (c == nil) != (&report{problems: problems}).failed() {
@@ -48,7 +50,7 @@ func FuzzLoad(f *testing.F) {
 
 func checkPromises(t *testing.T, c *Config) {
 	t.Helper()
-	paths := []string{c.Path, c.ClientCert, c.ClientKey, c.State, c.Lock, c.BootIDFile}
+	paths := []string{c.Path, c.ClientCert, c.ClientKey, c.State, c.Lock, c.BootIDFile, c.FreezeDir}
 	for _, optional := range []string{c.CA, c.Log} {
 		if optional != "" {
 			paths = append(paths, optional)
@@ -71,11 +73,16 @@ func checkPromises(t *testing.T, c *Config) {
 		"logretention": 0 <= c.LogRetention && c.LogRetention <= 36500,
 		"loglevel":     levels[c.LogLevel] == c.LogLevel,
 		"jitter":       0 <= c.LockRetryJitter && c.LockRetryJitter <= c.LockRetryInterval,
-		"above 0":      min(c.LockRetryInterval, c.LockSettle, c.HTTPTimeout, c.RebootTimeout) > 0,
-		"not below 0": min(c.LockTimeout, c.LockRefresh, c.ReleaseTimeout, c.HookTimeout,
+		"above 0":      min(c.LockRetryInterval, c.LockSettle, c.HTTPTimeout, c.RebootTimeout, c.GateInterval) > 0,
+		"not below 0": min(c.LockTimeout, c.LockRefresh, c.ReleaseTimeout, c.HookTimeout, c.WindowLastStart,
 			time.Duration(c.HTTPRetries)) >= 0,
-		"cannot_tell":    0 <= c.CannotTellExit && c.CannotTellExit <= 125,
-		"max_reboots":    c.MaxReboots >= 1,
+		"cannot_tell": 0 <= c.CannotTellExit && c.CannotTellExit <= 125,
+		"max_reboots": c.MaxReboots >= 1,
+		"lock_slots":  1 <= c.LockSlots && c.LockSlots <= maxSlots,
+		"max_failed":  0 <= c.MaxFailed && c.MaxFailed <= maxSlots,
+		"blocked_by": !slices.ContainsFunc(c.BlockedBy, func(name string) bool {
+			return name == "" || name == c.LockName || checkLockName(name) != nil
+		}),
 		"values":         len(c.Values()) == len(c.keys(hookStages)),
 		"distinct files": c.State != c.Lock && c.State != c.Log && c.Lock != c.Log,
 	} {

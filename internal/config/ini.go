@@ -51,10 +51,12 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 	case e.bad:
 	case err != nil:
 		r.errorf(e.line, k.name, "%s", err)
-	case strings.Contains(text, "\n") && e.more > 0:
+	case strings.Contains(text, "\n") && e.more > 0 && !severalLines(k):
 		r.errorf(e.line, k.name, "goes on in line %d, which is indented; "+
 			"put the value on one line, or take the indentation away", e.more)
-	case strings.ContainsFunc(text, func(c rune) bool { return unicode.IsControl(c) && c != '\t' }):
+	case strings.ContainsFunc(text, func(c rune) bool {
+		return unicode.IsControl(c) && c != '\t' && !(c == '\n' && severalLines(k))
+	}):
 		r.errorf(e.line, k.name, "%q has a control character; take it out", text)
 	case text == "" && k.empty == unset:
 		warnEmptyCA(k, e.line, r)
@@ -68,6 +70,10 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 	}
 	return "", false
 }
+
+// severalLines reports whether a value may go on in indented lines: windows may stand on lines of their own. For any
+// other key such a line is more likely to be the next key, indented by mistake.
+func severalLines(k key) bool { return k.name == "window" }
 
 // warnEmptyCA warns of the one empty value that meant something else to the original: with "" as the CA, Python's
 // requests library does not verify the server at all.

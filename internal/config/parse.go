@@ -33,7 +33,7 @@ const aTime = "a time such as 90s, 15m, 4h, or a number of seconds"
 const ownLine = "a comment needs a line of its own"
 
 // maxName is the longest percent-encoded lock name, in bytes: Foreman's Apache takes request lines of up to 8190 bytes
-// (LimitRequestLine), and the rest of the line needs some of them.
+// (LimitRequestLine), and the rest of the line needs some of them, as do the names of slots and flags (.failed99).
 const maxName = 7000
 
 // Compiled when needed: the values of most configurations have no such signs.

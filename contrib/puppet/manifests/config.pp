@@ -56,6 +56,13 @@ class foreman_dlm_updater::config {
     'cannot_tell_reboot'  => $foreman_dlm_updater::cannot_tell_reboot,
     'reboot_timeout'      => $foreman_dlm_updater::reboot_timeout,
     'max_reboots'         => $foreman_dlm_updater::max_reboots,
+    'window'              => $foreman_dlm_updater::window,
+    'window_last_start'   => $foreman_dlm_updater::window_last_start,
+    'freeze.d'            => $foreman_dlm_updater::freeze_d,
+    'gate_interval'       => $foreman_dlm_updater::gate_interval,
+    'lock_slots'          => $foreman_dlm_updater::lock_slots,
+    'max_failed'          => $foreman_dlm_updater::max_failed,
+    'blocked_by'          => $foreman_dlm_updater::blocked_by,
     'boot_id_file'        => $foreman_dlm_updater::boot_id_file,
   }
 
