@@ -1,7 +1,7 @@
 // Package file holds what every package must get right about files that others can change and that a crash can cut
 // short: reading a file, whatever is in its place (reading never waits for another process, as with a FIFO or a
-// terminal, and always ends, even with a device), replacing a file in one step (write.go), and showing what a file
-// holds (text.go).
+// terminal, and always ends, even with a device), replacing a file in one step (write.go), showing what a file
+// holds (text.go), and telling leftovers by their names (name.go).
 package file
 
 import (

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/vet"
 	"foreman-dlm-updater/test/legible"
 
@@ -46,9 +47,9 @@ func FuzzEntry(f *testing.F) {
 		info, err := os.Stat(path)
 		runs := err == nil && info.Mode().IsRegular() && info.Mode()&0o100 != 0
 		switch {
-		case e.Skipped == "" && len(e.Offenders) == 0 && (!runs || leftover(name) || info.Mode()&0o022 != 0):
+		case e.Skipped == "" && len(e.Offenders) == 0 && (!runs || file.Leftover(name) || info.Mode()&0o022 != 0):
 			t.Errorf("%q -> %q, %o: a hook, with %v, %v", name, target, mode, info, err)
-		case e.Skipped != "" && runs && !leftover(name):
+		case e.Skipped != "" && runs && !file.Leftover(name):
 			t.Errorf("%q -> %q, %o: skipped: %s", name, target, mode, e.Skipped)
 		}
 		legible.Lines(t, e.Skipped)

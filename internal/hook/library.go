@@ -27,7 +27,7 @@ func (l Library) Names(stage string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if !entry.IsDir() && !leftover(entry.Name()) {
+		if !entry.IsDir() && !file.Leftover(entry.Name()) {
 			names = append(names, entry.Name())
 		}
 	}
@@ -131,7 +131,7 @@ func (l Library) Enable(stage, name, dir, link string) error {
 	switch {
 	case len(found.Offenders) > 0:
 		return found
-	case leftover(link):
+	case file.Leftover(link):
 		return fmt.Errorf("%q is the name of a leftover or hidden file, which is no hook", link)
 	}
 	if err := os.Symlink(l.Path(stage, name), h.Path); err != nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/process"
@@ -22,23 +21,6 @@ import (
 type Hook struct {
 	Name string // its name in the directory
 	Path string // the directory as configured, and the name
-}
-
-// leftovers are the suffixes of files that editors and package managers leave behind. .rpmsave, .rpmnew, .rpmorig:
-// rpm(8); a trailing ~ is emacs's, .swp vim's, .rej and .orig patch's.
-var leftovers = []string{"~", ".bak", ".orig", ".rej", ".swp", ".rpmsave", ".rpmnew", ".rpmorig"}
-
-// leftover reports whether a file of this name is hidden, or was left behind by an editor or a package manager.
-func leftover(name string) bool {
-	if strings.HasPrefix(name, ".") || strings.Contains(name, ".dpkg-") || strings.Contains(name, ".ucf-") {
-		return true
-	}
-	for _, suffix := range leftovers {
-		if strings.HasSuffix(name, suffix) {
-			return true
-		}
-	}
-	return false
 }
 
 // Missing reports whether there is nothing at all at dir; a link that leads nowhere is something.
@@ -116,14 +98,14 @@ func (v vetter) entry(h Hook, real string, known []vet.Offender) Entry {
 	case e.Skipped == "":
 		e.Offenders = copyHere(h, at, real)
 		e.Broken = broken(v.interpreters, h, at.Path)
-	case at.Linked && !leftover(h.Name): // whoever can change the path to it can make it a hook at any time
+	case at.Linked && !file.Leftover(h.Name): // whoever can change the path to it can make it a hook at any time
 		for _, offender := range vet.Advise(at.Offenders, "remove the link "+file.ShellWord(h.Path)) {
 			if offender.Path != at.Path {
 				e.Offenders = append(e.Offenders, offender)
 			}
 		}
 	}
-	e.Forgotten = leftover(h.Name) && executable(at)
+	e.Forgotten = file.Leftover(h.Name) && executable(at)
 	return e
 }
 
@@ -185,7 +167,7 @@ func skipped(name string, at vet.Place) string {
 	switch {
 	case errors.Is(at.Err, fs.ErrNotExist) && !at.Linked:
 		return "vanished meanwhile"
-	case leftover(name):
+	case file.Leftover(name):
 		return "the name of a leftover or hidden file"
 	case at.Info == nil:
 		return ""
