@@ -42,6 +42,9 @@ type grammar struct {
 	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
 	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
 	Check   checkCmd   `cmd:"" help:"Report as a Nagios/Icinga plugin: one line; 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
+	Pause   pauseCmd   `cmd:"" help:"Let no run begin for a while. A run that has the lock goes on."`
+	Unpause unpauseCmd `cmd:"" help:"End the pause: runs may begin again."`
+	Window  windowCmd  `cmd:"" help:"Say whether a maintenance window is open, and when the next ones open."`
 	Conf    struct {
 		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and Foreman."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`

@@ -11,6 +11,7 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
+	"foreman-dlm-updater/internal/schedule"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/vet"
@@ -46,7 +47,7 @@ func exitCode(err error) int {
 	case errors.As(err, &plugin):
 		return int(plugin)
 	case errors.As(err, &unfit), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
-		errors.Is(err, lock.ErrMisconfigured):
+		errors.Is(err, lock.ErrMisconfigured), schedule.IsUnclear(err):
 		return exitConfig
 	case errors.Is(err, lock.ErrRefused):
 		return exitRefused
@@ -62,6 +63,7 @@ func hint(err error) string {
 		unreadable *state.UnreadableError
 		running    *host.RunningError
 		unsafe     *vet.UnsafeError
+		pause      *schedule.PauseError
 		missing    *fs.PathError
 		elsewhere  *lock.Elsewhere
 		notByRun   *lock.NotByRun
@@ -84,6 +86,8 @@ func hint(err error) string {
 		return "run it as root"
 	case errors.As(err, &running):
 		return "wait until it has ended, or see what it does with `foreman-dlm-updater status`"
+	case errors.As(err, &pause):
+		return "look at the file; `foreman-dlm-updater unpause` removes it, and runs may begin again"
 	case errors.As(err, &unsafe):
 		return "fix what is named above, then `foreman-dlm-updater config check`"
 	case errors.As(err, &answer) && answer.Next != "":

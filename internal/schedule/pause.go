@@ -30,8 +30,8 @@ type Pause struct {
 // Over reports whether the pause has ended by itself.
 func (p Pause) Over(now time.Time) bool { return !p.Until.IsZero() && !now.Before(p.Until) }
 
-// why is the reason in one line, always in the same words.
-func (p Pause) why() string {
+// Why is the reason in one line, always in the same words.
+func (p Pause) Why() string {
 	by := ""
 	if p.By != "" {
 		by = " by " + p.By

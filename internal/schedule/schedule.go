@@ -51,7 +51,7 @@ func (s Schedule) Ask(now time.Time) (*Refusal, error) {
 			return nil, err
 		}
 		if pause != nil && !pause.Over(now) {
-			return &Refusal{AskPause, pause.why(), pause.Since, pause.Until}, nil
+			return &Refusal{AskPause, pause.Why(), pause.Since, pause.Until}, nil
 		}
 	}
 	freezes, err := Freezes(s.FreezeDir)

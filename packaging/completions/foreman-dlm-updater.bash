@@ -18,7 +18,7 @@ _foreman_dlm_updater() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $flag:$word in
         *:=) continue ;;
-        --failed:* | --orphan:* | --reboot:* | --reboot-due:* | --held:* | --waiting:* | --not-run:* | --not-updated:* | --certificate:*) flag='' ;;
+        --failed:* | --orphan:* | --reboot:* | --reboot-due:* | --held:* | --waiting:* | --not-run:* | --not-updated:* | --certificate:* | --reason:* | --until:* | --for:*) flag='' ;;
         -c:* | --config:* | --cfg:* | --library:*) options+=("$flag" "$word") flag='' ;;
         *:-*) flag=$word ;;
         *) command+=${command:+ }$word flag='' ;;
@@ -33,7 +33,7 @@ _foreman_dlm_updater() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --failed | --orphan | --reboot | --reboot-due | --held | --waiting | --not-run | --not-updated | --certificate) return ;;
+    --failed | --orphan | --reboot | --reboot-due | --held | --waiting | --not-run | --not-updated | --certificate | --reason | --until | --for) return ;;
     --library)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
@@ -41,7 +41,7 @@ _foreman_dlm_updater() {
         ;;
     esac
     case $command in
-    '') offered=(run status check history config lock hooks notify state version) flags+=(--after-reboot) ;;
+    '') offered=(run status check history pause unpause window config lock hooks notify state version) flags+=(--after-reboot) ;;
     run) flags+=(--after-reboot) ;;
     status) flags+=(--json --watch --offline) ;;
     check) flags+=(--failed --orphan --reboot --reboot-due --held --waiting --not-run --not-updated --certificate) ;;
@@ -52,6 +52,7 @@ _foreman_dlm_updater() {
         mapfile -t offered < <("$program" history "${options[@]}" 2>/dev/null | awk 'NR > 1 { print $1 }')
         offered+=(last)
         ;;
+    pause) flags+=(--reason --until --for) ;;
     config) offered=(check show) ;;
     'config check') flags+=(--offline) ;;
     lock) offered=(show acquire release) ;;

@@ -7,7 +7,7 @@ function __foreman_dlm_updater_before -a what
     set -l options
     for word in (commandline -opc)[2..-1]
         switch "$flag:$word"
-            case '--failed:*' '--orphan:*' '--reboot:*' '--reboot-due:*' '--held:*' '--waiting:*' '--not-run:*' '--not-updated:*' '--certificate:*'
+            case '--failed:*' '--orphan:*' '--reboot:*' '--reboot-due:*' '--held:*' '--waiting:*' '--not-run:*' '--not-updated:*' '--certificate:*' '--reason:*' '--until:*' '--for:*'
                 set flag
             case '-c:*' '--config:*' '--cfg:*' '--library:*'
                 set -a options $flag $word
@@ -82,6 +82,9 @@ $c -n $at -a run -d 'begin a run, or go on with the one in progress'
 $c -n $at -a status -d 'where this host stands, and why'
 $c -n $at -a check -d 'report as a Nagios/Icinga plugin'
 $c -n $at -a history -d 'list earlier runs'
+$c -n $at -a pause -d 'let no run begin for a while'
+$c -n $at -a unpause -d 'end the pause'
+$c -n $at -a window -d 'when a run may begin'
 $c -n $at -a config -d 'check or show the configuration'
 $c -n $at -a lock -d 'show, take or release the lock'
 $c -n $at -a hooks -d 'list, enable, disable, run hooks'
@@ -108,6 +111,10 @@ $c -n "$at history" -a list -d 'one line for each run'
 $c -n "$at history" -a show -d 'show a run step by step'
 $c -n "$at history; or $at history list; or $at history show" -l json -d 'one JSON object for each run'
 $c -n "$at history show" -a 'last (__foreman_dlm_updater_runs)'
+
+$c -n "$at pause" -l reason -x -d 'why, for the others'
+$c -n "$at pause" -l until -x -d 'end by itself then'
+$c -n "$at pause" -l for -x -d 'end by itself after that time'
 
 $c -n "$at config" -a check -d 'check everything'
 $c -n "$at config" -a show -d 'the effective values and their origins'

@@ -17,7 +17,7 @@ _foreman_dlm_updater() {
     # Read the words before the current one: the command, and flags with their values.
     for word in "${(@Q)words[2,CURRENT-1]}"; do
         case $flag:$word in
-        --failed:*|--orphan:*|--reboot:*|--reboot-due:*|--held:*|--waiting:*|--not-run:*|--not-updated:*|--certificate:*) flag= ;;
+        --failed:*|--orphan:*|--reboot:*|--reboot-due:*|--held:*|--waiting:*|--not-run:*|--not-updated:*|--certificate:*|--reason:*|--until:*|--for:*) flag= ;;
         -c:*|--config:*|--cfg:*|--library:*) options+=($flag $word) flag= ;;
         *:--(config|cfg|library)=*) options+=($word) flag= ;;
         *:-*) flag=$word ;;
@@ -36,12 +36,16 @@ _foreman_dlm_updater() {
         _message 'limits for WARNING and CRITICAL, such as 4h,12h'
         return
         ;;
+    --reason) _message 'why, for the others'; return ;;
+    --until) _message 'a moment, such as tomorrow 06:00'; return ;;
+    --for) _message 'a time, such as 4h or 2d'; return ;;
     esac
     case $command in
     '')
         offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why'
             'check:report as a Nagios/Icinga plugin'
-            'history:list earlier runs' 'config:check or show the configuration'
+            'history:list earlier runs' 'pause:let no run begin for a while' 'unpause:end the pause'
+            'window:when a run may begin' 'config:check or show the configuration'
             'lock:show, take or release the lock' 'hooks:list, enable, disable, run hooks' 'notify:test the notifiers'
             'state:show or change the record of the run'
             'version:print the version')
@@ -71,6 +75,7 @@ _foreman_dlm_updater() {
         flags+=('--json:one JSON object')
         offered=(${(f)"$("$program" history $options 2>/dev/null | awk 'NR > 1 { print $1 }')"} 'last:the newest')
         ;;
+    pause) flags+=('--reason:why, for the others' '--until:end by itself then' '--for:end by itself after that time') ;;
     config) offered=('check:check everything' 'show:the effective values and their origins') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
     lock) offered=('show:which host holds it' 'acquire:take it by hand' 'release:release it') ;;
