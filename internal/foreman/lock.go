@@ -58,10 +58,11 @@ var Wording = lock.Wording{
 // Lock is one lock during one invocation. Only Lost may be called by several goroutines.
 type Lock struct {
 	Settings
-	api     API
-	log     hclog.Logger
-	name    string
-	options lock.Options
+	api      API
+	plainLog hclog.Logger
+	log      hclog.Logger // names the lock
+	name     string       // of several slots, the one in question now
+	options  lock.Options
 	// origin says which server the run asked for the lock, and under which name; nil: it has not, or nobody knows.
 	origin *lock.Origin
 
@@ -72,8 +73,11 @@ type Lock struct {
 	// settlesAt is when Foreman must have written all claims of this host, answered or not: a proxy may send one twice.
 	// Before that, a look proves nothing unless it shows this host. Zero: this host has sent no claim.
 	settlesAt time.Time
-	keeper    *keeper
-	released  bool
+	// freedAt is when Foreman must have written all releases of this host. A claim that is sent earlier may be undone by
+	// one of them.
+	freedAt  time.Time
+	keeper   *keeper
+	released bool
 	// wasMoved: when the Lock was opened, the configuration named another server, or this host had another name, than when
 	// the run asked for the lock; and the lock was not seen to be this host's since. A name that changes while a new run
 	// waits is none of this: it has asked for nothing under the old one.
@@ -95,7 +99,11 @@ func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *L
 	if s.Random == nil {
 		s.Random = rand.N[time.Duration]
 	}
-	l := &Lock{Settings: s, api: api, log: log.With("lock", name), name: name, options: o, origin: o.Origin}
+	l := &Lock{Settings: s, api: api, options: o, origin: o.Origin, plainLog: log}
+	if !o.Claimed && len(o.Slots) > 0 { // each host begins at another slot
+		name = o.Slots[s.Random(time.Duration(len(o.Slots)))]
+	}
+	l.use(name)
 	if o.Claimed {
 		l.settlesAt = time.Now().Add(l.settle())
 	}
@@ -107,6 +115,15 @@ func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *L
 	}
 	return l
 }
+
+// use makes another lock the one in question. Nothing is known of it yet.
+func (l *Lock) use(name string) {
+	l.name, l.log = name, l.plainLog.With("lock", name)
+	l.holder, l.firstHolder, l.settlesAt = unknown, unknown, time.Time{}
+}
+
+// Name is the lock's name. Of several slots, it is the one that this host holds, has asked for, or has looked at last.
+func (l *Lock) Name() string { return l.name }
 
 // now says which server the configuration names now, and this host's name there.
 func (l *Lock) now() lock.Origin {

@@ -13,6 +13,24 @@ import (
 // blocks the whole cluster. The errors are *lock.NotNow (release_timeout is over), *lock.Elsewhere (another server gave
 // this host the lock) and the context's error.
 func (l *Lock) Give(ctx context.Context) error {
+	r := l.release()
+	err := r.run(ctx)
+	l.released = err == nil || r.accepted
+	return err
+}
+
+// giveBack releases what a Take has taken and must not keep, as Give does.
+func (l *Lock) giveBack(ctx context.Context) error {
+	r := l.release()
+	r.perhaps = true
+	if err := r.run(ctx); err != nil {
+		return err
+	}
+	l.holder = notUs
+	return nil
+}
+
+func (l *Lock) release() *releasing {
 	l.StopKeepAlive()
 	r := &releasing{Lock: l, settlesAt: l.allSettleAt()}
 	if l.ReleaseTimeout > 0 {
@@ -21,9 +39,7 @@ func (l *Lock) Give(ctx context.Context) error {
 			r.deadline = r.settlesAt
 		}
 	}
-	err := r.run(ctx)
-	l.released = err == nil || r.accepted
-	return err
+	return r
 }
 
 // Released reports whether Foreman accepted the release, even if nobody could verify it afterwards.
@@ -73,7 +89,9 @@ type releasing struct {
 	// release.
 	settlesAt time.Time
 	deadline  time.Time
-	lastWhy   string // why it waits, as logged last
+	// perhaps: this host may not hold the lock at all.
+	perhaps bool
+	lastWhy string // why it waits, as logged last
 	// sent: a DELETE was sent that may have released the lock.
 	sent bool
 	// accepted: Foreman answered the last DELETE with yes. certain: no claim of this host can be written after it.
@@ -98,9 +116,10 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	case free && unsettled:
 		return false, nil
 	case free:
-		if r.sent {
+		switch {
+		case r.sent:
 			r.log.Info("lock released")
-		} else {
+		case !r.perhaps:
 			r.log.Warn("the lock was not this host's any more", "now", whoseNow(view))
 		}
 		return true, nil
@@ -112,6 +131,7 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 	}
 	settled := !time.Now().Before(r.settlesAt)
 	err = meaningOnce(r.api.Release(context.WithoutCancel(ctx), r.name))
+	r.freedAt = time.Now().Add(r.settle())
 	refused := isNotNow(err)
 	if refused && !view.Enabled {
 		err = errDisabled

@@ -1,9 +1,12 @@
 package foreman
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"foreman-dlm-updater/internal/lock"
@@ -24,7 +27,7 @@ type taking struct {
 	shown    string        // the holder that the server showed last
 }
 
-// obstacle says why the lock can't be had now. The zero value means that nothing is in the way.
+// obstacle says why the lock can't be had now. If its Why is empty, nothing is in the way.
 type obstacle struct {
 	lock.Wait
 	next string // what somebody has to change; empty: nothing
@@ -64,7 +67,7 @@ func (t *taking) patient() bool { return t.Purpose == lock.OutOfService }
 
 func (t *taking) run(ctx context.Context) error {
 	for {
-		busy, err := t.attempt(ctx)
+		busy, err := t.round(ctx)
 		if err == nil {
 			t.backoff = 0
 		}
@@ -76,17 +79,90 @@ func (t *taking) run(ctx context.Context) error {
 			t.log.Info("lock acquired")
 			return nil
 		case err == nil && once:
-			return &lock.NotNow{Text: fmt.Sprintf("lock %q: %s", t.name, busy), Next: busy.next}
+			return &lock.NotNow{Text: t.about(busy), Next: busy.next}
 		case err != nil && (once || !t.waitsOut(err)):
 			return err
 		case err != nil:
 			busy = obstacle{Wait: lock.Wait{Why: lock.Why(err), Err: err}}
 		}
 		t.explain(busy)
-		if err := t.wait(ctx, err); err != nil {
+		if err := t.wait(ctx, busy, err); err != nil {
 			return err
 		}
 	}
+}
+
+// round tries each slot once, if the run may begin. It stays with a slot for which a claim may still come true.
+func (t *taking) round(ctx context.Context) (obstacle, error) {
+	if busy, err := t.may(ctx, lock.BeforeLook); busy.Why != "" || err != nil {
+		return busy, err
+	}
+	slots := []string{t.name}
+	if at := slices.Index(t.options.Slots, t.name); at >= 0 && t.Purpose != lock.OutOfService {
+		slots = slices.Concat(t.options.Slots[at:], t.options.Slots[:at])
+	}
+	var all []obstacle
+	for _, name := range slots {
+		if name != t.name {
+			t.use(name)
+		}
+		busy, err := t.attempt(ctx)
+		if err != nil || busy.Why == "" || busy.For != "" || t.holder != notUs {
+			return busy, err
+		}
+		all = append(all, busy)
+	}
+	return together(all), nil
+}
+
+// may asks whether this host may have the lock now. If not, it gives back what it has taken.
+func (t *taking) may(ctx context.Context, at lock.Point) (obstacle, error) {
+	if t.May == nil {
+		return obstacle{}, nil
+	}
+	wait, err := t.May(ctx, at)
+	if err != nil || wait.Why == "" {
+		return obstacle{}, err
+	}
+	busy := obstacle{Wait: wait}
+	t.explain(busy)
+	if t.Asked() && t.holder != notUs {
+		t.log.Info("giving the lock back, if this host has it: the run may not begin", "why", wait.Why)
+		err = t.giveBack(ctx)
+	}
+	return busy, err
+}
+
+// together says why none of the slots can be had.
+func together(all []obstacle) obstacle {
+	if len(all) == 1 {
+		return all[0]
+	}
+	held := obstacle{}
+	var holders, whys []string
+	for _, one := range all {
+		if holder, is := strings.CutPrefix(one.Why, heldByText); is {
+			holders = append(holders, holder)
+		}
+		whys = append(whys, one.Why)
+		held.next, held.Barred = cmp.Or(held.next, one.next), held.Barred || one.Barred
+		if held.Since.IsZero() || !one.Since.IsZero() && one.Since.Before(held.Since) {
+			held.Since = one.Since
+		}
+	}
+	held.Why = strings.Join(slices.Compact(whys), "; ")
+	if len(holders) == len(all) {
+		held.Why = fmt.Sprintf("all %d slots are held: by %s", len(all), strings.Join(holders, ", "))
+	}
+	return held
+}
+
+// about says why the lock can't be had, and names it unless the reason is another one.
+func (t *taking) about(busy obstacle) string {
+	if busy.For != "" {
+		return busy.String()
+	}
+	return fmt.Sprintf("lock %q: %s", t.name, busy)
 }
 
 // waitsOut reports whether to try again after an error: one that proves nothing, or that may come from a renewal of the
@@ -97,8 +173,8 @@ func (t *taking) waitsOut(err error) bool {
 	return isTemporary(err) || t.answered && isRenewing(err) || t.patient() && !errors.As(err, &elsewhere)
 }
 
-// attempt looks at the lock and claims it if it is free. It returns why the lock can't be had now; the zero value if
-// this host holds it.
+// attempt looks at the lock and claims it if it is free. It returns why the lock can't be had now; no reason if this
+// host holds it.
 func (t *taking) attempt(ctx context.Context) (obstacle, error) {
 	view, err := t.show(ctx)
 	if err == nil && !view.Exists {
@@ -117,7 +193,13 @@ func (t *taking) attempt(ctx context.Context) (obstacle, error) {
 			return busy, nil
 		}
 	}
-	return t.claim(ctx)
+	if busy, err := t.may(ctx, lock.BeforeClaim); busy.Why != "" || err != nil {
+		return busy, err
+	}
+	if busy, err := t.claim(ctx); busy.Why != "" || err != nil {
+		return busy, err
+	}
+	return t.may(ctx, lock.Verified)
 }
 
 // firstOfItsName waits, so that another host may create the lock: two first claims at once create two locks of the same
@@ -133,8 +215,11 @@ func (t *taking) firstOfItsName(ctx context.Context) (lock.View, error) {
 
 // claim asks for the lock, lets the claim settle, and looks who holds it.
 func (t *taking) claim(ctx context.Context) (obstacle, error) {
+	if !pause(ctx, time.Until(t.freedAt)) {
+		return obstacle{}, ctx.Err()
+	}
 	if t.Announce != nil {
-		if err := t.Announce(); err != nil {
+		if err := t.Announce(t.name); err != nil {
 			return obstacle{}, err
 		}
 	}
@@ -215,8 +300,10 @@ func (t *taking) inTheWay(view lock.View) obstacle {
 	return obstacle{}
 }
 
+const heldByText = "held by "
+
 func heldBy(view lock.View) obstacle {
-	return obstacle{Wait: lock.Wait{Why: "held by " + view.Holder, Since: view.Since}}
+	return obstacle{Wait: lock.Wait{Why: heldByText + view.Holder, Since: view.Since}}
 }
 
 // show looks at the lock and notes what the answer proves, and whom it names.
@@ -268,18 +355,21 @@ func (t *taking) explain(busy obstacle) {
 	if !busy.Since.IsZero() {
 		pairs = append(pairs, "since", clock(busy.Since))
 	}
-	if busy.Err != nil {
+	switch {
+	case busy.For != "":
+		t.log.Info("waiting: the run may not begin", pairs...)
+	case busy.Err != nil:
 		t.log.Warn("waiting for the lock", append(pairs, "error", busy.Err, "next", lock.FindCause)...)
-	} else {
+	default:
 		t.log.Info("waiting for the lock", pairs...)
 	}
 }
 
 // wait waits for an interval, plus or minus a random part of the jitter. Hosts that began or claimed the lock together
 // ask in step; for them the jitter is at least half an interval, which spreads them over a whole one. So, with many
-// hosts waiting, one of them soon notices that the lock is free, and few notice at once. err is why the server could
-// not be asked.
-func (t *taking) wait(ctx context.Context, err error) error {
+// hosts waiting, one of them soon notices that the lock is free, and few notice at once. busy is what is in the way; err
+// is why the server could not be asked.
+func (t *taking) wait(ctx context.Context, busy obstacle, err error) error {
 	interval, jitter := t.RetryInterval, t.RetryJitter
 	if err != nil && t.patient() {
 		t.backoff = lock.Backoff(t.backoff)
@@ -293,7 +383,10 @@ func (t *taking) wait(ctx context.Context, err error) error {
 		interval += t.Random(2*jitter) - jitter
 	}
 	interval = max(interval, retryAfter(err))
-	if deadline := t.until(); !deadline.IsZero() {
+	if busy.Again > 0 {
+		interval = min(interval, busy.Again)
+	}
+	if deadline := t.until(err); !deadline.IsZero() {
 		left := time.Until(deadline)
 		if left <= 0 {
 			return t.timedOut(err)
@@ -306,12 +399,12 @@ func (t *taking) wait(ctx context.Context, err error) error {
 	return nil
 }
 
-// until is when the wait ends; zero: never.
-func (t *taking) until() time.Time {
+// until is when the wait ends; zero: never. err is why the server could not be asked.
+func (t *taking) until(err error) time.Time {
 	switch {
 	case t.patient():
 		return time.Time{}
-	case t.deadline.IsZero() && !t.answered:
+	case t.deadline.IsZero() && !t.answered && err != nil:
 		return t.began.Add(troubleTimeout)
 	}
 	return t.deadline

@@ -331,7 +331,7 @@ func TestAnnounce(t *testing.T) {
 		s := newServer(t)
 		full := errors.New("no space left on device")
 		l := s.open(lock.Options{})
-		err := l.Take(t.Context(), lock.Terms{Announce: func() error { return full }})
+		err := l.Take(t.Context(), lock.Terms{Announce: func(string) error { return full }})
 		if !errors.Is(err, full) || s.requests() != "G" || l.Asked() {
 			t.Errorf("%v, requests %s, asked: %t", err, s.requests(), l.Asked())
 		}
@@ -342,7 +342,7 @@ func TestAnnounce(t *testing.T) {
 			}
 			return nil
 		})
-		if err := l.Take(t.Context(), lock.Terms{Announce: func() error { told = true; return nil }}); err != nil ||
+		if err := l.Take(t.Context(), lock.Terms{Announce: func(string) error { told = true; return nil }}); err != nil ||
 			!l.Asked() {
 			t.Errorf("%v, asked: %t", err, l.Asked())
 		}

@@ -4,6 +4,7 @@
 package lock
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -42,6 +43,9 @@ type Options struct {
 	Config string
 	// Claimed: earlier invocations of the run may have asked for the lock, and the server may still grant it.
 	Claimed bool
+	// Slots are the names of the locks of which any will do; none: only the lock that is opened. If earlier invocations
+	// have asked for the lock, another one is asked for only once that one is certainly not this host's.
+	Slots []string
 	// Heard is called with each answer about the lock, or with the error if there is none.
 	Heard func(View, error)
 }
@@ -65,23 +69,53 @@ const (
 // Terms say how to take a lock.
 type Terms struct {
 	Purpose Purpose
-	// Announce is called before each request that may take the lock. If it returns an error, the request is not sent. May
-	// be nil.
-	Announce func() error
+	// May is asked whether this host may have the lock now. If it returns a Wait that says why not, Take gives back what it
+	// has taken, and waits. If it returns an error that says nothing about the server, Take ends with it. May be nil.
+	May func(context.Context, Point) (Wait, error)
+	// Announce is called with the name of the lock before each request that may take it. If it returns an error, the
+	// request is not sent. May be nil.
+	Announce func(name string) error
 	// Waits is called when the lock can't be had now, and again when the reason changes. May be nil.
 	Waits func(Wait)
 }
 
+// Point is a point in taking a lock at which Terms.May is asked.
+type Point int
+
+const (
+	// BeforeLook: before the server is asked who holds the lock, at each interval.
+	BeforeLook Point = iota
+	// BeforeClaim: the lock is free, and is about to be asked for.
+	BeforeClaim
+	// Verified: this host holds the lock.
+	Verified
+)
+
+// Question is what a run that wants to begin has to ask first. Other programs rely on the words.
+type Question string
+
+// The questions, in their order. The last one is whether the lock is free.
+const (
+	Pause   Question = "pause"   // has an operator paused this host?
+	Freeze  Question = "freeze"  // is today frozen?
+	Window  Question = "window"  // is a maintenance window open?
+	Gate    Question = "gate"    // is the cluster well enough to lose this host?
+	Budget  Question = "budget"  // have too many hosts failed?
+	Blocked Question = "blocked" // does another host hold a lock that blocks this one?
+)
+
 // Wait says why a run waits.
 type Wait struct {
-	// Why is a few words: always the same words for the same reason.
+	// Why is a few words: always the same words for the same reason. Empty: nothing is in the way.
 	Why string
 	// Since is when the reason began; zero: not known.
 	Since time.Time
 	// Barred: the server refuses the lock to this host although nobody holds it.
 	Barred bool
-	// Other: the run waits for something other than the lock, which Why names.
-	Other bool
+	// For is the question that was answered with no; empty: the run waits for the lock.
+	For Question
+	// Again is when to ask again at the latest; 0: at the usual interval.
+	Again time.Duration
 	// Err is why the server could not be asked; nil: it was asked.
 	Err error
 }

@@ -55,6 +55,8 @@ type Record struct {
 	// ClaimSent is when the run first asked for the lock; it is written before the request is sent. Zero: the run has not
 	// asked, or, if Taken is nil, nobody knows.
 	ClaimSent time.Time `json:"claim_sent,omitzero"`
+	// Flags are the flags that tell other hosts of this run's failure.
+	Flags []Flag `json:"flags,omitempty"`
 	// MachineID is /etc/machine-id of the host that wrote the record; empty: the host has none.
 	MachineID string `json:"machine,omitempty"`
 	// Boot is the boot in which the stage began; nil: it has not begun.
@@ -161,6 +163,13 @@ type Taken struct {
 	Holder string `json:"holder,omitempty"`
 	// Config is the path of the configuration.
 	Config string `json:"config,omitempty"`
+}
+
+// Flag is a lock that says that a run has failed. It is on record before it is asked for.
+type Flag struct {
+	Name string `json:"name"`
+	// Set: the server has shown that this host holds it.
+	Set bool `json:"set,omitempty"`
 }
 
 // RebootDue is a reboot that may be needed: a needs_reboot hook could not find out.

@@ -42,7 +42,9 @@ type Step struct {
 // Waiting is a wait of the run: for the lock, or for something else.
 type Waiting struct {
 	Since time.Time `json:"since"`
-	// Why says what the run waits for; empty: the lock.
+	// For is the question that was answered with no (package lock), and Why the answer; both empty: the run waits for the
+	// lock.
+	For string `json:"for,omitempty"`
 	Why string `json:"why,omitempty"`
 	// Barred: Foreman refuses the lock although nobody holds it.
 	Barred bool `json:"barred,omitempty"`

@@ -21,6 +21,9 @@ type Workflow struct {
 	Hooks    Hooks
 	Host     Host
 	Log      hclog.Logger
+	// MayBegin says whether a pause, a freeze or a closed window keeps a run from beginning at a time; nil: none does.
+	// An error says that this can't be found out, and no run begins. May be nil.
+	MayBegin func(time.Time) (*Refusal, error)
 	// Observe hears what happens; may be nil.
 	Observe Observer
 }
@@ -28,7 +31,15 @@ type Workflow struct {
 // Settings are the configuration's values that the workflow depends on. A duration of 0 means "never" or "for ever", as
 // the configuration's documentation says.
 type Settings struct {
-	LockName       string
+	LockName string
+	// LockSlots is how many hosts of the cluster may update at once; 0 and 1: one.
+	LockSlots int
+	// MaxFailed is how many failed hosts keep all others from beginning; 0: none does, and no flags are used.
+	MaxFailed int
+	// BlockedBy names locks. While another host holds one of them, no run begins.
+	BlockedBy []string
+	// GateInterval is how long to wait before gates are asked again.
+	GateInterval   time.Duration
 	RebootTimeout  time.Duration
 	CannotTellExit int // 0: unset
 	// CannotTellReboot: a needs_reboot hook that could not find out counts as yes.
@@ -75,6 +86,8 @@ type Lock interface {
 	WasOurs() bool
 	// Origin says which server was asked for the lock, and under which name; before that, which one would be asked now.
 	Origin() lock.Origin
+	// Name is the lock's name. Of several slots, it is the one that this host holds, has asked for, or has looked at last.
+	Name() string
 	// Look asks once for the lock's state.
 	Look(context.Context) (lock.View, error)
 }
@@ -83,9 +96,9 @@ type Lock interface {
 type Hooks interface {
 	// VetSettings returns an error if somebody else could change the settings that hooks read.
 	VetSettings() error
-	// List returns the names of a stage's hooks in the order in which they run, or an error if one of them is unsafe.
+	// List returns the names of a stage's hooks, or the gates, in the order in which they run, or an error if one of them is unsafe.
 	List(state.Stage) ([]string, error)
-	// Run runs one hook to its end. env are KEY=VALUE pairs for its environment.
+	// Run runs one hook of a stage, or a gate, to its end. env are KEY=VALUE pairs for its environment.
 	Run(stage state.Stage, name string, env []string) HookResult
 }
 

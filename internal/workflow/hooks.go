@@ -133,7 +133,7 @@ func (r *run) hook(ctx context.Context, name string) (HookResult, error) {
 	r.ranSomething = true
 	r.tell(Event{Kind: HookBegan, Hook: name})
 	began := time.Now()
-	result := r.Hooks.Run(r.Stage, name, r.env(name))
+	result := r.Hooks.Run(r.Stage, name, r.env(r.Stage, name))
 	r.hookEnded(name, began, result)
 	switch {
 	case result.Stopped:
@@ -155,13 +155,13 @@ func (r HookResult) explain(what string) error {
 }
 
 // env tells a hook about the run and itself.
-func (r *run) env(hook string) []string {
+func (r *run) env(stage state.Stage, hook string) []string {
 	rebooted := 0
 	if r.row.tellsReboot && r.Rebooted {
 		rebooted = 1
 	}
 	env := []string{
-		"DLM_STAGE=" + string(r.Stage),
+		"DLM_STAGE=" + string(stage),
 		"DLM_HOOK=" + hook,
 		"DLM_RUN_ID=" + r.RunID,
 		"DLM_LOCK_NAME=" + r.Lock,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/lock"
@@ -14,9 +15,12 @@ import (
 func (r *run) openLock(claimed bool) {
 	options := lock.Options{Config: r.ConfigPath, Claimed: claimed, Heard: func(view lock.View, err error) {
 		r.shownToOther.Store(err == nil && view.Holder != "" && !view.Self)
-		r.Workflow.tell(Event{Kind: LockSeen, Lock: r.Lock, View: view, Err: err})
+		r.Workflow.tell(Event{Kind: LockSeen, Lock: r.lock.Name(), View: view, Err: err})
 	}}
 	options.Origin = OriginOf(&r.Record)
+	if slots := Slots(r.LockName, r.LockSlots); len(slots) > 1 && slices.Contains(slots, r.Lock) {
+		options.Slots = slots
+	}
 	r.lock = r.OpenLock(r.Lock, options)
 }
 
@@ -39,7 +43,7 @@ func (r *run) noteOrigin() {
 func (r *run) takeLock(ctx context.Context) (outcome, error) {
 	err := r.vetHost(ctx)
 	if err == nil {
-		err = r.take(ctx, lock.Terms{Purpose: lock.ForRun, Announce: r.announceClaim, Waits: r.waits})
+		err = r.take(ctx, lock.Terms{Purpose: lock.ForRun, May: r.may, Announce: r.announceClaim, Waits: r.waits})
 	}
 	if err == nil {
 		r.acquiredDue = true
@@ -54,6 +58,7 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	switch {
 	case err == nil:
 		r.tookLock, r.held, r.obstacle = true, Yes, lock.Wait{}
+		r.Lock = r.lock.Name()
 		r.noteOrigin()
 	case ctx.Err() != nil:
 		return errStopped
@@ -87,13 +92,14 @@ type clearedError struct{ error }
 
 func (e *clearedError) Unwrap() error { return e.error }
 
-// announceClaim saves that the run is about to ask for the lock. If a later invocation finds the lock held by this host
-// and no such record, it leaves the lock alone: a person or another configuration may have taken it.
-func (r *run) announceClaim() error {
-	if !r.ClaimSent.IsZero() {
+// announceClaim saves that the run is about to ask for the lock, and for which slot. If a later invocation finds the
+// lock held by this host and no such record, it leaves the lock alone: a person or another configuration may have taken
+// it.
+func (r *run) announceClaim(name string) error {
+	if !r.ClaimSent.IsZero() && r.Lock == name {
 		return nil
 	}
-	r.ClaimSent = time.Now()
+	r.ClaimSent, r.Lock = time.Now(), name
 	if err := r.save(); err != nil {
 		return &saveError{err}
 	}
@@ -103,7 +109,7 @@ func (r *run) announceClaim() error {
 // retakeLock takes the lock again to resume a guarded stage: in the meantime an administrator may have released it, and
 // another host may have taken it. The host is out of service, so only a signal ends the wait.
 func (r *run) retakeLock(ctx context.Context) error {
-	err := r.take(ctx, lock.Terms{Purpose: lock.OutOfService, Waits: r.waits, Announce: func() error {
+	err := r.take(ctx, lock.Terms{Purpose: lock.OutOfService, Waits: r.waits, Announce: func(string) error {
 		if r.durable { // else a power cut could leave the lock with this host, and no run on record
 			return nil
 		}
@@ -218,6 +224,9 @@ const releaseGrace = 8 * time.Second
 
 // releaseLock releases the lock.
 func (r *run) releaseLock(ctx context.Context) (outcome, error) {
+	if ctx.Err() == nil { // first, so that the next host in this slot can raise it
+		r.lowerFlags(ctx)
+	}
 	ctx, cancel := graceful(ctx, releaseGrace)
 	defer cancel()
 	if err := r.lock.Give(ctx); err != nil {
@@ -228,6 +237,16 @@ func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 			err = errStopped
 		}
 		return "", err
+	}
+	if !r.lowerFlags(ctx) {
+		if ctx.Err() != nil {
+			r.held = No
+			return "", errStopped
+		}
+		for _, flag := range r.Flags {
+			r.Log.Error("flag left behind: other hosts still count this host as failed", "flag", flag.Name, "next",
+				"have an administrator free that lock in the lock server")
+		}
 	}
 	r.Log.Info("run finished", "run", r.RunID, "took", time.Since(r.Began).Round(time.Second))
 	if due := r.RebootDue; due != nil {

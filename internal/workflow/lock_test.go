@@ -56,7 +56,7 @@ func (l *fakeLock) Take(ctx context.Context, terms lock.Terms) error {
 	}
 	if l.claims {
 		if terms.Announce != nil {
-			if err := terms.Announce(); err != nil {
+			if err := terms.Announce("web"); err != nil {
 				return err
 			}
 		}
@@ -100,6 +100,7 @@ func (l *fakeLock) KeepAlive()          { _ = l.step("lock: keep alive") }
 func (l *fakeLock) StopKeepAlive()      { _ = l.step("lock: stop keeping alive") }
 func (l *fakeLock) Released() bool      { return l.released }
 func (l *fakeLock) Asked() bool         { return l.asked }
+func (l *fakeLock) Name() string        { return "web" }
 func (l *fakeLock) NotOurs() bool       { return l.notOurs }
 func (l *fakeLock) WasOurs() bool       { return l.wasOurs }
 func (l *fakeLock) Origin() lock.Origin { return lock.Origin{Server: "https://lock", Client: "me"} }

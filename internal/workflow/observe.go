@@ -247,8 +247,8 @@ func (r *run) noteFailure() {
 func (r *run) waits(wait lock.Wait) {
 	r.obstacle = wait
 	now := &state.Waiting{Since: time.Now(), Barred: wait.Barred}
-	if wait.Other {
-		now.Why = wait.Why
+	if wait.For != "" {
+		now.For, now.Why = string(wait.For), wait.Why
 	}
 	if before := r.story.Waiting; before != nil {
 		now.Since = before.Since

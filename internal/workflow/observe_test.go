@@ -28,7 +28,7 @@ func TestWaitsForSomethingElse(t *testing.T) {
 		}
 		since := time.Now()
 		for _, why := range []string{"outside the window", "outside the window", "gate says no"} {
-			r.waits(lock.Wait{Why: why, Other: true})
+			r.waits(lock.Wait{Why: why, For: lock.Gate})
 			time.Sleep(time.Minute) // virtual
 		}
 		if !slices.Equal(told, []string{"outside the window", "gate says no"}) {

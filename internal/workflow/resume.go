@@ -1,10 +1,12 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/lock"
@@ -34,6 +36,11 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	if atBoot && (!inProgress || !HasLock(record.Stage)) {
 		w.Log.Info("no run to go on with at boot")
 		return nil, nil
+	}
+	if !inProgress {
+		if err := w.refused(); err != nil {
+			return nil, err
+		}
 	}
 	if r.boot, err = w.Host.Boot(ctx); err != nil {
 		return nil, err
@@ -65,16 +72,16 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	}
 	r.adopt(machine)
 	r.openLock(claimed)
-	if proceed, err := r.resume(atBoot); !proceed || err != nil {
+	if proceed, err := r.resume(ctx, atBoot); !proceed || err != nil {
 		return nil, err
 	}
 	if !HasLock(r.Stage) {
-		if err := r.vetAll(); err != nil { // the run ends here: an earlier claim must not block the cluster
+		if err := cmp.Or(w.refused(), r.vetAll()); err != nil { // the run ends here: an earlier claim must not block the cluster
 			return nil, r.giveUp(ctx, err)
 		}
 		return r, nil
 	}
-	r.hadLock, r.firstStage = true, record.Stage
+	r.hadLock, r.firstStage, r.failedBefore = true, record.Stage, record.Error != nil
 	return r, nil
 }
 
@@ -107,8 +114,8 @@ func (r *run) adopt(machine string) {
 	switch {
 	case r.Lock == "":
 		r.Lock = r.LockName
-	case r.Lock != r.LockName:
-		r.Log.Warn("lock_name changed during a run: this run keeps its lock, the next one takes the new lock", "lock", r.Lock,
+	case !slices.Contains(Slots(r.LockName, max(r.LockSlots, 1)), r.Lock):
+		r.Log.Warn("lock_name or lock_slots changed during a run: this run keeps its lock, the next one takes the new lock", "lock", r.Lock,
 			"lock_name", r.LockName)
 	}
 }
@@ -116,7 +123,7 @@ func (r *run) adopt(machine string) {
 // vetAll checks all hooks before the lock is asked for: an unsafe one must not block other hosts.
 func (r *run) vetAll() error {
 	unsafe := []error{r.Hooks.VetSettings()}
-	for _, stage := range HookStages() {
+	for _, stage := range HookDirs() {
 		if _, err := r.Hooks.List(stage); err != nil {
 			unsafe = append(unsafe, err)
 		}
@@ -128,7 +135,7 @@ func (r *run) vetAll() error {
 }
 
 // resume decides how a run in progress goes on. The boot's identity proves whether the host was rebooted.
-func (r *run) resume(atBoot bool) (proceed bool, err error) {
+func (r *run) resume(ctx context.Context, atBoot bool) (proceed bool, err error) {
 	rebootAsked := r.Asked != nil && (r.Stage == AfterReboot() || r.Stage == state.Reboot)
 	interrupted := r.Boot != nil && !r.Boot.Same(r.boot)
 	if due := r.RebootDue; due != nil && !due.Boot.Same(r.boot) { // somebody has rebooted the host
@@ -143,9 +150,9 @@ func (r *run) resume(atBoot bool) (proceed bool, err error) {
 	case rebootAsked && r.Stage != state.Reboot:
 		return r.rebootPending()
 	case interrupted:
-		return r.interrupted(atBoot)
+		return r.interrupted(ctx, atBoot)
 	case atBoot && r.crashLoops():
-		return false, r.crashLoopError()
+		return false, r.crashLoopError(ctx)
 	}
 	r.Log.Info("going on with the run in progress", "stage", r.Stage, "run", r.RunID)
 	return true, nil
@@ -169,7 +176,7 @@ func (r *run) rebootPending() (proceed bool, err error) {
 }
 
 // interrupted handles a stage during which the host went down.
-func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
+func (r *run) interrupted(ctx context.Context, atBoot bool) (proceed bool, err error) {
 	failedBefore := r.Error != nil
 	r.Boot, r.Rebooted = nil, HasLock(r.Stage)
 	if !Guarded(r.Stage) || failedBefore { // the stage had failed before, or may simply run again
@@ -183,7 +190,7 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 		r.Log.Error("number of interruptions not saved", "error", err) // the stage waits until the state can be saved
 	}
 	if atBoot && r.crashLoops() {
-		return false, r.crashLoopError()
+		return false, r.crashLoopError(ctx)
 	}
 	return true, nil
 }
@@ -191,8 +198,8 @@ func (r *run) interrupted(atBoot bool) (proceed bool, err error) {
 func (r *run) crashLoops() bool { return Guarded(r.Stage) && r.Interrupted >= crashLoop }
 
 // crashLoopError stops a run whose host goes down in the same stage again and again.
-func (r *run) crashLoopError() error {
+func (r *run) crashLoopError(ctx context.Context) error {
 	r.held = Yes
-	return r.fail(fmt.Errorf("the host went down %d times in this stage, and this run had not asked for a reboot; "+
+	return r.fail(ctx, fmt.Errorf("the host went down %d times in this stage, and this run had not asked for a reboot; "+
 		"the stage is not tried again at boot", r.Interrupted))
 }

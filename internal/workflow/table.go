@@ -31,6 +31,8 @@ type row struct {
 	hooks *hookRule
 	act   func(*run, context.Context) (outcome, error)
 	lock  lockRule
+	// asksGates: before the lock is asked for, and once more when this host has it, the gates must say yes (begin.go).
+	asksGates bool
 	// inhibits: an inhibitor keeps the host from being shut down during the stage.
 	inhibits bool
 	// keeps: processes that its hooks or the reboot command leave running survive the end of the invocation.
@@ -63,7 +65,7 @@ var table = []row{
 	{stage: state.NeedsUpdate, does: "find out whether there are updates",
 		hooks: askAll, next: to{yes: state.LockGet, no: end}},
 	{stage: state.LockGet, does: "wait for the cluster's lock and take it",
-		act: (*run).takeLock, next: to{done: state.PreUpdate}},
+		act: (*run).takeLock, asksGates: true, next: to{done: state.PreUpdate}},
 	{stage: state.PreUpdate, does: "take the host out of service",
 		hooks: runAll, lock: guarded, inhibits: true, next: to{done: state.Update}},
 	{stage: state.Update, does: "install the updates",
@@ -119,8 +121,21 @@ func HookStages() (stages []state.Stage) {
 	return stages
 }
 
-// Optional reports whether the directory of a stage may be missing.
-func Optional(stage state.Stage) bool { return rowOf(stage).optional }
+// HookDirs are the stages that have a directory of hooks, and Gate, in the order in which a run comes to them.
+func HookDirs() (dirs []state.Stage) {
+	for _, row := range table {
+		switch {
+		case row.hooks != nil:
+			dirs = append(dirs, row.stage)
+		case row.asksGates:
+			dirs = append(dirs, Gate)
+		}
+	}
+	return dirs
+}
+
+// Optional reports whether the directory of a stage, or of Gate, may be missing.
+func Optional(stage state.Stage) bool { return rowOf(stage).optional || stage == Gate }
 
 // Does says in one line what a stage is for.
 func Does(stage state.Stage) string { return rowOf(stage).does }

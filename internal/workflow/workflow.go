@@ -38,6 +38,11 @@ type run struct {
 	obstacle lock.Wait
 	// ranSomething: the stage has run a hook or the reboot command.
 	ranSomething bool
+	// failedBefore: the record says that the run had failed when this invocation began.
+	failedBefore bool
+	gatesAsked   gatesAsked
+	// withinBudget: the budget was looked at in this round, and allows a run. overBudget: the last look did not allow one.
+	withinBudget, overBudget bool
 	// warnedOf are the processes left running that the log has named, by pid.
 	warnedOf map[int]bool
 	storyteller
@@ -63,12 +68,12 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 			continue
 		}
 		if err := r.enter(ctx); err != nil {
-			return r.fail(err)
+			return r.fail(ctx, err)
 		}
 		result, err := r.perform(ctx)
 		switch {
 		case err != nil:
-			return r.fail(err)
+			return r.fail(ctx, err)
 		case result == rebooting:
 			return nil
 		}
@@ -76,7 +81,7 @@ func (w *Workflow) Run(ctx context.Context, atBoot bool) error {
 		r.endStage(nil)
 		if r.row.next[result] == end {
 			if err := r.finish(); err != nil {
-				return r.fail(err)
+				return r.fail(ctx, err)
 			}
 		}
 		r.Stage, r.Interrupted = r.row.next[result], 0
@@ -107,6 +112,9 @@ func (r *run) enter(ctx context.Context) error {
 		r.noteOrigin()
 	}
 	r.Boot, r.Error = &r.boot, nil
+	if flag := r.flagDue(); r.failedBefore && flag != "" {
+		r.noteFlag(flag, false)
+	}
 	if err := r.announceStage(ctx); err != nil {
 		return err
 	}
@@ -125,6 +133,10 @@ func (r *run) enter(ctx context.Context) error {
 	case releasesLock:
 		r.lock.StopKeepAlive()
 	}
+	if flag := r.flagDue(); r.failedBefore && flag != "" {
+		r.raiseFlag(ctx, flag, 0)
+	}
+	r.failedBefore = false
 	return nil
 }
 
@@ -206,7 +218,7 @@ func (r *run) inhibit(on bool) {
 }
 
 // fail saves why the stage stopped, and returns it as a *StageError.
-func (r *run) fail(err error) error {
+func (r *run) fail(ctx context.Context, err error) error {
 	if r.lock.Lost() != nil { // also if the stage failed for another reason before anybody asked
 		r.held = No
 	}
@@ -232,11 +244,21 @@ func (r *run) fail(err error) error {
 		r.step = &state.Step{Stage: r.Stage, Began: r.Error.Time}
 	}
 	r.noteFailure()
+	flag := ""
+	if !errors.Is(err, ErrTryLater) {
+		flag = r.flagDue()
+	}
+	if flag != "" {
+		r.noteFlag(flag, false)
+	}
 	r.endStage(errors.New(message))
 	if saveErr := r.save(); saveErr != nil {
 		r.Log.Warn("reason for the failure not saved", "error", saveErr)
 	}
 	r.tell(Event{Kind: Failed, Err: err})
+	if flag != "" {
+		r.raiseFlag(ctx, flag, flagPatience)
+	}
 	return failure
 }
 

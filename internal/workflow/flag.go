@@ -1,0 +1,95 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"foreman-dlm-updater/internal/lock"
+	"foreman-dlm-updater/internal/state"
+)
+
+// flagPatience is how long a run that fails tries to raise its flag. If it can't, the next invocation does.
+const flagPatience = 2 * time.Minute
+
+// flagOf is the flag of a slot.
+func flagOf(lockName, slot string) string {
+	const most = 99 // slots (lock_slots)
+	if k := slices.Index(Slots(lockName, most), slot); k >= 0 {
+		return Flags(lockName, most)[k]
+	}
+	return Flags(slot, 1)[0] // lock_name has changed since the run took it
+}
+
+// noteFlag notes in the record that this host has a flag, or is about to ask for it. set: the server has shown that.
+func (r *run) noteFlag(name string, set bool) {
+	flags := slices.DeleteFunc(slices.Clone(r.Flags), func(f state.Flag) bool { return f.Name == name })
+	r.Flags = append(flags, state.Flag{Name: name, Set: set})
+}
+
+// flagDue returns the flag that this run has to raise if it has failed; empty: none, or it is up already.
+func (r *run) flagDue() string {
+	name := flagOf(r.LockName, r.Lock)
+	if r.MaxFailed == 0 || r.held != Yes || !OutOfService(r.Stage) ||
+		slices.Contains(r.Flags, state.Flag{Name: name, Set: true}) {
+		return ""
+	}
+	return name
+}
+
+// raiseFlag takes the flag of this run's slot, so that all hosts see that the run has failed. Nobody else wants that
+// flag, since the slot is this host's. The flag is on record already. If the lock server gives no answer, it tries again
+// for as long as patience says.
+func (r *run) raiseFlag(ctx context.Context, name string, patience time.Duration) {
+	ctx, cancel := graceful(ctx, releaseGrace)
+	defer cancel()
+	l, began := r.OpenLock(name, lock.Options{Config: r.ConfigPath}), time.Now()
+	err := l.Take(ctx, lock.Terms{Purpose: lock.ByHandNow})
+	for backoff := lock.Backoff(0); errors.Is(err, lock.ErrUnavailable) && time.Since(began) < patience; {
+		if !pause(ctx, backoff) {
+			break
+		}
+		err, backoff = l.Take(ctx, lock.Terms{Purpose: lock.ByHandNow}), lock.Backoff(backoff)
+	}
+	if err != nil {
+		r.Log.Warn("flag not raised: other hosts don't hear that this one has failed (max_failed)", "flag", name,
+			"error", err)
+		return
+	}
+	r.Log.Warn("flag raised: other hosts hear that this one has failed (max_failed)", "flag", name)
+	r.noteFlag(name, true)
+	r.saveFlags()
+}
+
+// saveFlags saves the flags with the record that is on disk. If that fails, the next invocation raises them again.
+func (r *run) saveFlags() {
+	if r.onDisk == nil || r.cleared || r.doubtful {
+		return
+	}
+	record := *r.onDisk
+	record.Flags = r.Flags
+	if err := r.Store.Save(record); err != nil {
+		r.doubtful = true
+		r.Log.Warn("flag not noted in the state", "error", err)
+		return
+	}
+	r.onDisk = &record
+}
+
+// lowerFlags releases the flags of this run. It reports whether all are certainly released.
+func (r *run) lowerFlags(ctx context.Context) bool {
+	r.Flags = r.LowerFlags(ctx, r.Flags)
+	return len(r.Flags) == 0
+}
+
+// LowerFlags releases flags of this host, and returns those for which that is not certain.
+func (w *Workflow) LowerFlags(ctx context.Context, flags []state.Flag) (left []state.Flag) {
+	for _, flag := range flags {
+		l := w.OpenLock(flag.Name, lock.Options{Config: w.ConfigPath, Claimed: true})
+		if !l.Abandon(ctx) {
+			left = append(left, flag)
+		}
+	}
+	return left
+}
