@@ -146,7 +146,7 @@ func TestKeysElsewhere(t *testing.T) {
 	original := each(document(t, "internal/config/testdata/original.ini"), `(?m)^(\S+) =`)
 	var added []string
 	for key := range defaults(t) {
-		if slices.Contains(stageNames(workflow.HookStages()), strings.TrimSuffix(key, ".d")) {
+		if slices.Contains(stageNames(workflow.HookDirs()), strings.TrimSuffix(key, ".d")) {
 			continue
 		}
 		if !strings.Contains(document(t, module), "'"+key+"' ") {
@@ -164,7 +164,7 @@ func TestPackagedConfiguration(t *testing.T) {
 	all := regexp.MustCompile(`(?m)^#(\S+ = )`).ReplaceAllString(eachStage(text), "$1")
 	path := filepath.Join(t.TempDir(), "config.ini")
 	put(t, path, all, 0o644)
-	c, problems, err := config.Load(path, stageNames(workflow.HookStages()))
+	c, problems, err := config.Load(path, stageNames(workflow.HookDirs()))
 	if err != nil || len(problems) > 0 {
 		t.Fatal("with every key uncommented: ", problems, err)
 	}
@@ -254,7 +254,7 @@ func defaults(t *testing.T) map[string]string {
 	path := filepath.Join(t.TempDir(), "config.ini")
 	put(t, path,
 		"[main]\nlock_name = web\nforeman_url = https://foreman.example.com\nclient_crt = /crt\nclient_key = /key\n", 0o644)
-	c, problems, err := config.Load(path, stageNames(workflow.HookStages()))
+	c, problems, err := config.Load(path, stageNames(workflow.HookDirs()))
 	if c == nil {
 		t.Fatal(problems, err)
 	}
@@ -313,7 +313,7 @@ func each(text, pattern string) (all []string) {
 // eachStage is a text in which a line about STAGE.d stands once for each stage that has hooks.
 func eachStage(text string) string {
 	return regexp.MustCompile(`(?m)^.*\bSTAGE\.d\b.*\n`).ReplaceAllStringFunc(text, func(line string) (lines string) {
-		for _, stage := range workflow.HookStages() {
+		for _, stage := range workflow.HookDirs() {
 			lines += strings.ReplaceAll(line, "STAGE", string(stage))
 		}
 		return lines

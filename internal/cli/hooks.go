@@ -58,8 +58,8 @@ func (d *hookDir) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// hookDirs are the stages that have hooks, and notify.
-var hookDirs = append(stageNames(workflow.HookStages()), notifyStage)
+// hookDirs are the stages that have hooks, gate, and notify.
+var hookDirs = append(stageNames(workflow.HookDirs()), notifyStage)
 
 func hookDirNames() string { return strings.Join(hookDirs, ", ") }
 
@@ -68,14 +68,14 @@ type hookStage string
 
 // UnmarshalText lets kong read it.
 func (s *hookStage) UnmarshalText(text []byte) error {
-	if !slices.Contains(workflow.HookStages(), state.Stage(text)) {
+	if !slices.Contains(workflow.HookDirs(), state.Stage(text)) {
 		return fmt.Errorf("%q is no stage that has hooks; those are %s", text, hookStageNames())
 	}
 	*s = hookStage(text)
 	return nil
 }
 
-func hookStageNames() string { return joinStages(workflow.HookStages(), ", ") }
+func hookStageNames() string { return joinStages(workflow.HookDirs(), ", ") }
 
 // bundled returns the name of a bundled hook. name may begin with the number of a link.
 func bundled(name string) string { return strings.TrimLeft(strings.TrimLeft(name, "0123456789"), "-") }

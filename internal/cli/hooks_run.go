@@ -66,6 +66,10 @@ func conclusion(stage state.Stage, yes bool, names []string) string {
 		return "there are updates: a run would ask for the lock now"
 	case stage == state.NeedsUpdate:
 		return "nothing to do: no hook knows of updates"
+	case stage == workflow.Gate && yes:
+		return "yes: this host may go out of service now"
+	case stage == workflow.Gate:
+		return "not now: a run would wait, and ask again"
 	case stage == state.NeedsReboot && yes && len(names) == 0:
 		return "a reboot is needed: there is no hook that could say otherwise"
 	case stage == state.NeedsReboot && yes:

@@ -24,7 +24,7 @@ import (
 
 // load reads the configuration. Warnings are returned for the caller to show.
 func load(path configPath) (*config.Config, []config.Problem, error) {
-	c, problems, err := config.Load(string(path), stageNames(workflow.HookStages()))
+	c, problems, err := config.Load(string(path), stageNames(workflow.HookDirs()))
 	if err != nil {
 		return nil, nil, &config.Error{Err: err}
 	}

@@ -30,7 +30,7 @@ func (h *thisHost) checkHooks(_ context.Context, c *config.Config) (found Findin
 	look := vet.NewSession()
 	refused := []error{hook.VetSettings(look, c.SettingsDir()),
 		VetServicesStop(look, h.library, c.StageDirs[string(state.PreUpdate)], c.SettingsDir())}
-	for _, stage := range workflow.HookStages() {
+	for _, stage := range workflow.HookDirs() {
 		dir := c.StageDirs[string(stage)]
 		if workflow.Optional(stage) && hook.Missing(dir) {
 			continue

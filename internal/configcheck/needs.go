@@ -90,7 +90,7 @@ func (h *thisHost) has(command string) bool {
 // interpreters of hooks.
 func (h *thisHost) checkNeeds(_ context.Context, c *config.Config) (found Finding) {
 	hooks, all := enabledHooks(c), 0
-	for _, stage := range workflow.HookStages() {
+	for _, stage := range workflow.HookDirs() {
 		for _, one := range hooks[stage] {
 			all++
 			if name := h.library.Leads(string(stage), one.Path); name != "" {

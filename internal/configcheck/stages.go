@@ -33,7 +33,7 @@ var halves = [][2]string{
 func enabledHooks(c *config.Config) map[state.Stage][]hook.Hook {
 	found := map[state.Stage][]hook.Hook{}
 	look := vet.NewSession()
-	for _, stage := range workflow.HookStages() {
+	for _, stage := range workflow.HookDirs() {
 		entries, err := hook.Entries(look, c.StageDirs[string(stage)])
 		if err != nil {
 			continue
@@ -118,7 +118,7 @@ func (h *thisHost) checkStages(_ context.Context, c *config.Config) (found Findi
 			found.advise(fmt.Sprintf("%s is enabled without %s: it has nothing to bring back", pair[1], pair[0]), enable+pair[0])
 		}
 	}
-	for _, stage := range workflow.HookStages() {
+	for _, stage := range workflow.HookDirs() {
 		h.adviseTwice(&found, string(stage), hooks[stage])
 	}
 	h.adviseTwice(&found, notify, enabledNotifiers(c))

@@ -367,8 +367,8 @@ func (t *taking) explain(busy obstacle) {
 
 // wait waits for an interval, plus or minus a random part of the jitter. Hosts that began or claimed the lock together
 // ask in step; for them the jitter is at least half an interval, which spreads them over a whole one. So, with many
-// hosts waiting, one of them soon notices that the lock is free, and few notice at once. busy is what is in the way; err
-// is why the server could not be asked.
+// hosts waiting, one of them soon notices that the lock is free, and few notice at once. busy is what is in the way,
+// err is why the server could not be asked.
 func (t *taking) wait(ctx context.Context, busy obstacle, err error) error {
 	interval, jitter := t.RetryInterval, t.RetryJitter
 	if err != nil && t.patient() {

@@ -69,8 +69,8 @@ const (
 // Terms say how to take a lock.
 type Terms struct {
 	Purpose Purpose
-	// May is asked whether this host may have the lock now. If it returns a Wait that says why not, Take gives back what it
-	// has taken, and waits. If it returns an error that says nothing about the server, Take ends with it. May be nil.
+	// May is asked whether this host may have the lock now. If it returns a Wait that says why not, Take gives back what
+	// it has taken, and waits. If it returns an error that says nothing about the server, Take ends with it. May be nil.
 	May func(context.Context, Point) (Wait, error)
 	// Announce is called with the name of the lock before each request that may take it. If it returns an error, the
 	// request is not sent. May be nil.

@@ -134,3 +134,81 @@ func inOrder(t *testing.T, w *world, steps ...string) {
 		before = last
 	}
 }
+
+// TestKilledAroundRefusal kills a run, which a gate refuses once it has the lock, between any two effects. Afterwards
+// the window is closed: the next invocation may not begin, and must give back whatever the first has taken.
+func TestKilledAroundRefusal(t *testing.T) {
+	eachStep(t, 8, func(t *testing.T, w *world) func() {
+		w.settings.LockSlots, w.settings.MaxFailed, w.settings.GateInterval = 2, 1, time.Minute
+		asked := 0
+		w.hooks[Gate] = []fakeHook{{"a", func([]string) HookResult {
+			asked++
+			return HookResult{Exit: btoi(asked == 2)}
+		}}}
+		w.on[Waiting] = func() { w.mayBegin = closedAt(time.Now(), "window") }
+		_ = w.invoke(false)
+		return func() {
+			w.mayBegin = closedAt(time.Now(), "window")
+			_ = w.invoke(false)
+			w.left(t)
+			if len(w.effects("hook pre_update")) > 0 {
+				t.Error("the run began")
+			}
+		}
+	})
+}
+
+// TestKilledAroundFlag kills a run that fails and raises its flag, and the one that finishes it, between any two
+// effects.
+func TestKilledAroundFlag(t *testing.T) {
+	eachStep(t, 30, func(t *testing.T, w *world) func() {
+		w.settings.LockSlots, w.settings.MaxFailed = 2, 1
+		failed := 0
+		w.hooks[state.Update] = []fakeHook{{"30-upgrade", func([]string) HookResult {
+			failed++
+			return HookResult{Exit: btoi(failed == 1)}
+		}}}
+		_ = w.invoke(false)
+		if !w.dead {
+			_ = w.invoke(false)
+		}
+		return func() {
+			for range 3 {
+				_ = w.invoke(false)
+			}
+			w.left(t)
+		}
+	})
+}
+
+// eachStep lets live kill a world's invocation before each of its effects. What live returns is done afterwards.
+func eachStep(t *testing.T, least int, live func(*testing.T, *world) (afterwards func())) {
+	last := 0
+	for at := 1; last == 0 || at <= last; at++ {
+		ok := t.Run(fmt.Sprintf("step=%d", at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.dieAt = at
+				afterwards := live(t, w)
+				if !w.dead {
+					last = at
+				}
+				w.dieAt = 0
+				afterwards()
+			})
+		})
+		if !ok {
+			return
+		}
+	}
+	if last < least {
+		t.Errorf("only %d steps", last)
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

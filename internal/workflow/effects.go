@@ -96,7 +96,8 @@ type Lock interface {
 type Hooks interface {
 	// VetSettings returns an error if somebody else could change the settings that hooks read.
 	VetSettings() error
-	// List returns the names of a stage's hooks, or the gates, in the order in which they run, or an error if one of them is unsafe.
+	// List returns the names of a stage's hooks, or the gates, in the order in which they run, or an error if one of them
+	// is unsafe.
 	List(state.Stage) ([]string, error)
 	// Run runs one hook of a stage, or a gate, to its end. env are KEY=VALUE pairs for its environment.
 	Run(stage state.Stage, name string, env []string) HookResult

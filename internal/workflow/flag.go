@@ -39,8 +39,8 @@ func (r *run) flagDue() string {
 }
 
 // raiseFlag takes the flag of this run's slot, so that all hosts see that the run has failed. Nobody else wants that
-// flag, since the slot is this host's. The flag is on record already. If the lock server gives no answer, it tries again
-// for as long as patience says.
+// flag, since the slot is this host's. The flag is on record already. If the lock server gives no answer, raiseFlag
+// tries again for as long as patience says.
 func (r *run) raiseFlag(ctx context.Context, name string, patience time.Duration) {
 	ctx, cancel := graceful(ctx, releaseGrace)
 	defer cancel()

@@ -39,8 +39,8 @@ func (w *Workflow) ReleaseLock(ctx context.Context, name string) error {
 	return err
 }
 
-// RunHooks runs the hooks of a stage for a person, as a run would, but touches neither state nor lock. saysYes is the
-// hooks' answer, in a stage that asks.
+// RunHooks runs the hooks of a stage, or the gates, for a person, as a run would, but touches neither state nor lock.
+// saysYes is the answer of gates, and of the hooks in a stage that asks.
 func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes bool, err error) {
 	record, err := w.Store.Load()
 	if err != nil {
@@ -52,6 +52,13 @@ func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes boo
 		if record.Lock != "" {
 			r.Lock = record.Lock
 		}
+	}
+	if stage == Gate {
+		wait, err := r.gates(ctx, true)
+		if wait.Why != "" {
+			w.Log.Info("not now", "why", wait.Why)
+		}
+		return wait.Why == "", err
 	}
 	r.Stage, r.row = stage, rowOf(stage)
 	result, err := r.perform(ctx)

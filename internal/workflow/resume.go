@@ -76,7 +76,8 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 		return nil, err
 	}
 	if !HasLock(r.Stage) {
-		if err := cmp.Or(w.refused(), r.vetAll()); err != nil { // the run ends here: an earlier claim must not block the cluster
+		// If the run ends here, an earlier claim must not block the cluster.
+		if err := cmp.Or(w.refused(), r.vetAll()); err != nil {
 			return nil, r.giveUp(ctx, err)
 		}
 		return r, nil
@@ -115,8 +116,8 @@ func (r *run) adopt(machine string) {
 	case r.Lock == "":
 		r.Lock = r.LockName
 	case !slices.Contains(Slots(r.LockName, max(r.LockSlots, 1)), r.Lock):
-		r.Log.Warn("lock_name or lock_slots changed during a run: this run keeps its lock, the next one takes the new lock", "lock", r.Lock,
-			"lock_name", r.LockName)
+		r.Log.Warn("lock_name or lock_slots changed during a run: this run keeps its lock, the next one takes the new lock",
+			"lock", r.Lock, "lock_name", r.LockName)
 	}
 }
 

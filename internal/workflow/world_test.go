@@ -36,6 +36,11 @@ type world struct {
 	announcing func()
 	machine    string
 
+	// others are the locks beside "web", by name.
+	others map[string]*fakeForeman
+	// mayBegin is the calendar; nil: there is none.
+	mayBegin func(time.Time) (*Refusal, error)
+
 	hooks          map[state.Stage][]fakeHook
 	listErr        map[state.Stage]error
 	unsafeSettings error
@@ -89,6 +94,7 @@ func newWorld(t *testing.T) *world {
 			state.PostUpdate:  {{"50-start", exits(0)}},
 		},
 		listErr: map[state.Stage]error{},
+		others:  map[string]*fakeForeman{},
 		on:      map[EventKind]func(){},
 		bootID:  "boot-1",
 		began:   time.Now(),
@@ -107,11 +113,49 @@ func (w *world) workflow() *Workflow {
 			if w.lock != nil {
 				return w.lock.open(name, o)
 			}
-			return foreman.Open(w.foreman, w.locks, out, name, o)
+			return foreman.Open(foremen{w}, w.locks, out, name, o)
 		},
 		Observe: w.observe,
+		MayBegin: func(now time.Time) (*Refusal, error) {
+			if w.mayBegin == nil {
+				return nil, nil
+			}
+			return w.mayBegin(now)
+		},
 	}
 }
+
+// foremen is the fake Foreman with all its locks.
+type foremen struct{ *world }
+
+// other is a lock beside "web", which is made when it is asked for the first time.
+func (w *world) other(name string) *fakeForeman {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.others[name] == nil {
+		w.others[name] = &fakeForeman{world: w, name: name, enabled: true, exists: true}
+	}
+	return w.others[name]
+}
+
+func (f foremen) lock(name string) *fakeForeman {
+	if name == "web" {
+		return f.foreman
+	}
+	return f.other(name)
+}
+
+func (f foremen) Show(ctx context.Context, name string) (dlm.Lock, error) {
+	return f.lock(name).Show(ctx, name)
+}
+func (f foremen) Acquire(ctx context.Context, name string) error {
+	return f.lock(name).Acquire(ctx, name)
+}
+func (f foremen) Release(ctx context.Context, name string) error {
+	return f.lock(name).Release(ctx, name)
+}
+func (f foremen) Slowest() time.Duration     { return f.foreman.slowest }
+func (f foremen) Identity() (string, string) { return f.foreman.Identity() }
 
 func (w *world) observe(e Event) {
 	w.mu.Lock()
@@ -308,8 +352,12 @@ func (h fakeHooks) Run(stage state.Stage, name string, env []string) HookResult 
 	}
 	h.setHook(stage)
 	defer h.setHook(noStage)
-	if Guarded(stage) && !h.dead && h.lock == nil && h.foreman.holder() != "me" {
-		h.t.Errorf("guarded stage %s runs, and the lock is held by %q", stage, h.foreman.holder())
+	slot := h.foreman
+	if h.disk != nil && slices.Contains(Slots("web", 3), h.disk.Lock) {
+		slot = (foremen{h.world}).lock(h.disk.Lock)
+	}
+	if Guarded(stage) && !h.dead && h.lock == nil && slot.holder() != "me" {
+		h.t.Errorf("guarded stage %s runs, and its lock is held by %q", stage, slot.holder())
 	}
 	i := slices.IndexFunc(h.hooks[stage], func(f fakeHook) bool { return f.name == name })
 	result := h.hooks[stage][i].run(env)
@@ -368,6 +416,7 @@ func (h fakeHost) Reboot() error {
 // foreman has one lock. Before each request a test may interfere.
 type fakeForeman struct {
 	*world
+	name                    string // empty: "web"
 	exists, enabled, barred bool
 	lockMu                  sync.Mutex
 	heldBy                  string // "me" is this host
@@ -403,7 +452,11 @@ func (f *fakeForeman) request(ctx context.Context, method string, act func() err
 	if ctx.Err() != nil {
 		return unavailable(ctx.Err().Error())
 	}
-	if err := f.step("%s", method); err != nil {
+	what := method
+	if f.name != "" {
+		what += " " + f.name
+	}
+	if err := f.step("%s", what); err != nil {
 		return err
 	}
 	if f.before != nil {
@@ -424,7 +477,7 @@ func (f *fakeForeman) request(ctx context.Context, method string, act func() err
 			err = lost
 		}
 	}
-	if dead := f.step("%s answered", method); dead != nil {
+	if dead := f.step("%s answered", what); dead != nil {
 		return dead
 	}
 	return err

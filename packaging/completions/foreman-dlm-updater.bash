@@ -58,8 +58,8 @@ _foreman_dlm_updater() {
     lock) offered=(show acquire release) ;;
     'lock acquire') flags+=(--wait) ;;
     hooks) offered=(list enable disable run) ;;
-    'hooks list') offered=("${stages[@]}" notify) ;;
-    'hooks run') offered=("${stages[@]}") ;;
+    'hooks list') offered=(gate "${stages[@]}" notify) ;;
+    'hooks run') offered=(gate "${stages[@]}") ;;
     'hooks enable')
         while IFS=$'\t' read -r stage dir name; do
             offered+=("$stage/$name")

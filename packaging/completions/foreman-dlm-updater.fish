@@ -130,7 +130,7 @@ $c -n "$at hooks" -a enable -d 'link a bundled hook into its stage'
 $c -n "$at hooks" -a disable -d 'remove such a link'
 $c -n "$at hooks" -a run -d 'run hooks by hand'
 $c -n "$at 'hooks*'" -l library -r -x -a '(__fish_complete_directories)' -d 'another directory of bundled hooks'
-$c -n "$at hooks list; or $at hooks run" -a "$stages"
+$c -n "$at hooks list; or $at hooks run" -a "gate $stages"
 $c -n "$at hooks list" -a notify -d 'the notifiers'
 $c -n "$at hooks enable" -a '(__foreman_dlm_updater_available)'
 $c -n "$at hooks disable" -a '(__foreman_dlm_updater_links)'

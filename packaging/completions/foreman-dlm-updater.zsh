@@ -88,8 +88,8 @@ _foreman_dlm_updater() {
             'run:run hooks by hand'
         )
         ;;
-    'hooks list') offered=($stages notify) ;;
-    'hooks run') offered=($stages) ;;
+    'hooks list') offered=(gate $stages notify) ;;
+    'hooks run') offered=(gate $stages) ;;
     'hooks enable')
         _foreman_dlm_updater_hooks available | while IFS=$'\t' read -r stage dir name; do
             offered+=($stage/$name)

@@ -1,0 +1,355 @@
+package workflow
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foreman-dlm-updater/internal/lock"
+	"foreman-dlm-updater/internal/state"
+)
+
+// closedAt is a calendar that refuses from some time on.
+func closedAt(at time.Time, question lock.Question) func(time.Time) (*Refusal, error) {
+	return func(now time.Time) (*Refusal, error) {
+		if now.Before(at) {
+			return nil, nil
+		}
+		return &Refusal{Question: question, Why: "closed"}, nil
+	}
+}
+
+// left fails the test if the host holds any lock, or a run is on record.
+func (w *world) left(t *testing.T) {
+	t.Helper()
+	for _, f := range append([]*fakeForeman{w.foreman}, values(w.others)...) {
+		if f.holder() == "me" {
+			t.Errorf("lock %q is still this host's", f.name)
+		}
+	}
+	if w.disk.InProgress() {
+		t.Errorf("on record: %+v", w.disk)
+	}
+}
+
+func values(m map[string]*fakeForeman) (all []*fakeForeman) {
+	for _, f := range m {
+		all = append(all, f)
+	}
+	return all
+}
+
+// TestRefusedAtOnce: a no to pause, freeze or window ends the invocation before anything is asked or written.
+func TestRefusedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.mayBegin = closedAt(time.Now(), lock.Pause)
+		err := w.invoke(false)
+		var refusal *Refusal
+		if !errors.As(err, &refusal) || !errors.Is(err, ErrTryLater) || refusal.Question != lock.Pause {
+			t.Errorf("got %v", err)
+		}
+		if len(w.trace) > 0 || len(w.told) > 0 {
+			t.Errorf("done: %q, told %v", w.trace, w.told)
+		}
+	})
+}
+
+// TestUnclear: what can't be read lets no run begin, and is no "try later".
+func TestUnclear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.mayBegin = func(time.Time) (*Refusal, error) { return nil, errors.New("line 3: no date") }
+		if err := w.invoke(false); !errors.Is(err, ErrUnclear) || errors.Is(err, ErrTryLater) {
+			t.Errorf("got %v", err)
+		}
+		if len(w.trace) > 0 {
+			t.Errorf("done: %q", w.trace)
+		}
+	})
+}
+
+// TestCalendarEndsWait: a window that closes ends the wait, wherever it is, and gives back what was taken.
+func TestCalendarEndsWait(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(w *world)
+		closes  time.Duration
+	}{
+		{"while another host holds the lock", func(w *world) { w.foreman.hold("other") }, 10 * time.Minute},
+		{"while a gate says no", func(w *world) { w.hooks[Gate] = []fakeHook{{"busy", exits(1)}} }, 10 * time.Minute},
+		{"while the claim settles", func(*world) {}, time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.settings.GateInterval = 5 * time.Minute
+				test.prepare(w)
+				w.mayBegin = closedAt(time.Now().Add(test.closes), lock.Window)
+				err := w.invoke(false)
+				var refusal *Refusal
+				if !errors.As(err, &refusal) || !errors.Is(err, ErrTryLater) {
+					t.Errorf("got %v", err)
+				}
+				if slices.Contains(w.trace, "hook pre_update/20-stop") {
+					t.Error("the run began")
+				}
+				w.left(t)
+			})
+		})
+	}
+}
+
+// TestClaimIsGivenBack: an invocation that may not begin gives back what an earlier one may have claimed.
+func TestClaimIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.mayBegin = closedAt(time.Now(), lock.Freeze)
+		w.foreman.hold("me")
+		w.disk = &state.Record{Stage: state.LockGet, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine,
+			ClaimSent: time.Now(), Taken: &state.Taken{}}
+		if err := w.invoke(false); !errors.Is(err, ErrTryLater) {
+			t.Errorf("got %v", err)
+		}
+		w.left(t)
+	})
+}
+
+// TestRunGoesOn: once the run has the lock, nothing of the calendar stops it.
+func TestRunGoesOn(t *testing.T) {
+	for _, stage := range slices.DeleteFunc(Stages(), func(s state.Stage) bool { return !HasLock(s) || s == state.Reboot }) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.mayBegin = closedAt(time.Now(), lock.Window)
+			w.hooks[Gate] = []fakeHook{{"no", exits(1)}}
+			w.settings.MaxFailed, w.settings.LockSlots = 1, 1
+			w.other("web.failed1").hold("other")
+			w.foreman.hold("me")
+			w.disk = &state.Record{Stage: stage, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine, Taken: &state.Taken{}}
+			if err := w.invoke(false); err != nil {
+				t.Errorf("%s: %v", stage, err)
+			}
+			if len(w.effects("hook gate")) > 0 {
+				t.Errorf("%s: a gate was asked", stage)
+			}
+		})
+	}
+}
+
+// TestGates: the gates are asked before the claim, and again once the lock is verified; a no blocks nobody.
+func TestGates(t *testing.T) {
+	says := func(exit int, text string) func([]string) HookResult {
+		return func([]string) HookResult { return HookResult{Exit: exit, Said: text} }
+	}
+	tests := []struct {
+		name  string
+		gates []fakeHook
+		why   string // what the run waits for first
+	}{
+		{"yes", []fakeHook{{"a", exits(0)}}, ""},
+		{"no, with a reason", []fakeHook{{"a", says(1, "warning: x\nthe cluster has 2 of 3 nodes")}},
+			"gate a: the cluster has 2 of 3 nodes"},
+		{"no, without a reason", []fakeHook{{"a", exits(7)}}, "gate a: exit 7"},
+		{"all are asked", []fakeHook{{"a", says(1, "one")}, {"b", exits(0)}, {"c", says(2, "three")}},
+			"gate a: one; gate c: three"},
+		{"no answer", []fakeHook{{"a", func([]string) HookResult { return HookResult{Err: errors.New("killed")} }}},
+			"gate a: it gave no answer (killed)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.settings.GateInterval = 5 * time.Minute
+				w.hooks[Gate] = test.gates
+				w.on[Waiting] = func() {
+					w.hooks[Gate] = []fakeHook{{"a", exits(0)}} // all is well from then on
+				}
+				began := time.Now()
+				if err := w.invoke(false); err != nil {
+					t.Fatal(err)
+				}
+				var why string
+				for _, e := range w.told {
+					if e.Kind == Waiting {
+						why = e.Wait.Why
+					}
+				}
+				if why != test.why {
+					t.Errorf("waited for %q, not %q", why, test.why)
+				}
+				if waited := time.Since(began); test.why != "" && waited < time.Minute {
+					t.Errorf("asked again after %s", waited)
+				}
+				w.left(t)
+			})
+		})
+	}
+}
+
+// TestGateAfterTheClaim: a gate that says no once the lock is verified gives the lock back, and the wait goes on.
+func TestGateAfterTheClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.GateInterval = 5 * time.Minute
+		asked := 0
+		w.hooks[Gate] = []fakeHook{{"a", func([]string) HookResult {
+			if asked++; asked == 2 {
+				return HookResult{Exit: 1, Said: "a node has gone"}
+			}
+			return HookResult{}
+		}}}
+		var holder []string
+		w.on[Waiting] = func() {
+			go func() { // after the release
+				pause(w.t.Context(), 2*time.Minute)
+				holder = append(holder, w.foreman.holder())
+			}()
+		}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		if asked != 4 || !slices.Equal(holder, []string{""}) {
+			t.Errorf("asked %d times; while the gate said no, the lock was held by %q", asked, holder)
+		}
+		if got := w.requests(); !strings.HasPrefix(got, "GPGGDG") {
+			t.Errorf("requests %s", got)
+		}
+		w.left(t)
+	})
+}
+
+// TestBudget: while too many other hosts have failed, or a lock that blocks is held, no run begins.
+func TestBudget(t *testing.T) {
+	tests := []struct {
+		name      string
+		slots     int
+		max       int
+		flags     map[string]string
+		blockedBy []string
+		why       string
+		question  lock.Question
+	}{
+		{"no failure", 3, 1, nil, nil, "", ""},
+		{"one is allowed", 3, 2, map[string]string{"web.failed2": "web3"}, nil, "", ""},
+		{"used up", 3, 1, map[string]string{"web.failed2": "web3"}, nil, "stopped: 1 failure is allowed, and web3 has failed",
+			lock.Budget},
+		{"more than used up", 3, 2,
+			map[string]string{"web.failed1": "web1", "web.failed2": "web3", "web.failed3": "web5"}, nil,
+			"stopped: 2 failures are allowed, and web1, web3, web5 have failed", lock.Budget},
+		{"another slot's", 1, 1, map[string]string{"web.failed2": "web3"}, nil, "", ""},
+		{"this host's own", 1, 1, map[string]string{"web.failed1": "me"}, nil, "", ""},
+		{"blocked", 1, 0, map[string]string{"staging.failed1": "s1"}, []string{"db", "staging.failed1"},
+			`blocked by lock "staging.failed1", which s1 holds`, lock.Blocked},
+		{"a lock of this host blocks nobody", 1, 0, map[string]string{"db": "me"}, []string{"db"}, "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.settings.LockSlots, w.settings.MaxFailed, w.settings.BlockedBy = test.slots, test.max, test.blockedBy
+				for name, holder := range test.flags {
+					w.other(name).hold(holder)
+				}
+				w.on[Waiting] = func() {
+					for name, holder := range test.flags {
+						if holder != "me" {
+							w.other(name).hold("")
+						}
+					}
+				}
+				if err := w.invoke(false); err != nil {
+					t.Fatal(err)
+				}
+				var wait lock.Wait
+				for _, e := range w.told {
+					if e.Kind == Waiting {
+						wait = e.Wait
+					}
+				}
+				if wait.Why != test.why || wait.For != test.question {
+					t.Errorf("waited for %q (%s)", wait.Why, wait.For)
+				}
+				if name := "web.failed1"; test.flags[name] == "me" && w.other(name).holder() != "" {
+					t.Error("a flag of an earlier run is left")
+				}
+			})
+		})
+	}
+}
+
+// TestFlag: a run that fails and keeps its slot raises the slot's flag, and lowers it when it finishes.
+func TestFlag(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.LockSlots, w.settings.MaxFailed = 3, 1
+			w.hooks[state.Update] = []fakeHook{{"30-upgrade", exits(1)}}
+			if away { // Foreman is away when the run fails
+				for _, flag := range Flags("web", 3) {
+					w.other(flag).before = func(string) error {
+						if w.stage() == state.Update && w.disk.Error != nil {
+							return unreachable()
+						}
+						return nil
+					}
+				}
+			}
+			err := w.invoke(false)
+			var stage *StageError
+			if !errors.As(err, &stage) || stage.Stage != state.Update || stage.Held != Yes {
+				t.Fatalf("got %v", err)
+			}
+			if w.disk.Error == nil || !strings.Contains(w.disk.Error.Message, "exit 1") {
+				t.Errorf("the failure on record: %+v", w.disk.Error)
+			}
+			flag := flagOf("web", w.disk.Lock)
+			if len(w.disk.Flags) != 1 || w.disk.Flags[0] != (state.Flag{Name: flag, Set: !away}) {
+				t.Errorf("flags on record: %+v", w.disk.Flags)
+			}
+			if raised := w.other(flag).holder() == "me"; raised == away {
+				t.Errorf("flag %s raised: %v", flag, raised)
+			}
+			w.hooks[state.Update] = []fakeHook{{"30-upgrade", func([]string) HookResult {
+				if w.other(flag).holder() != "me" {
+					t.Error("the next invocation did not raise the flag")
+				}
+				return HookResult{}
+			}}}
+			if err := w.invoke(false); err != nil {
+				t.Fatal(err)
+			}
+			w.left(t)
+		})
+	}
+}
+
+// TestSlots: a run takes any slot that is free, and keeps it to its end.
+func TestSlots(t *testing.T) {
+	for _, free := range Slots("web", 3) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.LockSlots = 3
+			for _, slot := range Slots("web", 3) {
+				if slot != free {
+					(foremen{w}).lock(slot).hold("other")
+				}
+			}
+			w.hooks[state.Update] = []fakeHook{{"30-upgrade", exits(1)}}
+			if err := w.invoke(false); err == nil {
+				t.Fatal("no error")
+			}
+			if w.disk.Lock != free || (foremen{w}).lock(free).holder() != "me" {
+				t.Errorf("on record: %s, held by %q", w.disk.Lock, (foremen{w}).lock(free).holder())
+			}
+			w.hooks[state.Update] = []fakeHook{{"30-upgrade", exits(0)}}
+			if err := w.invoke(false); err != nil {
+				t.Fatal(err)
+			}
+			w.left(t)
+		})
+	}
+}
