@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -241,8 +242,9 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 
 // foremanCommand lets the script be the administrator of Foreman:
 //
-//	foreman hold HOST | free | disable | enable | bar | unbar | duplicate | remove | fault KIND [METHOD] | fix
-//	foreman held-by [HOST]     fails unless that host (or nobody) holds the lock
+//	foreman hold HOST [LOCK] | free [LOCK]
+//	foreman disable | enable | bar | unbar | duplicate | remove | fault KIND [METHOD] | fix
+//	foreman held-by [HOST [LOCK]]     fails unless that host (or nobody: -) holds the lock
 //	foreman granted N          fails unless the lock changed hands to the host N times
 func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
 	server := ts.Value(foremanKey{}).(*sandbox.Server)
@@ -255,9 +257,9 @@ func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	switch arg(0) {
 	case "hold":
-		server.SetHolder(lock, arg(1))
+		server.SetHolder(cmp.Or(arg(2), lock), arg(1))
 	case "free":
-		server.SetHolder(lock, "")
+		server.SetHolder(cmp.Or(arg(1), lock), "")
 	case "disable", "enable":
 		server.SetEnabled(lock, arg(0) == "enable")
 	case "bar", "unbar":
@@ -273,7 +275,7 @@ func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case "fix":
 		server.ClearFaults()
 	case "held-by":
-		if row, _ := server.Lock(lock); row.Holder != arg(1) {
+		if row, _ := server.Lock(cmp.Or(arg(2), lock)); row.Holder != strings.Trim(arg(1), "-") {
 			ts.Fatalf("the lock is held by %q, not by %q", row.Holder, arg(1))
 		}
 	case "granted":

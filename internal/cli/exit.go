@@ -47,6 +47,7 @@ func exitCode(err error) int {
 	case errors.As(err, &plugin):
 		return int(plugin)
 	case errors.As(err, &unfit), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
+		errors.Is(err, workflow.ErrUnclear),
 		errors.Is(err, lock.ErrMisconfigured), schedule.IsUnclear(err):
 		return exitConfig
 	case errors.Is(err, lock.ErrRefused):

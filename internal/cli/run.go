@@ -22,6 +22,7 @@ import (
 
 type runCmd struct {
 	AfterReboot bool `aliases:"after_reboot" help:"The host has just booted: go on with a run, if there is one."`
+	Now         bool `help:"Begin in spite of a pause, a freeze or a closed window. Gates, budget and lock still count."`
 }
 
 func (cmd *runCmd) Run(p *Process, path configPath) (err error) {
@@ -67,6 +68,9 @@ func (cmd *runCmd) work(
 	defer logStop(p, log)()
 	log.Debug("program started", "version", version(), "config", c.Path)
 	work := newWorkflow(p, c, log, wait)
+	if cmd.Now {
+		work.MayBegin = ignoring(work.MayBegin, log)
+	}
 	before := lastOutcome(c, log)
 	reserveOutcome(c, log)
 	notifiers := newNotifiers(p, c, log, wait)
@@ -102,6 +106,22 @@ func (cmd *runCmd) work(
 		err = &toldError{err}
 	}
 	return err
+}
+
+// ignoring names what keeps a run from beginning, once for each reason, and ignores it: a person wants the run now.
+func ignoring(mayBegin func(time.Time) (*workflow.Refusal, error), log hclog.Logger,
+) func(time.Time) (*workflow.Refusal, error) {
+	last := ""
+	return func(now time.Time) (*workflow.Refusal, error) {
+		refusal, err := mayBegin(now)
+		if err != nil {
+			log.Warn("ignored because of --now", "error", err)
+		} else if refusal != nil && refusal.Why != last {
+			last = refusal.Why
+			log.Warn("ignored because of --now", "why", refusal)
+		}
+		return nil, nil
+	}
 }
 
 // showSentences shows sentences in `systemctl status`. It runs in its own goroutine.
@@ -165,6 +185,11 @@ func severity(err error) hclog.Level {
 
 // tell logs why no run could begin, and what to do about it.
 func tell(log hclog.Logger, err error) {
+	var refusal *workflow.Refusal
+	if errors.As(err, &refusal) { // it may come every night for months
+		log.Info("no run begins now", "why", refusal)
+		return
+	}
 	level := severity(err)
 	log.Log(level, "run not possible", "error", err)
 	if next := hintForRun(err); next != "" {

@@ -13,6 +13,7 @@ import (
 	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
@@ -98,6 +99,10 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 	return &workflow.Workflow{
 		Settings: workflow.Settings{
 			LockName:         c.LockName,
+			LockSlots:        c.LockSlots,
+			MaxFailed:        c.MaxFailed,
+			BlockedBy:        c.BlockedBy,
+			GateInterval:     c.GateInterval,
 			RebootTimeout:    c.RebootTimeout,
 			CannotTellExit:   c.CannotTellExit,
 			CannotTellReboot: c.CannotTellReboot,
@@ -107,9 +112,16 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 		},
 		Store:    state.Store{Path: c.State},
 		OpenLock: lockServer(c).open(c, log, requests{c.HTTPTimeout, c.HTTPRetries}),
-		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), log},
+		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), runner(gateTimeout(c)), log},
 		Host:     thisHost{c, runner(c.RebootTimeout), log},
 		Log:      log,
+		MayBegin: func(now time.Time) (*workflow.Refusal, error) {
+			no, err := scheduleOf(c).Ask(now)
+			if no == nil || err != nil {
+				return nil, err
+			}
+			return &workflow.Refusal{Question: lock.Question(no.Question), Why: no.Why, Until: no.Until}, nil
+		},
 	}
 }
 
@@ -131,7 +143,16 @@ type hooks struct {
 	dirs     map[string]string
 	settings string
 	runner   *process.Runner
+	gates    *process.Runner
 	log      hclog.Logger
+}
+
+// gateTimeout limits a gate: it may be asked while this host has the lock, and a gate that hangs must not keep it.
+func gateTimeout(c *config.Config) time.Duration {
+	if c.HookTimeout > 0 {
+		return min(c.HookTimeout, c.GateInterval)
+	}
+	return c.GateInterval
 }
 
 func (h hooks) VetSettings() error {
@@ -156,7 +177,11 @@ func (h hooks) List(stage state.Stage) ([]string, error) {
 
 func (h hooks) Run(stage state.Stage, name string, env []string) workflow.HookResult {
 	one := hook.Hook{Name: name, Path: filepath.Join(h.dirs[string(stage)], name)}
-	result := hook.Run(h.runner, string(stage), one, env)
+	runner := h.runner
+	if stage == workflow.Gate {
+		runner = h.gates
+	}
+	result := hook.Run(runner, string(stage), one, env)
 	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Last: result.Last,
 		Stopped: result.Killed}
 }

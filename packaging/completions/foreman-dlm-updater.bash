@@ -41,8 +41,8 @@ _foreman_dlm_updater() {
         ;;
     esac
     case $command in
-    '') offered=(run status check history pause unpause window config lock hooks notify state version) flags+=(--after-reboot) ;;
-    run) flags+=(--after-reboot) ;;
+    '') offered=(run status check history pause unpause window config lock hooks notify state version) flags+=(--after-reboot --now) ;;
+    run) flags+=(--after-reboot --now) ;;
     status) flags+=(--json --watch --offline) ;;
     check) flags+=(--failed --orphan --reboot --reboot-due --held --waiting --not-run --not-updated --certificate) ;;
     history) offered=(list show) flags+=(--json) ;;

@@ -93,6 +93,7 @@ $c -n $at -a state -d 'show or change the record of the run'
 $c -n $at -a version -d 'print the version'
 
 $c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
+$c -n "$at; or $at run" -l now -d 'in spite of a pause, a freeze or a closed window'
 $c -n "$at status" -l json -d 'one JSON object'
 $c -n "$at status" -l offline -d 'do not ask Foreman'
 $c -n "$at status" -l watch -d 'look again every two seconds'

@@ -49,9 +49,9 @@ _foreman_dlm_updater() {
             'lock:show, take or release the lock' 'hooks:list, enable, disable, run hooks' 'notify:test the notifiers'
             'state:show or change the record of the run'
             'version:print the version')
-        flags+=('--after-reboot:do nothing if no run is in progress')
+        flags+=('--after-reboot:do nothing if no run is in progress' '--now:in spite of a pause, a freeze or a closed window')
         ;;
-    run) flags+=('--after-reboot:do nothing if no run is in progress') ;;
+    run) flags+=('--after-reboot:do nothing if no run is in progress' '--now:in spite of a pause, a freeze or a closed window') ;;
     status) flags+=('--json:one JSON object' '--watch:look again every two seconds' '--offline:do not ask Foreman') ;;
     check)
         flags+=(
