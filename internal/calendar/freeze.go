@@ -92,8 +92,10 @@ func parseFreeze(line string) (Freeze, error) {
 	ends, _ := c.moments(to.end())
 	freeze.Span = span{starts[0], slices.Max(ends)}.in(zone)
 	switch {
-	case to.end() <= from.first():
+	case to.first() < from.first():
 		return Freeze{}, fmt.Errorf("%q ends before it begins; the earlier moment comes first", freeze.When)
+	case to.end() <= from.first():
+		return Freeze{}, fmt.Errorf("%q ends when it begins; a later end would be right", freeze.When)
 	case !freeze.Start.Before(freeze.End):
 		return Freeze{}, fmt.Errorf("%q never comes: the clock of %s skips it; another time would be right",
 			freeze.When, zone)
@@ -166,7 +168,7 @@ func (m moment) String() string {
 func (w *words) moment() (moment, error) {
 	word := w.take()
 	if word == "" {
-		return moment{}, errors.New("a date is missing; " + aFreeze)
+		return moment{}, errors.New("a date is missing at the end; " + aFreeze)
 	}
 	midnight, err := parseDate(word)
 	if err != nil {
@@ -200,6 +202,11 @@ func parseDate(text string) (reading, error) {
 	if err == nil && len(text) == len(time.DateOnly) {
 		return reading(date.Unix()), nil
 	}
+	if date, clock, ok := strings.Cut(text, "T"); ok && looksLikeClock(clock) {
+		if _, err := parseDate(date); err == nil {
+			return 0, fmt.Errorf("%q is not how a moment is written; %s %.5s would be right", text, date, clock)
+		}
+	}
 	if better, ok := repairDate(text); ok {
 		return 0, fmt.Errorf("%q is not how a date is written; %s would be right", text, better)
 	}
@@ -229,6 +236,8 @@ func (w words) checkReason(from moment, isRange bool) error {
 		return fmt.Errorf("%q has no end; %s .. %s 20:00 would be right", from, from, from.midnight.date())
 	case isRange && strings.HasPrefix(next, ".."):
 		return fmt.Errorf("%q is one .. too many; "+aFreeze, strings.TrimSpace(string(w)))
+	case !isRange && slices.Contains(strings.Fields(string(w)), ".."):
+		return fmt.Errorf("%q stands where .. or the reason would begin; "+aFreeze, strings.TrimSpace(string(w)))
 	}
 	_, rest := w.cut()
 	joins := unifyDashes(next) == "-" || strings.EqualFold(next, "to") || strings.EqualFold(next, "until") ||

@@ -61,8 +61,8 @@ func parseWindow(text string) (window, error) {
 		return window{}, errors.New("has neither weekdays nor a span of the day in front; " + aWindow)
 	}
 	if len(words) > 0 {
-		if strings.HasPrefix(words[0], "#") {
-			return window{}, fmt.Errorf("%q is no part of a window; a comment needs a line of its own", words[0])
+		if err := checkZone(words[0], w.days); err != nil {
+			return window{}, err
 		}
 		zone, err := loadZone(words[0])
 		if err != nil {
@@ -75,6 +75,20 @@ func parseWindow(text string) (window, error) {
 			"and windows are separated by semicolons; "+aWindow, strings.Join(words, " "))
 	}
 	return w, nil
+}
+
+// checkZone refuses what stands in the place of the time zone and is plainly something else.
+func checkZone(word string, before days) error {
+	if strings.HasPrefix(word, "#") {
+		return fmt.Errorf("%q is no part of a window; a comment needs a line of its own", word)
+	}
+	if d, err := parseDays(word); err == nil && before == (days{}) {
+		return fmt.Errorf("%q comes too late: weekdays come first; %s 02:00-05:00 would be right", word, d)
+	} else if err == nil {
+		return fmt.Errorf("%q comes too late: weekdays are joined by commas, and windows are separated by semicolons; "+
+			"%s,%s 02:00-05:00 or %s 02:00-05:00; %s 02:00-05:00 would be right", word, before, d, before, d)
+	}
+	return nil
 }
 
 // isSpan reports whether a word is meant as a span of the day.
@@ -254,9 +268,9 @@ func wrongSpan(words []string) error {
 		return fmt.Errorf("%q is not how a span of the day is written; %s would be right",
 			strings.Join(words[:max(1, countOf(words, whole))], " "), better)
 	}
-	if at, ok := parseClock(word); ok && at < 24*60 {
-		return fmt.Errorf("%q is a time without an end; %s-%02d:%02d would be right",
-			word, word, (at/60+1)%24, at%60)
+	if clock, ok := guessClock(word); ok && clock != "24:00" {
+		at, _ := parseClock(clock)
+		return fmt.Errorf("%q is a time without an end; %s-%02d:%02d would be right", word, clock, (at/60+1)%24, at%60)
 	}
 	return fmt.Errorf("%q is not a span of the day; 02:00-05:00 would be right, with times from 00:00 to 24:00", word)
 }
@@ -299,7 +313,7 @@ func guessClock(text string) (string, bool) {
 		text = text[:2] + ":" + text[2:]
 	}
 	hours, minutes, _ := strings.Cut(strings.NewReplacer(".", ":", "h", ":").Replace(text), ":")
-	minutes, _ = strings.CutSuffix(minutes, ":00")
+	minutes, _ = strings.CutSuffix(minutes, ":00") // seconds
 	if minutes == "" {
 		minutes = "00"
 	}

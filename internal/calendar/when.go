@@ -41,18 +41,23 @@ func ParseTime(text string, now time.Time, zone *time.Location) (time.Time, erro
 	} else if strings.EqualFold(first, "tomorrow") {
 		m.midnight = today + day
 	} else {
-		rest = words(text)
 		date, err := parseDate(first)
-		if err != nil && looksLikeDate(first) {
+		better, guessed := guessClock(first)
+		switch {
+		case err != nil && looksLikeDate(first):
 			return time.Time{}, err
-		} else if err != nil {
+		case err != nil && guessed && better != "24:00":
+			return time.Time{}, fmt.Errorf("%q is not how a time of the day is written; %s would be right", first, better)
+		case err != nil:
 			return time.Time{}, fmt.Errorf("%q is not a moment; "+aMoment, text)
 		}
 		m.midnight = date
-		rest.take()
 	}
 	if clock := rest.take(); clock != "" {
 		minutes, ok := parseClock(clock)
+		if better, guessed := guessClock(clock); !ok && guessed {
+			return time.Time{}, fmt.Errorf("%q is not how a time of the day is written; %s would be right", clock, better)
+		}
 		if !ok || rest.peek() != "" {
 			return time.Time{}, fmt.Errorf("%q is not a moment; "+aMoment, text)
 		}
@@ -87,11 +92,11 @@ func ParseDuration(text string) (time.Duration, error) {
 	if text == "" || strings.ContainsAny(text, "+-") {
 		return 0, wrong
 	}
-	if strings.Trim(text, "0123456789") == "" {
-		text += "s"
-	}
 	var total time.Duration
 	rest := text
+	if strings.Trim(text, "0123456789") == "" {
+		rest += "s"
+	}
 	for _, unit := range []struct {
 		sign string
 		time.Duration

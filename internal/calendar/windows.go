@@ -60,11 +60,15 @@ func (w window) always() bool { return w.days == (days{}) && w.end-w.start == 24
 // on returns when the window is open that starts on a day.
 func (w window) on(midnight reading, c *clock) []span {
 	from, to := midnight+reading(w.start)*60, midnight+reading(w.end)*60
-	if found := c.while(from, to); found != nil {
-		return found
+	found := c.while(from, to)
+	if len(found) == 1 && found[0].end-found[0].start == int64(to-from) {
+		return found // as on most days
 	}
 	if !c.has(midnight) {
 		return nil
+	}
+	if found != nil {
+		return found
 	}
 	next, _ := c.moments(from)
 	return []span{{next[0], next[0] + int64(to-from)}}
