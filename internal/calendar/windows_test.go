@@ -257,6 +257,35 @@ func TestNever(t *testing.T) {
 	}
 }
 
+// TestLongSpans: however few days At and Next look at, they answer as if they had looked at all.
+func TestLongSpans(t *testing.T) {
+	first := dayOf(2011, 9, 1)
+	for _, text := range []string{"Mon..Sat", "Tue..Sun 22:00-22:00", "Mon..Sat 12:00-12:00; Sun#1,Sun#3 12:00-12:00",
+		"Wed..Mon 23:00-23:00 Pacific/Apia", "Mon..Sat 23:59-23:59 America/New_York; Sun#1,Sun#2,Sun#3,Sun#4",
+		"Sun..Fri 20:00-20:00 Pacific/Apia; Sat#1,Sat#2,Sat#3,Sat#4 20:00-20:00 America/New_York"} {
+		w := parse(t, text)
+		spans := w.spans(first-200*day, first+500*day)
+		i := 0
+		for unix := int64(first); unix < int64(first)+250*day; unix += 3599 {
+			now := time.Unix(unix, 0).UTC()
+			for spans[i].end <= unix {
+				i++
+			}
+			next := i
+			if spans[i].start <= unix {
+				next++
+			}
+			at, open := w.At(now)
+			if open != (next > i) || open && at != spans[i].in(time.UTC) {
+				t.Fatalf("%s at %s: %v %v, want %v", w, now, at, open, spans[i].in(time.UTC))
+			}
+			if s, ok := w.Next(now); !ok || s != spans[next].in(time.UTC) {
+				t.Fatalf("%s after %s: %v %v, want %v", w, now, s, ok, spans[next].in(time.UTC))
+			}
+		}
+	}
+}
+
 // TestAgainstAWalk walks minute by minute through years in which clocks change in odd ways, and looks at the clock.
 func TestAgainstAWalk(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
