@@ -28,8 +28,8 @@ const aFreeze = `"2026-12-18 .. 2027-01-06 reason" or "2026-11-27 08:00 .. 2026-
 //	2026-11-27 08:00 .. 2026-11-30 20:00 Europe/Berlin   sales weekend
 //	2026-12-24                            nobody is here
 //
-// A date alone means the whole day: as the last moment, up to the midnight after it. A moment that daylight saving skips
-// is the next one that exists. Where a moment occurs twice a freeze lasts as long as it can.
+// A date alone means the whole day: as the last moment, up to the midnight after it. A moment that daylight saving
+// skips is the next one that exists. Where a moment occurs twice a freeze lasts as long as it can.
 //
 // A word with a / at the beginning of the reason is a time zone and must be one that the host knows, unless it is in
 // lower case and begins with no continent: "and/or" and "24/7" are reasons.
@@ -262,8 +262,8 @@ var areas = []string{"africa", "america", "antarctica", "arctic", "asia", "atlan
 	"chile", "etc", "europe", "indian", "mexico", "pacific", "us"}
 
 // abbreviations are short for offsets from UTC, and not for time zones.
-var abbreviations = []string{"Z", "GMT", "WET", "WEST", "BST", "CET", "CEST", "MEZ", "MESZ", "EET", "EEST", "MSK", "EST",
-	"EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "JST", "AEST", "AEDT"}
+var abbreviations = []string{"Z", "GMT", "WET", "WEST", "BST", "CET", "CEST", "MEZ", "MESZ", "EET", "EEST", "MSK",
+	"EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "JST", "AEST", "AEDT"}
 
 // zone takes the time zone, if it is next. It returns nil if there is none.
 func (w *words) zone() (*time.Location, error) {

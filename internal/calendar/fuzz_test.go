@@ -14,8 +14,10 @@ func FuzzCalendar(f *testing.F) {
 	for _, seed := range []string{"", "Mon..Fri 02:00-05:00; Sat 22:00-02:00", "Tue#2 01:00-04:00 Europe/Berlin", "Sun#-1",
 		"00:00-24:00", "Fri..Mon,Tue#5 23:59-23:58 Pacific/Apia\nMonday", "Mon-Fri 2am-5am", "02:30-03:00 Europe/Berlin",
 		"Sun 01:30-02:00 Australia/Lord_Howe", "2026-12-18 .. 2027-01-06              end of year",
-		"2026-11-27 08:00 .. 2026-11-30 20:00 Europe/Berlin   sales weekend", "2026-12-24 and/or\n# x\n2026-10-25 02:30..\u2013",
-		"2026-12-18T08:00", "06:00", "tomorrow 06:00", "Mon 06:00", "2026-12-01T06:00:00+01:00", "90s", "1w2d3h", "15", ".5h"} {
+		"2026-11-27 08:00 .. 2026-11-30 20:00 Europe/Berlin   sales weekend",
+		"2026-12-24 and/or\n# x\n2026-10-25 02:30..\u2013",
+		"2026-12-18T08:00", "06:00", "tomorrow 06:00", "Mon 06:00", "2026-12-01T06:00:00+01:00", "90s", "1w2d3h", "15",
+		".5h"} {
 		f.Add(seed, int64(1790000000))
 	}
 	f.Add("Sun 02:00-03:00 Europe/Berlin", time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC).Unix())

@@ -17,9 +17,9 @@ const aWindow = "a window such as Mon..Fri 02:00-05:00, Tue#2 01:00-04:00 Europe
 //	Mon..Fri 02:00-05:00; Sat 22:00-02:00; Tue#2 01:00-04:00 Europe/Berlin; Sun#-1
 //
 // Without weekdays it means every day, without a span the whole day, without a zone the host's. A span whose end is not
-// after its start ends on the next day. #2 is the second such weekday of the month, #-1 the last. Weekdays may be written
-// in full, and in any case. A text that is blank has no windows. The error names the first window that is wrong, and
-// what would be right.
+// after its start ends on the next day. #2 is the second such weekday of the month, #-1 the last. Weekdays may be
+// written in full, and in any case. A text that is blank has no windows. The error names the first window that is
+// wrong, and what would be right.
 func ParseWindows(text string) (Windows, error) {
 	var windows Windows
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == '\n' }) {

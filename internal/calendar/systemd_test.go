@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// forSystemd writes when a window starts as systemd.time(7) has it. It knows neither #2 nor lists of alternatives, so the
-// window has either weekdays or one weekday of the month, which are days counted from an end of the month. From the end
-// it counts up to 28 days, so #-5 can't be asked; TestNth has it.
+// forSystemd writes when a window starts as systemd.time(7) has it. It knows neither #2 nor lists of alternatives, so
+// the window has either weekdays or one weekday of the month, which are days counted from an end of the month. From
+// the end it counts up to 28 days, so #-5 can't be asked; TestNth has it.
 func forSystemd(t *testing.T, w window) string {
 	t.Helper()
 	date := "*-*-*"
@@ -202,11 +202,12 @@ func whyOnlyOurs(w window, t time.Time) string {
 	return ""
 }
 
-// askSystemd returns the first starts after base of each expression that systemd did not give up. The zone is in the environment, since systemd-analyze
-// starts a process for each start of an expression with a zone.
+// askSystemd returns the first starts after base of each expression that systemd did not give up. The zone is in the
+// environment, since systemd-analyze starts a process for each start of an expression with a zone.
 func askSystemd(t *testing.T, zone string, base time.Time, starts int, expressions []string) map[string][]time.Time {
 	t.Helper()
-	args := []string{"calendar", fmt.Sprintf("--iterations=%d", starts), "--base-time=" + base.Format(time.DateTime) + " UTC"}
+	args := []string{"calendar", fmt.Sprintf("--iterations=%d", starts),
+		"--base-time=" + base.Format(time.DateTime) + " UTC"}
 	ask := exec.Command("systemd-analyze", append(args, expressions...)...)
 	ask.Env = append(ask.Environ(), "TZ="+zone, "LC_ALL=C")
 	var stderr bytes.Buffer

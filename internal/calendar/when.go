@@ -11,10 +11,10 @@ import (
 const aMoment = "2026-12-01, 2026-12-01 06:00, 06:00, tomorrow 06:00, Mon 06:00 or 2026-12-01T06:00:00+01:00 " +
 	"would be right"
 
-// ParseTime reads a moment after now: a date, tomorrow, or a weekday (the next one that is not today), each perhaps with
-// a time of the day and otherwise its midnight; or a time of the day alone, which is the next moment at which the clock
-// shows it; or a moment as in RFC 3339. The clock is that of zone. A moment that daylight saving skips is the next one
-// that exists; one that occurs twice is the first that is still to come. Moments that are over are refused.
+// ParseTime reads a moment after now: a date, tomorrow, or a weekday (the next one that is not today), each perhaps
+// with a time of the day and otherwise its midnight; or a time of the day alone, which is the next moment at which the
+// clock shows it; or a moment as in RFC 3339. The clock is the one of zone. A moment that daylight saving skips is the
+// next one that exists; one that occurs twice is the first that is still to come. Moments that are over are refused.
 func ParseTime(text string, now time.Time, zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, strings.TrimSpace(text)); err == nil {
 		return toCome(text, []int64{t.Unix()}, now, zone)

@@ -67,8 +67,9 @@ func TestParseDuration(t *testing.T) {
 		"1.5h": 90 * time.Minute, "90": 90 * time.Second, "2d": 48 * time.Hour, "1w": 168 * time.Hour,
 		"1w2d": 216 * time.Hour, "1d12h": 36 * time.Hour, "0d1s": time.Second,
 		"106751d23h47m16s": 106751*24*time.Hour + 23*time.Hour + 47*time.Minute + 16*time.Second,
-		"":                 0, "0": 0, "0s": 0, "0w": 0, "-1h": 0, "+1h": 0, "1h-2m": 0, "x": 0, "d": 0, "w1d": 0, "1d1w": 0, "1.5d": 0,
-		"2 d": 0, "2days": 0, "1d1d": 0, "106752d": 0, "99999999999w": 0, "9223372037": 0, "106751d24h": 0, "1M": 0,
+		"":                 0, "0": 0, "0s": 0, "0w": 0, "-1h": 0, "+1h": 0, "1h-2m": 0, "x": 0, "d": 0, "w1d": 0, "1d1w": 0,
+		"1.5d": 0,
+		"2 d":  0, "2days": 0, "1d1d": 0, "106752d": 0, "99999999999w": 0, "9223372037": 0, "106751d24h": 0, "1M": 0,
 	} {
 		got, err := ParseDuration(text)
 		if got != want || (err != nil) != (want == 0) {

@@ -2,8 +2,8 @@
 //
 // A window is open while the clock on the wall of its zone is on its way from its start to its end:
 //
-//   - A start that daylight saving skips is the next moment that exists: in Berlin, on the day in spring without an hour
-//     from 02:00, 02:30-04:00 opens at 03:00. If all of the window is skipped (02:00-03:00), it opens at that moment for
+//   - A start that daylight saving skips is the next moment that exists: in Berlin, on the day in spring without the
+//     hour from 02:00, 02:30-04:00 opens at 03:00. If all of the window is skipped (02:00-03:00), it opens at 03:00 for
 //     its usual length, until 04:00: that is the same real time as without daylight saving, and a window such as
 //     Sun#-1 02:00-03:00 would otherwise be lost for a month.
 //   - A time that occurs twice counts both times: in autumn 02:00-02:30 opens twice, and 01:30-02:30 opens once more at
@@ -137,8 +137,8 @@ func (w Windows) At(t time.Time) (Span, bool) {
 	return Span{}, false
 }
 
-// Next returns the next window that opens after t; windows that overlap or touch count as one. It returns false if there
-// is none, since there are no windows, or they never close. The times are in t's zone.
+// Next returns the next window that opens after t; windows that overlap or touch count as one. It returns false if
+// there is none, since there are no windows, or they never close. The times are in t's zone.
 func (w Windows) Next(t time.Time) (Span, bool) {
 	now := t.Unix()
 	today := reading(now).midnight()

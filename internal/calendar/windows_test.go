@@ -244,8 +244,8 @@ func TestNever(t *testing.T) {
 	if !(Windows{}).Empty() || (Windows{}).String() != "" {
 		t.Error("the zero value is not empty")
 	}
-	for _, text := range []string{"00:00-24:00", "Mon..Sun", "02:00-02:00", "Mon..Fri; Sat,Sun", "Sun; Mon 00:00-12:00; Mon " +
-		"12:00-00:00; Tue..Sat UTC; Sat Pacific/Apia; Mon; Sun America/New_York; Mon America/New_York"} {
+	for _, text := range []string{"00:00-24:00", "Mon..Sun", "02:00-02:00", "Mon..Fri; Sat,Sun",
+		"Sun; Mon 00:00-12:00; Mon 12:00-00:00; Tue..Sat UTC; Sat Pacific/Apia; Mon; Sun,Mon America/New_York"} {
 		w := parse(t, text)
 		s, ok := w.At(now)
 		if !ok || s.Start.After(now.AddDate(0, -3, 0)) || s.End.Before(now.AddDate(0, 3, 0)) {
@@ -266,7 +266,7 @@ func TestLongSpans(t *testing.T) {
 		w := parse(t, text)
 		spans := w.spans(first-200*day, first+500*day)
 		i := 0
-		for unix := int64(first); unix < int64(first)+250*day; unix += 3599 {
+		for unix := int64(first); unix < int64(first)+250*day; unix += 4 * 3599 {
 			now := time.Unix(unix, 0).UTC()
 			for spans[i].end <= unix {
 				i++
@@ -304,7 +304,7 @@ func TestAgainstAWalk(t *testing.T) {
 		zone := zoneOf(t, year.zone)
 		first := time.Date(year.year, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 		walk := newWalk(first, 366*24*60, zone)
-		for range 40 {
+		for range 25 {
 			w := randomWindows(t, random, year.zone)
 			open := walk.open(w)
 			checkWalk(t, random, w, open, first)
