@@ -41,6 +41,7 @@ type grammar struct {
 	Run     runCmd     `cmd:"" default:"withargs" help:"Begin a run, or go on with the one in progress (the default)."`
 	Status  statusCmd  `cmd:"" help:"Say where this host stands, and why."`
 	History historyCmd `cmd:"" help:"Show what became of the runs of this host."`
+	Plan    planCmd    `cmd:"" help:"Say what a run would do now. Changes nothing, and takes no lock."`
 	Check   checkCmd   `cmd:"" help:"Report as a Nagios/Icinga plugin: one line; 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."`
 	Pause   pauseCmd   `cmd:"" help:"Let no run begin for a while. A run that has the lock goes on."`
 	Unpause unpauseCmd `cmd:"" help:"End the pause: runs may begin again."`

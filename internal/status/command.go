@@ -27,7 +27,7 @@ const program = "foreman-dlm-updater "
 // the same words may be part of a path, or of what a hook wrote.
 var commands = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile("(^|`(?:sudo )?(?:/[^ `]*/)?|fix it with: |; do )" + program +
-		`(run|status|history|check|pause|unpause|window|config|lock|hooks|notify|state)\b`)
+		`(run|status|history|plan|check|pause|unpause|window|config|lock|hooks|notify|state)\b`)
 })
 
 // runCommand is what to type so that the run goes on, which it does only with the configuration that it began with.

@@ -168,7 +168,7 @@ func (r *run) budget(ctx context.Context) (lock.Wait, error) {
 }
 
 func (r *run) lookAtBudget(ctx context.Context) (lock.Wait, error) {
-	var failed []string
+	var failed []FailedHost
 	if r.MaxFailed > 0 {
 		for _, flag := range Flags(r.LockName, r.LockSlots) {
 			view, err := r.lookAt(ctx, flag)
@@ -178,7 +178,7 @@ func (r *run) lookAtBudget(ctx context.Context) (lock.Wait, error) {
 			case view.Self: // of an earlier run that was given up
 				r.noteFlag(flag, true)
 			case view.Holder != "":
-				failed = append(failed, view.Holder+sinceText(view.Since))
+				failed = append(failed, FailedHost{view.Holder, view.Since})
 			}
 		}
 		if len(failed) >= r.MaxFailed {
@@ -197,16 +197,28 @@ func (r *run) lookAtBudget(ctx context.Context) (lock.Wait, error) {
 	return lock.Wait{}, nil
 }
 
-// Exceeded says that the failure budget is used up: failed are the hosts, with the time of each.
-func Exceeded(budget int, failed []string) string {
-	failures, have := "failures are", "have"
+// FailedHost is a host whose flag is up. Since is when it was raised; zero: not known.
+type FailedHost struct {
+	Name  string
+	Since time.Time
+}
+
+// Exceeded says that the failure budget is used up.
+func Exceeded(budget int, failed []FailedHost) string {
+	failures := "failures are"
 	if budget == 1 {
 		failures = "failure is"
 	}
 	if len(failed) == 1 {
-		have = "has"
+		return fmt.Sprintf("stopped: %d %s allowed, and %s has failed%s", budget, failures, failed[0].Name,
+			sinceText(failed[0].Since))
 	}
-	return fmt.Sprintf("stopped: %d %s allowed, and %s %s failed", budget, failures, strings.Join(failed, ", "), have)
+	var hosts []string
+	for _, host := range failed {
+		hosts = append(hosts, host.Name+sinceText(host.Since))
+	}
+	return fmt.Sprintf("stopped: %d %s allowed, and %d hosts have failed: %s", budget, failures, len(failed),
+		strings.Join(hosts, ", "))
 }
 
 // BlockedBy says that another host holds a lock of blocked_by.
@@ -224,4 +236,16 @@ func sinceText(since time.Time) string {
 // lookAt asks once who holds another lock. Nobody else hears of it.
 func (w *Workflow) lookAt(ctx context.Context, name string) (lock.View, error) {
 	return w.OpenLock(name, lock.Options{Config: w.ConfigPath}).Look(ctx)
+}
+
+// AskGates asks all gates, for a person. The Wait says why this host may not go out of service now; empty: it may.
+func (w *Workflow) AskGates(ctx context.Context) (lock.Wait, error) {
+	r := &run{Workflow: w, Record: state.Record{Stage: state.LockGet, RunID: "by-hand", Lock: w.LockName}}
+	return r.gates(ctx, true)
+}
+
+// AskBudget looks whether failed hosts, or a lock that blocks this host, keep a run from beginning now. It changes
+// nothing.
+func (w *Workflow) AskBudget(ctx context.Context) (lock.Wait, error) {
+	return (&run{Workflow: w}).budget(ctx)
 }

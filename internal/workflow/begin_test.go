@@ -239,7 +239,7 @@ func TestBudget(t *testing.T) {
 			lock.Budget},
 		{"more than used up", 3, 2,
 			map[string]string{"web.failed1": "web1", "web.failed2": "web3", "web.failed3": "web5"}, nil,
-			"stopped: 2 failures are allowed, and web1, web3, web5 have failed", lock.Budget},
+			"stopped: 2 failures are allowed, and 3 hosts have failed: web1, web3, web5", lock.Budget},
 		{"another slot's", 1, 1, map[string]string{"web.failed2": "web3"}, nil, "", ""},
 		{"this host's own", 1, 1, map[string]string{"web.failed1": "me"}, nil, "", ""},
 		{"blocked", 1, 0, map[string]string{"staging.failed1": "s1"}, []string{"db", "staging.failed1"},

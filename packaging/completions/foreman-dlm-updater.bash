@@ -41,10 +41,11 @@ _foreman_dlm_updater() {
         ;;
     esac
     case $command in
-    '') offered=(run status check history pause unpause window config lock hooks notify state version) flags+=(--after-reboot --now) ;;
+    '') offered=(run status check history plan pause unpause window config lock hooks notify state version) flags+=(--after-reboot --now) ;;
     run) flags+=(--after-reboot --now) ;;
     status) flags+=(--json --watch --offline) ;;
     check) flags+=(--failed --orphan --reboot --reboot-due --held --waiting --not-run --not-updated --certificate) ;;
+    plan) flags+=(--json) ;;
     history) offered=(list show) flags+=(--json) ;;
     'history list') flags+=(--json) ;;
     'history show')

@@ -44,7 +44,8 @@ _foreman_dlm_updater() {
     '')
         offered=('run:begin a run, or go on with the one in progress' 'status:where this host stands, and why'
             'check:report as a Nagios/Icinga plugin'
-            'history:list earlier runs' 'pause:let no run begin for a while' 'unpause:end the pause'
+            'history:list earlier runs' 'plan:what a run would do now'
+            'pause:let no run begin for a while' 'unpause:end the pause'
             'window:when a run may begin' 'config:check or show the configuration'
             'lock:show, take or release the lock' 'hooks:list, enable, disable, run hooks' 'notify:test the notifiers'
             'state:show or change the record of the run'
@@ -66,6 +67,7 @@ _foreman_dlm_updater() {
             '--certificate:the certificate expires'
         )
         ;;
+    plan) flags+=('--json:one JSON object') ;;
     history)
         offered=('list:one line for each run' 'show:show a run step by step')
         flags+=('--json:one JSON object for each run')
