@@ -196,7 +196,8 @@ func when(question lock.Question, s schedule.Schedule, well string) planAnswer {
 	case refusal.Until.IsZero():
 		return planAnswer{string(question), saysNo, refusal.Why, nil}
 	}
-	return planAnswer{string(question), saysNo, fmt.Sprintf("%s (until %s)", refusal.Why, zoned(refusal.Until)), &refusal.Until}
+	return planAnswer{string(question), saysNo, fmt.Sprintf("%s (until %s)", refusal.Why, zoned(refusal.Until)),
+		&refusal.Until}
 }
 
 func (what *planner) updates(names []string) planAnswer {

@@ -187,7 +187,7 @@ func TestMay(t *testing.T) {
 // TestMayEnds: an error that says nothing about the server ends the wait; Abandon gives back what was taken.
 func TestMayEnds(t *testing.T) {
 	closed := &lock.NotNow{Text: "window closed"}
-	for point, wantAbandoned := range map[lock.Point]string{lock.BeforeLook: "", lock.BeforeClaim: "G", lock.Verified: "GPGGDG"} {
+	for point, requests := range map[lock.Point]string{lock.BeforeLook: "", lock.BeforeClaim: "G", lock.Verified: "GPGGDG"} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer(t)
 			l := s.open(lock.Options{})
@@ -200,7 +200,7 @@ func TestMayEnds(t *testing.T) {
 			if !errors.Is(err, closed) {
 				t.Errorf("got %v", err)
 			}
-			if l.Asked() && !l.Abandon(t.Context()) || s.heldBy() != "" || s.requests() != wantAbandoned {
+			if l.Asked() && !l.Abandon(t.Context()) || s.heldBy() != "" || s.requests() != requests {
 				t.Errorf("point %d: held by %q after %s", point, s.heldBy(), s.requests())
 			}
 		})

@@ -121,7 +121,8 @@ func TestClaimIsGivenBack(t *testing.T) {
 
 // TestRunGoesOn: once the run has the lock, nothing of the calendar stops it.
 func TestRunGoesOn(t *testing.T) {
-	for _, stage := range slices.DeleteFunc(Stages(), func(s state.Stage) bool { return !HasLock(s) || s == state.Reboot }) {
+	waits := func(s state.Stage) bool { return !HasLock(s) || s == state.Reboot }
+	for _, stage := range slices.DeleteFunc(Stages(), waits) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.mayBegin = closedAt(time.Now(), lock.Window)
