@@ -78,7 +78,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 	}
 	next := state.Record{Stage: state.Stage(cmd.Stage), RunID: record.RunID, Began: record.Began, SetByHand: now,
 		Lock: cmp.Or(record.Lock, c.LockName), MachineID: host.MachineID(), Rebooted: record.Rebooted,
-		RebootDue: record.RebootDue, Story: record.Story, SetWith: c.Path}
+		RebootDue: record.RebootDue, Story: record.Story, SetWith: c.Path, Flags: record.Flags}
 	if err := store.Save(next); err != nil {
 		return err
 	}

@@ -187,7 +187,8 @@ func TestMay(t *testing.T) {
 // TestMayEnds: an error that says nothing about the server ends the wait; Abandon gives back what was taken.
 func TestMayEnds(t *testing.T) {
 	closed := &lock.NotNow{Text: "window closed"}
-	for point, requests := range map[lock.Point]string{lock.BeforeLook: "", lock.BeforeClaim: "G", lock.Verified: "GPGGDG"} {
+	requests := map[lock.Point]string{lock.BeforeLook: "", lock.BeforeClaim: "G", lock.Verified: "GPGGDG"}
+	for point, requests := range requests {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer(t)
 			l := s.open(lock.Options{})

@@ -354,3 +354,26 @@ func TestSlots(t *testing.T) {
 		})
 	}
 }
+
+// TestFlagOnRecordFirst: a flag that can't be put on record is not raised: nobody would lower it.
+func TestFlagOnRecordFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.LockSlots, w.settings.MaxFailed = 1, 1
+		w.hooks[state.Update] = []fakeHook{{"30-upgrade", func([]string) HookResult {
+			w.saveErr = errors.New("no space left on device")
+			return HookResult{Exit: 1}
+		}}}
+		if err := w.invoke(false); err == nil {
+			t.Fatal("no error")
+		}
+		if holder := w.other("web.failed1").holder(); holder != "" {
+			t.Errorf("the flag is held by %q, and the record says %+v", holder, w.disk.Flags)
+		}
+		w.saveErr, w.hooks[state.Update] = nil, nil
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		w.left(t)
+	})
+}

@@ -254,6 +254,7 @@ func (r *run) fail(ctx context.Context, err error) error {
 	r.endStage(errors.New(message))
 	if saveErr := r.save(); saveErr != nil {
 		r.Log.Warn("reason for the failure not saved", "error", saveErr)
+		flag = "" // it would not be on record
 	}
 	r.tell(Event{Kind: Failed, Err: err})
 	if flag != "" {
