@@ -75,6 +75,7 @@ type thisHost struct {
 	free         func(path string) (host.Space, error)
 	command      func(ctx context.Context, name string, args ...string) (string, error)
 	lookup       func(ctx context.Context, host string) ([]string, error)
+	now          func() time.Time
 
 	units func() (map[string]host.Unit, error) // of systemd, asked once
 }
@@ -88,6 +89,7 @@ func newThisHost(o Options) *thisHost {
 		init:         host.CheckInit,
 		synchronised: host.ClockSynchronised,
 		free:         host.Free,
+		now:          time.Now,
 		lookup:       (&net.Resolver{PreferGo: true}).LookupHost, // as in the static program of the packages
 		command: func(ctx context.Context, name string, args ...string) (string, error) {
 			cmd := exec.CommandContext(ctx, name, args...)
@@ -117,6 +119,9 @@ func (h *thisHost) configChecks() []check {
 		{"files", checkFiles},
 		{"boot identity", h.checkBoot},
 	}
+	if hasSchedule(h.Config) {
+		all = append(all, check{"pause and freezes", h.checkFreezes})
+	}
 	if h.Look != nil {
 		all = append(all, check{"Foreman", h.checkLock}, check{"Foreman's name", within(patience, h.checkName)})
 	}
@@ -140,6 +145,9 @@ func (h *thisHost) hostChecks(ctx context.Context) []check {
 			check{"stages", h.checkStages},
 			check{"what hooks need", h.checkNeeds},
 			check{"disk space", h.checkSpace})
+		if !h.Config.Windows.Empty() {
+			all = append(all, check{"window", h.checkWindow})
+		}
 	}
 	for i, one := range all {
 		all[i].do = within(patience, one.do)

@@ -69,6 +69,7 @@ func newTestHost(t *testing.T) *testHost {
 			}
 			return host.Space{Device: uint64(len(path)), Bytes: 1000 * miB}, nil
 		},
+		now:     func() time.Time { return testNow },
 		command: func(context.Context, string, ...string) (string, error) { return "enable='1'\nevery='0'\n", nil },
 	}
 	h.write("root/boot/vmlinuz", 0o600, "")
@@ -81,6 +82,9 @@ func newTestHost(t *testing.T) *testHost {
 	}
 	return h
 }
+
+// testNow is a Monday.
+var testNow = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 const (
 	program        = "/usr/bin/foreman-dlm-updater"

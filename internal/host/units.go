@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/coreos/go-systemd/v22/util"
@@ -21,6 +23,16 @@ type Unit struct {
 	File   string // enabled, disabled, static, masked; empty if there is none
 	// Exec is what the first ExecStart= of a service runs: the program's path, and its arguments.
 	Exec []string
+	// Timer is when a timer fires.
+	Timer Timer
+}
+
+// Timer is when a timer unit fires: see systemd.timer(5).
+type Timer struct {
+	Calendar []string // each OnCalendar=
+	// Earliest and Latest are how long after such a moment it fires: RandomizedDelaySec= and FixedRandomDelay=.
+	Earliest, Latest time.Duration
+	Monotonic        bool // it also fires some time after a boot, or after it has fired
 }
 
 // Units asks systemd about units. systemd loads those that are not loaded, which changes nothing. A name with * stands
@@ -52,7 +64,7 @@ func askUnits(ctx context.Context, names []string) (map[string]Unit, error) {
 			return value
 		}
 		units[name] = Unit{ID: text("Id"), Load: text("LoadState"), Active: text("ActiveState"), File: text("UnitFileState"),
-			Exec: firstCommand(properties["ExecStart"])}
+			Exec: firstCommand(properties["ExecStart"]), Timer: timer(properties)}
 	}
 	return units, nil
 }
@@ -85,4 +97,33 @@ func firstCommand(property any) []string {
 		return nil
 	}
 	return append([]string{path}, args[1:]...)
+}
+
+// timer reads TimersCalendar, which has the type a(sst), TimersMonotonic and the delay of org.freedesktop.systemd1(5).
+func timer(properties map[string]any) (t Timer) {
+	var next []uint64 // of each expression, without the delay, in microseconds
+	calendar, _ := properties["TimersCalendar"].([][]any)
+	for _, entry := range calendar {
+		if len(entry) < 3 {
+			continue
+		}
+		spec, isText := entry[1].(string)
+		elapse, isTime := entry[2].(uint64)
+		if isText && isTime {
+			t.Calendar, next = append(t.Calendar, spec), append(next, elapse)
+		}
+	}
+	monotonic, _ := properties["TimersMonotonic"].([][]any)
+	t.Monotonic = len(monotonic) > 0
+	delay, _ := properties["RandomizedDelayUSec"].(uint64)
+	t.Latest = time.Duration(delay) * time.Microsecond
+	fires, _ := properties["NextElapseUSecRealtime"].(uint64)
+	if fixed, _ := properties["FixedRandomDelay"].(bool); fixed && len(next) > 0 {
+		// The delay of this host is always the same, so it can be seen.
+		if first := slices.Min(next); fires >= first && fires-first <= delay {
+			t.Earliest = time.Duration(fires-first) * time.Microsecond
+			t.Latest = t.Earliest
+		}
+	}
+	return t
 }

@@ -62,6 +62,17 @@ type execStart struct {
 	Code, Status                                 int32
 }
 
+// calendarTimer and monotonicTimer are the triggers of a timer.
+type calendarTimer struct {
+	Base, Spec string
+	Next       uint64
+}
+
+type monotonicTimer struct {
+	Base         string
+	Offset, Next uint64
+}
+
 func TestUnits(t *testing.T) {
 	systemBus(t)
 	unit := map[string]dbus.Variant{
@@ -91,6 +102,26 @@ func TestUnits(t *testing.T) {
 	})
 	unitLock.Unlock()
 	want.Exec = []string{"/bin/a", "-c", "d"}
+	ask("a.timer")
+	unitLock.Lock()
+	unit["TimersCalendar"] = dbus.MakeVariant([]calendarTimer{{"OnCalendar", "*-*-* 04:00:00", 9_000_000},
+		{"OnCalendar", "Mon *-*-* 05:00:00", 70_000_000}})
+	unit["TimersMonotonic"] = dbus.MakeVariant([]monotonicTimer{})
+	unit["RandomizedDelayUSec"] = dbus.MakeVariant(uint64(7200_000_000))
+	unit["NextElapseUSecRealtime"] = dbus.MakeVariant(uint64(69_000_000))
+	unitLock.Unlock()
+	want.Timer = Timer{Calendar: []string{"*-*-* 04:00:00", "Mon *-*-* 05:00:00"}, Latest: 2 * time.Hour}
+	ask("a.timer")
+	unitLock.Lock()
+	unit["FixedRandomDelay"] = dbus.MakeVariant(true)
+	unit["TimersMonotonic"] = dbus.MakeVariant([]monotonicTimer{{"OnBootUSec", 1, 2}})
+	unitLock.Unlock()
+	want.Timer.Earliest, want.Timer.Latest, want.Timer.Monotonic = time.Minute, time.Minute, true
+	ask("a.timer")
+	unitLock.Lock()
+	unit["NextElapseUSecRealtime"] = dbus.MakeVariant(uint64(0)) // it is not waiting
+	unitLock.Unlock()
+	want.Timer.Earliest, want.Timer.Latest = 0, 2*time.Hour
 	ask("a.timer")
 	if _, err := askUnits(t.Context(), []string{"c.timer"}); err == nil ||
 		!strings.HasPrefix(err.Error(), "ask systemd for c.timer: ") {
