@@ -20,8 +20,8 @@ const module = "foreman-dlm-updater"
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
-	"internal/cli": {"internal/calendar", "internal/config", "internal/configcheck", "internal/dlm", "internal/events", "internal/foreman",
-		"internal/history", "internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics",
+	"internal/cli": {"internal/calendar", "internal/config", "internal/configcheck", "internal/dlm", "internal/events",
+		"internal/foreman", "internal/history", "internal/hook", "internal/host", "internal/lock", "internal/logging", "internal/metrics",
 		"internal/mtls", "internal/outcome", "internal/process", "internal/schedule", "internal/state", "internal/status",
 		"internal/vet", "internal/workflow"},
 	"internal/configcheck": {"internal/calendar", "internal/config", "internal/hook", "internal/host", "internal/process",

@@ -89,8 +89,8 @@ func (p *Process) tellOfRun(c *config.Config) error {
 	case err != nil:
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: it is not known whether a run is in progress: %v\n", err)
 	case record.InProgress() && record.Of(host.MachineID()) && record.Stage != state.LockGet:
-		fmt.Fprintf(p.Stdout, "a run is in progress (stage %s) and goes on to its end: a pause stops no run that has the lock\n",
-			record.Stage)
+		fmt.Fprintf(p.Stdout, "a run is in progress (stage %s) and goes on to its end: "+
+			"a pause stops no run that has the lock\n", record.Stage)
 	case isRunning:
 		fmt.Fprintln(p.Stdout, "an invocation is running: it gives up, unless it has just taken the lock")
 	}

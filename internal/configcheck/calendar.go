@@ -32,8 +32,8 @@ func namesFreezes(c *config.Config) bool {
 	return false
 }
 
-// checkFreezes checks whether the pause and the freezes can be read: if not, no run begins. A freeze that is over may be
-// one that was meant for this year.
+// checkFreezes checks whether the pause and the freezes can be read: if not, no run begins. A freeze that is over may
+// be one that was meant for this year.
 func (h *thisHost) checkFreezes(_ context.Context, c *config.Config) (found Finding) {
 	now := h.now()
 	pause, pauseErr := schedule.PauseBeside(c.State).Read()
@@ -58,8 +58,8 @@ func (h *thisHost) checkFreezes(_ context.Context, c *config.Config) (found Find
 	}
 	for _, path := range files {
 		if freeze := last[path]; !freeze.End.After(now) {
-			found.advise(fmt.Sprintf("all freezes in %s are over, the last one since %s: it keeps no run from beginning, unless "+
-				"a year in it is wrong", file.ShellWord(path), freeze.End.Format("2006-01-02 15:04")), "rm "+file.ShellWord(path))
+			found.advise(fmt.Sprintf("all freezes in %s are over, the last one since %s: it keeps no run from beginning, "+
+				"unless a year in it is wrong", file.ShellWord(path), freeze.End.Format("2006-01-02 15:04")), "rm "+file.ShellWord(path))
 		}
 	}
 	found.Fine = fmt.Sprintf("no pause, %s", count(len(freezes), "freeze"))
@@ -97,8 +97,8 @@ func (h *thisHost) checkWindow(ctx context.Context, c *config.Config) (found Fin
 	if timer.Latest > 0 {
 		when += fmt.Sprintf(", and up to %s later", schedule.Short(timer.Latest))
 	}
-	found.advise(fmt.Sprintf("%s fires in none of the next windows, so it begins no run: it fires at %s; the next window is "+
-		"from %s to %s, and the last run may begin at %s", timerUnit, when, span(windows[0].Start), span(windows[0].End),
+	found.advise(fmt.Sprintf("%s fires in none of the next windows, so it begins no run: it fires at %s; the next window "+
+		"is from %s to %s, and the last run may begin at %s", timerUnit, when, span(windows[0].Start), span(windows[0].End),
 		s.LastBegin(windows[0]).Format("15:04")), "systemctl edit "+timerUnit)
 	return found
 }
