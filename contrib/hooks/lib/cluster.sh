@@ -1,9 +1,9 @@
-# What the hooks for clusters and load balancers share. Their own libraries read it: . "$lib/cluster.sh"
+# What the hooks for clusters and load balancers, and the gates, share: . "$lib/cluster.sh"
 # shellcheck shell=sh
 : "${hook:?}" # the hook's name
 
 fail() {
-    echo "$hook: $*" >&2
+    printf '%s\n' "$hook: $*" >&2 # dash's echo would change a \ in a name
     exit 1
 }
 

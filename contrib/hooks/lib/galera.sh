@@ -25,3 +25,14 @@ ill() {
     done
     return 1
 }
+
+# may_lose: true if the cluster has as many nodes as the settings min_size and expected_size ask for. Sets $size to the
+# number of its nodes, and $needed to the number that it does not reach.
+may_lose() {
+    : "${min_size:?}" "${expected_size:?}"
+    size=$(wsrep cluster_size) named=$expected_size
+    [ "$named" != auto ] || # gcomm://10.0.0.1,10.0.0.2:4567?option=value
+        named=$(wsrep cluster_address |
+            awk '{ sub("^[a-z]*://", ""); sub("[?].*", ""); print split($0, nodes, ",") }')
+    for needed in "$min_size" "$named"; do [ "$size" -ge "$needed" ] || return 1; done
+}
