@@ -16,7 +16,7 @@ var (
 	setting = regexp.MustCompile(`(?m)^#   ([A-Za-z_]+)=('[^']*'|\S*)`)
 	// In the document: a setting with its default, a stage and a hook, a settings file.
 	documented = regexp.MustCompile("`([A-Za-z_]+)` \\(")
-	qualified  = regexp.MustCompile(`\b(needs_update|pre_update|update|needs_reboot|post_update)/(?:\d\d-)?([a-z-]+)`)
+	qualified  = regexp.MustCompile(`\b(gate|needs_update|pre_update|update|needs_reboot|post_update)/(?:\d\d-)?([a-z-]+)`)
 	numbered   = regexp.MustCompile("`\\d\\d-([a-z-]+)`")
 	file       = regexp.MustCompile("`([a-z-]+)\\.conf`")
 )

@@ -20,6 +20,13 @@ var tools = []struct {
 	commands []string
 	packages [3]string
 }{
+	{"gate/busy-units", systemctl, [3]string{}},
+	{"gate/disk-space", []string{"df"}, [3]string{}},
+	{"gate/galera", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"gate/logged-in", []string{"loginctl"}, [3]string{}},
+	{"gate/postgresql-replication", systemctl, [3]string{}},
+	{"gate/postgresql-replication", []string{"psql"}, [3]string{"postgresql-client", "postgresql", "postgresql"}},
+	{"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/dnf", dnf, [3]string{}},
 	{"needs_update/zypper", []string{"zypper"}, [3]string{}},

@@ -33,7 +33,8 @@ func TestToolsAreDocumented(t *testing.T) {
 		}
 	}
 	all, _ := filepath.Glob("../../contrib/hooks/*_*.d/*")
-	for _, file := range all {
+	gates, _ := filepath.Glob("../../contrib/hooks/gate.d/*")
+	for _, file := range slices.Concat(all, gates) {
 		text, err := os.ReadFile(file)
 		if err != nil || !documented[file] && !strings.Contains(string(text), "\n# Needs: nothing") {
 			t.Errorf("%s is in no line of the table: %v", file, err)

@@ -39,6 +39,12 @@ hook() {
 # says TEXT: fails unless the hook printed TEXT.
 says() { [[ $output == *"$1"* ]] || { printf 'not said: %s\noutput: %s\n' "$1" "$output"; return 1; }; }
 
+# not_now REASON: fails unless the gate that ran said no, with just this as the last line of standard error.
+not_now() {
+    [[ $status != 0 && ${stderr##*$'\n'} == "$1" ]] ||
+        { printf 'exit %s, want another than 0, and: %s\noutput: %s\n' "$status" "$1" "$output"; return 1; }
+}
+
 # exits CODE: fails unless the hook exited with CODE.
 exits() { [[ $status == "$1" ]] || { printf 'exit %s, want %s\noutput: %s\n' "$status" "$1" "$output"; return 1; }; }
 

@@ -16,7 +16,9 @@ packages() { # KIND: prints the packages of its hosts, separated by commas
     apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     zypper) echo bats,rpm,zypper,createrepo-c ;;
-    services) echo bats,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager ;;
+    services)
+        echo bats,libpam-systemd,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager
+        ;;
     notify) echo bats,curl,python3,openssl,prometheus-alertmanager,icinga2,msmtp-mta ;;
     puppet) echo bats,puppet-agent,curl ;; # as in ../puppet/hosts.sh, to share its root filesystem
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;

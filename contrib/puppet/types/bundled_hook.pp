@@ -1,5 +1,11 @@
 # @summary A bundled hook: `STAGE/NAME`.
 type Foreman_dlm_updater::Bundled_hook = Enum[
+  'gate/busy-units',
+  'gate/disk-space',
+  'gate/galera',
+  'gate/logged-in',
+  'gate/postgresql-replication',
+  'gate/systemd-healthy',
   'needs_reboot/dnf-needs-restarting',
   'needs_reboot/kernel-changed',
   'needs_reboot/needrestart',

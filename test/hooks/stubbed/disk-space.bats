@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# pre_update/disk-space. With real file systems: ../real/services/disk-space.bats.
+# gate/disk-space and pre_update/disk-space. With real file systems: ../real/services/disk-space.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -105,4 +105,30 @@ space() { hook pre_update/disk-space; }
     rm "$BATS_TEST_TMPDIR/bin/zypper"
     lonely
     says "make room (remove old packages, kernels, journalctl"
+}
+
+@test "gate: enough, or all that is missing in one line; the settings are those of pre_update" {
+    hook gate/disk-space
+    exits 0
+    says "there is enough room (/:500:10000)"
+    KIB=102400 INODES=9000 hook gate/disk-space
+    not_now "disk-space: / has 100 MiB free, 500 are needed: 400 are missing; / has 9000 inodes free, 10000 are\
+ needed: 1000 are missing"
+    rm "$BATS_TEST_TMPDIR/etc/hooks.conf.d/disk-space.conf"
+    hook gate/disk-space
+    says "there is enough room (/:500:10000 /usr:500:10000 /var:1000:10000 /boot:200)"
+}
+
+@test "gate: could not find out" {
+    setting disk-space SPACE=var:5
+    hook gate/disk-space
+    not_now "disk-space: SPACE in $BATS_TEST_TMPDIR/etc/hooks.conf.d/disk-space.conf has \"var:5\", which is neither\
+ /PATH:MIB nor /PATH:MIB:INODES"
+    setting disk-space SPACE=/:5
+    stub df 'exit 1'
+    hook gate/disk-space
+    not_now "disk-space: df -k / failed, so it is unknown how much is free: see above"
+    setting disk-space 'SPACE=('
+    hook gate/disk-space
+    [[ $status != 0 ]]
 }

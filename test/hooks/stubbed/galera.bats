@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# pre_update/galera-healthy and post_update/galera-synced, with a client that prints a file. Its answers come from
+# gate/galera, pre_update/galera-healthy and post_update/galera-synced, with a client that prints a file. Its answers come from
 # Debian 12's MariaDB 10.11.19 with Galera 26.4.23. With a cluster of three: ../real/services/galera.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
@@ -56,6 +56,9 @@ refused() { # WHY
     back # reads that file too
     exits 0
     [[ $(grep -c "^mariadb --defaults-file" "$CALLS") == 2 ]]
+    setting galera defaults_file=/gate.cnf # and the gate's
+    back
+    called "mariadb --defaults-file=/gate.cnf"
     setting galera-synced sync_timeout=0 defaults_file=/other.cnf
     back
     called "mariadb --defaults-file=/other.cnf"
@@ -235,4 +238,72 @@ refused() { # WHY
     exits 1
     says "sync_timeout=1h in $BATS_TEST_TMPDIR/etc/hooks.conf.d: use "
     refute called mariadb
+}
+
+@test "gate: yes, and nothing is left behind" {
+    hook gate/galera
+    exits 0
+    says "the cluster has 3 nodes and may lose this one"
+    called "mariadb --connect-timeout=10"
+    [[ ! -e $DLM_HOOKS_STATE ]]
+}
+
+@test "gate: not now" {
+    synced 2
+    hook gate/galera
+    not_now "Galera: the cluster has 2 of 3 nodes"
+    synced 3 'gcomm://a,b,c,d'
+    hook gate/galera
+    not_now "Galera: the cluster has 3 of 4 nodes"
+    synced ''
+    hook gate/galera
+    not_now "Galera: the cluster has  of 3 nodes"
+    server Joiner 3 Primary ON
+    hook gate/galera
+    not_now "Galera: this node is no full member of the cluster: wsrep_local_state_comment is Joiner and not Synced"
+    server Initialized 1 non-Primary OFF
+    hook gate/galera
+    not_now "Galera: this node is no full member of the cluster: wsrep_cluster_status is non-Primary and not Primary"
+    : >"$SERVER"
+    hook gate/galera
+    not_now "Galera: this node is no full member of the cluster: wsrep_cluster_status is unset and not Primary"
+}
+
+@test "gate: could not find out, in one line; also in a run that has stopped the server" {
+    hook pre_update/galera-healthy
+    rm "$SERVER"
+    hook gate/galera
+    not_now "Galera: the server on this host could not be asked: ERROR 2002 (HY000): Can't connect to local server through\
+ socket '/run/mysqld/mysqld.sock' (2)"
+    stub mariadb 'printf "first\nsecond\n" >&2; exit 1'
+    hook gate/galera
+    not_now "Galera: the server on this host could not be asked: first second"
+    stub timeout 'exit 124' # it hangs
+    hook gate/galera
+    not_now "Galera: the server on this host could not be asked: no answer within 30 s"
+}
+
+@test "gate: it reads the settings of galera-healthy, and then its own" {
+    setting galera-healthy min_size=4 defaults_file=/my.cnf
+    hook gate/galera
+    not_now "Galera: the cluster has 3 of 4 nodes"
+    called "mariadb --defaults-file=/my.cnf"
+    setting galera min_size=2
+    hook gate/galera
+    exits 0
+    setting galera expected_size=5
+    hook gate/galera
+    not_now "Galera: the cluster has 3 of 4 nodes" # min_size of galera-healthy
+    setting galera min_size=1 expected_size=5
+    hook gate/galera
+    not_now "Galera: the cluster has 3 of 5 nodes"
+    setting galera min_size=few
+    hook gate/galera
+    not_now "Galera: min_size=few in $BATS_TEST_TMPDIR/etc/hooks.conf.d: use a whole number"
+    setting galera min_size=1 expected_size=few
+    hook gate/galera
+    not_now "Galera: expected_size=few in $BATS_TEST_TMPDIR/etc/hooks.conf.d: use a whole number"
+    setting galera 'min_size=('
+    hook gate/galera
+    [[ $status != 0 ]]
 }

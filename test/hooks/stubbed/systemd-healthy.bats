@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# post_update/systemd-healthy. Against the real systemd: ../real/services/systemd-healthy.bats.
+# gate/systemd-healthy and post_update/systemd-healthy. Against the real systemd: ../real/services/systemd-healthy.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -121,4 +121,35 @@ healthy() { hook post_update/systemd-healthy; }
     says "failed: loop.service"
     RESULT=success healthy
     exits 0
+}
+
+@test "gate: no failed units, or all of them in one line; it waits for nothing" {
+    echo '11 app.service start running' >"$JOBS"
+    hook gate/systemd-healthy
+    exits 0
+    says "no failed units"
+    called "systemctl list-units --state=failed,auto-restart"
+    refute called list-jobs
+    refute called sleep
+    failed app.service 'srv-a\x2db.mount' foreman-dlm-updater.service
+    hook gate/systemd-healthy
+    not_now 'systemd-healthy: failed units: app.service srv-a\x2db.mount'
+    RESULT=success hook gate/systemd-healthy
+    exits 0
+    setting systemd-healthy "EXCEPT='app* srv-*'"
+    hook gate/systemd-healthy
+    exits 0
+}
+
+@test "gate: could not find out" {
+    stub systemctl 'exit 1'
+    hook gate/systemd-healthy
+    not_now "systemd-healthy: systemctl list-units failed, or did not answer within 30 s: see above"
+    # shellcheck disable=SC2016 # not for this shell
+    stub systemctl '[ "$1" = list-units ] && echo "app.service loaded activating auto-restart x"'
+    hook gate/systemd-healthy
+    not_now "systemd-healthy: failed units: app.service"
+    setting systemd-healthy 'EXCEPT=('
+    hook gate/systemd-healthy
+    [[ $status != 0 ]]
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# galera-healthy and galera-synced with a real cluster: three of Debian's MariaDB servers with Galera on this host. The
+# galera, galera-healthy and galera-synced with a real cluster: three of Debian's MariaDB servers with Galera on this host. The
 # first one is "this node".
 load ../../hook
 
@@ -48,7 +48,13 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     hook pre_update/galera-healthy
     exits 0
     says "the cluster has 3 nodes and can lose this one"
+    hook gate/galera
+    exits 0
+    says "the cluster has 3 nodes and may lose this one"
     systemctl stop n1
+    hook gate/galera
+    exits 1
+    says "Galera: the server on this host could not be asked: ERROR 2002"
     hook pre_update/galera-healthy # again in this run, as after a failed hook
     exits 0
     says "the server is down; the cluster could lose this node when this run began"
@@ -74,6 +80,8 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     hook pre_update/galera-healthy
     exits 1
     says "the cluster has 2 nodes and needs 3 before it may lose this one"
+    hook gate/galera
+    not_now "Galera: the cluster has 2 of 3 nodes"
     setting galera-synced 'sync_timeout=1'
     hook post_update/galera-synced
     exits 1
@@ -86,6 +94,8 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     says "has 2 nodes and needs 3" # wsrep_cluster_address names three
     setting galera-healthy 'defaults_file=/etc/mysql/client.cnf' 'min_size=2' 'expected_size=2'
     hook pre_update/galera-healthy
+    exits 0
+    hook gate/galera
     exits 0
     systemctl start n3
     setting galera-healthy 'defaults_file=/etc/mysql/client.cnf' 'min_size=4'
@@ -103,6 +113,8 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     done
     exits 1
     says "no full member of the cluster: wsrep_cluster_status is non-Primary and not Primary"
+    hook gate/galera
+    not_now "Galera: this node is no full member of the cluster: wsrep_cluster_status is non-Primary and not Primary"
     setting galera-synced 'sync_timeout=0'
     hook post_update/galera-synced
     exits 1
@@ -116,9 +128,15 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     hook pre_update/galera-healthy
     exits 1
     says "wsrep_cluster_status is Disconnected and not Primary"
+    hook gate/galera
+    exits 1
+    says "wsrep_cluster_status is Disconnected and not Primary"
     printf '[client]\nuser=nobody\npassword=wrong\n' >"$BATS_TEST_TMPDIR/client.cnf"
     setting galera-healthy "defaults_file=$BATS_TEST_TMPDIR/client.cnf"
     hook pre_update/galera-healthy
     exits 1
     says "Access denied"
+    hook gate/galera
+    exits 1
+    says "Galera: the server on this host could not be asked: ERROR 1045 (28000): Access denied"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# post_update/systemd-healthy with the real systemd, also inside the updater's own unit while that is being started.
+# gate/systemd-healthy and post_update/systemd-healthy with the real systemd, the latter also inside the updater's own
+# unit while that is being started.
 load ../../hook
 bats_require_minimum_version 1.5.0
 
@@ -25,6 +26,8 @@ healthy() { hook post_update/systemd-healthy; }
     healthy
     exits 0
     says "no failed units"
+    hook gate/systemd-healthy
+    exits 0
 }
 
 @test "a failed unit is named, unless it is an exception" {
@@ -34,8 +37,12 @@ healthy() { hook post_update/systemd-healthy; }
     exits 1
     says "failed: acme-one.service; see \`systemctl status 'acme-one.service'\`"
     says "failed: acme-two.service"
+    hook gate/systemd-healthy
+    not_now "systemd-healthy: failed units: acme-one.service acme-two.service"
     setting systemd-healthy settle=1 "EXCEPT='acme-*'"
     healthy
+    exits 0
+    hook gate/systemd-healthy
     exits 0
 }
 
