@@ -16,9 +16,9 @@ var (
 	setting = regexp.MustCompile(`(?m)^#   ([A-Za-z_]+)=('[^']*'|\S*)`)
 	// In the document: a setting with its default, a stage and a hook, a settings file.
 	documented = regexp.MustCompile("`([A-Za-z_]+)` \\(")
-	qualified  = regexp.MustCompile(`\b(gate|needs_update|pre_update|update|needs_reboot|post_update)/(?:\d\d-)?([a-z-]+)`)
+	qualified  = regexp.MustCompile(`\b(gate|(?:needs_|pre_|post_)?update|needs_reboot)/(?:\d\d-)?([a-z0-9-]+)`)
 	numbered   = regexp.MustCompile("`\\d\\d-([a-z-]+)`")
-	file       = regexp.MustCompile("`([a-z-]+)\\.conf`")
+	file       = regexp.MustCompile("`([a-z0-9-]+)\\.conf`")
 )
 
 // hooks returns the settings of each bundled hook, or notifier, with their defaults, by STAGE/NAME.

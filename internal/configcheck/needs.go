@@ -21,11 +21,16 @@ var tools = []struct {
 	packages [3]string
 }{
 	{"gate/busy-units", systemctl, [3]string{}},
+	{"gate/ceph", []string{"ceph", "cephadm"}, [3]string{"ceph-common", "ceph-common", "ceph-common"}},
 	{"gate/disk-space", []string{"df"}, [3]string{}},
 	{"gate/galera", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
+	{"gate/icinga2", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"gate/icinga2", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"gate/logged-in", []string{"loginctl"}, [3]string{}},
-	{"gate/postgresql-replication", systemctl, [3]string{}},
 	{"gate/postgresql-replication", []string{"psql"}, [3]string{"postgresql-client", "postgresql", "postgresql"}},
+	{"gate/postgresql-replication", systemctl, [3]string{}},
+	{"gate/prometheus", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"gate/prometheus", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/dnf", dnf, [3]string{}},

@@ -1,10 +1,13 @@
 # @summary A bundled hook: `STAGE/NAME`.
 type Foreman_dlm_updater::Bundled_hook = Enum[
   'gate/busy-units',
+  'gate/ceph',
   'gate/disk-space',
   'gate/galera',
+  'gate/icinga2',
   'gate/logged-in',
   'gate/postgresql-replication',
+  'gate/prometheus',
   'gate/systemd-healthy',
   'needs_reboot/dnf-needs-restarting',
   'needs_reboot/kernel-changed',
