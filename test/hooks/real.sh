@@ -19,7 +19,7 @@ packages() { # KIND: prints the packages of its hosts, separated by commas
     services)
         echo bats,libpam-systemd,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager
         ;;
-    notify) echo bats,curl,python3,openssl,prometheus-alertmanager,icinga2,msmtp-mta ;;
+    notify) echo bats,curl,python3,openssl,prometheus,prometheus-alertmanager,icinga2,msmtp-mta ;;
     puppet) echo bats,puppet-agent,curl ;; # as in ../puppet/hosts.sh, to share its root filesystem
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
     *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
