@@ -125,8 +125,9 @@ func (r *run) gates(ctx context.Context, now bool) (lock.Wait, error) {
 		if err != nil {
 			return lock.Wait{}, err
 		}
-		if reason != "" {
-			reasons = append(reasons, fmt.Sprintf("gate %s: %s", name, reason))
+		if reason != "" { // some hooks begin with their name, and a link has a number in front of it
+			name = strings.TrimLeft(strings.TrimLeft(name, "0123456789"), "-")
+			reasons = append(reasons, fmt.Sprintf("gate %s: %s", name, strings.TrimPrefix(reason, name+": ")))
 		}
 	}
 	*last = gatesAsked{at: time.Now()}

@@ -154,6 +154,8 @@ func TestGates(t *testing.T) {
 		{"yes", []fakeHook{{"a", exits(0)}}, ""},
 		{"no, with a reason", []fakeHook{{"a", says(1, "warning: x\nthe cluster has 2 of 3 nodes")}},
 			"gate a: the cluster has 2 of 3 nodes"},
+		{"a link, and a reason with the name", []fakeHook{{"50-users", says(1, "users: anna is logged in")}},
+			"gate users: anna is logged in"},
 		{"no, without a reason", []fakeHook{{"a", exits(7)}}, "gate a: exit 7"},
 		{"all are asked", []fakeHook{{"a", says(1, "one")}, {"b", exits(0)}, {"c", says(2, "three")}},
 			"gate a: one; gate c: three"},

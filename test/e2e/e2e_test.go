@@ -33,6 +33,7 @@ func TestBootedHosts(t *testing.T) {
 		"DaemonsOfHooks":      daemonsOfHooks,
 		"RemoveAndPurge":      removeAndPurge,
 		"StoppedCommand":      stoppedCommand,
+		"WindowCloses":        windowCloses,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
