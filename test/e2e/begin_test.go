@@ -30,9 +30,11 @@ func windowCloses(t *testing.T, l *lab) {
 		return nil
 	})
 	h.awaitEnd()
-	if got := h.run("systemctl", "show", "--property=Result,ExecMainStatus", updateUnit); !strings.Contains(
-		got, "Result=success") || !strings.Contains(got, "ExecMainStatus=75") {
+	if got := h.run("systemctl", "show", "--property=Result", "--value", updateUnit); got != "success\n" {
 		t.Errorf("the unit: %s", got)
+	}
+	if got := h.run("cat", stateFile+".last"); !strings.Contains(got, `"result":"not_now","exit":75`) {
+		t.Errorf("the outcome: %s", got)
 	}
 	if got := h.run("foreman-dlm-updater", "status"); strings.HasPrefix(got, "nothing to do") ||
 		!strings.Contains(got, "maintenance window") {
