@@ -15,6 +15,7 @@ import (
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/outcome"
+	"foreman-dlm-updater/internal/schedule"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/vet"
@@ -94,6 +95,9 @@ var outcomes = map[metrics.Result]outcome.Result{
 // lookAtOutcome adds how the last invocation ended, and whether the next one would be refused before it begins.
 func lookAtOutcome(ctx context.Context, s *status.Status, c *config.Config) {
 	refused := refusedNow(c)
+	if unclear := lookAtSchedule(s, c); refused == nil {
+		refused = unclear
+	}
 	o, err := readOutcome(c)
 	if err != nil && (refused == nil || s.Running) { // else refused mostly has the same reason
 		s.Unseen = append(s.Unseen, fmt.Sprintf("how the last invocation ended: %v", err))
@@ -125,8 +129,15 @@ func refusedSince(last *status.Last, c *config.Config, refused error) time.Time 
 	}
 	path, now := filepath.Dir(c.State), time.Now()
 	var unsafe *vet.UnsafeError
-	if errors.As(refused, &unsafe) && len(unsafe.Offenders) > 0 {
+	var pause *schedule.PauseError
+	var freeze *schedule.FreezeError
+	switch {
+	case errors.As(refused, &unsafe) && len(unsafe.Offenders) > 0:
 		path = unsafe.Offenders[0].Path
+	case errors.As(refused, &pause):
+		path = pause.Path
+	case errors.As(refused, &freeze):
+		path = c.FreezeDir
 	}
 	var is unix.Stat_t
 	for unix.Lstat(path, &is) != nil { // whoever removed a file changed its directory

@@ -109,7 +109,8 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*status.Statu
 		}
 		record = nil
 	}
-	s := &status.Status{Lock: status.Lock{Name: c.LockName}, Wording: lockServer(c).Wording, Config: c.Path}
+	s := &status.Status{At: time.Now(), Lock: status.Lock{Name: c.LockName}, Wording: lockServer(c).Wording,
+		Config: c.Path}
 	lookAtInstance(s, c)
 	s.SetRecord(record)
 	lookAtOutcome(ctx, s, c)
@@ -117,6 +118,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*status.Statu
 	lookAtInhibitors(ctx, s)
 	if !offline {
 		lookAtLock(ctx, s, c)
+		lookAtOthers(ctx, s, c)
 	}
 	return s, nil
 }

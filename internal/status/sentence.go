@@ -15,6 +15,7 @@ import (
 func (s *Status) Say(now time.Time) {
 	s.Version, s.At = Version, now
 	s.Code, s.Sentence = s.codeAndSentence()
+	s.Sentence += s.restText()
 	if due := s.RebootDue; due != nil {
 		s.Sentence += fmt.Sprintf("; a reboot may be due since %s: needs_reboot hook %s: %s", s.clock(due.Since), due.Hook,
 			due.Message)
@@ -54,8 +55,10 @@ func (s *Status) codeAndSentence() (Code, string) {
 		return Running, fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.Holder())
 	case s.Stage == "" && s.Lock.Self && s.stop.Later:
 		return Orphan, s.orphanText()
+	case s.gaveUp() && s.No != nil && s.stop.Stage == "": // it had not begun
+		return NotNow, s.noText() + s.holderAfter()
 	case s.gaveUp():
-		return NotNow, fmt.Sprintf("gave up %s; %s; %s", s.stopText(), s.Holder(), s.Next)
+		return NotNow, s.gaveUpText()
 	case s.Error != nil:
 		return Failed, s.failedText()
 	case s.stop.Later:
@@ -74,6 +77,8 @@ func (s *Status) codeAndSentence() (Code, string) {
 			"go on with %s", s.Stage, s.Holder(), s.runCommand())
 	case s.Lock.Self:
 		return Orphan, s.orphanText()
+	case s.No != nil:
+		return NotNow, s.noText() + s.holderAfter()
 	}
 	return Idle, "nothing to do: no run in progress; " + s.Holder()
 }
@@ -93,6 +98,15 @@ func (s *Status) unseenTexts() []string {
 // gaveUp reports whether the last invocation gave up, and the host is in service.
 func (s *Status) gaveUp() bool {
 	return s.stop.Later && !s.Running && !s.OutOfService()
+}
+
+// gaveUpText says when and why the last invocation gave up, and why no run begins now, unless that is the same.
+func (s *Status) gaveUpText() string {
+	text := "gave up " + s.stopText()
+	if s.No != nil && !strings.Contains(text, s.No.Why) {
+		text += "; " + s.noText()
+	}
+	return fmt.Sprintf("%s; %s; %s", text, s.Holder(), s.Next)
 }
 
 // stopText says when, in which stage and why the last invocation ended, and since when all have ended like this.
@@ -162,9 +176,13 @@ func (s *Status) waitingText() string {
 		text += " " + Span(s.At.Sub(*since))
 	}
 	if s.waitsFor != "" {
-		return fmt.Sprintf("%s: %s; %s", text, s.waitsFor, s.Holder())
+		return fmt.Sprintf("%s: %s%s", text, s.waitsFor, s.holderAfter())
 	}
-	text += " for lock " + s.Lock.Name
+	if s.anySlot() {
+		text += " for a slot of lock " + s.Slots[0].Name
+	} else {
+		text += " for lock " + s.Lock.Name
+	}
 	if s.Stage != state.LockGet && s.Stage != "" {
 		text += fmt.Sprintf(" to go on with stage %s", s.Stage)
 		if s.Error != nil {
@@ -175,6 +193,8 @@ func (s *Status) waitingText() string {
 	switch {
 	case !lock.Seen:
 		return text + ": its holder is not known"
+	case s.anySlot() && !lock.Barred:
+		return text + ": " + s.slotsText()
 	case !lock.Exists:
 		return fmt.Sprintf("%s: it does not exist in %s yet", text, s.Wording.Server)
 	case !lock.Enabled:
@@ -198,7 +218,7 @@ func (s *Status) failedText() string {
 	case s.Lock.Seen && !s.Lock.Self:
 		return fmt.Sprintf("%s, but %s; fix it, then %s", text, s.Holder(), s.runCommand())
 	}
-	return fmt.Sprintf("%s, lock kept; fix it, then %s", text, s.runCommand())
+	return fmt.Sprintf("%s, lock kept%s; fix it, then %s", text, s.raisedText(), s.runCommand())
 }
 
 // failureText says when, in which hook and why the stage failed.
@@ -246,6 +266,8 @@ func (s *Status) holderText() string {
 	switch {
 	case !lock.Seen:
 		return fmt.Sprintf("the holder of lock %s is not known", lock.Name)
+	case s.anySlot():
+		return fmt.Sprintf("lock %s: %s", s.Slots[0].Name, s.slotsText())
 	case !lock.Exists:
 		return fmt.Sprintf("lock %s does not exist in %s yet", lock.Name, s.Wording.Server)
 	case lock.Self:

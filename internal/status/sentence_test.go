@@ -317,6 +317,13 @@ func TestObstacle(t *testing.T) {
 		Disabled: {Stage: state.LockGet, Running: true, Lock: Lock{Seen: true, Exists: true, Holder: "web3"}},
 		Barred:   {Stage: state.LockGet, Running: true, Lock: Lock{Barred: true}},
 		Unknown:  {Stage: state.LockGet, Running: true},
+		Paused:   {No: &No{Question: lock.Pause}},
+		Frozen:   {No: &No{Question: lock.Freeze}},
+		Window:   {No: &No{Question: lock.Window}, Stage: state.LockGet},
+		Gate: {No: &No{Question: lock.Gate}, Stage: state.LockGet, Running: true,
+			Lock: Lock{Seen: true, Exists: true, Enabled: true, Holder: "web3"}},
+		Budget:  {No: &No{Question: lock.Budget}, Stage: state.LockGet, Running: true},
+		Blocked: {No: &No{Question: lock.Blocked}, Stage: state.LockGet, Running: true},
 	}
 	for want, s := range tests {
 		if got := s.Obstacle(); got != want {
@@ -343,7 +350,7 @@ func schema(t *testing.T) *jsonschema.Schema {
 	}
 	properties := doc["properties"].(map[string]any)
 	for _, object := range []any{doc, properties["lock"], properties["error"], properties["last"],
-		properties["reboot_due"]} {
+		properties["reboot_due"], properties["no"], properties["pause"], doc["$defs"].(map[string]any)["place"]} {
 		object.(map[string]any)["additionalProperties"] = false
 	}
 	var codes []any

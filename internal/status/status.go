@@ -24,13 +24,13 @@ const (
 	Idle          Code = "idle"           // no run in progress
 	Orphan        Code = "orphan"         // no run in progress, but this host holds the lock
 	Running       Code = "running"        // an invocation is at work
-	Waiting       Code = "waiting"        // an invocation waits for the lock
+	Waiting       Code = "waiting"        // an invocation waits for the lock, or until a run may begin
 	Failed        Code = "failed"         // a stage failed, and nothing runs
 	RebootPending Code = "reboot_pending" // a reboot was asked for, and the host has not gone down
 	Rebooted      Code = "rebooted"       // the host was rebooted as asked, and nothing runs yet
 	Interrupted   Code = "interrupted"    // a signal, a crash or a power cut ended the invocation, and nothing runs
 	Stopped       Code = "stopped"        // the last invocation failed, but no stage on record did; a person is needed
-	NotNow        Code = "not_now"        // the last invocation gave up; the host is well, and the next one tries again
+	NotNow        Code = "not_now"        // the last invocation gave up, or no run may begin now; the host is well
 )
 
 // Codes lists all codes.
@@ -68,7 +68,15 @@ type Status struct {
 	Last *Last `json:"last,omitempty"`
 	// RebootDue is a reboot that may be due; nil: none.
 	RebootDue *RebootDue `json:"reboot_due,omitempty"`
-	Lock      Lock       `json:"lock"`
+	// No is why no run begins now, or what the run waits for if that is not the lock; nil: nothing, or not known.
+	No *No `json:"no,omitempty"`
+	// Pause is the pause in force; nil: none, or not looked at.
+	Pause *Pause `json:"pause,omitempty"`
+	Lock  Lock   `json:"lock"`
+	// Slots and Flags are all slots and their flags; empty: there is only one slot, no flags are used, or they were not
+	// looked at.
+	Slots []Place `json:"slots,omitempty"`
+	Flags []Place `json:"flags,omitempty"`
 	// Unseen lists what could not be looked at.
 	Unseen []string `json:"unseen,omitempty"`
 	// Wording holds the words for the lock server in sentences; origin says which server is asked now, and how.
@@ -165,11 +173,17 @@ func (s *Status) OutOfServiceSince() *time.Time {
 	return s.WaitingSince
 }
 
-// Obstacle says why a run that waits for the lock does not get it.
+// Obstacle says why no run begins now, or why a run that waits does not go on.
 type Obstacle string
 
 // The obstacles. Dashboards rely on them: their meanings never change.
 const (
+	Paused   Obstacle = "paused"   // an operator has paused this host
+	Frozen   Obstacle = "frozen"   // there is a freeze
+	Window   Obstacle = "window"   // no maintenance window is open
+	Gate     Obstacle = "gate"     // a gate says no
+	Budget   Obstacle = "budget"   // too many other hosts have failed
+	Blocked  Obstacle = "blocked"  // another host holds a lock of blocked_by
 	Held     Obstacle = "held"     // another host holds the lock
 	Disabled Obstacle = "disabled" // somebody disabled the lock in Foreman
 	Barred   Obstacle = "barred"   // Foreman bars this host
@@ -177,12 +191,18 @@ const (
 )
 
 // Obstacles lists all obstacles.
-var Obstacles = []Obstacle{Held, Disabled, Barred, Unknown}
+var Obstacles = []Obstacle{Paused, Frozen, Window, Gate, Budget, Blocked, Held, Disabled, Barred, Unknown}
 
-// Obstacle is empty if no run waits.
+// answered are the obstacles for questions that were answered with no.
+var answered = map[lock.Question]Obstacle{lock.Pause: Paused, lock.Freeze: Frozen, lock.Window: Window,
+	lock.Gate: Gate, lock.Budget: Budget, lock.Blocked: Blocked}
+
+// Obstacle is empty if no run waits, and nothing keeps one from beginning.
 func (s *Status) Obstacle() Obstacle {
 	lock := s.Lock
 	switch {
+	case s.No != nil && answered[s.No.Question] != "":
+		return answered[s.No.Question]
 	case !s.waits():
 		return ""
 	case lock.Seen && lock.Exists && !lock.Enabled:
@@ -227,6 +247,9 @@ func (s *Status) SetRecord(record *state.Record) {
 	}
 	if wait := record.Story.Waiting; wait != nil {
 		s.WaitingSince, s.Lock.Barred, s.waitsFor = timeOrNil(wait.Since), wait.Barred, wait.Why
+		if wait.For != "" {
+			s.No = &No{Question: lock.Question(wait.For), Why: wait.Why}
+		}
 	}
 }
 
