@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/history"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
 
@@ -32,7 +34,21 @@ func keepHistory(c *config.Config, log hclog.Logger, seen *events.Watcher, why e
 	if errors.As(why, &stage) {
 		why = stage.Err
 	}
-	addHistory(c, log, history.Of(*record, string(result), time.Now(), why))
+	run := history.Of(*record, string(result), time.Now(), why)
+	run.Question = string(answeredNo(why, stage))
+	addHistory(c, log, run)
+}
+
+// answeredNo is the question whose answer ended a run that waited, or kept it waiting until a signal came; empty: none.
+func answeredNo(why error, stage *workflow.StageError) lock.Question {
+	var refusal *workflow.Refusal
+	switch {
+	case errors.As(why, &refusal):
+		return refusal.Question
+	case stage != nil:
+		return stage.Obstacle.For
+	}
+	return ""
 }
 
 // addHistory writes a run's line, and returns whether it could. If not, it logs a warning.
@@ -127,6 +143,8 @@ func became(run history.Run) string {
 		text += " in " + string(run.Stage)
 	}
 	switch {
+	case run.Question != "":
+		text += ": " + cmp.Or(answers[lock.Question(run.Question)], run.Question)
 	case run.Failure == nil:
 	case couldNotFindOut(run):
 		text += ", could not find out: " + where(run.Failure)
@@ -138,6 +156,10 @@ func became(run history.Run) string {
 	}
 	return text
 }
+
+// answers are the answers to the questions of a run that may not begin, in a few words.
+var answers = map[lock.Question]string{lock.Pause: "paused", lock.Freeze: "frozen", lock.Window: "window closed",
+	lock.Gate: "a gate said no", lock.Budget: "other hosts have failed", lock.Blocked: "blocked by another lock"}
 
 // couldNotFindOut reports whether the run gave up because a needs_update hook could not find out: nothing has failed.
 func couldNotFindOut(run history.Run) bool {

@@ -42,6 +42,7 @@ type Watcher struct {
 	endError   error                // why the invocation ended
 	endsAt     time.Time            // when it ended
 	result     Result               // how the run ended, if it did
+	waitsFor   lock.Question        // what the listeners heard last that the run waits for; empty: the lock, or nothing
 	sentence   string               // as shown last
 	alive      *time.Timer          // ticks from the first event to the end; nil before
 	// saveError says why the record can't be saved, and since when, while the workflow waits for that; else nil.
@@ -131,6 +132,13 @@ func (w *Watcher) take(e workflow.Event) (kinds []Kind) {
 		w.lockSeen(e)
 	case workflow.Waiting:
 		w.lock.Barred = e.Wait.Barred
+		same := e.Wait.For != "" && e.Wait.For == w.waitsFor // a gate may give other figures each time
+		w.waitsFor = e.Wait.For
+		if same {
+			return nil
+		}
+	case workflow.Acquired:
+		w.waitsFor = ""
 	case workflow.Inhibited:
 		w.inhibitors = e.Inhibitors
 	case workflow.NotSaved:
@@ -233,6 +241,10 @@ func (w *Watcher) status(now time.Time) status.Status {
 			stop.Stage, stop.Why = stage.Stage, stage.Err.Error()
 		}
 		s.SetStopped(stop)
+		var refusal *workflow.Refusal
+		if errors.As(w.endError, &refusal) {
+			s.SetNo(refusal.Question, refusal.Why, time.Time{}, refusal.Until)
+		}
 	}
 	s.SetRebootDue(w.RebootDue)
 	s.SetRecord(w.record)

@@ -16,6 +16,7 @@ import (
 	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,6 +46,7 @@ type world struct {
 	away      time.Time // until then Foreman does not answer
 	timeout   time.Duration
 	due       *state.RebootDue // what the last invocation left
+	closes    time.Time        // the end of the maintenance window; zero: never
 }
 
 func (w *world) Load() (*state.Record, error) {
@@ -101,7 +103,7 @@ func (w *world) Identity() (url, cn string)            { return "", "" }
 
 func (w *world) VetSettings() error { return nil }
 func (w *world) List(stage state.Stage) ([]string, error) {
-	if workflow.Optional(stage) { // as on most hosts
+	if workflow.Optional(stage) && w.exit[stage] == 0 { // as on most hosts
 		return nil, nil
 	}
 	return []string{"50-hook"}, nil
@@ -135,6 +137,13 @@ func (w *world) Reboot() error {
 	return nil
 }
 
+func (w *world) mayBegin(now time.Time) (*workflow.Refusal, error) {
+	if w.closes.IsZero() || now.Before(w.closes) {
+		return nil, nil
+	}
+	return &workflow.Refusal{Question: lock.Window, Why: "closed", Until: w.closes.Add(20 * time.Hour)}, nil
+}
+
 func (*world) Leftovers(bool) ([]workflow.Leftover, error) { return nil, nil }
 
 // invocation is what one start of the program showed.
@@ -156,7 +165,7 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 			return foreman.Open(w, foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, LockTimeout: w.timeout,
 				Random: func(time.Duration) time.Duration { return 0 }}, hclog.NewNullLogger(), name, o)
 		},
-		Store: w, Hooks: w, Host: w, Log: hclog.NewNullLogger(),
+		Store: w, Hooks: w, Host: w, Log: hclog.NewNullLogger(), MayBegin: w.mayBegin,
 	}
 	hear := func(event Event) {
 		if event.Kind == Alive {
@@ -585,6 +594,69 @@ func TestWaitingOncePerReason(t *testing.T) {
 		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "waiting lock_get | waiting",
 			"gave-up lock_get | not_now"},
 			got.events)
+	})
+}
+
+// TestWindowCloses: a run that waits over the end of the window gives up, and everybody hears why. One that is refused
+// at its start is no news; the sentence and the metrics have it all the same.
+func TestWindowCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.exit[workflow.Gate], w.closes = 1, time.Now().Add(10*time.Minute)
+		var last Event
+		got := w.invoke(t.Context(), func(event Event) { last = event })
+		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "gave-up lock_get | not_now"},
+			got.events)
+		no := last.Status.No
+		if !strings.HasPrefix(last.Error, "closed (until 2000-01-01 ") || no == nil || no.Question != lock.Window ||
+			last.Status.Obstacle() != status.Window {
+			t.Errorf("%q, %+v, %s", last.Error, no, last.Status.Obstacle())
+		}
+		if !slices.ContainsFunc(got.sentences, func(text string) bool {
+			return text == "waiting 0 s: gate hook: exit 1"
+		}) {
+			t.Errorf("%q", got.sentences)
+		}
+		if text := got.sentences[len(got.sentences)-1]; !strings.HasPrefix(text, "gave up ") ||
+			!strings.Contains(text, " in stage lock_get: closed (until ") || strings.Contains(text, "no run begins now") {
+			t.Errorf("%q", text)
+		}
+		record, result := got.seen.Over()
+		if record == nil || result != RunGaveUp {
+			t.Errorf("%+v, %s", record, result)
+		}
+
+		got = w.invoke(t.Context())
+		same(t, "events", 0, len(got.events))
+		event := got.seen.Last()
+		if text := got.sentences[len(got.sentences)-1]; event.Status.Code != status.NotNow ||
+			!strings.HasPrefix(text, "no run begins now: closed (until ") || event.Status.Obstacle() != status.Window {
+			t.Errorf("%s, %s: %q", event.Status.Code, event.Status.Obstacle(), text)
+		}
+		if record, _ := got.seen.Over(); record != nil {
+			t.Errorf("%+v", record)
+		}
+	})
+}
+
+// TestWaitingOncePerQuestion: a gate whose answer has another figure each time is no news.
+func TestWaitingOncePerQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.exit[workflow.Gate], w.closes = 1, time.Now().Add(time.Hour)
+		asked := 0
+		w.during = func(stage state.Stage) {
+			if stage == workflow.Gate {
+				asked++
+				w.exit[workflow.Gate] = 1 + asked
+			}
+		}
+		got := w.invoke(t.Context())
+		same(t, "events", []string{"started lock_get | waiting", "waiting lock_get | waiting", "gave-up lock_get | not_now"},
+			got.events)
+		if asked < 50 {
+			t.Errorf("asked %d times", asked)
+		}
 	})
 }
 

@@ -49,8 +49,10 @@ type Run struct {
 	// RebootDue is a reboot that may be due: a hook could not find out, and the run went on without it.
 	RebootDue *state.RebootDue `json:"reboot_due,omitempty"`
 	// Error is why the run did not finish; empty: it did.
-	Error string       `json:"error,omitempty"`
-	Steps []state.Step `json:"steps"`
+	Error string `json:"error,omitempty"`
+	// Question is the one whose answer was no, so that the run gave up (package lock); empty: it had another reason.
+	Question string       `json:"question,omitempty"`
+	Steps    []state.Step `json:"steps"`
 	// Dropped is how many of the oldest steps are left out.
 	Dropped int `json:"dropped,omitempty"`
 }
