@@ -27,6 +27,7 @@ type checkCmd struct {
 	RebootDue   limits  `default:"0s,-" placeholder:"W,C" help:"A reboot may be due: a hook could not find out (0s,-)."`
 	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The host holds the lock or is out of service (4h,12h)."`
 	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"A run waits; another host holds the lock (12h,24h)."`
+	Flag        limits  `default:"0s,-" placeholder:"W,C" help:"A flag is up that no run needs: other hosts may wait (0s,-)."`
 	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started a run (3d,7d)."`
 	NotUpdated  limits  `default:"14d,30d" placeholder:"W,C" help:"No run has finished or found nothing to do (14d,30d)."`
 	Certificate limits  `default:"14d,3d" placeholder:"W,C" help:"client_crt expires within that time (14d,3d)."`
@@ -99,6 +100,9 @@ func (p *Process) tellMonitor(cmd *checkCmd, s *status.Status, c *config.Config,
 	findings := cmd.findings(s, c, now)
 	s.Say(now)
 	worst, text := judge(findings, s)
+	for _, stale := range s.Stale(c.LockRefresh) { // it matters to whoever waits, and waiting has limits of its own
+		text += "; " + stale
+	}
 	if worst == pluginUnknown && denied(c) {
 		text += "; " + p.permit()
 	}
@@ -118,6 +122,11 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 		{name: "not_run", limits: cmd.NotRun},
 		{name: "not_updated", limits: cmd.NotUpdated},
 		{name: "certificate", limits: cmd.Certificate, falling: true},
+	}
+	if c.MaxFailed > 0 {
+		flag := finding{name: "flag", limits: cmd.Flag}
+		flag.since(s.FlagLeftSince(), now, "")
+		all = append(all, flag)
 	}
 	failed, orphan, reboot, due, held, waiting := &all[0], &all[1], &all[2], &all[3], &all[4], &all[5]
 	notRun, notUpdated, certificate := &all[6], &all[7], &all[8]

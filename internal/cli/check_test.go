@@ -18,6 +18,7 @@ import (
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
+	"foreman-dlm-updater/internal/workflow"
 )
 
 const oneDay = 24 * time.Hour
@@ -34,6 +35,9 @@ type checked struct {
 	noCert   bool
 	last     *outcome.Outcome
 	flags    string
+	no       *status.No
+	slots    []lock.View // with a budget of 2
+	raised   []lock.View
 }
 
 // TestCheck is every finding below and beyond its limits, with the exit code and the first words.
@@ -48,7 +52,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &config.Config{Path: filepath.Join(dir, "config.ini"), State: filepath.Join(dir, "state"), ClientCert: cert,
-		RebootTimeout: 15 * time.Minute}
+		RebootTimeout: 15 * time.Minute, LockRefresh: 6 * time.Hour}
 	ends, err := credentials(c).Leaf()
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +92,15 @@ func TestCheck(t *testing.T) {
 		r.Story.Waiting = &state.Waiting{Since: r.StageBegan, Barred: barred}
 		return r
 	}
+	asks := func(d time.Duration, question lock.Question, why string) *state.Record {
+		r := waits(d)
+		r.Story = &state.Story{Waiting: &state.Waiting{Since: ago(d), For: string(question), Why: why}}
+		return r
+	}
+	heldBy := func(holder string, d time.Duration) lock.View {
+		return lock.View{Exists: true, Enabled: true, Holder: holder, Self: holder == "web1", Since: ago(d)}
+	}
+	longHeld := heldBy("web3", 13*time.Hour)
 	ended := func(result outcome.Result, exit int, d, since, success time.Duration) *outcome.Outcome {
 		o := &outcome.Outcome{Ended: ago(d), Result: result, Exit: exit, Since: ago(since), First: ago(90 * oneDay),
 			Success: ago(success), Error: "why", Next: "what to do"}
@@ -245,6 +258,45 @@ func TestCheck(t *testing.T) {
 		{"it can't be read", checked{lock: free, noCert: true}, pluginUnknown,
 			idle + "; could not see the certificate: read client_crt: open /no/crt: no such file or directory |"},
 
+		{"paused", checked{lock: free, no: &status.No{Question: lock.Pause, Why: "paused by anna: audit"}}, pluginOK,
+			"no run begins now: paused by anna: audit (until `foreman-dlm-updater unpause`); lock web is free |"},
+		{"outside the window, for long",
+			checked{lock: free, no: &status.No{Question: lock.Window, Why: "outside the maintenance window"},
+				last: ended(outcome.NotNow, 75, time.Hour, 15*oneDay, 15*oneDay)}, pluginWarning,
+			"no run has finished or found nothing to do for 15 d; no run begins now: outside the maintenance window; lock " +
+				"web is free |"},
+		{"it waits for a gate", checked{running: true, record: asks(11*time.Hour, lock.Gate, "gate ceph: no"), lock: free},
+			pluginOK, "waiting 11 h: gate ceph: no; lock web is free"},
+		{"long", checked{running: true, record: asks(13*time.Hour, lock.Gate, "gate ceph: no"), lock: free}, pluginWarning,
+			"the run waits too long; waiting 13 h: gate ceph: no; lock web is free"},
+		{"for a host that has failed, too long",
+			checked{running: true, record: asks(25*time.Hour, lock.Budget, "stopped: web3"), lock: other}, pluginCritical,
+			"the run waits too long; waiting 1 d 1 h: stopped: web3; lock web held by web3"},
+		{"for a lock of blocked_by, long",
+			checked{running: true, record: asks(13*time.Hour, lock.Blocked, "blocked by db"), lock: free}, pluginWarning,
+			"the run waits too long; waiting 13 h: blocked by db; lock web is free"},
+		{"a host that may be gone has the lock", checked{lock: &longHeld}, pluginOK,
+			"nothing to do: no run in progress; lock web held by web3 since TIME (13 h; Foreman calls it stale); " +
+				"web3 has not refreshed lock web for 13 h: nothing runs there, or the host is gone |"},
+		{"and a run waits for it", checked{running: true, record: waits(13 * time.Hour), lock: &longHeld}, pluginWarning,
+			"the run waits too long; waiting 13 h for lock web: held by web3 since TIME (13 h; Foreman calls it stale); " +
+				"web3 has not refreshed lock web for 13 h: nothing runs there, or the host is gone |"},
+		{"a host has failed", checked{lock: other, slots: []lock.View{heldBy("web3", time.Hour), {}},
+			raised: []lock.View{heldBy("web3", time.Hour), {}}}, pluginOK,
+			"nothing to do: no run in progress; lock web: 1 of 2 slots is free: held by web3 | failed=0s;0;0 " +
+				"orphan=0s;0;43200 reboot=0s;900;1800 reboot_due=0s;0; held=0s;14400;43200 waiting=0s;43200;86400 " +
+				"not_run=0s;259200;604800 not_updated=0s;1209600;2592000 certificate=2592000s;1209600:;259200: flag=0s;0;"},
+		{"its flag was left behind", checked{lock: free, slots: []lock.View{{}, {}},
+			raised: []lock.View{{}, heldBy("web3", time.Hour)}}, pluginWarning,
+			"nothing to do: no run in progress; lock web: all 2 slots are free; flag web.failed2 is left behind by web3 " +
+				"(since TIME), whose slot is free: once that host is well, free the flag in Foreman"},
+		{"this host's flag was left behind", checked{lock: free, slots: []lock.View{{}, {}},
+			raised: []lock.View{{}, heldBy("web1", time.Hour)}}, pluginWarning,
+			"nothing to do: no run in progress; lock web: all 2 slots are free; flag web.failed2 is up for this host"},
+		{"and that is tolerated", checked{lock: free, slots: []lock.View{{}, {}}, flags: "--flag=2h,4h",
+			raised: []lock.View{{}, heldBy("web1", time.Hour)}}, pluginOK,
+			"nothing to do: no run in progress; lock web: all 2 slots are free; flag web.failed2 is up for this host"},
+
 		{"all at once",
 			checked{record: failed(13 * time.Hour), lock: mine(13 * time.Hour), lastRun: 4 * oneDay, certLeft: 2 * oneDay},
 			pluginCritical,
@@ -277,7 +329,8 @@ func TestCheck(t *testing.T) {
 		if err := os.Chtimes(touched, ago(h.lastRun), ago(h.lastRun)); err != nil {
 			t.Fatal(err)
 		}
-		s := &status.Status{Running: h.running, PID: 7, Lock: status.Lock{Name: "web"}, Wording: foreman.Wording}
+		s := &status.Status{At: now, No: h.no, Running: h.running, PID: 7, Lock: status.Lock{Name: "web"},
+			Wording: foreman.Wording}
 		s.SetRecord(h.record)
 		if h.last != nil {
 			s.SetLast(*h.last)
@@ -289,6 +342,11 @@ func TestCheck(t *testing.T) {
 			s.See(*h.lock)
 		} else {
 			s.Unseen = []string{"the lock"}
+		}
+		if h.slots != nil {
+			c.MaxFailed = 2
+			s.SetSlots(workflow.Slots("web", len(h.slots)), h.slots)
+			s.SetFlags(workflow.Flags("web", len(h.raised)), h.raised, c.MaxFailed)
 		}
 		var out bytes.Buffer
 		err := (&Process{Stdout: &out}).tellMonitor(withFlags(t, h.flags), s, &c, now)

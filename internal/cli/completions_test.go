@@ -69,7 +69,7 @@ func completed(t *testing.T, dir string) map[string][]string {
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x
-	for _, limit := range []string{"failed", "orphan", "reboot", "reboot-due", "held", "waiting", "not-run",
+	for _, limit := range []string{"failed", "orphan", "reboot", "reboot-due", "held", "waiting", "flag", "not-run",
 		"not-updated", "certificate"} {
 		values[limit] = nil // a time
 	}

@@ -75,6 +75,7 @@ func (r *reporter) tell(event events.Event) {
 		return
 	}
 	r.snapshot.Status, r.snapshot.Invocation = event.Status, r.begun
+	_ = lookAtPause(&r.snapshot.Status, r.config, time.Now()) // a pause that can't be read ends the run with an error
 	if r.snapshot.First.IsZero() {
 		r.snapshot.First = r.begun
 	}

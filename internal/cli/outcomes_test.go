@@ -90,6 +90,46 @@ var happenings = []happening{
 		func(h *outcomeHost) string { h.server.SetHolder("web", h.other); return h.waits() }},
 	{"it waits for a lock that is disabled",
 		func(h *outcomeHost) string { h.server.SetEnabled("web", false); return h.waits() }},
+	{"paused", func(h *outcomeHost) string { h.pause(); return h.run() }},
+	{"frozen", func(h *outcomeHost) string { h.freeze(); return h.run() }},
+	{"no window is open", func(h *outcomeHost) string { h.closeWindow(); return h.run() }},
+	{"paused, and not updated for 15 days", func(h *outcomeHost) string {
+		h.pause()
+		h.run()
+		return h.lastRun(time.Hour, 15*oneDay)
+	}},
+	{"a freeze can't be read", func(h *outcomeHost) string {
+		h.freeze()
+		h.put("freeze.d/year", "soon\n")
+		return h.run()
+	}},
+	{"it waits for a gate", func(h *outcomeHost) string { h.hook("gate", says1); return h.waits() }},
+	{"paused while it waits", func(h *outcomeHost) string {
+		h.hook("gate", says1)
+		h.conf["lock_timeout"] = "0"
+		ended := h.begin()
+		h.await("state", `"for":"gate"`)
+		h.pause()
+		return <-ended
+	}},
+	{"a gate said no until lock_timeout", func(h *outcomeHost) string { h.hook("gate", says1); return h.run() }},
+	{"it waits since another host has failed (max_failed)", func(h *outcomeHost) string {
+		h.conf["max_failed"], h.conf["lock_slots"] = "1", "2"
+		h.server.SetHolder("web", h.other)
+		h.server.SetHolder("web.failed1", h.other)
+		return h.waits()
+	}},
+	{"it waits for a lock of blocked_by", func(h *outcomeHost) string {
+		h.conf["blocked_by"] = "db"
+		h.server.SetHolder("db", h.other)
+		return h.waits()
+	}},
+	{"another host's flag is left behind", func(h *outcomeHost) string {
+		h.hook("needs_update", says0)
+		h.conf["max_failed"] = "2"
+		h.server.SetHolder("web.failed1", h.other)
+		return h.run()
+	}},
 	{"Foreman refuses this host (401)",
 		func(h *outcomeHost) string { h.certificate("stranger.example.com"); return h.run() }},
 	{"the certificate can't be read",
@@ -262,6 +302,21 @@ func (h *outcomeHost) must(all ...error) {
 func (h *outcomeHost) put(name, text string) { put(h.t, h.path(name), text, 0o644) }
 
 func (h *outcomeHost) hook(stage, text string) { put(h.t, h.path(stage+".d/50-hook"), text, 0o755) }
+
+func (h *outcomeHost) pause() {
+	h.must(h.command("pause", "--reason", "audit").Run())
+}
+
+func (h *outcomeHost) freeze() {
+	h.must(os.Mkdir(h.path("freeze.d"), 0o755))
+	h.conf["freeze.d"] = h.path("freeze.d")
+	h.put("freeze.d/year", "2000-01-01 .. 2999-12-31\n")
+}
+
+// closeWindow sets a window that is open on another day of the week.
+func (h *outcomeHost) closeWindow() {
+	h.conf["window"] = time.Now().AddDate(0, 0, 3).Format("Mon") + " 02:00-03:00"
+}
 
 func (h *outcomeHost) certificate(name string) {
 	cert, key, err := h.ca.Issue(name, sandbox.IssueOptions{})

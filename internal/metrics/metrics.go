@@ -111,6 +111,10 @@ func (s Snapshot) families() map[string]family {
 	if s.Status.RebootDue != nil {
 		due = s.Status.RebootDue.Since
 	}
+	paused, pauseEnds := 0.0, time.Time{}
+	if s.Status.Pause != nil {
+		paused, pauseEnds = 1, at(s.Status.Pause.Until)
+	}
 	durations := map[string]float64{}
 	for stage, seconds := range s.Took {
 		durations[string(stage)] = seconds
@@ -129,8 +133,11 @@ func (s Snapshot) families() map[string]family {
 			at(s.Status.WantedSince())),
 		"reboot_pending_since_timestamp_seconds": moment("When the reboot was asked for that has not happened yet.",
 			at(s.Status.RebootPending)),
-		"lock_obstacle": oneOf("1 for what is in the way of the lock that this host waits for, 0 for the others.",
+		"lock_obstacle": oneOf("1 for what keeps a run from beginning or from the lock, 0 for the others.",
 			"obstacle", status.Obstacles, s.Status.Obstacle()),
+		"paused": {help: "1 while an operator has paused this host, else 0.", samples: map[string]float64{"": paused}},
+		"pause_ends_timestamp_seconds": moment("When the pause of this host ends by itself.",
+			pauseEnds),
 		"reboot_due_since_timestamp_seconds": moment("Since when a reboot may be due: a hook could not find out.",
 			due),
 		"certificate_not_after_timestamp_seconds": moment("When the certificate for Foreman expires.",

@@ -31,6 +31,7 @@ func everything() Snapshot {
 	s.SetRecord(&state.Record{Stage: state.Update, StageBegan: held,
 		Story: &state.Story{Waiting: &state.Waiting{Since: held.Add(-time.Hour)}}})
 	s.SetRebootDue(&state.RebootDue{Time: held})
+	s.SetPause(status.Pause{Reason: "audit"}, held, at.Add(time.Hour))
 	s.Say(at)
 	return Snapshot{Status: s, CertificateEnds: at.AddDate(1, 0, 0),
 		Last: Last{Invocation: at.Add(-3 * time.Hour), Success: at.Add(-24 * time.Hour), First: at.AddDate(-1, 0, 0),

@@ -18,7 +18,7 @@ _foreman_dlm_updater() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $flag:$word in
         *:=) continue ;;
-        --failed:* | --orphan:* | --reboot:* | --reboot-due:* | --held:* | --waiting:* | --not-run:* | --not-updated:* | --certificate:* | --reason:* | --until:* | --for:*) flag='' ;;
+        --failed:* | --orphan:* | --reboot:* | --reboot-due:* | --held:* | --waiting:* | --flag:* | --not-run:* | --not-updated:* | --certificate:* | --reason:* | --until:* | --for:*) flag='' ;;
         -c:* | --config:* | --cfg:* | --library:*) options+=("$flag" "$word") flag='' ;;
         *:-*) flag=$word ;;
         *) command+=${command:+ }$word flag='' ;;
@@ -33,7 +33,7 @@ _foreman_dlm_updater() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --failed | --orphan | --reboot | --reboot-due | --held | --waiting | --not-run | --not-updated | --certificate | --reason | --until | --for) return ;;
+    --failed | --orphan | --reboot | --reboot-due | --held | --waiting | --flag | --not-run | --not-updated | --certificate | --reason | --until | --for) return ;;
     --library)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
@@ -44,7 +44,7 @@ _foreman_dlm_updater() {
     '') offered=(run status check history plan pause unpause window config lock hooks notify state version) flags+=(--after-reboot --now) ;;
     run) flags+=(--after-reboot --now) ;;
     status) flags+=(--json --watch --offline) ;;
-    check) flags+=(--failed --orphan --reboot --reboot-due --held --waiting --not-run --not-updated --certificate) ;;
+    check) flags+=(--failed --orphan --reboot --reboot-due --held --waiting --flag --not-run --not-updated --certificate) ;;
     plan) flags+=(--json) ;;
     history) offered=(list show) flags+=(--json) ;;
     'history list') flags+=(--json) ;;

@@ -7,7 +7,7 @@ function __foreman_dlm_updater_before -a what
     set -l options
     for word in (commandline -opc)[2..-1]
         switch "$flag:$word"
-            case '--failed:*' '--orphan:*' '--reboot:*' '--reboot-due:*' '--held:*' '--waiting:*' '--not-run:*' '--not-updated:*' '--certificate:*' '--reason:*' '--until:*' '--for:*'
+            case '--failed:*' '--orphan:*' '--reboot:*' '--reboot-due:*' '--held:*' '--waiting:*' '--flag:*' '--not-run:*' '--not-updated:*' '--certificate:*' '--reason:*' '--until:*' '--for:*'
                 set flag
             case '-c:*' '--config:*' '--cfg:*' '--library:*'
                 set -a options $flag $word
@@ -104,6 +104,7 @@ $c -n "$at check" -l orphan -x -d 'the lock is held, and no run is in progress'
 $c -n "$at check" -l reboot -x -d 'a reboot does not come'
 $c -n "$at check" -l held -x -d 'a run holds the lock'
 $c -n "$at check" -l waiting -x -d 'the host waits for the lock'
+$c -n "$at check" -l flag -x -d 'a flag is up that no run needs'
 $c -n "$at check" -l not-run -x -d 'nothing has started a run'
 $c -n "$at check" -l not-updated -x -d 'no run has succeeded'
 $c -n "$at check" -l reboot-due -x -d 'a reboot may be due'

@@ -17,7 +17,7 @@ _foreman_dlm_updater() {
     # Read the words before the current one: the command, and flags with their values.
     for word in "${(@Q)words[2,CURRENT-1]}"; do
         case $flag:$word in
-        --failed:*|--orphan:*|--reboot:*|--reboot-due:*|--held:*|--waiting:*|--not-run:*|--not-updated:*|--certificate:*|--reason:*|--until:*|--for:*) flag= ;;
+        --failed:*|--orphan:*|--reboot:*|--reboot-due:*|--held:*|--waiting:*|--flag:*|--not-run:*|--not-updated:*|--certificate:*|--reason:*|--until:*|--for:*) flag= ;;
         -c:*|--config:*|--cfg:*|--library:*) options+=($flag $word) flag= ;;
         *:--(config|cfg|library)=*) options+=($word) flag= ;;
         *:-*) flag=$word ;;
@@ -32,7 +32,7 @@ _foreman_dlm_updater() {
     case $flag in
     -c|--config|--cfg) _files; return ;;
     --library) _files -/; return ;;
-    --failed|--orphan|--reboot|--reboot-due|--held|--waiting|--not-run|--not-updated|--certificate)
+    --failed|--orphan|--reboot|--reboot-due|--held|--waiting|--flag|--not-run|--not-updated|--certificate)
         _message 'limits for WARNING and CRITICAL, such as 4h,12h'
         return
         ;;
@@ -62,6 +62,7 @@ _foreman_dlm_updater() {
             '--reboot-due:a reboot may be due'
             '--held:a run holds the lock'
             '--waiting:the host waits for the lock'
+            '--flag:a flag is up that no run needs'
             '--not-run:nothing has started a run'
             '--not-updated:no run has succeeded'
             '--certificate:the certificate expires'
