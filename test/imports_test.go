@@ -14,16 +14,16 @@ const module = "foreman-dlm-updater"
 // way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
 // state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm, which connects
 // through mtls. In addition history, outcome and metrics import state, status imports outcome, metrics imports status,
-// and hook imports process and vet. config and schedule import calendar, and schedule imports vet. configcheck imports
-// what it looks at: calendar, config, hook, host, process, schedule, vet, and the stages of state and workflow. Every
-// package may import the leaf internal/file.
+// and hook imports process and vet. config and schedule import calendar, byhand and schedule import note, and note and
+// schedule import vet. configcheck imports what it looks at: calendar, config, hook, host, process, schedule, vet, and
+// the stages of state and workflow. Every package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/sandbox"},
-	"internal/cli": {"internal/calendar", "internal/config", "internal/configcheck", "internal/dlm", "internal/events",
-		"internal/foreman", "internal/history", "internal/hook", "internal/host", "internal/lock", "internal/logging",
-		"internal/metrics", "internal/mtls", "internal/outcome", "internal/process", "internal/schedule",
-		"internal/state", "internal/status", "internal/vet", "internal/workflow"},
+	"internal/cli": {"internal/byhand", "internal/calendar", "internal/config", "internal/configcheck", "internal/dlm",
+		"internal/events", "internal/foreman", "internal/history", "internal/hook", "internal/host", "internal/lock",
+		"internal/logging", "internal/metrics", "internal/mtls", "internal/note", "internal/outcome", "internal/process",
+		"internal/schedule", "internal/state", "internal/status", "internal/vet", "internal/workflow"},
 	"internal/configcheck": {"internal/calendar", "internal/config", "internal/hook", "internal/host", "internal/process",
 		"internal/schedule", "internal/state", "internal/vet", "internal/workflow"},
 	"internal/events":   {"internal/lock", "internal/state", "internal/status", "internal/workflow"},
@@ -44,7 +44,9 @@ var allowed = map[string][]string{
 	"internal/host":     nil,
 	"internal/logging":  nil,
 	"internal/process":  nil,
-	"internal/schedule": {"internal/calendar", "internal/vet"},
+	"internal/byhand":   {"internal/note"},
+	"internal/note":     {"internal/vet"},
+	"internal/schedule": {"internal/calendar", "internal/note", "internal/vet"},
 	"internal/state":    nil,
 	"internal/vet":      nil,
 	"tools/badinput":    nil,

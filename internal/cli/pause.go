@@ -12,23 +12,24 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/note"
 	"foreman-dlm-updater/internal/schedule"
 	"foreman-dlm-updater/internal/state"
 )
 
 type pauseCmd struct {
-	Reason pauseReason `required:"" placeholder:"TEXT" help:"Why, for the others: status and the log show it."`
-	Until  pauseUntil  `xor:"end" placeholder:"TIME" help:"End by itself then: \"2026-12-01 06:00\", \"tomorrow 06:00\", \"Mon\"."`
-	For    pauseFor    `xor:"end" placeholder:"DURATION" help:"End by itself after that time: 4h, 2d, 1w."`
+	Reason reason     `required:"" placeholder:"TEXT" help:"Why, for the others: status and the log show it."`
+	Until  pauseUntil `xor:"end" placeholder:"TIME" help:"End by itself then: \"2026-12-01 06:00\", \"tomorrow 06:00\", \"Mon\"."`
+	For    pauseFor   `xor:"end" placeholder:"DURATION" help:"End by itself after that time: 4h, 2d, 1w."`
 }
 
-// pauseReason is one line of text.
-type pauseReason string
+// reason is one line of text.
+type reason string
 
 // UnmarshalText lets kong read it.
-func (r *pauseReason) UnmarshalText(text []byte) error {
-	*r = pauseReason(strings.TrimSpace(string(text)))
-	return schedule.CheckReason(string(*r))
+func (r *reason) UnmarshalText(text []byte) error {
+	*r = reason(strings.TrimSpace(string(text)))
+	return note.CheckReason(string(*r))
 }
 
 // pauseUntil is a moment that is still to come.

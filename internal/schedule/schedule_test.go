@@ -172,7 +172,7 @@ func TestPauseWriteAndRead(t *testing.T) {
 	}
 	for _, want := range []Pause{
 		{Format: 1, Reason: "a \"migration\" <ä>", Since: at(1, 2, 3), By: "anna"},
-		{Format: 1, Reason: strings.Repeat("r", maxReason), Since: at(1, 2, 3), Until: at(2, 0, 0)},
+		{Format: 1, Reason: strings.Repeat("r", 500), Since: at(1, 2, 3), Until: at(2, 0, 0)},
 	} {
 		if err := f.Write(want); err != nil { // the second over the first
 			t.Fatal(err)
@@ -194,15 +194,6 @@ func TestPauseWriteAndRead(t *testing.T) {
 	}
 }
 
-func TestCheckReason(t *testing.T) {
-	for reason, good := range map[string]bool{"a": true, "übung 1": true, "": false, " \t": false, "a\nb": false,
-		"\x1b[2J": false, "\xff": false, "a\u202eb": false, strings.Repeat("r", maxReason+1): false} {
-		if err := CheckReason(reason); (err == nil) != good {
-			t.Errorf("%q: %v", reason, err)
-		}
-	}
-}
-
 // TestPauseUnclear: whatever can't be read or trusted is an error that names the file, and never "not paused".
 func TestPauseUnclear(t *testing.T) {
 	const good = `{"format":1,"reason":"audit","since":"2026-11-30T01:00:00Z","until":"2026-11-30T03:00:00Z"}`
@@ -219,7 +210,7 @@ func TestPauseUnclear(t *testing.T) {
 		"no reason":     holds(`{"format":1}`),
 		"escapes":       holds(`{"format":1,"reason":"\u001b[2J"}`),
 		"zeros":         holds(strings.Repeat("\x00", 512)),
-		"too long":      holds(good + strings.Repeat(" ", maxPause)),
+		"too long":      holds(good + strings.Repeat(" ", 16<<10)),
 		"a FIFO":        func(path string) error { return unix.Mkfifo(path, 0o640) },
 		"a directory":   func(path string) error { return os.Mkdir(path, 0o755) },
 		"leads nowhere": func(path string) error { return os.Symlink("nowhere", path) },
