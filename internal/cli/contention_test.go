@@ -43,7 +43,10 @@ func TestContention(t *testing.T) {
 	later := func(w world, after time.Duration, holder string) {
 		time.AfterFunc(after, func() { w.server.SetHolder(lock, holder) })
 	}
-	acquire := func(w world) error { return w.work.TakeLock(context.Background(), lock, false) }
+	acquire := func(w world) error {
+		_, err := w.work.TakeLock(context.Background(), workflow.ByHand{Name: lock})
+		return err
+	}
 	release := func(w world) error { return w.work.ReleaseLock(context.Background(), lock) }
 	// web2 takes the free lock right before the PUT, and gives it up between Foreman's lookup and its check.
 	comesAndGoes := func(w world) { w.server.SetHolder(lock, "web2"); later(w, 5*ms, "") }

@@ -191,9 +191,16 @@ func (e *NotNow) Error() string { return e.Text }
 func (e *NotNow) Unwrap() error { return ErrTryLater }
 
 // NotByRun: this host holds the lock, but the run that wants it never asked for it. It wraps ErrTryLater.
-type NotByRun struct{ Lock, Config string }
+type NotByRun struct {
+	Lock, Config string
+	// Who has taken it, since when and why, in a few words; empty: nobody knows.
+	Who string
+}
 
 func (e *NotByRun) Error() string {
+	if e.Who != "" {
+		return fmt.Sprintf("lock %q is held by hand on this host: %s", e.Lock, e.Who)
+	}
 	return fmt.Sprintf("lock %q is held by this host, but no run of %s took it: perhaps a person did (lock acquire), "+
 		"a run that was forgotten (state clear) or of another configuration of this host, or another machine with this "+
 		"host's certificate", e.Lock, e.Config)

@@ -79,6 +79,9 @@ func (r *run) may(ctx context.Context, at lock.Point) (lock.Wait, error) {
 		if err := r.refused(); err != nil {
 			return lock.Wait{}, err
 		}
+		if err := r.notByHand(ctx); err != nil {
+			return lock.Wait{}, err
+		}
 		if wait, err := r.gates(ctx, false); wait.Why != "" || err != nil {
 			return wait, err
 		}

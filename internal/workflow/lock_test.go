@@ -744,7 +744,7 @@ func TestLockByHand(t *testing.T) {
 					return test.take
 				}
 				l.wasOurs, l.abandoned = test.wasOurs, test.abandoned
-				err := w.workflow().TakeLock(ctx, "web", test.wait)
+				_, err := w.workflow().TakeLock(ctx, ByHand{Name: "web", Wait: test.wait})
 				if kind(err) != test.kind || !strings.Contains(w.log.String(), test.said) {
 					t.Errorf("%v, want %s, said %q in %s", err, test.kind, test.said, w.log)
 				}

@@ -2,32 +2,98 @@ package workflow
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 )
 
-// TakeLock takes a lock for a person, with the same checks as for a run. wait: it waits as a run does. If it gives up,
-// it releases what it may have taken, but not a lock that this host held before.
-func (w *Workflow) TakeLock(ctx context.Context, name string, wait bool) error {
-	purpose := lock.ByHandNow
-	if wait {
-		purpose = lock.ByHand
+// ByHand says how a person takes a lock.
+type ByHand struct {
+	// Name is the lock. If there are Slots, any of them will do.
+	Name  string
+	Slots []string
+	// Wait: until it is free, as a run does.
+	Wait bool
+	// Asks: gates and the failure budget count, as for a run. Pauses, freezes and windows never do.
+	Asks bool
+	// Announce, Waits and Heard are those of lock.Terms and lock.Options. They may be nil.
+	Announce func(name string) error
+	Waits    func(lock.Wait)
+	Heard    func(lock.View, error)
+}
+
+// TakeLock takes a lock for a person, with the same checks as for a run. If it gives up, it releases what it may have
+// taken, but not a lock that this host held before. It returns the Lock in any case.
+func (w *Workflow) TakeLock(ctx context.Context, how ByHand) (Lock, error) {
+	terms := lock.Terms{Purpose: lock.ByHandNow, Announce: how.Announce, Waits: how.Waits}
+	if how.Wait {
+		terms.Purpose = lock.ByHand
 	}
-	l := w.OpenLock(name, lock.Options{Config: w.ConfigPath})
-	err := l.Take(ctx, lock.Terms{Purpose: purpose})
+	if how.Asks {
+		without := *w
+		without.MayBegin, without.Hand = nil, nil
+		terms.May = (&run{Workflow: &without, Record: state.Record{RunID: "by-hand", Lock: how.Name}}).may
+	}
+	l := w.OpenLock(how.Name, lock.Options{Config: w.ConfigPath, Slots: how.Slots, Heard: how.Heard})
+	err := l.Take(ctx, terms)
 	switch {
 	case err == nil:
-		return nil
+		return l, nil
 	case l.WasOurs():
-		w.Log.Warn("this host already held the lock; left as it is", "lock", name)
+		w.Log.Warn("this host already held the lock; left as it is", "lock", l.Name())
 	case !l.Abandon(ctx) && l.Asked(): // who has asked for nothing has taken nothing
-		w.Log.Warn("this host may hold the lock; check with `foreman-dlm-updater lock show`", "lock", name)
+		w.Log.Warn("this host may hold the lock; check with `foreman-dlm-updater lock show`", "lock", l.Name())
 	}
 	if ctx.Err() != nil {
-		return errStopped
+		err = errStopped
 	}
-	return err
+	return l, err
+}
+
+// Holding is a lock that a person has taken, according to the record on this host.
+type Holding struct {
+	Lock string
+	// Origin says which server was asked, and under which name; nil: not known.
+	Origin *lock.Origin
+	// Who says in a few words who has it, since when and why.
+	Who string
+}
+
+// HandRecord is the record of a lock that a person has taken. Load returns nil if there is none.
+type HandRecord interface {
+	Load() (*Holding, error)
+	Clear() error
+}
+
+// notByHand returns a *lock.NotByRun if a person has taken a lock on this host, whichever slot it is. A record that the
+// lock server contradicts is removed: an administrator has freed the lock, or it was never granted.
+func (r *run) notByHand(ctx context.Context) error {
+	if r.Hand == nil {
+		return nil
+	}
+	held, err := r.Hand.Load()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnclear, err)
+	}
+	if held == nil {
+		return nil
+	}
+	err = r.OpenLock(held.Lock, lock.Options{Config: r.ConfigPath, Origin: held.Origin}).Confirm(ctx)
+	var lost *lock.Lost
+	switch {
+	case isAnswer(err) && !errors.As(err, &lost): // another server's answer proves nothing
+		return &lock.NotByRun{Lock: held.Lock, Config: r.ConfigPath, Who: held.Who}
+	case lost == nil:
+		return err
+	}
+	r.Log.Warn("a lock that was taken by hand is not this host's any more: the record of that is removed", "lock", held.Lock,
+		"taken", held.Who, "now", lost.Why)
+	if err := r.Hand.Clear(); err != nil {
+		r.Log.Warn("record not removed: the next run tries again", "error", err)
+	}
+	return nil
 }
 
 // ReleaseLock releases the lock that this host holds.

@@ -140,7 +140,7 @@ func TestAcquireByHand(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				w.stop = cancel
-				err := w.workflow().TakeLock(ctx, "web", test.wait)
+				_, err := w.workflow().TakeLock(ctx, ByHand{Name: "web", Wait: test.wait})
 				if kind(err) != test.kind || w.foreman.holder() != test.holder {
 					t.Errorf("%v, holder %q; want %s, %q", err, w.foreman.holder(), test.kind, test.holder)
 				}

@@ -29,7 +29,8 @@ func (h *host) byHand(act int, wait bool, stage state.Stage) {
 	case 3:
 		h.invoke("by hand: lock acquire", func(inv *invocation, w *workflow.Workflow) error {
 			inv.takeOver()
-			return w.TakeLock(inv.ctx, lockName, wait)
+			_, err := w.TakeLock(inv.ctx, workflow.ByHand{Name: lockName, Wait: wait})
+			return err
 		})
 	case 4:
 		h.releaseByHand()
