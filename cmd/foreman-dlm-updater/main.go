@@ -13,9 +13,16 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	syscall.Umask(0o022) // for the files that we and the hooks make
-	first, second := signals()
-	return cli.Main(cli.Process{Context: first, Kill: second, Stdout: os.Stdout, Stderr: os.Stderr}, os.Args[1:])
+	p := cli.Process{Stdout: os.Stdout, Stderr: os.Stderr}
+	p.Caller.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	p.Caller.Umask = syscall.Umask(0o022) // for the files that we and the hooks make
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM} {
+		if signal.Ignored(s) {
+			p.Caller.Ignored = append(p.Caller.Ignored, s)
+		}
+	}
+	p.Context, p.Kill = signals()
+	return cli.Main(p, os.Args[1:])
 }
 
 // signals returns a context that ends with the first SIGTERM or SIGINT, and one that ends with the second.

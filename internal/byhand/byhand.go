@@ -33,6 +33,8 @@ type Hold struct {
 	// PID is the process of `lock exec`, CommandPID that of its command; 0: there is none yet.
 	PID        int `json:"pid,omitempty"`
 	CommandPID int `json:"command_pid,omitempty"`
+	// Ended says how the command ended; "": it runs, as far as is known.
+	Ended string `json:"ended,omitempty"`
 	// Server is the lock server that was asked, Client this host's name there; "": not known.
 	Server string `json:"server,omitempty"`
 	Client string `json:"client,omitempty"`
@@ -55,11 +57,14 @@ func (h Hold) Who() string {
 	return file.Escape(text)
 }
 
-// Run is the command in one line, with its pid as far as that is known.
+// Run is the command in one line, with its pid or its end as far as they are known.
 func (h Hold) Run() string {
 	const most = 200 // bytes
 	text := "`" + file.CutBytes(shellquote.Join(h.Command...), most) + "`"
-	if h.CommandPID != 0 {
+	switch {
+	case h.Ended != "":
+		text += fmt.Sprintf(" (%s)", h.Ended)
+	case h.CommandPID != 0:
 		text += fmt.Sprintf(" (pid %d)", h.CommandPID)
 	}
 	return file.Escape(text)

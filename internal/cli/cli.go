@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
 
@@ -27,6 +28,8 @@ type Process struct {
 	Context, Kill context.Context
 	Stdout        io.Writer
 	Stderr        *os.File
+	// Caller is what the command of `lock exec` gets.
+	Caller process.Caller
 
 	config string // the path of the configuration, for withConfig; empty before the command line is read
 }
@@ -51,9 +54,10 @@ type grammar struct {
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`
 	Lock struct {
-		Show    lockShowCmd    `cmd:"" help:"Say who holds the lock."`
+		Show    lockShowCmd    `cmd:"" help:"Say who holds the lock, all its slots and their flags."`
 		Acquire lockAcquireCmd `cmd:"" help:"Take the lock by hand, for work that no other host of the cluster may disturb."`
 		Release lockReleaseCmd `cmd:"" help:"Release the lock that this host holds."`
+		Exec    lockExecCmd    `cmd:"" help:"Run a command while this host holds the lock, and release it afterwards."`
 	} `cmd:"" help:"Look at the lock, or take and release it by hand."`
 	Hooks  hooksCmd `cmd:"" help:"Look at the hooks, enable and disable the bundled ones, or run a stage's by hand."`
 	Notify struct {

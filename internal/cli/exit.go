@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"foreman-dlm-updater/internal/byhand"
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
@@ -40,15 +41,19 @@ func exitCode(err error) int {
 		running *host.RunningError
 		unfit   *config.Error
 		plugin  verdict
+		command commandEnded
+		byHand  *byhand.Error
 	)
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &plugin):
 		return int(plugin)
+	case errors.As(err, &command):
+		return int(command)
 	case errors.As(err, &unfit), errors.Is(err, workflow.ErrUnsafeHooks), errors.Is(err, workflow.ErrUnfitHost),
 		errors.Is(err, workflow.ErrUnclear),
-		errors.Is(err, lock.ErrMisconfigured), schedule.IsUnclear(err):
+		errors.Is(err, lock.ErrMisconfigured), schedule.IsUnclear(err), errors.As(err, &byHand):
 		return exitConfig
 	case errors.Is(err, lock.ErrRefused):
 		return exitRefused
@@ -65,6 +70,7 @@ func hint(err error) string {
 		running    *host.RunningError
 		unsafe     *vet.UnsafeError
 		pause      *schedule.PauseError
+		byHand     *byhand.Error
 		missing    *fs.PathError
 		elsewhere  *lock.Elsewhere
 		notByRun   *lock.NotByRun
@@ -89,6 +95,8 @@ func hint(err error) string {
 		return "wait until it has ended, or see what it does with `foreman-dlm-updater status`"
 	case errors.As(err, &pause):
 		return "look at the file; `foreman-dlm-updater unpause` removes it, and runs may begin again"
+	case errors.As(err, &byHand):
+		return "look at the file; `foreman-dlm-updater lock release` removes it, and releases what this host holds"
 	case errors.As(err, &unsafe):
 		return "fix what is named above, then `foreman-dlm-updater config check`"
 	case errors.As(err, &answer) && answer.Next != "":

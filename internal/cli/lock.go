@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"foreman-dlm-updater/internal/byhand"
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -23,6 +28,93 @@ func (p *Process) lockName(c *config.Config) string {
 	return c.LockName
 }
 
+// ownSlot returns the slot that this host holds, if any, in the order of the slots.
+func ownSlot(ctx context.Context, c *config.Config) (name string, err error) {
+	for _, slot := range workflow.Slots(c.LockName, c.LockSlots) {
+		view, err := lookAt(c, slot, lock.Options{}, requests{c.HTTPTimeout, c.HTTPRetries}).Look(ctx)
+		switch {
+		case err != nil:
+			return "", err
+		case view.Self:
+			return slot, nil
+		}
+	}
+	return "", nil
+}
+
+// handRecord is the record of a lock that a person has taken, for workflow.Workflow.
+type handRecord struct{ byhand.File }
+
+func handRecordOf(c *config.Config) handRecord { return handRecord{byhand.Beside(c.State)} }
+
+func (h handRecord) Load() (*workflow.Holding, error) {
+	hold, err := h.Read()
+	if hold == nil || err != nil {
+		return nil, err
+	}
+	return &workflow.Holding{Lock: hold.Lock, Origin: originOf(hold), Who: hold.Who()}, nil
+}
+
+func (h handRecord) Clear() error { return h.Remove() }
+
+// originOf says which server was asked for a lock by hand.
+func originOf(hold *byhand.Hold) *lock.Origin {
+	if hold == nil || hold.Server == "" {
+		return nil
+	}
+	return &lock.Origin{Server: hold.Server, Client: hold.Client}
+}
+
+// byHand takes a lock for a person, and keeps the record of that.
+type byHand struct {
+	hold   byhand.Hold
+	before *byhand.Hold // the record before that; nil: there was none
+	file   byhand.File
+	wrote  bool
+}
+
+// take takes the lock. The record is on the disk before the lock is asked for. If this host then certainly does not hold
+// the lock, the record is removed.
+func (b *byHand) take(p *Process, ctx context.Context, work *workflow.Workflow, how workflow.ByHand) (workflow.Lock, error) {
+	var origin lock.Origin
+	how.Announce = func(name string) error {
+		b.hold.Lock, b.hold.Server, b.hold.Client = name, origin.Server, origin.Client
+		b.wrote = true
+		return b.file.Write(b.hold)
+	}
+	how.Waits = func(wait lock.Wait) {
+		if how.Wait {
+			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: waiting: %s\n", wait.Why)
+		}
+	}
+	origin = work.OpenLock(how.Name, lock.Options{}).Origin()
+	l, err := work.TakeLock(ctx, how)
+	if err == nil || !b.wrote {
+		return l, err
+	}
+	var left error
+	switch {
+	case l.WasOurs() && b.before != nil:
+		left = b.file.Write(*b.before)
+	case l.WasOurs(), l.NotOurs():
+		left = b.file.Remove()
+	}
+	return nil, errors.Join(err, left)
+}
+
+// nameExec adds what a `lock exec` does to the error that says that it is running; it changes no other error.
+func nameExec(err error, c *config.Config) error {
+	var running *host.RunningError
+	if !errors.As(err, &running) {
+		return err
+	}
+	hold, unclear := byhand.Beside(c.State).Read()
+	if unclear != nil || hold == nil || hold.PID == 0 || running.PID != 0 && running.PID != hold.PID {
+		return err
+	}
+	return fmt.Errorf("`lock exec` has lock %s, %s: %w", hold.Lock, hold.Who(), err)
+}
+
 type lockShowCmd struct{}
 
 func (*lockShowCmd) Run(p *Process, path configPath) error {
@@ -30,105 +122,85 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
-	name := p.lockName(c)
+	hold, err := byhand.Beside(c.State).Read()
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v\n", err)
+	}
+	record, _ := state.Store{Path: c.State}.Load() // lockName warns of an error
+	slots, first := workflow.Slots(c.LockName, c.LockSlots), p.lockName(c)
+	switch {
+	case c.LockSlots == 1 && c.MaxFailed == 0:
+		slots = []string{first}
+	case !slices.Contains(slots, first): // a run has it, and the configuration has changed since
+		slots = append(slots, first)
+	}
+	if hold != nil && !slices.Contains(slots, hold.Lock) {
+		slots = append(slots, hold.Lock)
+	}
+	holders := map[string]string{}
+	for _, name := range slots {
+		view, err := p.showLock(c, "lock", name, func(view lock.View) string {
+			if view.Self && hold != nil && hold.Lock == name {
+				return ", by hand: " + hold.Who()
+			}
+			if view.Self && record.InProgress() {
+				return ""
+			}
+			return stale(c, view)
+		})
+		if err != nil {
+			return err
+		}
+		holders[name] = view.Holder
+	}
+	if c.MaxFailed == 0 {
+		return nil
+	}
+	for k, name := range workflow.Flags(c.LockName, c.LockSlots) {
+		if _, err := p.showLock(c, "flag", name, func(view lock.View) string {
+			if view.Holder == holders[slots[k]] {
+				return ""
+			}
+			return leftBehind(c, slots[k], view)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showLock prints a line about a lock or a flag. more says what the line adds about one that is held.
+func (p *Process) showLock(c *config.Config, kind, name string, more func(lock.View) string) (lock.View, error) {
 	view, err := lookAt(c, name, lock.Options{}, requests{c.HTTPTimeout, c.HTTPRetries}).Look(p.Context)
 	if err != nil {
-		return err
+		return view, err
 	}
-	fmt.Fprintln(p.Stdout, holder(c, name, view))
-	return nil
+	text := kind + strings.TrimPrefix(holder(c, name, view), "lock")
+	if view.Holder != "" {
+		text += more(view)
+	}
+	fmt.Fprintln(p.Stdout, p.withConfig(text))
+	return view, nil
 }
 
-type lockAcquireCmd struct {
-	Wait bool `help:"Wait until it is free, as a run does."`
+// stale says that nobody has refreshed a lock for a long time. A run refreshes its lock every lock_refresh.
+func stale(c *config.Config, view lock.View) string {
+	if c.LockRefresh == 0 || view.Since.IsZero() || time.Since(view.Since) <= 2*c.LockRefresh {
+		return ""
+	}
+	text := fmt.Sprintf("; not refreshed for more than twice lock_refresh (%s): ", c.LockRefresh)
+	if view.Self {
+		return text + "if nobody needs it, `foreman-dlm-updater lock release`"
+	}
+	return text + fmt.Sprintf("that host is down, or a person there has the lock; look there, then `foreman-dlm-updater lock "+
+		"release` there, or free it in %s (%s)", lockServer(c).Server, lockServer(c).Where)
 }
 
-func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
-	c, unlock, err := p.loadAlone(path)
-	if err != nil {
-		return err
+// leftBehind says how to lower a flag whose slot its holder does not hold.
+func leftBehind(c *config.Config, slot string, view lock.View) string {
+	if view.Self {
+		return fmt.Sprintf("; left behind, since this host does not hold lock %s: `foreman-dlm-updater lock release`", slot)
 	}
-	defer unlock()
-	name := p.lockName(c)
-	log, closeLog, err := p.consoleLog()
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	// This look is only for the message below. The lock is claimed and verified in any case: a release that got no answer
-	// may still take effect. If this look fails, TakeLock returns the error.
-	before, _ := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(p.Context)
-	if err := newWorkflow(p, c, log, nil).TakeLock(p.Context, name, cmd.Wait); err != nil {
-		return err
-	}
-	closeLog()
-	what := "acquired"
-	if before.Self {
-		what = "was this host's already"
-	}
-	if before.Self && !before.Since.IsZero() {
-		what += ", since " + clock(before.Since)
-	}
-	if record, err := (state.Store{Path: c.State}).Load(); err == nil && record.InProgress() {
-		fmt.Fprintf(p.Stdout, "lock %s %s: a run is on record (stage %s), and the next invocation goes on with it "+
-			"and releases the lock\n", name, what, record.Stage)
-		return nil
-	}
-	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update until %s\n", name, what,
-		p.withConfig("`foreman-dlm-updater lock release`"))
-	return nil
-}
-
-type lockReleaseCmd struct{}
-
-// manualReleaseTimeout is how long a person is kept waiting for a release.
-const manualReleaseTimeout = 30 * time.Second
-
-func (*lockReleaseCmd) Run(p *Process, path configPath) error {
-	c, unlock, err := p.loadAlone(path)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	record, _ := state.Store{Path: c.State}.Load() // lockName warns of an error
-	if err := otherConfigs(record, c, "lock release"); err != nil {
-		return err
-	}
-	name := p.lockName(c)
-	// Confirm comes first, and fails at once: with a wrong certificate nobody should wait for the release to give up.
-	var view lock.View
-	options := lock.Options{Origin: workflow.OriginOf(record), Heard: func(seen lock.View, _ error) { view = seen }}
-	err = lookAt(c, name, options, requests{c.HTTPTimeout, c.HTTPRetries}).Confirm(p.Context)
-	var lost *lock.Lost
-	switch {
-	case err == nil:
-	case !errors.As(err, &lost):
-		return err
-	case view.Holder == "":
-		fmt.Fprintf(p.Stdout, "lock %s is free; nothing to release\n", name)
-		return nil
-	case options.Origin != nil && view.Holder == options.Origin.Holder:
-		return fmt.Errorf("release lock %q: it is held by %s, which was this run's own name when it took the lock: "+
-			"an administrator has to free it in %s (%s)", name, view.Holder, lockServer(c).Server, lockServer(c).Where)
-	default:
-		return fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in %s, can release it",
-			name, view.Holder, lockServer(c).Server)
-	}
-	log, closeLog, err := p.consoleLog()
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	c.ReleaseTimeout = manualReleaseTimeout
-	if err := newWorkflow(p, c, log, nil).ReleaseLock(p.Context, name); err != nil {
-		return err
-	}
-	closeLog()
-	fmt.Fprintf(p.Stdout, "lock %s released\n", name)
-	if record.InProgress() {
-		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; "+
-			"to forget it: %s\n", record.Stage, p.withConfig("foreman-dlm-updater state clear"))
-		p.warnOutOfService(record)
-	}
-	return nil
+	return fmt.Sprintf("; left behind, since that host does not hold lock %s: `foreman-dlm-updater lock release` there, or "+
+		"free it in %s (%s)", slot, lockServer(c).Server, lockServer(c).Where)
 }

@@ -154,11 +154,12 @@ func begin(c *config.Config) (*host.Instance, error) {
 	if err := configcheck.VetFiles(c); err != nil {
 		var running *host.RunningError
 		if other := host.Running(c.Lock, c.State); errors.As(other, &running) {
-			return nil, other
+			return nil, nameExec(other, c)
 		}
 		return nil, err
 	}
-	return host.Only(c.Lock, c.State)
+	instance, err := host.Only(c.Lock, c.State)
+	return instance, nameExec(err, c)
 }
 
 // runSafely runs the workflow. It turns a panic into an error, so that monitoring hears of it.

@@ -119,6 +119,14 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	}
 	fmt.Fprintf(p.Stdout, "%s; lock %s was not touched: see %s\n", what, name,
 		p.withConfig("`foreman-dlm-updater lock show` and `foreman-dlm-updater lock release`"))
+	if record != nil && len(record.Flags) > 0 {
+		log, closeLog, err := p.consoleLog()
+		if err != nil {
+			return err
+		}
+		defer closeLog()
+		lowerFlags(p.Context, p, newWorkflow(p, c, log, nil), record.Flags)
+	}
 	if unreadable != nil {
 		fmt.Fprintln(p.Stderr, "the record could not be read; if this host is out of service, start its services by hand")
 	}

@@ -66,7 +66,7 @@ func (p *Process) loadAlone(path configPath) (c *config.Config, unlock func() er
 	}
 	instance, err := host.Only(c.Lock, c.State)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nameExec(err, c)
 	}
 	return c, instance.Close, nil
 }
@@ -115,6 +115,7 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), runner(gateTimeout(c)), log},
 		Host:     thisHost{c, runner(c.RebootTimeout), log},
 		Log:      log,
+		Hand:     handRecordOf(c),
 		MayBegin: func(now time.Time) (*workflow.Refusal, error) {
 			no, err := scheduleOf(c).Ask(now)
 			if no == nil || err != nil {

@@ -104,7 +104,7 @@ func (k *keeper) refresh() bool {
 		k.log.Debug("lock refreshed")
 	case errors.As(err, &lost):
 		k.lost.Store(lost)
-		k.log.Error("lock lost; the run stops before the next guarded stage", "why", lost.Why)
+		k.log.Error("lock lost; a run stops before its next guarded stage", "why", lost.Why)
 		return false
 	case ctx.Err() == nil:
 		k.log.Warn("lock not refreshed", "error", err)

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"foreman-dlm-updater/internal/byhand"
+	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/lock"
+	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
+)
+
+type lockAcquireCmd struct {
+	Reason reason `placeholder:"TEXT" help:"Why, for the others: a run of this host that begins meanwhile says so."`
+	Wait   bool   `help:"Wait until it is free, as a run does."`
+}
+
+// Run asks neither gates nor the failure budget, and no pause, freeze or window: a person may need the lock just to fix
+// what those complain of.
+func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
+	c, unlock, err := p.loadAlone(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	earlier, err := byhand.Beside(c.State).Read()
+	if err != nil {
+		return err
+	}
+	record, _ := state.Store{Path: c.State}.Load()
+	name, slots, err := cmd.which(p, c, record, earlier)
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := p.consoleLog()
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	// This look is only for the message below. The lock is claimed and verified in any case: a release that got no answer
+	// may still take effect. If this look fails, TakeLock returns the error.
+	before, _ := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(p.Context)
+	work, how := newWorkflow(p, c, log, nil), workflow.ByHand{Name: name, Slots: slots, Wait: cmd.Wait}
+	hand := &byHand{hold: byhand.Hold{Reason: string(cmd.Reason), Since: time.Now(), By: login()}, before: earlier,
+		file: byhand.Beside(c.State)}
+	if earlier != nil && earlier.Command == nil && cmd.Reason == "" {
+		hand.hold = *earlier
+	}
+	var l workflow.Lock
+	if record.InProgress() { // the run has the lock, and releases it
+		l, err = work.TakeLock(p.Context, how)
+	} else {
+		l, err = hand.take(p, p.Context, work, how)
+	}
+	if err != nil {
+		return err
+	}
+	closeLog()
+	what, name := "acquired", l.Name()
+	if before.Self {
+		what = "was this host's already"
+	}
+	if before.Self && !before.Since.IsZero() {
+		what += ", since " + clock(before.Since)
+	}
+	if record.InProgress() {
+		fmt.Fprintf(p.Stdout, "lock %s %s: a run is on record (stage %s), and the next invocation goes on with it "+
+			"and releases the lock\n", name, what, record.Stage)
+		return nil
+	}
+	release := p.withConfig("`foreman-dlm-updater lock release`")
+	if c.LockSlots > 1 {
+		fmt.Fprintf(p.Stdout, "lock %s %s: this host begins no update until %s; it is one of %d slots (lock_slots), and "+
+			"other hosts may still update\n", name, what, release, c.LockSlots)
+		return nil
+	}
+	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update until %s\n", name, what,
+		release)
+	return nil
+}
+
+// which says which lock to take: the one of the run on record, or the one that this host already holds, or any slot.
+func (cmd *lockAcquireCmd) which(p *Process, c *config.Config, record *state.Record, earlier *byhand.Hold,
+) (name string, slots []string, err error) {
+	name = p.lockName(c)
+	switch {
+	case record.InProgress() && record.Lock != "":
+		return name, nil, nil
+	case earlier != nil:
+		return earlier.Lock, nil, nil
+	case c.LockSlots == 1:
+		return name, nil, nil
+	}
+	own, err := ownSlot(p.Context, c)
+	if own != "" || err != nil {
+		return own, nil, err
+	}
+	return name, workflow.Slots(c.LockName, c.LockSlots), nil
+}
