@@ -71,7 +71,7 @@ func argument(t *testing.T, node *kong.Node) string {
 	example, known := map[string]string{
 		"hooks enable": "needs_update/dnf", "hooks disable": "needs_update/apt",
 		"hooks run": "update", "history show": "last",
-		"notify test": "started", "state set": "update", "pause": "--reason=test",
+		"notify test": "started", "state set": "update", "pause": "--reason=test", "lock exec": "true",
 	}[words]
 	if !known && len(node.Positional) > 0 && node.Positional[0].Required {
 		t.Errorf("%s: give an example of its argument in this test", words)

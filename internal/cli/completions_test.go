@@ -66,6 +66,7 @@ func completed(t *testing.T, dir string) map[string][]string {
 		"hooks run needs_update 50-apt": nil,
 		"history show":                  {"20261122-021403-ABCD", "last"},
 		"notify test":                   strings.Split(eventNames(), ", "),
+		"lock exec":                     nil, // any command
 		"state set":                     strings.Split(joinStages(state.Stages, " "), " "),
 	}
 	values := map[string][]string{"config": {"x.d", "x.ini"}, "library": {"x.d"}} // of each flag that has one, behind an x

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"foreman-dlm-updater/internal/byhand"
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/schedule"
@@ -195,7 +196,7 @@ func TestFilesAreDocumented(t *testing.T) {
 		}
 	}
 	there = append(there, defaults(t)["state"]+".lock", outcome.Beside(defaults(t)["state"]).Path) // see host.Only
-	there = append(there, schedule.PauseBeside(defaults(t)["state"]).Path)
+	there = append(there, schedule.PauseBeside(defaults(t)["state"]).Path, byhand.Beside(defaults(t)["state"]).Path)
 	there = append(there, each(document(t, "contrib/hooks/lib/record.sh"), `DLM_HOOKS_STATE:-(.*?)}`)...)
 	contents := document(t, "test/packages/contents")
 	there = append(there, each(contents, `(?m)^\S+ -\S+ root:root (/(?:etc|usr/lib)/.*)$`)...)

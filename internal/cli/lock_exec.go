@@ -22,7 +22,7 @@ import (
 type lockExecCmd struct {
 	Reason  reason   `placeholder:"TEXT" help:"Why, for the others: a run of this host that begins meanwhile says so."`
 	Wait    bool     `help:"Wait until it is free, as a run does."`
-	Command []string `arg:"" passthrough:"" help:"The command, behind --, with its arguments. No shell reads it."`
+	Command []string `arg:"" help:"The command with its arguments, behind --. No shell reads it."`
 }
 
 // The exit codes of env(1), nohup(1) and the like for a command that could not be executed.
@@ -36,17 +36,6 @@ type commandEnded int
 
 func (e commandEnded) Error() string {
 	return fmt.Sprintf("the command ended with exit code %d", int(e))
-}
-
-// AfterApply, called by kong, drops the -- in front of the command.
-func (cmd *lockExecCmd) AfterApply() error {
-	if len(cmd.Command) > 0 && cmd.Command[0] == "--" {
-		cmd.Command = cmd.Command[1:]
-	}
-	if len(cmd.Command) == 0 {
-		return errors.New("`lock exec` needs a command, as in `foreman-dlm-updater lock exec -- COMMAND`")
-	}
-	return nil
 }
 
 // Run ends with the command's exit code, or 128 plus the number of the signal that killed it, as a shell does.

@@ -65,7 +65,7 @@ func (cmd *stateSetCmd) Run(p *Process, path configPath) error {
 		fmt.Fprintf(p.Stdout, "the next invocation begins with stage %s; lock %s was not touched\n",
 			cmd.Stage, cmp.Or(record.Lock, c.LockName))
 		p.warnForgotten(record, kept)
-		return nil
+		return p.lowerFlagsOf(c, record)
 	}
 	now := time.Now()
 	if abandoned := lastAbandoned(c); record.Stage == "" && abandoned != nil {
@@ -119,18 +119,28 @@ func (*stateClearCmd) Run(p *Process, path configPath) error {
 	}
 	fmt.Fprintf(p.Stdout, "%s; lock %s was not touched: see %s\n", what, name,
 		p.withConfig("`foreman-dlm-updater lock show` and `foreman-dlm-updater lock release`"))
-	if record != nil && len(record.Flags) > 0 {
-		log, closeLog, err := p.consoleLog()
-		if err != nil {
-			return err
-		}
-		defer closeLog()
-		lowerFlags(p.Context, p, newWorkflow(p, c, log, nil), record.Flags)
+	if err := p.lowerFlagsOf(c, record); err != nil {
+		return err
 	}
 	if unreadable != nil {
 		fmt.Fprintln(p.Stderr, "the record could not be read; if this host is out of service, start its services by hand")
 	}
 	p.warnForgotten(record, kept)
+	return nil
+}
+
+// lowerFlagsOf lowers the flags of a run that has been forgotten. If the lock server does not answer, it says that they
+// are left.
+func (p *Process) lowerFlagsOf(c *config.Config, record *state.Record) error {
+	if record == nil || len(record.Flags) == 0 {
+		return nil
+	}
+	log, closeLog, err := p.consoleLog()
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	lowerFlags(p.Context, p, newWorkflow(p, c, log, nil), record.Flags)
 	return nil
 }
 

@@ -263,6 +263,7 @@ func (c *Config) checkFiles(lines map[string]int, r *report) {
 	if c.State != "" {
 		owner[c.State+".lock"] = "the lock that is kept beside state"
 		owner[c.State+".pause"] = "the pause that is kept beside state"
+		owner[c.State+".by-hand"] = "the record of a lock by hand that is kept beside state"
 	}
 	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"history", c.History},
 		{"metrics_textfile", c.MetricsTextfile}, {"log", c.Log}} {

@@ -56,8 +56,9 @@ _foreman_dlm_updater() {
     pause) flags+=(--reason --until --for) ;;
     config) offered=(check show) ;;
     'config check') flags+=(--offline) ;;
-    lock) offered=(show acquire release) ;;
-    'lock acquire') flags+=(--wait) ;;
+    lock) offered=(show acquire release exec) ;;
+    'lock acquire') flags+=(--reason --wait) ;;
+    'lock exec') flags+=(--reason --wait) ;;
     hooks) offered=(list enable disable run) ;;
     'hooks list') offered=(gate "${stages[@]}" notify) ;;
     'hooks run') offered=(gate "${stages[@]}") ;;

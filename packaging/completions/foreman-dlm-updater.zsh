@@ -81,8 +81,10 @@ _foreman_dlm_updater() {
     pause) flags+=('--reason:why, for the others' '--until:end by itself then' '--for:end by itself after that time') ;;
     config) offered=('check:check everything' 'show:the effective values and their origins') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
-    lock) offered=('show:which host holds it' 'acquire:take it by hand' 'release:release it') ;;
-    'lock acquire') flags+=('--wait:wait until it is free') ;;
+    lock)
+        offered=('show:which host holds it' 'acquire:take it by hand' 'release:release it' 'exec:run a command under it')
+        ;;
+    'lock acquire' | 'lock exec') flags+=('--reason:why, for the others' '--wait:wait until it is free') ;;
     hooks)
         offered=(
             'list:list the hooks'
