@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 		runByHand(path)
 		return
 	}
+	if text := os.Getenv("TEST_FOREGROUND"); text != "" {
+		os.Exit(inForegroundOf(text))
+	}
 	syscall.Umask(0o077) // not what hooks must get
 	os.Exit(m.Run())
 }
