@@ -75,7 +75,8 @@ type byHand struct {
 
 // take takes the lock. The record is on the disk before the lock is asked for. If this host then certainly does not hold
 // the lock, the record is removed.
-func (b *byHand) take(p *Process, ctx context.Context, work *workflow.Workflow, how workflow.ByHand) (workflow.Lock, error) {
+func (b *byHand) take(ctx context.Context, p *Process, work *workflow.Workflow, how workflow.ByHand,
+) (workflow.Lock, error) {
 	var origin lock.Origin
 	how.Announce = func(name string) error {
 		b.hold.Lock, b.hold.Server, b.hold.Client = name, origin.Server, origin.Client
@@ -192,8 +193,8 @@ func stale(c *config.Config, view lock.View) string {
 	if view.Self {
 		return text + "if nobody needs it, `foreman-dlm-updater lock release`"
 	}
-	return text + fmt.Sprintf("that host is down, or a person there has the lock; look there, then `foreman-dlm-updater lock "+
-		"release` there, or free it in %s (%s)", lockServer(c).Server, lockServer(c).Where)
+	return text + fmt.Sprintf("that host is down, or a person there has the lock; look there, then "+
+		"`foreman-dlm-updater lock release` there, or free it in %s (%s)", lockServer(c).Server, lockServer(c).Where)
 }
 
 // leftBehind says how to lower a flag whose slot its holder does not hold.
@@ -201,6 +202,6 @@ func leftBehind(c *config.Config, slot string, view lock.View) string {
 	if view.Self {
 		return fmt.Sprintf("; left behind, since this host does not hold lock %s: `foreman-dlm-updater lock release`", slot)
 	}
-	return fmt.Sprintf("; left behind, since that host does not hold lock %s: `foreman-dlm-updater lock release` there, or "+
-		"free it in %s (%s)", slot, lockServer(c).Server, lockServer(c).Where)
+	return fmt.Sprintf("; left behind, since that host does not hold lock %s: `foreman-dlm-updater lock release` there, "+
+		"or free it in %s (%s)", slot, lockServer(c).Server, lockServer(c).Where)
 }

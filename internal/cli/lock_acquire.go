@@ -51,7 +51,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if record.InProgress() { // the run has the lock, and releases it
 		l, err = work.TakeLock(p.Context, how)
 	} else {
-		l, err = hand.take(p, p.Context, work, how)
+		l, err = hand.take(p.Context, p, work, how)
 	}
 	if err != nil {
 		return err

@@ -136,7 +136,7 @@ func (x *execution) take(wait bool) error {
 		how.Slots = workflow.Slots(x.config.LockName, x.config.LockSlots)
 	}
 	var err error
-	if x.lock, err = x.hand.take(x.Process, ctx, x.work, how); err != nil {
+	if x.lock, err = x.hand.take(ctx, x.Process, x.work, how); err != nil {
 		return err
 	}
 	if ctx.Err() == nil {

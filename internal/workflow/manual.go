@@ -88,8 +88,8 @@ func (r *run) notByHand(ctx context.Context) error {
 	case lost == nil:
 		return err
 	}
-	r.Log.Warn("a lock that was taken by hand is not this host's any more: the record of that is removed", "lock", held.Lock,
-		"taken", held.Who, "now", lost.Why)
+	r.Log.Warn("a lock that was taken by hand is not this host's any more: the record of that is removed",
+		"lock", held.Lock, "taken", held.Who, "now", lost.Why)
 	if err := r.Hand.Clear(); err != nil {
 		r.Log.Warn("record not removed: the next run tries again", "error", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/google/go-cmp/cmp"
@@ -146,6 +147,127 @@ func TestAcquireByHand(t *testing.T) {
 				}
 				if warns := strings.Contains(w.log.String(), "may hold the lock"); warns != test.warns {
 					t.Errorf("warns %v, want %v: %s", warns, test.warns, w.log)
+				}
+			})
+		})
+	}
+}
+
+// fakeHand is the record of a lock that a person has taken.
+type fakeHand struct {
+	held *Holding
+	err  error
+}
+
+func (h *fakeHand) Load() (*Holding, error) { return h.held, h.err }
+func (h *fakeHand) Clear() error            { h.held = nil; return nil }
+
+// TestHeldByHand: a run leaves a lock that a person has, whichever slot it is, and removes a record that is not true any
+// more.
+func TestHeldByHand(t *testing.T) {
+	tests := []struct {
+		name   string
+		hand   fakeHand
+		setup  func(*world)
+		kind   string
+		says   string
+		holder string // of slot 2, afterwards
+		kept   bool   // the record
+	}{
+		{"held", fakeHand{held: &Holding{Lock: "web.slot2", Who: "by anna"}},
+			func(w *world) { w.other("web.slot2").hold("me") }, "later", "held by hand on this host: by anna", "me", true},
+		{"held, and nobody can tell at first", fakeHand{held: &Holding{Lock: "web.slot2", Who: "by anna"}},
+			func(w *world) {
+				w.other("web.slot2").hold("me")
+				failures := 2
+				w.foreman.before = each("GET", unreachable)
+				w.other("web.slot2").before = func(string) error {
+					if failures--; failures >= 0 {
+						return unreachable()
+					}
+					return nil
+				}
+			}, "later", "by anna", "me", true},
+		{"another server was asked", fakeHand{held: &Holding{Lock: "web.slot2", Who: "by anna",
+			Origin: &lock.Origin{Server: "https://old"}}},
+			func(w *world) { w.foreman.identity.Server = "https://new" }, "later", "by anna", "", true},
+		{"freed", fakeHand{held: &Holding{Lock: "web.slot2", Who: "by anna"}}, func(*world) {}, "ok", "", "", false},
+		{"taken over", fakeHand{held: &Holding{Lock: "web.slot2", Who: "by anna"}},
+			func(w *world) { w.other("web.slot2").hold("other") }, "ok", "", "other", false},
+		{"unreadable", fakeHand{err: errors.New("cut off")}, func(*world) {}, "failed", "can't tell", "", false},
+		{"nobody", fakeHand{}, func(*world) {}, "ok", "", "", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.settings.LockSlots = 2
+				test.setup(w)
+				work := w.workflow()
+				work.Hand = &test.hand
+				err := work.Run(t.Context(), false)
+				if kind(err) != test.kind || err != nil && !strings.Contains(err.Error(), test.says) {
+					t.Errorf("got %v, want %s, %q", err, test.kind, test.says)
+				}
+				if got := w.other("web.slot2").holder(); got != test.holder || w.foreman.holder() != "" {
+					t.Errorf("slot 2 is held by %q, slot 1 by %q", got, w.foreman.holder())
+				}
+				if kept := test.hand.held != nil; kept != test.kept || w.disk.InProgress() {
+					t.Errorf("record kept: %v, want %v; on record %+v", kept, test.kept, w.disk)
+				}
+			})
+		})
+	}
+}
+
+// changesItsMind is a gate that says no only when it is asked for the second time.
+func changesItsMind(w *world) {
+	asked := 0
+	w.hooks[Gate] = []fakeHook{{"no", func([]string) HookResult {
+		asked++
+		return HookResult{Exit: map[int]int{2: 1}[asked]}
+	}}}
+}
+
+// TestTakeByHandAsks: gates and the failure budget count for a command, a closed window does not. A refusal once the
+// lock is taken gives it back.
+func TestTakeByHandAsks(t *testing.T) {
+	tests := []struct {
+		name  string
+		setup func(*world)
+		wait  bool
+		kind  string
+		mine  int // slots that are this host's
+	}{
+		{"yes", func(*world) {}, false, "ok", 1},
+		{"a gate", func(w *world) { w.hooks[Gate] = []fakeHook{{"no", exits(1)}} }, false, "later", 0},
+		{"a gate that changes its mind", changesItsMind, false, "later", 0},
+		{"the same, and it waits", changesItsMind, true, "ok", 1},
+		{"the budget", func(w *world) { w.other("web.failed2").hold("other") }, false, "later", 0},
+		{"a slot is held", func(w *world) { w.foreman.hold("other") }, false, "ok", 1},
+		{"both are", func(w *world) { w.foreman.hold("other"); w.other("web.slot2").hold("another") }, false, "later", 0},
+		{"a window", func(w *world) { w.mayBegin = closedAt(time.Now(), lock.Window) }, false, "ok", 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.settings.LockSlots, w.settings.MaxFailed, w.settings.GateInterval = 2, 1, time.Minute
+				test.setup(w)
+				var announced []string
+				l, err := w.workflow().TakeLock(t.Context(), ByHand{Name: "web", Slots: Slots("web", 2), Wait: test.wait,
+					Asks: true, Announce: func(name string) error { announced = append(announced, name); return nil }})
+				mine := 0
+				for _, f := range []*fakeForeman{w.foreman, w.other("web.slot2")} {
+					if f.holder() == "me" {
+						mine++
+					}
+				}
+				if kind(err) != test.kind || mine != test.mine {
+					t.Errorf("%v, %d slots are this host's; want %s, %d", err, mine, test.kind, test.mine)
+				}
+				if err == nil && !slices.Contains(announced, l.Name()) {
+					t.Errorf("lock %s was taken, announced were %q", l.Name(), announced)
 				}
 			})
 		})
