@@ -73,8 +73,8 @@ type byHand struct {
 	wrote  bool
 }
 
-// take takes the lock. The record is on the disk before the lock is asked for. If this host then certainly does not hold
-// the lock, the record is removed.
+// take takes the lock. The record is on the disk before the lock is asked for. If this host then certainly does not
+// hold the lock, the record is removed.
 func (b *byHand) take(ctx context.Context, p *Process, work *workflow.Workflow, how workflow.ByHand,
 ) (workflow.Lock, error) {
 	var origin lock.Origin

@@ -75,8 +75,8 @@ func (cmd *lockExecCmd) Run(p *Process, path configPath) error {
 
 func notRun(err error) error { return fmt.Errorf("the command was not run: %w", err) }
 
-// free returns an error if this host has something to do with the lock already: releasing the lock at the end would take
-// it from a run or from a person.
+// free returns an error if this host has something to do with the lock already: releasing the lock at the end would
+// take it from a run or from a person.
 func (cmd *lockExecCmd) free(p *Process, c *config.Config) error {
 	record, err := state.Store{Path: c.State}.Load()
 	if err != nil {

@@ -59,7 +59,8 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	}
 	switch {
 	case name == "":
-		fmt.Fprintf(p.Stdout, "this host holds none of the %d slots of lock %s; nothing to release\n", c.LockSlots, c.LockName)
+		fmt.Fprintf(p.Stdout, "this host holds none of the %d slots of lock %s; nothing to release\n", c.LockSlots,
+			c.LockName)
 	default:
 		err = r.one(p.Context, name, origin, hold)
 	}

@@ -15,8 +15,8 @@ import (
 	"foreman-dlm-updater/internal/vet"
 )
 
-// File is the file of a note: a JSON object with the field "format". Reading it is safe at any time. Only one process at
-// a time may write it.
+// File is the file of a note: a JSON object with the field "format". Reading it is safe at any time. Only one process
+// at a time may write it.
 type File struct {
 	Path string
 	// Kind is what messages call the note: "pause".

@@ -38,8 +38,8 @@ func (c Caller) Signals() <-chan os.Signal {
 	return heard
 }
 
-// Foreground runs the file of a command with the caller's terminal, directory and environment, to which it adds env, and
-// waits for its end. Signals are passed on. It calls started with the command's pid.
+// Foreground runs the file of a command with the caller's terminal, directory and environment, to which it adds env,
+// and waits for its end. Signals are passed on. It calls started with the command's pid.
 //
 // The command stays in this program's process group. So a pipeline that this program is part of keeps the terminal, and
 // Ctrl-C and Ctrl-Z reach the command by themselves: Ctrl-Z stops both, and the shell continues both.

@@ -68,8 +68,8 @@ func (s *screen) waitFor(t *testing.T, text string) {
 	}
 }
 
-// TestForegroundTerminal: under a shell with job control, the command reads the terminal, hears one SIGINT after Ctrl-C,
-// stops with Ctrl-Z, goes on with fg, and its exit code arrives. It keeps the terminal in a pipeline, too.
+// TestForegroundTerminal: under a shell with job control, the command reads the terminal, hears one SIGINT after
+// Ctrl-C, stops with Ctrl-Z, goes on with fg, and its exit code arrives. It keeps the terminal in a pipeline, too.
 func TestForegroundTerminal(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -162,8 +162,8 @@ type fakeHand struct {
 func (h *fakeHand) Load() (*Holding, error) { return h.held, h.err }
 func (h *fakeHand) Clear() error            { h.held = nil; return nil }
 
-// TestHeldByHand: a run leaves a lock that a person has, whichever slot it is, and removes a record that is not true any
-// more.
+// TestHeldByHand: a run leaves a lock that a person has, whichever slot it is, and removes a record that is not true
+// any more.
 func TestHeldByHand(t *testing.T) {
 	tests := []struct {
 		name   string
