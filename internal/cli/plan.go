@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"foreman-dlm-updater/internal/byhand"
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/history"
@@ -259,16 +261,26 @@ func (what *planner) host() planAnswer {
 // lock looks for a slot that is free.
 func (what *planner) lock(record *state.Record) planAnswer {
 	c := what.config
+	hold, err := byhand.Beside(c.State).Read()
+	if err != nil {
+		return planAnswer{askLock, unknown, err.Error(), nil}
+	}
+	slots := workflow.Slots(c.LockName, c.LockSlots)
+	if hold != nil && slices.Contains(slots, hold.Lock) { // that one first: it keeps this host from taking another
+		slots = append([]string{hold.Lock}, slots...)
+	}
 	var busy []string
-	for _, name := range workflow.Slots(c.LockName, c.LockSlots) {
+	for _, name := range slots {
 		view, err := what.work.OpenLock(name, lock.Options{}).Look(what.context)
 		switch {
 		case err != nil:
 			return planAnswer{askLock, unknown, err.Error(), nil}
 		case view.Self && record.InProgress():
 			return planAnswer{askLock, saysYes, fmt.Sprintf("the run in progress has asked for lock %s", name), nil}
+		case view.Self && hold != nil:
+			return planAnswer{askLock, saysNo, holder(c, name, view) + ", by hand: " + hold.Who(), nil}
 		case view.Self:
-			return planAnswer{askLock, saysNo, holder(c, name, view) + ": `foreman-dlm-updater lock show` says more", nil}
+			return planAnswer{askLock, saysNo, holder(c, name, view) + ": `foreman-dlm-updater status` says more", nil}
 		case view.Exists && (view.Holder != "" || !view.Enabled):
 			busy = append(busy, holder(c, name, view))
 		default:

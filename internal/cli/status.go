@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
+	"foreman-dlm-updater/internal/byhand"
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
@@ -116,6 +118,7 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*status.Statu
 	lookAtOutcome(ctx, s, c)
 	lookAtReboot(ctx, s, c)
 	lookAtInhibitors(ctx, s)
+	lookAtHand(s, c)
 	if !offline {
 		lookAtLock(ctx, s, c)
 		lookAtOthers(ctx, s, c)
@@ -131,6 +134,19 @@ func lookAtInstance(s *status.Status, c *config.Config) {
 		s.Running, s.PID = true, running.PID
 	case err != nil:
 		s.Unseen = append(s.Unseen, fmt.Sprintf("whether an invocation is running: %v", err))
+	}
+}
+
+// lookAtHand finds out whether a person has the lock.
+func lookAtHand(s *status.Status, c *config.Config) {
+	hold, err := byhand.Beside(c.State).Read()
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		s.Unseen = append(s.Unseen, fmt.Sprintf("whether a person has the lock: %v", err))
+	case err != nil: // no run begins before somebody has looked
+		s.SetStopped(status.Stop{At: s.At, Why: err.Error(), Next: hint(err)})
+	case hold != nil:
+		s.SetByHand(hold.Who(), hold.PID)
 	}
 }
 

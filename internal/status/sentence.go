@@ -51,6 +51,8 @@ func (s *Status) codeAndSentence() (Code, string) {
 			s.Error.Stage, s.clock(s.Error.Time), s.Holder())
 	case s.Running && s.Stage != "":
 		return Running, s.runningText()
+	case s.Running && s.handPID != 0 && s.handPID == s.PID:
+		return Running, fmt.Sprintf("`lock exec` is running (pid %d); %s, by hand: %s", s.PID, s.Holder(), s.ByHand)
 	case s.Running:
 		return Running, fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.Holder())
 	case s.Stage == "" && s.Lock.Self && s.stop.Later:
@@ -123,6 +125,10 @@ func (s *Status) stopText() string {
 }
 
 func (s *Status) orphanText() string {
+	if s.ByHand != "" {
+		return fmt.Sprintf("no run in progress: %s, by hand: %s; once nobody needs it, `foreman-dlm-updater lock release`",
+			s.Holder(), s.ByHand)
+	}
 	with := "this certificate"
 	if s.origin.Client != "" {
 		with += fmt.Sprintf(" (CN %q)", s.origin.Client)

@@ -77,6 +77,8 @@ type Status struct {
 	// looked at.
 	Slots []Place `json:"slots,omitempty"`
 	Flags []Place `json:"flags,omitempty"`
+	// ByHand says who has the lock by hand, since when and why; empty: nobody, or not known.
+	ByHand string `json:"by_hand,omitempty"`
 	// Unseen lists what could not be looked at.
 	Unseen []string `json:"unseen,omitempty"`
 	// Wording holds the words for the lock server in sentences; origin says which server is asked now, and how.
@@ -90,6 +92,7 @@ type Status struct {
 	rebooted bool          // the host was rebooted as asked
 	waitsFor string        // what the run waits for, if it is not the lock
 	stop     Stop          // more about Stopped
+	handPID  int           // the process of `lock exec` that took the lock by hand
 }
 
 // Last is how an invocation of `run` ended.
@@ -121,6 +124,9 @@ type Stop struct {
 	// Later: nothing is wrong with this host, and the next invocation tries again.
 	Later bool
 }
+
+// SetByHand fills in who has the lock by hand, and the process of `lock exec` that took it; 0: none.
+func (s *Status) SetByHand(who string, pid int) { s.ByHand, s.handPID = who, pid }
 
 // SetStopped fills in why the last invocation did not succeed.
 func (s *Status) SetStopped(stop Stop) {

@@ -4,9 +4,12 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // windowCloses: a run waits for a gate until its maintenance window closes. It gives up, and nothing is wrong.
@@ -60,6 +63,58 @@ func windowCloses(t *testing.T, l *lab) {
 	h.awaitEnd()
 	if got := h.run("dpkg-query", "-W", "-f", "${Version}", "ledger"); got != "2.0" {
 		t.Errorf("package ledger: %q", got)
+	}
+}
+
+// backupIsKilled: a backup runs under the lock, and is killed in the middle; later the program itself is. Each time the
+// lock stays, nightly runs say whose it is, and a person releases it.
+func backupIsKilled(t *testing.T, l *lab) {
+	h := l.boot(t, "backup1")
+	h.install(nil)
+	for _, killed := range []string{"tar", "foreman-dlm-upd"} { // the kernel cuts a name after 15 characters
+		h.run("sh", "-c", "rm -f /var/tmp/backup.tar /run/half; mkfifo /var/tmp/backup.tar")
+		h.run("systemd-run", "--quiet", "--collect", "--unit=reader", "sh", "-c", // of the first half only
+			"exec </var/tmp/backup.tar; head -c 65536 >/dev/null; touch /run/half; exec sleep infinity")
+		h.run("systemd-run", "--quiet", "--unit=backup", "foreman-dlm-updater", "lock", "exec", "--reason", "nightly backup",
+			"--", "tar", "-C", "/usr", "-cf", "/var/tmp/backup.tar", ".")
+		h.eventually("the backup is in the middle", func() error {
+			_, err := h.try("test", "-e", "/run/half")
+			return err
+		})
+		h.run("systemctl", "start", "--wait", updateUnit) // ends with 75: no run begins beside it
+
+		h.run("pkill", "-KILL", "-x", killed)
+		h.eventually("the unit has ended", func() error {
+			if state, err := h.try("systemctl", "show", "--property=ActiveState", "--value", "backup"); err != nil ||
+				state != "failed\n" {
+				return fmt.Errorf("it is %s: %v", state, err)
+			}
+			return nil
+		})
+		h.run("systemctl", "reset-failed", "backup")
+		h.run("systemctl", "stop", "reader")
+		if events := kinds(h.lockEvents()); len(events)%2 != 1 || !strings.HasPrefix(events[len(events)-1], "acquire ") {
+			t.Errorf("%s was killed, and the lock is not held: %q", killed, events)
+		}
+		h.run("systemctl", "start", "--wait", updateUnit)
+		if got := h.run("foreman-dlm-updater", "status"); !strings.Contains(got, "nightly backup") {
+			t.Errorf("status after %s was killed: %s", killed, got)
+		}
+		if got := h.run("foreman-dlm-updater", "lock", "show"); !strings.Contains(got, "nightly backup") {
+			t.Errorf("lock show: %s", got)
+		}
+		h.run("foreman-dlm-updater", "lock", "release")
+	}
+	if n := h.said(1, "nightly backup"); n < 4 {
+		t.Errorf("%d lines of the nightly runs say whose the lock is", n)
+	}
+	if got := h.run("dpkg-query", "-W", "-f", "${Version}", "ledger"); got != "1.0" {
+		t.Errorf("package ledger: %q", got)
+	}
+	h.run("foreman-dlm-updater", "lock", "exec", "--", "true")
+	want := slices.Repeat([]string{"acquire " + h.lock + " for " + h.cn, "release " + h.lock + " for " + h.cn}, 3)
+	if diff := cmp.Diff(want, kinds(h.lockEvents())); diff != "" {
+		t.Errorf("the lock (-want +got):\n%s", diff)
 	}
 }
 

@@ -34,6 +34,7 @@ func TestBootedHosts(t *testing.T) {
 		"RemoveAndPurge":      removeAndPurge,
 		"StoppedCommand":      stoppedCommand,
 		"WindowCloses":        windowCloses,
+		"BackupIsKilled":      backupIsKilled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
