@@ -83,7 +83,8 @@ func backupIsKilled(t *testing.T, l *lab) {
 		})
 		h.run("systemctl", "start", "--wait", updateUnit) // ends with 75: no run begins beside it
 
-		h.run("pkill", "-KILL", "-x", killed)
+		h.run("sh", "-c", fmt.Sprintf(`cd /proc; for pid in [0-9]*; do
+			if [ "$(cat $pid/comm 2>/dev/null)" = %s ]; then kill -KILL $pid; fi; done`, killed))
 		h.eventually("the unit has ended", func() error {
 			if state, err := h.try("systemctl", "show", "--property=ActiveState", "--value", "backup"); err != nil ||
 				state != "failed\n" {
