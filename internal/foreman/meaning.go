@@ -112,6 +112,12 @@ func isTemporary(err error) bool {
 	return errors.As(err, &f) && f.temporary
 }
 
+// isFailure reports whether an error says something about the server.
+func isFailure(err error) bool {
+	var f *failure
+	return errors.As(err, &f)
+}
+
 func isRenewing(err error) bool {
 	var f *failure
 	return errors.As(err, &f) && f.renewing

@@ -208,6 +208,30 @@ func TestMayEnds(t *testing.T) {
 	}
 }
 
+// TestMayEndsInTrouble: a refusal leaves no lock, even if the server is in trouble just then.
+func TestMayEndsInTrouble(t *testing.T) {
+	closed := &lock.NotNow{Text: "window closed"}
+	for _, trouble := range []string{"look 2", "release 1", "look after release 1"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t)
+			s.before(trouble, says(unreachable()))
+			l := s.open(lock.Options{})
+			err := l.Take(t.Context(), lock.Terms{May: func(_ context.Context, at lock.Point) (lock.Wait, error) {
+				if at == lock.Verified {
+					return lock.Wait{}, closed
+				}
+				return lock.Wait{}, nil
+			}})
+			if !errors.Is(err, closed) || !s.reached(trouble) {
+				t.Errorf("%s: got %v after %s", trouble, err, s.requests())
+			}
+			if !l.Abandon(t.Context()) || s.heldBy() != "" {
+				t.Errorf("%s: held by %q after %s", trouble, s.heldBy(), s.requests())
+			}
+		})
+	}
+}
+
 // TestMayUnanswered: while the server can't say whether the run may begin, the run waits, and begins nothing.
 func TestMayUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -115,22 +115,30 @@ func (t *taking) round(ctx context.Context) (obstacle, error) {
 	return together(all), nil
 }
 
-// may asks whether this host may have the lock now. If not, it gives back what it has taken.
+// may asks whether this host may have the lock now. If not, it gives back what it has taken, whether the wait goes on
+// or ends with that.
 func (t *taking) may(ctx context.Context, at lock.Point) (obstacle, error) {
 	if t.May == nil {
 		return obstacle{}, nil
 	}
-	wait, err := t.May(ctx, at)
-	if err != nil || wait.Why == "" {
-		return obstacle{}, err
+	wait, refusal := t.May(ctx, at)
+	switch {
+	case refusal == nil && wait.Why == "":
+		return obstacle{}, nil
+	case ctx.Err() != nil, isFailure(refusal): // Abandon has less patience
+		return obstacle{Wait: wait}, refusal
+	case refusal != nil:
+		wait.Why = refusal.Error()
+	default:
+		t.explain(obstacle{Wait: wait})
 	}
-	busy := obstacle{Wait: wait}
-	t.explain(busy)
 	if t.Asked() && t.holder != notUs {
 		t.log.Info("giving the lock back, if this host has it: the run may not begin", "why", wait.Why)
-		err = t.giveBack(ctx)
+		if err := t.giveBack(ctx); err != nil && refusal == nil {
+			return obstacle{}, err
+		}
 	}
-	return busy, err
+	return obstacle{Wait: wait}, refusal
 }
 
 // together says why none of the slots can be had.

@@ -104,6 +104,28 @@ func TestCalendarEndsWait(t *testing.T) {
 	}
 }
 
+// TestRefusalInTrouble: a window that closes while the claim settles leaves no lock, even if the lock server gives no
+// answer just then.
+func TestRefusalInTrouble(t *testing.T) {
+	for _, method := range []string{"GET", "DELETE"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			refused, closed := false, closedAt(time.Now().Add(time.Second), lock.Window)
+			w.mayBegin = func(now time.Time) (*Refusal, error) {
+				no, err := closed(now)
+				refused = no != nil
+				return no, err
+			}
+			w.foreman.before = w.first(method, unreachable, func() bool { return refused })
+			var refusal *Refusal
+			if err := w.invoke(false); !errors.As(err, &refusal) {
+				t.Errorf("%s: got %v", method, err)
+			}
+			w.left(t)
+		})
+	}
+}
+
 // TestClaimIsGivenBack: an invocation that may not begin gives back what an earlier one may have claimed.
 func TestClaimIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
