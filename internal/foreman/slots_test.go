@@ -232,6 +232,24 @@ func TestMayEndsInTrouble(t *testing.T) {
 	}
 }
 
+// TestMayWaitsForDays: gates that said no for days don't count as a server that gave no answer for days.
+func TestMayWaitsForDays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.before("look 1", says(unreachable()))
+		well := time.Now().Add(3 * troubleTimeout)
+		err := s.open(lock.Options{}).Take(t.Context(), lock.Terms{May: func(context.Context, lock.Point) (lock.Wait, error) {
+			if time.Now().Before(well) {
+				return lock.Wait{Why: "not well", For: lock.Gate}, nil
+			}
+			return lock.Wait{}, nil
+		}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestMayUnanswered: while the server can't say whether the run may begin, the run waits, and begins nothing.
 func TestMayUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -20,6 +20,7 @@ type taking struct {
 	began    time.Time
 	deadline time.Time
 	answered bool          // the server has shown the lock, or that there is none, since Take began
+	silent   time.Time     // when the server was first asked and gave no answer
 	backoff  time.Duration // the last wait for a server in trouble, if Take is patient
 	spread   bool          // it has waited a random time since its begin or last claim: it is not in step with other hosts
 	lastWhy  string        // why it waits, as logged last
@@ -413,7 +414,10 @@ func (t *taking) until(err error) time.Time {
 	case t.patient():
 		return time.Time{}
 	case t.deadline.IsZero() && !t.answered && err != nil:
-		return t.began.Add(troubleTimeout)
+		if t.silent.IsZero() { // not when Take began: gates may have kept it from asking for days
+			t.silent = time.Now()
+		}
+		return t.silent.Add(troubleTimeout)
 	}
 	return t.deadline
 }
