@@ -119,7 +119,7 @@ func (r *run) gates(ctx context.Context, now bool) (lock.Wait, error) {
 		return last.wait, nil
 	}
 	names, err := r.Hooks.List(Gate)
-	if err != nil {
+	if err = errors.Join(err, r.Hooks.VetSettings()); err != nil { // a wait may last for days
 		return lock.Wait{}, fmt.Errorf("%w: %w", ErrUnsafeHooks, err)
 	}
 	var reasons []string

@@ -247,6 +247,24 @@ func TestGateAfterTheClaim(t *testing.T) {
 	})
 }
 
+// TestGateWithUnsafeSettings: settings that somebody else can change while a run waits are not read by a gate.
+func TestGateWithUnsafeSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.GateInterval = 5 * time.Minute
+		asked := 0
+		w.hooks[Gate] = []fakeHook{{"a", func([]string) HookResult {
+			asked++
+			w.unsafeSettings = errors.New("hooks.conf: others can write it")
+			return HookResult{Exit: 1}
+		}}}
+		if err := w.invoke(false); !errors.Is(err, ErrUnsafeHooks) || asked != 1 {
+			t.Errorf("got %v after the gate was asked %d times", err, asked)
+		}
+		w.left(t)
+	})
+}
+
 // TestBudget: while too many other hosts have failed, or a lock that blocks is held, no run begins.
 func TestBudget(t *testing.T) {
 	tests := []struct {
