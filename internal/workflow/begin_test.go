@@ -370,6 +370,24 @@ func TestFlag(t *testing.T) {
 	}
 }
 
+// TestFlagIsLoweredInTrouble: a lock server that is in trouble for a minute does not leave the flag behind: it would
+// stop the cluster until an administrator frees it.
+func TestFlagIsLoweredInTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.LockSlots, w.settings.MaxFailed = 1, 1
+		w.foreman.hold("me")
+		w.other("web.failed1").hold("me")
+		w.other("web.failed1").before = w.away(state.LockRelease, time.Minute)
+		w.disk = &state.Record{Stage: state.LockRelease, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine,
+			Taken: &state.Taken{}, Flags: []state.Flag{{Name: "web.failed1", Set: true}}}
+		if err := w.invoke(false); err != nil {
+			t.Error(err)
+		}
+		w.left(t)
+	})
+}
+
 // TestSlots: a run takes any slot that is free, and keeps it to its end.
 func TestSlots(t *testing.T) {
 	for _, free := range Slots("web", 3) {

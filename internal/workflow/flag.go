@@ -10,7 +10,8 @@ import (
 	"foreman-dlm-updater/internal/state"
 )
 
-// flagPatience is how long a run that fails tries to raise its flag. If it can't, the next invocation does.
+// flagPatience is how long a run that fails tries to raise its flag, and a run that finishes to lower it. If a flag
+// can't be raised, the next invocation does; for one that can't be lowered an administrator is needed.
 const flagPatience = 2 * time.Minute
 
 // flagOf is the flag of a slot.
@@ -77,10 +78,18 @@ func (r *run) saveFlags() {
 	r.onDisk = &record
 }
 
-// lowerFlags releases the flags of this run. It reports whether all are certainly released.
-func (r *run) lowerFlags(ctx context.Context) bool {
-	r.Flags = r.LowerFlags(ctx, r.Flags)
-	return len(r.Flags) == 0
+// lowerFlags releases the flags of this run. It tries again for as long as patience says, and reports whether all are
+// certainly released.
+func (r *run) lowerFlags(ctx context.Context, patience time.Duration) bool {
+	began := time.Now()
+	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
+		if r.Flags = r.LowerFlags(ctx, r.Flags); len(r.Flags) == 0 {
+			return true
+		}
+		if time.Since(began) >= patience || !pause(ctx, backoff) {
+			return false
+		}
+	}
 }
 
 // LowerFlags releases flags of this host, and returns those for which that is not certain.

@@ -225,7 +225,7 @@ const releaseGrace = 8 * time.Second
 // releaseLock releases the lock.
 func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 	if ctx.Err() == nil { // first, so that the next host in this slot can raise it
-		r.lowerFlags(ctx)
+		r.lowerFlags(ctx, 0)
 	}
 	ctx, cancel := graceful(ctx, releaseGrace)
 	defer cancel()
@@ -238,7 +238,7 @@ func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 		}
 		return "", err
 	}
-	if !r.lowerFlags(ctx) {
+	if !r.lowerFlags(ctx, flagPatience) {
 		if ctx.Err() != nil {
 			r.held = No
 			return "", errStopped
