@@ -114,9 +114,10 @@ func ignoring(mayBegin func(time.Time) (*workflow.Refusal, error), log hclog.Log
 	last := ""
 	return func(now time.Time) (*workflow.Refusal, error) {
 		refusal, err := mayBegin(now)
-		if err != nil {
+		if err != nil && err.Error() != last {
+			last = err.Error()
 			log.Warn("ignored because of --now", "error", err)
-		} else if refusal != nil && refusal.Why != last {
+		} else if err == nil && refusal != nil && refusal.Why != last {
 			last = refusal.Why
 			log.Warn("ignored because of --now", "why", refusal)
 		}

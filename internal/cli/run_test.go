@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/lock"
@@ -13,6 +14,31 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 )
+
+// TestIgnoring: what --now ignores is named once for each reason, however often a run that waits asks.
+func TestIgnoring(t *testing.T) {
+	var said strings.Builder
+	log := hclog.New(&hclog.LoggerOptions{Output: &said})
+	var refusal *workflow.Refusal
+	var unclear error
+	ask := ignoring(func(time.Time) (*workflow.Refusal, error) { return refusal, unclear }, log)
+	for _, unclear = range []error{errors.New("year:1: no date"), errors.New("year:2: no date")} {
+		for range 3 {
+			if no, err := ask(time.Now()); no != nil || err != nil {
+				t.Errorf("got %v, %v", no, err)
+			}
+		}
+	}
+	refusal, unclear = &workflow.Refusal{Question: lock.Pause, Why: "paused"}, nil
+	for range 3 {
+		if no, err := ask(time.Now()); no != nil || err != nil {
+			t.Errorf("got %v, %v", no, err)
+		}
+	}
+	if n := strings.Count(said.String(), "ignored because of --now"); n != 3 {
+		t.Errorf("said %d times:\n%s", n, said.String())
+	}
+}
 
 // TestWithoutLog: a log file that can't be used keeps a new run from beginning, and no host out of service.
 func TestWithoutLog(t *testing.T) {
