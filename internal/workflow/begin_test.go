@@ -141,6 +141,29 @@ func TestClaimIsGivenBack(t *testing.T) {
 	})
 }
 
+// TestClaimIsNotGivenBack: if the lock server can't be asked, the refusal does not hide that this host may hold the
+// lock, and the next invocation gives it back.
+func TestClaimIsNotGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.mayBegin = closedAt(time.Now(), lock.Freeze)
+		w.foreman.hold("me")
+		w.foreman.before = func(string) error { return unreachable() }
+		w.disk = &state.Record{Stage: state.LockGet, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine,
+			ClaimSent: time.Now(), Taken: &state.Taken{}}
+		err := w.invoke(false)
+		var stage *StageError
+		if !errors.Is(err, ErrTryLater) || !errors.As(err, &stage) || stage.Held != Perhaps {
+			t.Errorf("got %v", err)
+		}
+		w.foreman.before = nil
+		if err := w.invoke(false); !errors.Is(err, ErrTryLater) {
+			t.Errorf("got %v", err)
+		}
+		w.left(t)
+	})
+}
+
 // TestRunGoesOn: once the run has the lock, nothing of the calendar stops it.
 func TestRunGoesOn(t *testing.T) {
 	waits := func(s state.Stage) bool { return !HasLock(s) || s == state.Reboot }

@@ -78,7 +78,10 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	if !HasLock(r.Stage) {
 		// If the run ends here, an earlier claim must not block the cluster.
 		if err := cmp.Or(w.refused(), r.vetAll()); err != nil {
-			return nil, r.giveUp(ctx, err)
+			if err = r.giveUp(ctx, err); r.held == Perhaps { // so that the log says so
+				err = &StageError{Stage: r.Stage, Run: r.RunID, Lock: r.Lock, Held: r.held, Err: err}
+			}
+			return nil, err
 		}
 		return r, nil
 	}
