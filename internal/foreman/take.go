@@ -98,6 +98,11 @@ func (t *taking) round(ctx context.Context) (obstacle, error) {
 	if busy, err := t.may(ctx, lock.BeforeLook); busy.Why != "" || err != nil {
 		return busy, err
 	}
+	if len(t.options.Slots) > 0 && t.Purpose == lock.ForRun && !slices.Contains(t.options.Slots, t.name) {
+		if err := t.leave(ctx); err != nil {
+			return obstacle{}, err
+		}
+	}
 	slots := []string{t.name}
 	if at := slices.Index(t.options.Slots, t.name); at >= 0 && t.Purpose != lock.OutOfService {
 		slots = slices.Concat(t.options.Slots[at:], t.options.Slots[:at])
@@ -114,6 +119,21 @@ func (t *taking) round(ctx context.Context) (obstacle, error) {
 		all = append(all, busy)
 	}
 	return together(all), nil
+}
+
+// leave gives back a lock that an earlier invocation may have claimed and that is none of the slots any more. Nobody
+// else wants it now, so this host would be one too many.
+func (t *taking) leave(ctx context.Context) error {
+	if _, err := t.show(ctx); err != nil {
+		return err
+	}
+	if t.holder != notUs {
+		if err := t.giveBack(ctx); err != nil {
+			return err
+		}
+	}
+	t.use(t.options.Slots[t.Random(time.Duration(len(t.options.Slots)))])
+	return nil
 }
 
 // may asks whether this host may have the lock now. If not, it gives back what it has taken, whether the wait goes on

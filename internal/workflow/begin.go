@@ -14,6 +14,9 @@ import (
 // Gate names the hooks that are asked whether this host may go out of service now. It is no stage: lock_get asks them.
 const Gate state.Stage = "gate"
 
+// mostSlots is the largest number of slots (lock_slots).
+const mostSlots = 99
+
 // Slots are the names of the locks that let n hosts of a cluster update at once. The first one is the cluster's lock.
 func Slots(name string, n int) []string {
 	slots := []string{name}

@@ -438,6 +438,70 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// TestSlotsAreLowered: a run that waits for a slot that is none any more takes one of those that are left, and gives
+// back what it may have claimed. A run that has such a slot keeps it.
+func TestSlotsAreLowered(t *testing.T) {
+	tests := []struct {
+		name    string
+		slots   int
+		holder  string // of the third slot
+		claimed bool
+	}{
+		{"an earlier claim came true", 2, "me", true},
+		{"an earlier claim did not come true", 2, "", true},
+		{"another host has it", 2, "other", true},
+		{"not asked for", 2, "", false},
+		{"one slot is left", 1, "me", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.settings.LockSlots = test.slots
+				w.foreman.hold("other")
+				w.other("web.slot2").hold("other")
+				w.other("web.slot3").hold(test.holder)
+				w.disk = &state.Record{Stage: state.LockGet, Format: 1, RunID: "r", Lock: "web.slot3", MachineID: w.machine,
+					Taken: &state.Taken{}}
+				if test.claimed {
+					w.disk.ClaimSent = time.Now()
+				}
+				began := time.Now()
+				w.on[Waiting] = func() {
+					time.AfterFunc(time.Hour, func() { w.foreman.hold("") })
+				}
+				w.hooks[state.PreUpdate] = []fakeHook{{"20-stop", func([]string) HookResult {
+					if w.foreman.holder() != "me" || w.other("web.slot3").holder() == "me" || time.Since(began) < time.Hour {
+						t.Errorf("began after %s; held: %s, %s", time.Since(began), w.foreman.holder(),
+							w.other("web.slot3").holder())
+					}
+					return HookResult{}
+				}}}
+				if err := w.invoke(false); err != nil {
+					t.Fatal(err)
+				}
+				w.left(t)
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.LockSlots = 2
+		w.other("web.slot3").hold("me")
+		w.disk = &state.Record{Stage: state.Update, Format: 1, RunID: "r", Lock: "web.slot3", MachineID: w.machine,
+			Taken: &state.Taken{}}
+		if err := w.invoke(false); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range w.effects("PUT") {
+			if !strings.Contains(step, "slot3") {
+				t.Errorf("%q", w.effects("PUT"))
+			}
+		}
+		w.left(t)
+	})
+}
+
 // TestFlagOnRecordFirst: a flag that can't be put on record is not raised: nobody would lower it.
 func TestFlagOnRecordFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

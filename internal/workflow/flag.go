@@ -16,9 +16,8 @@ const flagPatience = 2 * time.Minute
 
 // flagOf is the flag of a slot.
 func flagOf(lockName, slot string) string {
-	const most = 99 // slots (lock_slots)
-	if k := slices.Index(Slots(lockName, most), slot); k >= 0 {
-		return Flags(lockName, most)[k]
+	if k := slices.Index(Slots(lockName, mostSlots), slot); k >= 0 {
+		return Flags(lockName, mostSlots)[k]
 	}
 	return Flags(slot, 1)[0] // lock_name has changed since the run took it
 }

@@ -18,7 +18,8 @@ func (r *run) openLock(claimed bool) {
 		r.Workflow.tell(Event{Kind: LockSeen, Lock: r.lock.Name(), View: view, Err: err})
 	}}
 	options.Origin = OriginOf(&r.Record)
-	if slots := Slots(r.LockName, r.LockSlots); len(slots) > 1 && slices.Contains(slots, r.Lock) {
+	slots := Slots(r.LockName, r.LockSlots)
+	if slices.Contains(Slots(r.LockName, mostSlots), r.Lock) && (len(slots) > 1 || r.Lock != r.LockName) {
 		options.Slots = slots
 	}
 	r.lock = r.OpenLock(r.Lock, options)

@@ -118,7 +118,11 @@ func (r *run) adopt(machine string) {
 	switch {
 	case r.Lock == "":
 		r.Lock = r.LockName
-	case !slices.Contains(Slots(r.LockName, max(r.LockSlots, 1)), r.Lock):
+	case slices.Contains(Slots(r.LockName, r.LockSlots), r.Lock):
+	case !HasLock(r.Stage) && slices.Contains(Slots(r.LockName, mostSlots), r.Lock):
+		r.Log.Warn("lock_slots was lowered while this run waited: it takes one of the slots that are left", "asked_for",
+			r.Lock, "lock_slots", r.LockSlots)
+	default:
 		r.Log.Warn("lock_name or lock_slots changed during a run: this run keeps its lock, the next one takes the new lock",
 			"lock", r.Lock, "lock_name", r.LockName)
 	}
