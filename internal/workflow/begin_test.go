@@ -502,6 +502,25 @@ func TestSlotsAreLowered(t *testing.T) {
 	})
 }
 
+// TestFlagOf: each slot has its flag, even if lock_name has changed since a run took it.
+func TestFlagOf(t *testing.T) {
+	tests := []struct{ lockName, slot, want string }{
+		{"web", "web", "web.failed1"},
+		{"web", "web.slot2", "web.failed2"},
+		{"web", "web.slot99", "web.failed99"},
+		{"db", "web", "web.failed1"},
+		{"db", "web.slot3", "web.failed3"},
+		{"web.slot3", "web.slot3", "web.slot3.failed1"},
+		{"db", "web.slots", "web.slots.failed1"},
+		{"web", "web.slots", "web.slots.failed1"},
+	}
+	for _, test := range tests {
+		if got := flagOf(test.lockName, test.slot); got != test.want {
+			t.Errorf("lock_name %s, slot %s: %s, want %s", test.lockName, test.slot, got, test.want)
+		}
+	}
+}
+
 // TestFlagOnRecordFirst: a flag that can't be put on record is not raised: nobody would lower it.
 func TestFlagOnRecordFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"foreman-dlm-updater/internal/lock"
@@ -19,7 +20,10 @@ func flagOf(lockName, slot string) string {
 	if k := slices.Index(Slots(lockName, mostSlots), slot); k >= 0 {
 		return Flags(lockName, mostSlots)[k]
 	}
-	return Flags(slot, 1)[0] // lock_name has changed since the run took it
+	if at := strings.LastIndex(slot, ".slot"); at > 0 && slot[:at] != lockName { // it has changed since the run took it
+		return flagOf(slot[:at], slot)
+	}
+	return Flags(slot, 1)[0]
 }
 
 // noteFlag notes in the record that this host has a flag, or is about to ask for it. set: the server has shown that.
