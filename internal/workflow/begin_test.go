@@ -411,6 +411,39 @@ func TestFlagIsLoweredInTrouble(t *testing.T) {
 	})
 }
 
+// TestFlagOfARunThatGivesUp: a run that was set back to lock_get by hand, and may not begin now, lowers its flag.
+func TestFlagOfARunThatGivesUp(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.LockSlots, w.settings.MaxFailed = 1, 1
+			w.mayBegin = closedAt(time.Now(), lock.Window)
+			w.disk = &state.Record{Stage: state.LockGet, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine,
+				Flags: []state.Flag{{Name: "web.failed1", Set: true}}}
+			w.foreman.hold("me")
+			flag := w.other("web.failed1")
+			flag.hold("me")
+			flag.before = func(string) error {
+				if away {
+					return unreachable()
+				}
+				return nil
+			}
+			if err := w.invoke(false); !errors.Is(err, ErrTryLater) {
+				t.Errorf("got %v", err)
+			}
+			if away { // it stays on record until it is lowered
+				if w.disk == nil || len(w.disk.Flags) != 1 {
+					t.Errorf("on record: %+v", w.disk)
+				}
+				away = false
+				_ = w.invoke(false)
+			}
+			w.left(t)
+		})
+	}
+}
+
 // TestSlots: a run takes any slot that is free, and keeps it to its end.
 func TestSlots(t *testing.T) {
 	for _, free := range Slots("web", 3) {

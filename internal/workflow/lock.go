@@ -80,6 +80,9 @@ func (r *run) giveUp(ctx context.Context, err error) error {
 		r.held = Perhaps
 		return err
 	}
+	if !r.lowerFlags(ctx, 0) { // the next invocation tries again: once the record is gone, nobody would
+		return err
+	}
 	r.endStage(err)
 	r.endWait()
 	if clearErr := r.finish(); clearErr != nil {
