@@ -85,27 +85,27 @@ func (s serverOf) Show(ctx context.Context, name string) (dlm.Lock, error) {
 	if s.isDead() {
 		return dlm.Lock{}, errDead
 	}
-	s.looked(began, lock, err)
+	s.looked(name, began, lock, err)
 	return lock, err
 }
 
 func (s serverOf) Acquire(ctx context.Context, name string) error {
-	s.claims()
+	s.claims(name)
 	err := s.API.Acquire(ctx, name)
 	if s.isDead() {
 		return errDead
 	}
-	s.heard(err)
+	s.heard(name, err, true)
 	return err
 }
 
 func (s serverOf) Release(ctx context.Context, name string) error {
-	s.releases()
+	s.releases(name)
 	err := s.API.Release(ctx, name)
 	if s.isDead() {
 		return errDead
 	}
-	s.heard(err)
+	s.heard(name, err, false)
 	return err
 }
 
@@ -120,6 +120,9 @@ func (h hooksOf) VetSettings() error {
 }
 
 func (h hooksOf) List(stage state.Stage) ([]string, error) {
+	if stage == workflow.Gate {
+		return h.gateNames(), nil
+	}
 	var names []string
 	for i := range h.hooks[stage] {
 		names = append(names, hookName(i))
@@ -128,6 +131,9 @@ func (h hooksOf) List(stage state.Stage) ([]string, error) {
 }
 
 func (h hooksOf) Run(stage state.Stage, name string, _ []string) workflow.HookResult {
+	if stage == workflow.Gate {
+		return h.gate(name)
+	}
 	if h.step("hook "+string(stage)+"/"+name) != nil {
 		return workflow.HookResult{Err: errDead}
 	}

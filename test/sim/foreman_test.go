@@ -33,9 +33,9 @@ func (w *world) windowOf(ctx context.Context, _, method string, gap sandbox.Gap)
 
 // asking is a host's PUT or DELETE that the server, or what is on the way to it, has had to itself since a time.
 type asking struct {
-	who, method string
-	since       time.Time
-	written     bool
+	who, method, lock string
+	since             time.Time
+	written           bool
 }
 
 // isWritten: the server has written what a host asked for, and has yet to answer.
@@ -47,34 +47,43 @@ func (w *world) isWritten(ctx context.Context) {
 	}
 }
 
-// recorded hears of each change of the lock, at the instant at which it is written.
+// recorded hears of each change of a lock, at the instant at which it is written.
 func (w *world) recorded(e sandbox.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	r := w.row(e.Lock)
 	switch e.Kind {
 	case sandbox.EventAcquire:
-		w.holder = e.Host
+		r.holder, r.since = e.Host, time.Now()
+		if isFlag(e.Lock) && e.Host == e.By {
+			w.raised++
+		}
 	case sandbox.EventRelease:
-		w.holder = ""
+		r.holder = ""
+		for _, h := range w.hosts {
+			if isFlag(e.Lock) && h.name == e.Host {
+				h.manual[e.Lock] = false
+			}
+		}
 	case sandbox.EventFail:
 		return
 	}
-	w.noteLocked("foreman", "%s of %s by %s; now held by %q", e.Kind, e.Host, e.By, w.holder)
+	w.noteLocked("foreman", "%s: %s of %s by %s; now held by %q", e.Lock, e.Kind, e.Host, e.By, r.holder)
 	for _, a := range w.asked {
-		if took := time.Since(a.since); a.who == e.By && !a.written && took > w.locks.Settle {
+		if took := time.Since(a.since); a.who == e.By && a.lock == e.Lock && !a.written && took > w.locks.Settle {
 			w.lateWrite(a.who, a.method, took)
 		}
 	}
 }
 
 // arrives: a host's request is on its way to the server by itself, until it is answered.
-func (w *world) arrives(who, method string, since time.Time) (ctx context.Context, answered func()) {
+func (w *world) arrives(who, method, lock string, since time.Time) (ctx context.Context, answered func()) {
 	if method == http.MethodGet {
 		return context.Background(), func() {}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := &asking{who: who, method: method, since: since}
+	a := &asking{who: who, method: method, lock: lock, since: since}
 	w.asked = append(w.asked, a)
 	return context.WithValue(context.Background(), asking{}, a), func() {
 		w.mu.Lock()
@@ -114,43 +123,57 @@ func (w *world) adminAct(r *random) {
 			}
 		})
 	}
-	switch r.n(6) {
+	act, name := r.n(6), lockName
+	if !w.begins.plain {
+		name = pick(r, w.lockNames()...)
+	}
+	switch act {
 	case 0, 1:
-		w.takeAway("an administrator releases the lock")
-		w.server.SetHolder(lockName, "")
+		w.takeAway(name, "an administrator releases lock "+name)
+		w.server.SetHolder(name, "")
 	case 2:
-		w.note("admin", "disables the lock for %s", after)
-		w.server.SetEnabled(lockName, false)
-		undo(func() { w.server.SetEnabled(lockName, true) })
+		w.note("admin", "disables lock %s for %s", name, after)
+		w.server.SetEnabled(name, false)
+		undo(func() { w.server.SetEnabled(name, true) })
 	case 3:
 		w.note("admin", "bars %s for %s", cn, after)
 		w.server.Bar(cn, true)
 		undo(func() { w.server.Bar(cn, false) })
 	case 4:
-		w.takeAway("an administrator gives the lock to a host elsewhere")
-		w.server.SetHolder(lockName, elsewhere)
-		undo(func() {
-			if row, _ := w.server.Lock(lockName); row.Holder == elsewhere {
-				w.server.SetHolder(lockName, "")
-			}
-		})
+		w.takeAway(name, "an administrator gives lock "+name+" to a host elsewhere")
+		w.server.SetHolder(name, elsewhere)
+		undo(func() { w.freeElsewhere(name) })
 	case 5:
-		w.takeAway("an administrator deletes the lock")
-		w.server.Remove(lockName)
+		w.takeAway(name, "an administrator deletes lock "+name)
+		w.server.Remove(name)
 		w.mu.Lock()
-		w.holder = ""
+		w.row(name).holder = ""
 		w.mu.Unlock()
 	}
 }
 
+// freeElsewhere frees a lock that an administrator has given to a host elsewhere.
+func (w *world) freeElsewhere(name string) {
+	if row, _ := w.server.Lock(name); row.Holder == elsewhere {
+		w.server.SetHolder(name, "")
+	}
+}
+
 // takeAway: who had the lock loses it by somebody's decision, and is not to blame for being inside still.
-func (w *world) takeAway(how string) {
+func (w *world) takeAway(name, how string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.noteLocked("admin", "%s", how)
-	w.taken = time.Now()
+	w.takenByHand(name)
+}
+
+// takenByHand: the holder of a lock has lost it by somebody's decision. The caller holds mu.
+func (w *world) takenByHand(name string) {
+	w.row(name).taken = time.Now()
 	for _, h := range w.hosts {
-		h.inside = false
+		if h.inside == name {
+			h.inside = ""
+		}
 	}
 }
 
@@ -163,25 +186,26 @@ func (w *world) calmDown() {
 	for _, h := range w.hosts {
 		w.server.Bar(h.name, false)
 	}
-	row, exists := w.server.Lock(lockName)
-	if exists {
-		w.server.SetEnabled(lockName, true)
-	}
-	if row.Holder == elsewhere {
-		w.server.SetHolder(lockName, "")
+	for _, name := range append(w.lockNames(), blocker) {
+		if _, exists := w.server.Lock(name); exists {
+			w.server.SetEnabled(name, true)
+		}
+		w.freeElsewhere(name)
 	}
 }
 
-// removeDuplicates is what an administrator does who was told that there are two locks of the name.
+// removeDuplicates is what an administrator does who was told that there are two locks of a name.
 func (w *world) removeDuplicates() {
-	w.mu.Lock()
-	told := w.duplicate
-	w.duplicate = false
-	w.mu.Unlock()
-	if told {
-		w.note("admin", "an administrator deletes a duplicate lock")
-		row, _ := w.server.Lock(lockName)
-		w.server.Remove(lockName)
-		w.server.SetHolder(lockName, row.Holder)
+	for _, name := range w.lockNames() {
+		w.mu.Lock()
+		told := w.row(name).duplicate
+		w.row(name).duplicate = false
+		w.mu.Unlock()
+		if told {
+			w.note("admin", "an administrator deletes a duplicate of lock %s", name)
+			row, _ := w.server.Lock(name)
+			w.server.Remove(name)
+			w.server.SetHolder(name, row.Holder)
+		}
 	}
 }

@@ -26,18 +26,22 @@ type host struct {
 	started int         // invocations
 	// inhibited: until then somebody keeps the host from being shut down.
 	inhibited time.Time
-	// manual: an operator has taken the lock by hand, and answers for it.
-	manual bool
-	// inside: it has begun a guarded stage, and neither come to post_update nor lost the lock by somebody's decision.
-	inside bool
-	run    watch
+	// manual are the locks that an operator has taken or forgotten by hand, and answers for.
+	manual map[string]bool
+	// inside is the lock with which it has begun a guarded stage. It is empty once the host has come to post_update, or
+	// lost the lock by somebody's decision.
+	inside string
+	begin
+	pausedUntil time.Time
+	run         watch
 	// past are the runs that were over: the removal of a record can be lost with the power.
 	past map[string]watch
 }
 
 func (w *world) newHost(n int) *host {
 	h := &host{world: w, n: n, name: fmt.Sprintf("web%d", n), rng: newRandom(w.seed, 2, uint64(n)),
-		run: newWatch("", false), past: map[string]watch{}}
+		run: newWatch("", false), past: map[string]watch{}, manual: map[string]bool{}}
+	h.begin = w.newBegin(newRandom(w.seed, 10, uint64(n)))
 	h.kind = pick(h.rng, "kernel", "kernel", "kernel", "container", "soft reboot")
 	h.boot = state.Boot{ID: "boot-1", Init: 100}
 	h.comeUp()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -16,12 +17,12 @@ type watch struct {
 	done     map[state.Stage]bool // all hooks that the stage needs have run, in order
 	needed   bool                 // a hook has said that a reboot is needed, or there is none to ask
 	asked    *state.Boot          // the boot in which the state last said that a reboot was asked for
-	claimed  bool                 // it has asked for the lock
+	claimed  map[string]bool      // the locks that it has asked for
 	tampered bool                 // an operator has set the state by hand, and answers for the order of the stages
 }
 
 func newWatch(id string, tampered bool) watch {
-	return watch{id: id, done: map[state.Stage]bool{}, tampered: tampered}
+	return watch{id: id, done: map[state.Stage]bool{}, claimed: map[string]bool{}, tampered: tampered}
 }
 
 // pass is a stage as an invocation goes through it.
@@ -30,61 +31,176 @@ type pass struct {
 	next  int // hook
 }
 
-// looks is what an invocation knows of the lock.
+// looks is what an invocation knows of a lock.
 type looks struct {
 	self   bool      // the last look that was answered said that this host is the holder
 	selfAt time.Time // when the last look that said so began
 	since  bool      // the stage was put on disk before the last look
 	others bool      // the last look that was answered said that somebody else is the holder
-	gone   bool      // a DELETE was sent
+	// gone is when the last DELETE was answered, or sent if it had no answer yet; zero: none was sent. freed: a look since
+	// then has shown that the lock is not this host's. final: no PUT may follow at all.
+	gone         time.Time
+	freed, final bool
+	// asked: a PUT was sent. pending: a claim may still come true; it settles at a time, or is on its way (zero).
+	asked, pending bool
+	settles        time.Time
 }
 
-// looked notes a look at the lock.
-func (inv *invocation) looked(began time.Time, lock dlm.Lock, err error) {
+// look finds what the invocation knows of a lock. The caller holds mu.
+func (inv *invocation) look(name string) *looks {
+	l := inv.looks[name]
+	if l == nil {
+		l = &looks{}
+		inv.looks[name] = l
+	}
+	return l
+}
+
+// inherits: an earlier invocation may have claimed the lock that the record names. The caller holds mu.
+func (inv *invocation) inherits(r *state.Record) {
+	if r.InProgress() && r.Stage == state.LockGet && !r.ClaimSent.IsZero() {
+		l := inv.look(r.Lock)
+		l.pending, l.settles = true, time.Now().Add(inv.locks.Settle)
+	}
+}
+
+// looked notes a look at a lock.
+func (inv *invocation) looked(name string, began time.Time, lock dlm.Lock, err error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	inv.looks.since = true
+	l := inv.look(name)
+	l.since = true
 	if err != nil && !errors.Is(err, dlm.ErrNoLock) {
 		return
 	}
-	inv.looks.self, inv.looks.others = lock.Self, lock.Holder != "" && !lock.Self
+	l.self, l.others = lock.Self, lock.Holder != "" && !lock.Self
+	inv.lookedAt[name] = began
+	inTaking := inv.host.disk.stage() == state.LockGet
 	if lock.Self {
-		inv.looks.selfAt = began
+		l.selfAt, l.freed = began, false
+		if inTaking && isSlot(name) && l.asked && inv.verified.IsZero() {
+			inv.verifies(name)
+		}
+		return
+	}
+	l.freed = !l.gone.IsZero() && !began.Before(l.gone)
+	if !l.settles.IsZero() && !began.Before(l.settles) {
+		l.pending = false
+	}
+	if inTaking && isFlag(name) && l.others {
+		inv.exceeded++
+	}
+	if inTaking && !isSlot(name) {
+		inv.looksAround(name)
+	}
+	if inTaking && inv.slot == name {
+		inv.unverifies()
 	}
 }
 
 // releases: a DELETE is sent, which is only safe for who has just seen that the lock is his.
-func (inv *invocation) releases() {
+func (inv *invocation) releases(name string) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	if !inv.isDead() && !inv.looks.self {
+	l := inv.look(name)
+	if !inv.isDead() && !l.self {
 		inv.breaksLocked("%s sends a DELETE, and no look since the last one said that it holds the lock", inv.name)
 	}
-	inv.looks.self, inv.looks.gone = false, true
+	// A run that gives its lock back, since it may not begin, may ask for it again later.
+	l.self, l.gone, l.freed = false, time.Now(), false
+	l.final = inv.begins.plain || inv.host.disk.stage() != state.LockGet
+	if inv.slot == name {
+		if !l.final && !inv.verified.IsZero() {
+			inv.givenBack++
+		}
+		inv.unverifies()
+	}
 }
 
 // claims: a PUT is sent.
-func (inv *invocation) claims() {
+func (inv *invocation) claims(name string) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	if inv.taken.IsZero() && !inv.isDead() { // else by hand
-		inv.host.run.claimed = true
+	l := inv.look(name)
+	if inv.row(name).taken.IsZero() && !inv.isDead() { // else by hand
+		inv.host.run.claimed[name] = true
 	}
 	switch {
 	case inv.isDead():
-	case inv.looks.gone:
+		return
+	case !l.gone.IsZero() && l.final:
 		inv.breaksLocked("%s sends a PUT after a DELETE", inv.name)
-	case inv.looks.others:
+	case !l.gone.IsZero() && !l.freed:
+		inv.breaksLocked("%s sends a PUT after a DELETE, and no look since then said that the lock is not its own", inv.name)
+	case !l.gone.IsZero() && time.Since(l.gone) < inv.lockSettings.Settle:
+		inv.breaksLocked("%s sends a PUT within the settle time after its DELETE", inv.name)
+	case l.others:
 		inv.breaksLocked("%s sends a PUT, and the last look said that somebody else holds the lock", inv.name)
+	}
+	inv.onRecord(name)
+	l.asked, l.gone = true, time.Time{}
+	if isFlag(name) {
+		return
+	}
+	for _, other := range inv.slotNames() {
+		if other != name && inv.look(other).pending {
+			inv.breaksLocked("%s asks for %s, and its claim for %s may still come true", inv.name, name, other)
+		}
+	}
+	l.pending, l.settles = true, time.Time{}
+	inv.unverifies()
+	if !inv.calm && inv.meddles > 0 && inv.rng.chance(0.1) { // while the claim settles
+		inv.pausesLocked(time.Now().Add(inv.rng.between(time.Minute, inv.trouble/4)))
 	}
 }
 
+// onRecord: the state on disk names each lock that is asked for, also after a power cut. The caller holds mu.
+func (inv *invocation) onRecord(name string) {
+	if inv.byHand || inv.host.run.tampered {
+		return
+	}
+	d := &inv.host.disk
+	for _, content := range append([][]byte{d.content}, d.unsynced...) {
+		if !names(recordIn(content), name) {
+			inv.breaksLocked("%s asks for %s, and the state on disk doesn't say so (synced: %v)", inv.name, name,
+				len(d.unsynced) == 0)
+			return
+		}
+	}
+}
+
+// names: a run that is on record has this lock, or has asked for it.
+func names(r *state.Record, name string) bool {
+	switch {
+	case !r.InProgress():
+		return false
+	case isFlag(name):
+		return slices.ContainsFunc(r.Flags, func(f state.Flag) bool { return f.Name == name })
+	}
+	return r.Lock == name
+}
+
 // heard: a PUT or DELETE was answered, or not.
-func (inv *invocation) heard(err error) {
+func (inv *invocation) heard(name string, err error, claim bool) {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	l := inv.look(name)
+	if claim {
+		l.settles = time.Now().Add(inv.locks.Settle)
+	} else {
+		l.gone = time.Now()
+	}
 	if errors.Is(err, dlm.ErrDuplicate) {
-		inv.mu.Lock()
-		defer inv.mu.Unlock()
-		inv.duplicate = true
+		inv.row(name).duplicate = true
+	}
+}
+
+// leftBehind: the log tells people that a flag is still up; they lower it. The caller holds mu.
+func (inv *invocation) leftBehind(line []byte) {
+	for _, flag := range inv.flagNames() {
+		if bytes.Contains(line, []byte(flag)) {
+			inv.host.manual[flag] = true
+		}
 	}
 }
 
@@ -113,18 +229,27 @@ func (inv *invocation) saved(before *state.Record, r state.Record) {
 		inv.breaksLocked("%s: stage %s follows on %s", h.name, r.Stage, before.Stage)
 	}
 	h.follow(r)
+	if before.InProgress() && before.RunID == r.RunID && before.Stage == state.LockGet && r.Stage == state.PreUpdate &&
+		!inv.byHand {
+		inv.begun++
+		inv.otherSlot += btoi(r.Lock != lockName)
+		inv.runBegins(r.Lock)
+	}
 	if asks(r) { // the reboot's announcement, in the midst of the stage
 		return
 	}
 	if r.Stage == state.LockRelease || r.Stage == state.PostUpdate {
-		h.inside = false
+		h.inside = ""
 	}
 	if before != nil && before.RunID == r.RunID && before.Stage == r.Stage &&
 		before.StageBegan.Equal(r.StageBegan) && before.Error == nil {
 		return // it did not begin just now: only its story has grown
 	}
 	if r.Error == nil {
-		inv.pass, inv.looks.since = pass{stage: r.Stage}, false
+		inv.pass = pass{stage: r.Stage}
+		for _, l := range inv.looks {
+			l.since = false
+		}
 	}
 }
 
@@ -160,26 +285,31 @@ func (inv *invocation) cleared(before *state.Record) {
 	case before.Stage != state.NeedsUpdate && before.Stage != state.LockGet:
 		inv.breaksLocked("%s: the run is forgotten in stage %s", h.name, before.Stage)
 	}
-	// taken by hand, and left as it is
-	foreign := h.manual && before != nil && before.Stage == state.LockGet && !h.run.claimed
-	if inv.looks.self && !foreign {
-		inv.breaksLocked("%s forgets its run, and the last look said that it holds the lock", h.name)
+	for _, slot := range inv.slotNames() {
+		// taken by hand, and left as it is
+		foreign := h.manual[slot] && before != nil && before.Stage == state.LockGet && !h.run.claimed[slot]
+		if inv.look(slot).self && !foreign {
+			inv.breaksLocked("%s forgets its run, and the last look said that it holds lock %s", h.name, slot)
+		}
+		if names(before, slot) && !foreign { // a run that was on record had it
+			h.manual[slot] = false
+		}
 	}
 	h.past[h.run.id] = h.run
-	h.inside, h.run = false, newWatch("", false)
-	h.manual = h.manual && (!before.InProgress() || foreign) // else a run that was on record had it
+	h.inside, h.run = "", newWatch("", false)
 	inv.mu.Unlock()
 	inv.checkHolder()
 }
 
-// checkHolder: who holds the lock has it on record.
+// checkHolder: who holds a lock has it on record.
 func (w *world) checkHolder() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, h := range w.hosts {
-		stage := h.disk.stage()
-		if w.holder == h.name && !h.manual && (stage == "" || stage == state.NeedsUpdate) {
-			w.breaksLocked("%s holds the lock, and has no run on record", h.name)
+	for _, name := range w.lockNames() {
+		for _, h := range w.hosts {
+			if w.row(name).holder == h.name && !h.manual[name] && !names(recordIn(h.disk.content), name) {
+				w.breaksLocked("%s holds %s, and has no run on record that names it", h.name, name)
+			}
 		}
 	}
 }
@@ -206,7 +336,7 @@ func (inv *invocation) hookBegins(stage state.Stage, name string) {
 		if h.run.needed && !h.run.tampered && (h.run.asked == nil || h.run.asked.Same(h.boot)) {
 			inv.breaksLocked("%s: post_update, and the host has not gone through the reboot that it needs", h.name)
 		}
-		h.inside = false
+		h.inside = ""
 	}
 	h.run.done[stage] = false
 }
@@ -242,22 +372,36 @@ func (inv *invocation) inOrder(stage state.Stage) {
 
 // enters: a guarded stage begins. The caller holds mu.
 func (inv *invocation) enters(stage state.Stage) {
-	h := inv.host
+	h, slot := inv.host, lockName
+	if r := recordIn(inv.host.disk.content); r != nil {
+		slot = r.Lock
+	}
+	l := inv.look(slot)
 	switch {
-	case !inv.looks.since:
+	case !l.since:
 		inv.breaksLocked("%s: stage %s begins without a look at the lock", h.name, stage)
-	case !inv.looks.self:
+	case !l.self:
 		inv.breaksLocked("%s: stage %s begins, and the last look said that it does not hold the lock", h.name, stage)
 	}
-	if inv.taken.After(inv.looks.selfAt) { // by somebody's decision, and it can't know
+	if inv.row(slot).taken.After(l.selfAt) { // by somebody's decision, and it can't know
 		return
 	}
+	inside := 1
 	for _, other := range inv.world.hosts {
-		if other != h && other.inside {
+		if other == h || other.inside == "" {
+			continue
+		}
+		if inside++; other.inside == slot {
 			inv.breaksLocked("%s begins stage %s while %s is inside", h.name, stage, other.name)
 		}
 	}
-	h.inside = true
+	if stage == state.PreUpdate && inside > 1 {
+		inv.beside++
+	}
+	if inside > inv.begins.slots {
+		inv.breaksLocked("%s begins stage %s, and now %d hosts are inside", h.name, stage, inside)
+	}
+	h.inside = slot
 }
 
 // hookEnds: a hook has run to its end.

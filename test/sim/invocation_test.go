@@ -22,16 +22,18 @@ var errDead = errors.New("killed")
 // invocation is one start of the program.
 type invocation struct {
 	*host
-	rng    *random
-	wall   time.Duration // how far the wall clock is off
-	ctx    context.Context
-	sigs   int
-	stop   context.CancelFunc
-	dead   chan struct{}
-	ended  chan struct{} // the process is gone by itself
-	kill2  chan struct{} // the second signal
-	pass   pass          // what it does in a stage
-	looks  looks
+	rng   *random
+	wall  time.Duration // how far the wall clock is off
+	ctx   context.Context
+	sigs  int
+	stop  context.CancelFunc
+	dead  chan struct{}
+	ended chan struct{}     // the process is gone by itself
+	kill2 chan struct{}     // the second signal
+	pass  pass              // what it does in a stage
+	looks map[string]*looks // by lock
+	questions
+	byHand bool      // it acts on the lock or the state for a person
 	wakes  time.Time // it stands still until then
 	number int       // of the host's invocations
 	// announces: the record that is being written says that a reboot is asked for.
@@ -61,7 +63,9 @@ func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error)
 	h.started++
 	h.invocations++
 	inv := &invocation{host: h, number: h.started, rng: newRandom(h.seed, 4, uint64(h.n), uint64(h.started)),
-		dead: make(chan struct{}), ended: make(chan struct{}), kill2: make(chan struct{})}
+		dead: make(chan struct{}), ended: make(chan struct{}), kill2: make(chan struct{}), looks: map[string]*looks{}}
+	inv.gatesSayYes, inv.lookedAt = map[string]time.Time{}, map[string]time.Time{}
+	inv.inherits(recordIn(h.disk.content))
 	inv.draw(h)
 	h.running = inv
 	h.noteLocked(h.name, "%s: invocation %d begins, stage %q on disk", by, h.started, h.disk.stage())
@@ -75,6 +79,12 @@ func (h *host) invoke(by string, do func(*invocation, *workflow.Workflow) error)
 		if h.running == inv {
 			h.running = nil
 			h.noteLocked(h.name, "invocation ends: %v; stage %q on disk", err, h.disk.stage())
+			var refusal *workflow.Refusal
+			stopped := errors.As(err, &refusal)
+			h.refused += btoi(stopped)
+			if stage := h.disk.stage(); stopped && workflow.HasLock(stage) {
+				h.breaksLocked("%s: a run in stage %s is stopped: %v", h.name, stage, refusal)
+			}
 		}
 	})
 	select {
@@ -175,8 +185,12 @@ func (inv *invocation) step(what string) error {
 	if inv.calm {
 		return nil
 	}
+	kill := inv.odds.kill
+	if inv.isDelicate() {
+		kill *= 5
+	}
 	switch {
-	case inv.rng.chance(inv.odds.kill):
+	case inv.rng.chance(kill):
 		inv.dieLocked("SIGKILL before: " + what)
 	case inv.rng.chance(inv.odds.powerCut):
 		inv.host.powerCutLocked(inv.rng)
@@ -220,18 +234,24 @@ func (inv *invocation) workflow() *workflow.Workflow {
 		Retries: inv.retries, Log: log, Transport: network{inv}, Random: inv.rng.part})
 	inv.api, inv.lockSettings = serverOf{inv, client}, inv.locks
 	inv.lockSettings.Random = inv.rng.part
+	settings := inv.settings
+	settings.LockSlots, settings.MaxFailed = inv.begin.slots, inv.maxFailed
+	settings.BlockedBy, settings.GateInterval = inv.blockedBy, inv.interval
 	w := &workflow.Workflow{
-		Settings: inv.settings,
+		Settings: settings,
 		Store:    storeOf{inv, state.Store{Path: "state", Disk: diskOf{inv}}},
 		Hooks:    hooksOf{inv},
 		Host:     selfOf{inv},
 		Log:      log,
 	}
-	if inv.mistake != nil {
-		inv.mistake.make(inv, w)
+	if !inv.begins.plain {
+		w.MayBegin = inv.mayBegin
 	}
 	w.OpenLock = func(name string, o lock.Options) workflow.Lock {
 		return foreman.Open(inv.api, inv.lockSettings, log, name, o)
+	}
+	if inv.mistake != nil {
+		inv.mistake.make(inv, w)
 	}
 	return w
 }
@@ -242,7 +262,9 @@ func (inv *invocation) Write(line []byte) (int, error) {
 	defer inv.mu.Unlock()
 	if !inv.isDead() {
 		inv.noteLocked(inv.name, "  log: %.200s", runName.ReplaceAllString(string(bytes.TrimSpace(line)), "$1"))
-		inv.duplicate = inv.duplicate || bytes.Contains(line, []byte("two locks of this name"))
+		if bytes.Contains(line, []byte("flag left behind")) {
+			inv.leftBehind(line)
+		}
 	}
 	return len(line), nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 )
@@ -25,7 +26,7 @@ type fate struct {
 }
 
 // fate draws what happens to a request.
-func (n network) fate() fate {
+func (n network) fate(lock string) fate {
 	r := n.rng
 	way := func() time.Duration { return time.Millisecond + r.between(n.latency/4+1, 4*n.latency) }
 	f := fate{there: way(), back: way(), lag: r.part(n.lag)}
@@ -35,7 +36,7 @@ func (n network) fate() fate {
 	if n.plan.late && r.chance(0.2) {
 		f.lag = r.part(5 * n.locks.Settle)
 	}
-	if !r.chance(n.odds.network) {
+	if !r.chance(n.odds.network) && !(isFlag(lock) && r.chance(n.flags)) {
 		return f
 	}
 	switch r.n(12) {
@@ -70,9 +71,10 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := n.step(req.Method); err != nil {
 		return nil, err
 	}
-	f := n.fate()
+	lock := asksFor(req)
+	f := n.fate(lock)
 	n.count(f)
-	n.note("%s sent%s", req.Method, f.told())
+	n.note("%s %s sent%s", req.Method, lock, f.told())
 	answers, gone := make(chan *http.Response, 1), make(chan struct{})
 	n.actors.Go(func() { n.deliver(req, f, answers, gone) })
 	defer close(gone)
@@ -172,7 +174,7 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 // ask hands a request to Foreman, which works on it whatever becomes of the client. It is late if it is written later
 // than the settle time after since.
 func (n network) ask(req *http.Request, since time.Time) *http.Response {
-	ctx, answered := n.arrives(n.name, req.Method, since)
+	ctx, answered := n.arrives(n.name, req.Method, asksFor(req), since)
 	defer answered()
 	res, err := n.server.Transport(n.name).RoundTrip(
 		(&http.Request{Method: req.Method, URL: req.URL, Header: req.Header}).WithContext(ctx))
@@ -194,6 +196,9 @@ func (w *world) processed(method string, status int) {
 	w.stumbled++
 	w.noteLocked("foreman", "%s is answered 500: the lock was changed meanwhile", method)
 }
+
+// asksFor is the lock in /api/dlmlocks/NAME/lock.
+func asksFor(req *http.Request) string { return path.Base(path.Dir(req.URL.Path)) }
 
 // canned is an answer that is not Foreman's to this request; nil for status 0.
 func canned(status int) *http.Response {

@@ -77,6 +77,9 @@ type tally struct {
 func (a *tally) add(r result) {
 	a.histories++
 	a.runs, a.invocations, a.killed, a.down = a.runs+r.runs, a.invocations+r.invocations, a.killed+r.killed, a.down+r.down
+	a.begun, a.otherSlot, a.refused, a.givenBack = a.begun+r.begun, a.otherSlot+r.otherSlot, a.refused+r.refused,
+		a.givenBack+r.givenBack
+	a.raised, a.exceeded, a.beside = a.raised+r.raised, a.exceeded+r.exceeded, a.beside+r.beside
 	a.requests, a.spoiled, a.stumbled = a.requests+r.requests, a.spoiled+r.spoiled, a.stumbled+r.stumbled
 	if r.late == "" {
 		return
@@ -91,8 +94,12 @@ func (a *tally) add(r result) {
 
 func (a tally) String() string {
 	return fmt.Sprintf("%d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; "+
+		"%d runs began, %d of them with another slot than the first and %d while another host was inside; "+
+		"a pause, freeze or window ended %d invocations; %d verified locks were given back before the run began; "+
+		"%d flags were raised, and %d looks found another host's flag up; "+
 		"%d requests, %d of them with trouble; Foreman itself answered %d with 500 though the change was made, "+
 		"because another host had changed the lock; in %d histories a request that was written later than the settle time "+
 		"changed the holder, which broke an invariant in %d (a PUT) and %d (a DELETE)",
-		a.histories, a.runs, a.invocations, a.killed, a.down, a.requests, a.spoiled, a.stumbled, a.late, a.byPut, a.byDelete)
+		a.histories, a.runs, a.invocations, a.killed, a.down, a.begun, a.otherSlot, a.beside, a.refused, a.givenBack,
+		a.raised, a.exceeded, a.requests, a.spoiled, a.stumbled, a.late, a.byPut, a.byDelete)
 }

@@ -49,6 +49,7 @@ type plan struct {
 	crashes     int           // of each host, at any time
 	admin       int           // acts of administrators
 	operator    int           // acts of operators
+	begins
 }
 
 func newPlan(r *random) plan {
@@ -115,27 +116,42 @@ type world struct {
 	over    chan struct{} // closed at the end
 	verbose bool
 
-	mu        sync.Mutex // guards what follows, and all hosts; never held while the server is asked
-	events    []event
-	calm      bool      // nothing goes wrong any more
-	holder    string    // of the lock, as the database has it
-	asked     []*asking // what the server has to do
-	taken     time.Time // when somebody last took the lock from its holder
-	duplicate bool      // somebody was told of two locks of the name
-	late      string    // PUT or DELETE: one written later than the settle time was the last to change the holder so
+	mu     sync.Mutex // guards what follows, and all hosts; never held while the server is asked
+	events []event
+	calm   bool // nothing goes wrong any more
+	rows   map[string]*row
+	asked  []*asking // what the server has to do
+	late   string    // PUT or DELETE: one written later than the settle time was the last to change the holder so
 	counts
 	broken string // the first invariant that was broken
 }
 
 // counts tell how much happened.
-type counts struct{ runs, invocations, killed, down, requests, spoiled, stumbled int }
+type counts struct {
+	runs, invocations, killed, down, requests, spoiled, stumbled int
+	beginnings
+}
+
+// beginnings tell how runs began, or did not.
+type beginnings struct {
+	begun     int // runs that came to pre_update
+	otherSlot int // those with another slot than the first
+	beside    int // those that began while another host was inside
+	refused   int // invocations that a pause, freeze or window ended
+	givenBack int // locks that a run had verified, and gave back before it began
+	raised    int // flags
+	exceeded  int // looks at a flag that another host held, before a run began
+}
 
 func newWorld(seed uint64, m *mistake, verbose bool) *world {
 	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), dwell: newRandom(seed, 1),
-		over: make(chan struct{}), verbose: verbose}
+		over: make(chan struct{}), verbose: verbose, rows: map[string]*row{}}
+	w.begins = newBegins(beginsOf(seed), &w.plan)
 	w.server = sandbox.New(sandbox.Options{Window: w.windowOf, Record: w.recorded})
-	if w.exists {
-		w.server.SetHolder(lockName, "")
+	for _, name := range w.lockNames() {
+		if w.exists {
+			w.server.SetHolder(name, "")
+		}
 	}
 	for i := range w.plan.hosts {
 		w.hosts = append(w.hosts, w.newHost(i))
@@ -153,6 +169,7 @@ func (w *world) play() {
 	}
 	w.actors.Go(w.administrate)
 	w.actors.Go(w.operate)
+	w.actors.Go(w.meddle)
 	w.sleep(w.trouble)
 	w.calmDown()
 	const patience = 14 * 24 * time.Hour
@@ -200,7 +217,7 @@ func (w *world) isBroken() bool {
 	return w.broken != ""
 }
 
-// finished: all hosts are up, nobody has a state, and nobody holds the lock.
+// finished: all hosts are up, nobody has a state, and nobody holds a lock.
 func (w *world) finished() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -209,14 +226,24 @@ func (w *world) finished() bool {
 			return false
 		}
 	}
-	return w.holder == ""
+	return len(w.heldLocked()) == 0
+}
+
+// heldLocked lists the locks that are held, with their holders. The caller holds mu.
+func (w *world) heldLocked() (held []string) {
+	for _, name := range w.lockNames() {
+		if holder := w.row(name).holder; holder != "" {
+			held = append(held, name+" by "+holder)
+		}
+	}
+	return held
 }
 
 // standing says what is left.
 func (w *world) standing() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := fmt.Sprintf("lock held by %q", w.holder)
+	text := fmt.Sprintf("locks held: %q", w.heldLocked())
 	for _, h := range w.hosts {
 		if h.disk.content != nil || !h.up || h.running != nil {
 			text += fmt.Sprintf("; %s: stage %q, up %v, running %v", h.name, h.disk.stage(), h.up, h.running != nil)
