@@ -125,7 +125,7 @@ KILLS ?= 400
 chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked without the lock
 	KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
-demo: ## three hosts that update one after the other, to look at
+demo: ## five hosts that update two at a time, and one that fails, to look at
 	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."
 	@$(GO) run ./tools/demo
 

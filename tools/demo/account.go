@@ -16,14 +16,15 @@ type account struct {
 	out    io.Writer
 	colour bool
 	began  time.Time
-	// holder is the host that has the lock.
-	holder string
+	// holders are the hosts that have the slots; empty: none.
+	holders []string
 }
 
 func newAccount(out io.Writer) *account {
 	file, ok := out.(*os.File)
 	wanted := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" // https://no-color.org
-	return &account{out: out, colour: wanted && ok && isatty.IsTerminal(file.Fd())}
+	return &account{out: out, holders: make([]string, len(slotNames)),
+		colour: wanted && ok && isatty.IsTerminal(file.Fd())}
 }
 
 // say writes a line that belongs to no host.
@@ -49,23 +50,30 @@ func (a *account) wait(what string) (stop func()) {
 // introduce explains the output.
 func (a *account) introduce() {
 	a.say(`
-Three hosts of a cluster, %s, and only one may be out of service
-at a time: each asks the server for the lock %q before it touches anything.
-The server has the real one's flaw: it says yes to all who ask within the same
-%d ms, and the last one wins. So a host looks again, %s later, before it
-believes it.
+Five hosts of a cluster, web1 to web5. Two may be out of service at a time
+(lock_slots = 2): each asks the server for one of the locks %s
+before it touches anything. Once one has failed, no other begins
+(max_failed = 1).
 
-  time  lock  host  stage`, strings.Join(hostNames, ", "), lockName, raceWindow.Milliseconds(), settle)
+The server has the real one's flaw: it says yes to all who ask for a lock in
+the same %d ms, and the last one wins. So a host looks again, %s later, before
+it believes it.
+
+   s slots host stage`, strings.Join(slotNames, " and "), raceWindow.Milliseconds(), settle)
 }
 
-// tell writes a line about a host and its stage, with the holder of the lock.
+// tell writes a line about a host and its stage, with the holders of the slots by their numbers.
 func (a *account) tell(at time.Time, host, stage, text string) {
-	holder := a.holder
-	if holder == "" {
-		holder = "free"
+	var holders []string
+	for _, holder := range a.holders {
+		number := "-"
+		if holder != "" {
+			number = holder[len(holder)-1:]
+		}
+		holders = append(holders, a.paint(holder, number))
 	}
-	a.say("%5.1fs  %s  %s", at.Sub(a.began).Seconds(), a.paint(holder, holder),
-		a.paint(host, fmt.Sprintf("%s  %-12s  %s", host, stage, text)))
+	a.say("%4.1f  %s  %s", at.Sub(a.began).Seconds(), strings.Join(holders, " "),
+		a.paint(host, strings.TrimRight(fmt.Sprintf("%s %-12s %s", host, stage, text), " ")))
 }
 
 // paint gives text about a host the host's colour.
@@ -74,7 +82,7 @@ func (a *account) paint(host, text string) string {
 	if !a.colour || i < 0 {
 		return text
 	}
-	colours := []int{36, 33, 35} // cyan, yellow, magenta: readable on dark and light
+	colours := []int{36, 33, 35, 32, 34} // cyan, yellow, magenta, green, blue: readable on dark and light
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colours[i%len(colours)], text)
 }
 

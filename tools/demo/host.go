@@ -6,15 +6,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// hostNames are the hosts of the cluster. All except the last get a new kernel with the update.
-var hostNames = []string{"web1", "web2", "web3"}
+// hostNames are the hosts of the cluster. The first two get a new kernel with the update.
+var hostNames = []string{"web1", "web2", "web3", "web4", "web5"}
+
+// slotNames are the locks that let two hosts update at once. flagNames are the locks that tell of failed runs, one for
+// each slot.
+var (
+	slotNames = []string{lockName, lockName + ".slot2"}
+	flagNames = []string{lockName + ".failed1", lockName + ".failed2"}
+)
 
 const (
 	lockName   = "web"
+	failing    = "web3" // its disk is full, and it is the first to begin
 	oldVersion = "1.0"
 	newVersion = "2.0"
 	settle     = time.Second
@@ -35,8 +45,12 @@ type host struct {
 	process *process
 	log     []logLine
 
-	asked    time.Time // when it began to ask for the lock; zero: it has it, or doesn't want it
-	claimed  bool      // the server granted it the lock, and it has not looked again yet
+	asked    time.Time // since when it has waited for what waits says
+	waits    byte      // waiting or stopped
+	claimed  bool      // the server granted it a slot, and it has not looked again yet
+	said     string    // what it waits for, as told last
+	failed   bool      // its run has failed
+	visited  bool      // and an operator is on the way
 	down     bool      // it was told to reboot, and has not booted yet
 	fired    bool      // its timer fired while it went down
 	pending  bool      // the updater then said that the reboot is pending
@@ -56,8 +70,11 @@ func (h *host) create(connection string) error {
 		"offered/kernel":    "6.2\n",
 		"service.running":   oldVersion + "\n",
 	}
-	if !h.getsKernel() {
+	if !getsKernel(h.name) {
 		files["offered/kernel"] = "6.1\n"
+	}
+	if h.name == failing {
+		files["disk_full"] = ""
 	}
 	for name, content := range files {
 		if err := h.write(name, content, 0o644); err != nil {
@@ -80,7 +97,8 @@ func (h *host) create(connection string) error {
 	return nil
 }
 
-func (h *host) getsKernel() bool { return h.name != hostNames[len(hostNames)-1] }
+// getsKernel reports whether the update brings a host a new kernel, so that it reboots.
+func getsKernel(host string) bool { return slices.Index(hostNames, host) < 2 }
 
 // config is the host's configuration file. connection holds the settings that dlm-sandbox issue printed.
 func (h *host) config(connection string) string {
@@ -88,6 +106,8 @@ func (h *host) config(connection string) string {
 	set := func(key, value string) { fmt.Fprintf(&b, "%s = %s\n", key, strings.ReplaceAll(value, "%", "%%")) }
 	b.WriteString("[main]\n" + strings.ReplaceAll(strings.TrimSpace(connection), "%", "%%") + "\n")
 	set("lock_name", lockName)
+	set("lock_slots", strconv.Itoa(len(slotNames)))
+	set("max_failed", "1")
 	for _, stage := range stages {
 		set(stage+".d", h.path(stage+".d"))
 	}

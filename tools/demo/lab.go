@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,8 +100,7 @@ func (l *lab) serve(ctx context.Context) (err error) {
 	}
 }
 
-// addHosts makes the hosts. It also makes the lock, as an administrator should: two first claims at the same time would
-// break the lock's name in Foreman.
+// addHosts makes the hosts, and the locks.
 func (l *lab) addHosts(ctx context.Context) error {
 	args := append([]string{"issue", "--dir", l.ca(), "--foreman-url", l.url}, hostNames...)
 	issue := exec.Command(l.program("dlm-sandbox"), args...)
@@ -117,9 +117,32 @@ func (l *lab) addHosts(ctx context.Context) error {
 		}
 		l.hosts = append(l.hosts, h)
 	}
+	for _, name := range slices.Concat(slotNames, flagNames) {
+		if err := l.makeLock(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeLock makes a lock, as an administrator should: two first claims at the same time would break the lock's name in
+// Foreman. Foreman makes it when a host asks for it.
+func (l *lab) makeLock(ctx context.Context, name string) error {
+	h := l.hosts[0]
+	config, err := os.ReadFile(h.path("config.ini"))
+	if err != nil {
+		return fmt.Errorf("make lock %s: %w", name, err)
+	}
+	alone := strings.NewReplacer("lock_name = "+lockName+"\n", "lock_name = "+name+"\n",
+		"lock_slots = ", "; ", "max_failed = ", "; ").Replace(string(config))
+	if err := h.write("lock.ini", alone, 0o644); err != nil {
+		return err
+	}
 	for _, verb := range []string{"acquire", "release"} {
-		if text, err := run(l.hosts[0].updater("lock", verb), ctx.Done()); err != nil {
-			return fmt.Errorf("make the lock: %w\n%s", err, text)
+		cmd := exec.Command(l.program("foreman-dlm-updater"), "--config", h.path("lock.ini"), "lock", verb)
+		cmd.Env = environment()
+		if text, err := run(cmd, ctx.Done()); err != nil {
+			return fmt.Errorf("make lock %s: %w\n%s", name, err, text)
 		}
 	}
 	return nil

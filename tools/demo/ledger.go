@@ -25,6 +25,7 @@ const (
 type entry struct {
 	kind  string
 	host  string
+	lock  string // of acquire, release and fail
 	stage string // of begin, step and end
 	text  string // a hook's words, if it has any
 	// read is when the entry was read. It is only for drawing: the order of the lines says what came first.
@@ -77,9 +78,9 @@ func (l *ledger) close() { _ = l.file.Close() }
 // parseEntry reads a line: the server's are JSON, the hooks' are HOST STAGE KIND TEXT. A line that is neither gives an
 // entry of no known kind, which the proof does not accept.
 func parseEntry(line string) entry {
-	var event struct{ Kind, By string }
+	var event struct{ Kind, Lock, By string }
 	if json.Unmarshal([]byte(line), &event) == nil {
-		return entry{kind: event.Kind, host: event.By}
+		return entry{kind: event.Kind, host: event.By, lock: event.Lock}
 	}
 	fields := append(strings.SplitN(line, " ", 4), "", "", "")
 	return entry{host: fields[0], stage: fields[1], kind: fields[2], text: fields[3]}

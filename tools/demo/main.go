@@ -1,10 +1,11 @@
-// Command demo shows the main job of foreman-dlm-updater: three hosts are told to update at the same moment, and do it
-// one after the other. The hosts are folders with hooks, their reboots are simulated, and the lock server is
-// dlm-sandbox. The programs are the real ones; the demo builds them. At the end it proves that no two hosts were in
-// guarded stages at the same time, or fails.
+// Command demo shows the main job of foreman-dlm-updater: five hosts want to update, two may at a time, one fails and
+// stops the rest, an operator fixes it, and the rest go on. The hosts are folders with hooks, their reboots are
+// simulated, and the lock server is dlm-sandbox. The programs are the real ones; the demo builds them. At the end it
+// proves that no more than two hosts were in guarded stages at the same time, and that none began while the failed one
+// was not fixed, or fails.
 //
 // It needs Go and /bin/sh, takes half a minute once the Go cache is warm, and leaves nothing behind: everything is in
-// one temporary folder. It is a show, not a test suite: only the server does anything wrong.
+// one temporary folder. It is a show, not a test suite: little goes wrong.
 package main
 
 import (

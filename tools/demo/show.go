@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
 )
 
-// downtime is how long a simulated reboot takes.
-const downtime = 1500 * time.Millisecond
+const (
+	downtime = 1500 * time.Millisecond // of a simulated reboot
+	arrival  = 2 * time.Second         // until the operator comes, once nothing moves any more
+)
 
 // show follows the hosts through their updates: it starts the updaters, reboots the hosts, and tells what happens. All
 // of this is on the main goroutine, in the order in which things are told.
@@ -20,14 +23,16 @@ type show struct {
 	entries []entry // of the ledger, from the start of the hosts
 	spans   []span  // for the timeline
 	open    map[string]entry
-	since   time.Time // when the lock last changed hands
+	since   []time.Time // when each slot last changed hands
 	// impatient is the host whose timer fires while it goes down.
 	impatient *host
+	failing   *host
 	over      bool
 }
 
 func newShow(l *lab) *show {
-	return &show{lab: l, open: map[string]entry{}, impatient: l.hosts[0]}
+	return &show{lab: l, open: map[string]entry{}, since: make([]time.Time, len(slotNames)), impatient: l.hosts[0],
+		failing: l.hosts[slices.Index(hostNames, failing)]}
 }
 
 // failure is an error of one host.
@@ -66,7 +71,8 @@ func (s *show) play(ctx context.Context) error {
 func (s *show) wrote(e entry) error {
 	switch {
 	case e.host == marker && e.kind == begin:
-		return s.startAll(e.read)
+		s.account.began = e.read
+		return s.start(s.failing, s.failing.updater("run"))
 	case s.account.began.IsZero():
 		return nil
 	case e.host == marker:
@@ -75,11 +81,8 @@ func (s *show) wrote(e entry) error {
 	}
 	s.entries = append(s.entries, e)
 	switch e.kind {
-	case acquire:
-		return s.granted(e)
-	case release:
-		s.holds("", e.read)
-		s.account.tell(e.read, e.host, "lock_release", "releases the lock")
+	case acquire, release:
+		return s.changed(e)
 	case refuse:
 		s.account.tell(e.read, e.host, "lock_get", "asks, and is refused")
 	default:
@@ -88,20 +91,60 @@ func (s *show) wrote(e entry) error {
 	return nil
 }
 
-// granted handles a yes of the server.
-func (s *show) granted(e entry) error {
+// changed handles a change of a slot or a flag.
+func (s *show) changed(e entry) error {
+	slot := slices.Index(slotNames, e.lock)
+	switch {
+	case slot >= 0 && e.kind == acquire:
+		return s.granted(e, slot)
+	case slot >= 0:
+		s.holds(slot, "", e.read)
+		s.account.tell(e.read, e.host, "lock_release", "releases its slot")
+	case e.kind == acquire:
+		s.failing.asked = e.read
+		s.account.tell(e.read, e.host, "", "raises its flag: the lock "+e.lock)
+	default:
+		s.account.tell(e.read, e.host, "lock_release", "takes its flag down")
+	}
+	return nil
+}
+
+// granted handles a yes of the server. The other hosts begin once the first one has a slot.
+func (s *show) granted(e entry, slot int) error {
 	i := slices.IndexFunc(s.hosts, func(h *host) bool { return h.name == e.host })
 	if i < 0 {
-		return fmt.Errorf("the server gave the lock to %q, which is no host of this cluster", e.host)
+		return fmt.Errorf("the server gave lock %s to %q, which is no host of this cluster", e.lock, e.host)
 	}
-	s.hosts[i].claimed = true
+	h := s.hosts[i]
+	h.claimed = true
+	s.waitsFor(h, waiting, e.read)
 	text := "asks; the server says yes"
-	if before := s.account.holder; before != "" {
+	if before := s.account.holders[slot]; before != "" {
 		text += ", over " + before + "'s claim"
 	}
-	s.holds(e.host, e.read)
+	s.holds(slot, e.host, e.read)
 	s.account.tell(e.read, e.host, "lock_get", text)
+	if h != s.failing || h.failed {
+		return nil
+	}
+	for _, other := range s.hosts {
+		if other.process != nil {
+			continue
+		}
+		if err := s.start(other, other.updater("run")); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// waitsFor notes what a host waits for from now on: a slot, or that others are fixed.
+func (s *show) waitsFor(h *host, letter byte, at time.Time) {
+	if h.waits != letter && h.waits != 0 {
+		s.draw(h.name, h.waits, h.asked, at)
+		h.asked = at
+	}
+	h.waits = letter
 }
 
 // worked handles an entry of a hook.
@@ -119,29 +162,18 @@ func (s *show) worked(e entry) {
 	}
 }
 
-// holds notes which host has the lock from now on.
-func (s *show) holds(host string, at time.Time) {
-	if before := s.account.holder; before != "" {
-		s.draw(lockRow, before[len(before)-1], s.since, at)
+// holds notes which host has a slot from now on.
+func (s *show) holds(slot int, host string, at time.Time) {
+	if before := s.account.holders[slot]; before != "" {
+		s.draw(slotRows[slot], before[len(before)-1], s.since[slot], at)
 	}
-	s.account.holder, s.since = host, at
+	s.account.holders[slot], s.since[slot] = host, at
 }
 
 // draw adds something to the timeline.
 func (s *show) draw(row string, letter byte, from, to time.Time) {
 	began := s.account.began
 	s.spans = append(s.spans, span{row, letter, from.Sub(began), to.Sub(began)})
-}
-
-// startAll starts the updaters of all hosts.
-func (s *show) startAll(at time.Time) error {
-	s.account.began = at
-	for _, h := range s.hosts {
-		if err := s.start(h, h.updater("run")); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // start starts an updater on a host.
@@ -164,40 +196,90 @@ func (s *show) logged(h *host, at time.Time, l logLine) {
 	switch l.Message {
 	case "stage begins":
 		if l.Stage == "lock_get" {
-			h.asked = at
+			h.asked, h.waits = at, waiting
 		}
 	case "waiting for the lock":
 		why, _, _ := strings.Cut(l.Why, " since ")
-		text := "waits: " + why
-		if h.claimed {
-			text = "looks again: " + why + ", so it waits"
+		if strings.HasPrefix(why, "all ") {
+			why = "both slots are held"
 		}
-		h.claimed = false
-		s.account.tell(at, h.name, "lock_get", text)
+		s.waitsFor(h, waiting, at)
+		s.explains(h, at, why)
+	case "waiting: the run may not begin":
+		why, _, _ := strings.Cut(l.Why, " (since ")
+		s.waitsFor(h, stopped, at)
+		s.explains(h, at, why)
+		s.mayNeedOperator()
 	case "lock acquired":
-		h.claimed = false
-		s.draw(h.name, waiting, h.asked, at)
-		s.account.tell(at, h.name, "lock_get", "looks again: the lock is really its own")
+		if h.waits != 0 {
+			s.draw(h.name, h.waits, h.asked, at)
+			s.account.tell(at, h.name, "lock_get", "looks again: the slot is really its own")
+		}
+		h.claimed, h.waits = false, 0
 	case "rebooting":
 		h.down = true
 	case "reboot pending":
 		h.pending = true
 		s.account.tell(at, h.name, "reboot", `"reboot pending": the updater does nothing`)
 	default:
-		if l.Level == "warn" || l.Level == "error" {
+		if h != s.failing && (l.Level == "warn" || l.Level == "error") {
 			s.account.tell(at, h.name, l.Stage, l.Level+": "+l.Message)
 		}
 	}
+}
+
+// explains tells why a host waits, unless it has been told already.
+func (s *show) explains(h *host, at time.Time, why string) {
+	text := "waits: " + why
+	switch {
+	case h.waits == stopped:
+		text = why
+	case h.claimed:
+		text = "looks again: " + why + ", so it waits"
+	}
+	if h.claimed = false; why != h.said {
+		h.said = why
+		s.account.tell(at, h.name, "lock_get", text)
+	}
+}
+
+// mayNeedOperator lets the operator come, once, when a host has failed and all others are done or stopped.
+func (s *show) mayNeedOperator() {
+	for _, h := range s.hosts {
+		if h != s.failing && !h.finished && h.waits != stopped || h == s.failing && (!h.failed || h.visited) {
+			return
+		}
+	}
+	s.failing.visited = true
+	time.AfterFunc(arrival, func() { s.post(s.fix) })
+}
+
+// fix is the operator's work.
+func (s *show) fix() error {
+	h := s.failing
+	now := time.Now()
+	s.draw(h.name, broken, h.asked, now)
+	s.account.tell(now, h.name, "", "an operator makes room on its disk, types `run`")
+	h.asked, h.waits = now, waiting
+	if err := os.Remove(h.path("disk_full")); err != nil {
+		return &failure{h, err}
+	}
+	return s.start(h, h.updater("run"))
 }
 
 // ended handles the end of an updater.
 func (s *show) ended(h *host, err error) error {
 	now := time.Now()
 	switch {
+	case h == s.failing && !h.failed && isExit(err, 1):
+		h.failed = true
+		s.account.tell(now, h.name, "", "stops, and keeps its slot: its run has failed")
+		s.mayNeedOperator()
+		return nil
 	case err != nil:
 		return &failure{h, fmt.Errorf("the updater ended with %w", err)}
 	case !h.down:
-		return s.finish(h, now)
+		return s.finish(h)
 	case h == s.impatient && !h.fired:
 		h.fired = true
 		s.account.tell(now, h.name, "reboot", "its timer fires before it is down")
@@ -214,13 +296,19 @@ func (s *show) ended(h *host, err error) error {
 	return nil
 }
 
+// isExit reports whether a process ended with that exit code.
+func isExit(err error, code int) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() == code
+}
+
 // finish handles the end of a host's run.
-func (s *show) finish(h *host, at time.Time) error {
+func (s *show) finish(h *host) error {
 	if err := h.check(); err != nil {
 		return &failure{h, err}
 	}
 	h.finished = true
-	s.account.tell(at, h.name, "", "is done: in service, in version "+newVersion)
+	s.mayNeedOperator()
 	if slices.ContainsFunc(s.hosts, func(h *host) bool { return !h.finished }) {
 		return nil
 	}

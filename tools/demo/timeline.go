@@ -7,20 +7,25 @@ import (
 	"time"
 )
 
-// waiting is the letter for a host that has not got the lock yet.
-const waiting = 'w'
+// Letters for what is no stage.
+const (
+	waiting = 'w' // it has no slot yet
+	stopped = '-' // it may not begin: another host has failed
+	broken  = '!' // its run has failed
+)
 
-// lockRow is the row that shows who holds the lock.
-const lockRow = "lock"
+// slotRows are the rows that show who holds the slots.
+var slotRows = []string{"slot1", "slot2"}
 
 // letters are the stages that are drawn. needs_update is too short.
 var letters = map[string]byte{"pre_update": 'P', "update": 'U', "needs_reboot": '?', "reboot": 'R', "post_update": 'S'}
 
-const legend = `  w waits for the lock, or makes sure of it
+const legend = `  w waits for a slot, or makes sure of it
+  - may not begin: a host has failed        ! has failed, and keeps its slot
   guarded stages: P pre_update (stops the service), U update, ? needs_reboot,
   R reboot
   S post_update (starts the service)
-  lock: the number of the host that holds it`
+  slot1, slot2: the number of the host that holds it`
 
 // span is a stretch of a row of the timeline.
 type span struct {
@@ -39,12 +44,12 @@ func columnFor(spans []span) time.Duration {
 	return max(2*fine, (last/most + fine - 1).Truncate(fine))
 }
 
-// timeline draws a row for each host, a row for the lock, and a legend.
+// timeline draws a row for each host and for each slot, and a legend.
 func timeline(spans []span) string {
 	column := columnFor(spans)
 	var b strings.Builder
 	b.WriteString(axis(spans, column))
-	for _, row := range append(slices.Clone(hostNames), lockRow) {
+	for _, row := range slices.Concat(hostNames, slotRows) {
 		fmt.Fprintf(&b, "  %-5s %s\n", row, draw(spans, row, column))
 	}
 	return b.String() + "\n" + legend + "\n"
@@ -71,7 +76,7 @@ func columns(spans []span, column time.Duration) int {
 }
 
 // draw draws one row. A column shows the span that takes up most of it. A span that takes up most of no column gets the
-// column of its middle, so that no stage is missing. In the row of the lock such spans are left out: they are claims
+// column of its middle, so that no stage is missing. In the row of a slot such spans are left out: they are claims
 // that were overwritten at once.
 func draw(spans []span, row string, column time.Duration) string {
 	cells := []byte(strings.Repeat(".", columns(spans, column)))
@@ -82,7 +87,7 @@ func draw(spans []span, row string, column time.Duration) string {
 		}
 	}
 	for i, s := range spans {
-		if s.row == row && row != lockRow && !shown[i] {
+		if s.row == row && !slices.Contains(slotRows, row) && !shown[i] {
 			cells[min(int((s.from+s.to)/2/column), len(cells)-1)] = s.letter
 		}
 	}

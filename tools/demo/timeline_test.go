@@ -16,20 +16,25 @@ func TestTimeline(t *testing.T) {
 	spans := []span{
 		at("web1", 'w', 10, 1000), at("web1", 'P', 1010, 1800), at("web1", 'U', 1810, 3000), at("web1", '?', 3005, 3040),
 		at("web1", 'R', 3050, 4540), at("web1", 'S', 4555, 5000),
-		at("web2", 'w', 10, 6100), at("web2", 'P', 6110, 6300),
-		at("lock", '2', 40, 45), at("lock", '1', 45, 5050), at("lock", '2', 5060, 6300),
+		at("web2", 'w', 10, 2000), at("web2", '-', 2000, 6100), at("web2", 'P', 6110, 6300),
+		at("web3", 'U', 300, 2000), at("web3", '!', 2000, 5500),
+		at("slot1", '2', 40, 45), at("slot1", '1', 45, 5050), at("slot1", '2', 5060, 6300), at("slot2", '3', 200, 6300),
 	}
 	want := `        |0s                 |2s                 |4s                 |6s
   web1  wwwwwwwwwwPPPPPPPPUUUUUUUUUUUU?RRRRRRRRRRRRRRSSSSS.............
-  web2  wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwPP
-  web3  ...............................................................
-  lock  111111111111111111111111111111111111111111111111111222222222222
+  web2  wwwwwwwwwwwwwwwwwwww-----------------------------------------PP
+  web3  ...UUUUUUUUUUUUUUUUU!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!........
+  web4  ...............................................................
+  web5  ...............................................................
+  slot1 111111111111111111111111111111111111111111111111111222222222222
+  slot2 ..3333333333333333333333333333333333333333333333333333333333333
 
-  w waits for the lock, or makes sure of it
+  w waits for a slot, or makes sure of it
+  - may not begin: a host has failed        ! has failed, and keeps its slot
   guarded stages: P pre_update (stops the service), U update, ? needs_reboot,
   R reboot
   S post_update (starts the service)
-  lock: the number of the host that holds it
+  slot1, slot2: the number of the host that holds it
 `
 	if diff := cmp.Diff(want, timeline(spans)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -39,7 +44,10 @@ func TestTimeline(t *testing.T) {
 // TestFits: the longest output fits on a terminal of 80 columns.
 func TestFits(t *testing.T) {
 	var text bytes.Buffer
-	newAccount(&text).introduce()
+	a := newAccount(&text)
+	a.introduce()
+	a.began = time.Now()
+	a.tell(a.began.Add(time.Minute), "web2", "lock_get", "stopped: 1 failure is allowed, and web3 has failed")
 	text.WriteString(timeline([]span{{"web1", 'U', 0, time.Minute}}) + prove(parseLedger(sound)).String())
 	for line := range strings.Lines(text.String()) {
 		if len(line) > 80 { // with its end

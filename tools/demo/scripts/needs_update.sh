@@ -11,5 +11,5 @@ if [ "$installed" = "$offered" ]; then
 	record needs_update end "has $installed, and nothing newer is offered"
 	exit 0
 fi
-record needs_update end "has $installed, and $offered is offered"
+record needs_update end
 exit 1

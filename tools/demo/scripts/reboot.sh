@@ -4,4 +4,4 @@
 set -eu
 # shellcheck source-path=SCRIPTDIR source=ledger.sh
 . "$DEMO_DIR/ledger.sh"
-record reboot begin "goes down, and keeps the lock"
+record reboot begin "goes down, and keeps its slot"
