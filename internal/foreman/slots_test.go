@@ -126,8 +126,28 @@ func TestSlotsAreHeld(t *testing.T) {
 			c.locks[slots[i]].hold(name)
 		}
 		err := c.open("web", false, slots).Take(t.Context(), lock.Terms{Purpose: lock.ByHandNow})
-		if err == nil || !strings.Contains(err.Error(), "all 3 slots are held: by web2, web3, web1") {
+		if err == nil || !strings.Contains(err.Error(), "all 3 slots are held: by web1, web2, web3") {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestSlotsAreHeldOnce: it says so once, although it begins each round with another slot.
+func TestSlotsAreHeldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, slots...)
+		for i, name := range []string{"web1", "web2", "web3"} {
+			c.locks[slots[i]].hold(name)
+		}
+		var said []string
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		terms := lock.Terms{Waits: func(w lock.Wait) { said = append(said, w.Why) }}
+		if err := c.open("web", false, slots).Take(ctx, terms); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if want := []string{"all 3 slots are held: by web1, web2, web3"}; !slices.Equal(said, want) {
+			t.Errorf("said %q", said)
 		}
 	})
 }

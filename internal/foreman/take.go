@@ -103,9 +103,9 @@ func (t *taking) round(ctx context.Context) (obstacle, error) {
 			return obstacle{}, err
 		}
 	}
-	slots := []string{t.name}
+	slots, first := []string{t.name}, 0
 	if at := slices.Index(t.options.Slots, t.name); at >= 0 && t.Purpose != lock.OutOfService {
-		slots = slices.Concat(t.options.Slots[at:], t.options.Slots[:at])
+		slots, first = slices.Concat(t.options.Slots[at:], t.options.Slots[:at]), at
 	}
 	var all []obstacle
 	for _, name := range slots {
@@ -118,7 +118,9 @@ func (t *taking) round(ctx context.Context) (obstacle, error) {
 		}
 		all = append(all, busy)
 	}
-	return together(all), nil
+	// In the slots' own order: otherwise the reason would be another one in each round, and told each time.
+	last := len(all) - first
+	return together(slices.Concat(all[last:], all[:last])), nil
 }
 
 // leave gives back a lock that an earlier invocation may have claimed and that is none of the slots any more. Nobody
