@@ -35,6 +35,10 @@ type Fleet struct {
 	Latency          time.Duration // of a request: half before, half after the server's own time
 	Window           time.Duration // between the server's look at the lock and its write
 	Until            time.Duration // later requests are not counted; 0: all are counted
+	Slots            int           // how many hosts may have the lock at once; 0: one
+	MaxFailed        int           // the hosts have a failure budget, and look at the flags of the slots
+	Failed           bool          // a host that is not of the fleet has failed, and holds the first slot and its flag
+	Full             bool          // hosts that are not of the fleet hold all slots
 }
 
 // Result is what a fleet cost, and how long it took.
@@ -81,6 +85,8 @@ func (r *Result) Add(o Result) {
 type host struct {
 	begun, next time.Duration // next is its next look; with the original its next PUT
 	apart       bool          // it has waited since it began or claimed the lock, so it is out of step with others
+	slot        int           // the slot that it looks at, or has
+	overBudget  bool          // the flags said that too many hosts have failed
 }
 
 type simulation struct {
@@ -92,6 +98,9 @@ type simulation struct {
 
 // Run runs the fleet once. The same seed gives the same history.
 func (f Fleet) Run(seed uint64) Result {
+	if f.Slots > 1 || f.MaxFailed > 0 || f.Full {
+		return f.runSlotted(seed)
+	}
 	s := &simulation{Fleet: f, Rand: rand.New(rand.NewPCG(seed, 1))}
 	if s.Until == 0 {
 		s.Until = math.MaxInt64

@@ -7,7 +7,8 @@ import (
 	"foreman-dlm-updater/internal/sandbox"
 )
 
-// Seen is the result of a fleet that began then, from the records of a stand-in server.
+// Seen is the result of a fleet that began then, from the records of a stand-in server. What an administrator did is not
+// the fleet's.
 func Seen(server *sandbox.Server, began time.Time) (r Result) {
 	for _, request := range server.Requests() {
 		switch request.Method {
@@ -19,19 +20,23 @@ func Seen(server *sandbox.Server, began time.Time) (r Result) {
 			r.Deletes++
 		}
 	}
-	var free time.Time
+	free := map[string]time.Time{} // since when a lock has been free
 	for _, event := range server.Events() {
+		if event.By == "admin" {
+			continue
+		}
 		switch event.Kind {
 		case sandbox.EventAcquire:
-			if r.Acquires++; !free.IsZero() {
-				r.Idle = append(r.Idle, event.Time.Sub(free))
+			r.Acquires++
+			if since, ok := free[event.Lock]; ok {
+				r.Idle = append(r.Idle, event.Time.Sub(since))
 			}
-			free = time.Time{}
+			delete(free, event.Lock)
 		case sandbox.EventFail:
 			r.Fails++
 		case sandbox.EventRelease:
 			r.Releases++
-			free, r.Took = event.Time, event.Time.Sub(began)
+			free[event.Lock], r.Took = event.Time, event.Time.Sub(began)
 		}
 	}
 	return r
