@@ -19,7 +19,7 @@ import (
 
 // TestRecipesOfPlanning follows the recipes of docs/planning.md as they stand, but for the dates of a freeze, which is
 // always on here. Each recipe has hosts of its own, whose folders stand in for /etc/foreman_dlm_updater. ssh is a
-// script that runs the command on such a host. A block without a language holds lines of what the commands before it say.
+// script that runs the command on such a host. A block without a language holds lines that the commands before it say.
 func TestRecipesOfPlanning(t *testing.T) {
 	programs := t.TempDir()
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", programs+"/", "../cmd/foreman-dlm-updater")

@@ -186,8 +186,8 @@ func TestModelOfSlots(t *testing.T) {
 	}
 }
 
-// TestWaitingFleet: a host that waits sends one request per slot and interval. While the slots are held it does not look
-// at the flags, and while the failure budget says no it looks at nothing else.
+// TestWaitingFleet: a host that waits sends one request per slot and interval. While the slots are held it does not
+// look at the flags, and while the failure budget says no it looks at nothing else.
 func TestWaitingFleet(t *testing.T) {
 	const hosts, slots, intervals = 1000, 4, 3
 	f := model.Fleet{Hosts: hosts, Begin: 100 * time.Millisecond, Interval: time.Minute, Settle: 2 * time.Second,

@@ -7,8 +7,8 @@ import (
 	"foreman-dlm-updater/internal/sandbox"
 )
 
-// Seen is the result of a fleet that began then, from the records of a stand-in server. What an administrator did is not
-// the fleet's.
+// Seen is the result of a fleet that began then, from the records of a stand-in server. What an administrator did is
+// left out.
 func Seen(server *sandbox.Server, began time.Time) (r Result) {
 	for _, request := range server.Requests() {
 		switch request.Method {
