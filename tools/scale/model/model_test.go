@@ -39,7 +39,7 @@ func TestSlottedAgrees(t *testing.T) {
 	f := Fleet{Hosts: 20, Begin: 100 * time.Millisecond, Interval: time.Minute, Jitter: 15 * time.Second,
 		Settle: 2 * time.Second, Hold: 10 * time.Minute, Latency: 50 * time.Millisecond, Window: 10 * time.Millisecond}
 	var steps, requests Result
-	for seed := range uint64(80) {
+	for seed := range uint64(40) {
 		steps.Add(f.Run(seed))
 		requests.Add(f.runSlotted(seed))
 	}
@@ -58,7 +58,7 @@ func TestSlottedAgrees(t *testing.T) {
 // has failed: a request per host, slot and interval, and those of the begin.
 func TestCostOfSlots(t *testing.T) {
 	f := Fleet{Hosts: 1000, Begin: 100 * time.Millisecond, Interval: time.Minute, Settle: 2 * time.Second,
-		Latency: 50 * time.Millisecond, Until: time.Hour, Slots: 4, MaxFailed: 1}
+		Latency: 50 * time.Millisecond, Until: 20 * time.Minute, Slots: 4, MaxFailed: 1}
 	for name, change := range map[string]func(*Fleet){
 		"held":   func(f *Fleet) { f.Full = true },
 		"failed": func(f *Fleet) { f.Failed = true },
@@ -66,7 +66,7 @@ func TestCostOfSlots(t *testing.T) {
 		f := f
 		change(&f)
 		atBegin := f.Hosts * (2 + f.Slots) // up to two slots, and the flags
-		got, most := f.Run(1).Requests(), f.Hosts*f.Slots*60+atBegin
+		got, most := f.Run(1).Requests(), f.Hosts*f.Slots*20+atBegin
 		if got > most || got < most*9/10 {
 			t.Errorf("%s: %d requests, want %d at most", name, got, most)
 		}
