@@ -226,7 +226,10 @@ func (what *planner) gates(names []string) planAnswer {
 func (what *planner) budget() planAnswer {
 	c := what.config
 	wait, err := what.work.AskBudget(what.context)
-	well := fmt.Sprintf("fewer than %d other hosts have failed", c.MaxFailed)
+	well := "no other host has failed"
+	if c.MaxFailed > 1 {
+		well = fmt.Sprintf("fewer than %d other hosts have failed", c.MaxFailed)
+	}
 	switch {
 	case wait.For == lock.Blocked:
 		return answered(string(lock.Blocked), wait, err, "")

@@ -227,7 +227,7 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	}
 	switch stage.Held {
 	case workflow.Yes:
-		log.Log(level, "lock kept: no other host of the cluster updates until this one has finished",
+		log.Log(level, "lock kept: no other host can have it until this one has finished",
 			"lock", stage.Lock, "next", next)
 	case workflow.NotByRun:
 		log.Log(level, "this host holds the lock, but not for this run: the lock is left as it is",

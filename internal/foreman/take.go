@@ -72,7 +72,7 @@ func (t *taking) run(ctx context.Context) error {
 		if err == nil {
 			t.backoff = 0
 		}
-		once := t.Purpose == lock.ByHandNow
+		once := t.Purpose == lock.ByHandNow || t.Purpose == lock.ForFlag
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -236,8 +236,10 @@ func (t *taking) attempt(ctx context.Context) (obstacle, error) {
 // firstOfItsName waits, so that another host may create the lock: two first claims at once create two locks of the same
 // name, which nobody can take any more.
 func (t *taking) firstOfItsName(ctx context.Context) (lock.View, error) {
-	t.log.Warn("Foreman has no lock of this name and will make one; if the name is mistyped, nothing keeps two hosts " +
-		"of the cluster from updating at once")
+	if t.Purpose != lock.ForFlag {
+		t.log.Warn("Foreman has no lock of this name and will make one; if the name is mistyped, nothing keeps two hosts " +
+			"of the cluster from updating at once")
+	}
 	if !pause(ctx, t.Random(t.Settle)) {
 		return lock.View{}, ctx.Err()
 	}
@@ -308,7 +310,7 @@ func (t *taking) refused(ctx context.Context) (obstacle, error) {
 
 // remedy is what a person can do about an obstacle. It adds that a run tries again by itself.
 func (t *taking) remedy(what string) string {
-	if t.Purpose == lock.ByHand || t.Purpose == lock.ByHandNow {
+	if t.Purpose != lock.ForRun && t.Purpose != lock.OutOfService {
 		return what
 	}
 	return what + "; the next `foreman-dlm-updater run` tries again"

@@ -64,6 +64,8 @@ const (
 	// ByHand: a person wants the lock, and waits as a run does. ByHandNow: the same without waiting.
 	ByHand
 	ByHandNow
+	// ForFlag: a run that has failed raises its flag. Take does not wait.
+	ForFlag
 )
 
 // Terms say how to take a lock.

@@ -49,12 +49,12 @@ func (r *run) raiseFlag(ctx context.Context, name string, patience time.Duration
 	ctx, cancel := graceful(ctx, releaseGrace)
 	defer cancel()
 	l, began := r.OpenLock(name, lock.Options{Config: r.ConfigPath}), time.Now()
-	err := l.Take(ctx, lock.Terms{Purpose: lock.ByHandNow})
+	err := l.Take(ctx, lock.Terms{Purpose: lock.ForFlag})
 	for backoff := lock.Backoff(0); errors.Is(err, lock.ErrUnavailable) && time.Since(began) < patience; {
 		if !pause(ctx, backoff) {
 			break
 		}
-		err, backoff = l.Take(ctx, lock.Terms{Purpose: lock.ByHandNow}), lock.Backoff(backoff)
+		err, backoff = l.Take(ctx, lock.Terms{Purpose: lock.ForFlag}), lock.Backoff(backoff)
 	}
 	if err != nil {
 		r.Log.Warn("flag not raised: other hosts don't hear that this one has failed (max_failed)", "flag", name,
