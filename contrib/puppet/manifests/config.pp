@@ -33,6 +33,7 @@ class foreman_dlm_updater::config {
     'client_key'          => pick($foreman_dlm_updater::client_key, $agent['hostprivkey']),
     'ca'                  => $ca,
   } + $stage_dirs + {
+    'gate.d'              => $foreman_dlm_updater::gate_d,
     'notify.d'            => $foreman_dlm_updater::notify_d,
     'reboot_cmd'          => $foreman_dlm_updater::reboot_cmd,
     'state'               => $foreman_dlm_updater::state,
@@ -56,13 +57,13 @@ class foreman_dlm_updater::config {
     'cannot_tell_reboot'  => $foreman_dlm_updater::cannot_tell_reboot,
     'reboot_timeout'      => $foreman_dlm_updater::reboot_timeout,
     'max_reboots'         => $foreman_dlm_updater::max_reboots,
-    'window'              => $foreman_dlm_updater::window,
+    'window'              => $foreman_dlm_updater::window.then |$window| { [$window].flatten.join('; ') },
     'window_last_start'   => $foreman_dlm_updater::window_last_start,
     'freeze.d'            => $foreman_dlm_updater::freeze_d,
     'gate_interval'       => $foreman_dlm_updater::gate_interval,
     'lock_slots'          => $foreman_dlm_updater::lock_slots,
     'max_failed'          => $foreman_dlm_updater::max_failed,
-    'blocked_by'          => $foreman_dlm_updater::blocked_by,
+    'blocked_by'          => $foreman_dlm_updater::blocked_by.then |$locks| { $locks.join(', ') },
     'boot_id_file'        => $foreman_dlm_updater::boot_id_file,
   }
 

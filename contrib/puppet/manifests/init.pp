@@ -117,6 +117,24 @@
 #   retried for the same time.
 # @param max_reboots
 #   How many reboots one run may ask for.
+# @param window
+#   The maintenance windows in which a run may begin: one string, or a list. Without windows a run begins at any time.
+#   The timer has to fire within a window: see `timer_schedule`.
+# @param window_last_start
+#   How long before a window closes the last run may begin; 0: until it closes.
+# @param freeze_d
+#   The directory of the freezes; key `freeze.d`. Default: `/etc/foreman_dlm_updater/freeze.d`.
+# @param gate_d
+#   The directory of the gates, which say whether the host may go out of service now; key `gate.d`. Hooks `gate/NAME` go
+#   there. Default: `/etc/foreman_dlm_updater/gate.d`.
+# @param gate_interval
+#   After how long a gate that said no is asked again.
+# @param lock_slots
+#   How many hosts of the cluster may update at once.
+# @param max_failed
+#   How many hosts may fail before no other host begins; 0: no limit.
+# @param blocked_by
+#   Other locks: while another host holds one of them, no run begins here.
 # @param boot_id_file
 #   The file with the kernel's boot id; for demonstrations and tests.
 class foreman_dlm_updater (
@@ -164,6 +182,14 @@ class foreman_dlm_updater (
   Optional[Enum['yes', 'no']] $cannot_tell_reboot = undef,
   Optional[Foreman_dlm_updater::Positive_duration] $reboot_timeout = undef,
   Optional[Integer[1]] $max_reboots = undef,
+  Optional[Variant[Foreman_dlm_updater::Window, Array[Foreman_dlm_updater::Window, 1]]] $window = undef,
+  Optional[Foreman_dlm_updater::Duration] $window_last_start = undef,
+  Optional[Stdlib::Unixpath] $freeze_d = undef,
+  Optional[Stdlib::Unixpath] $gate_d = undef,
+  Optional[Foreman_dlm_updater::Positive_duration] $gate_interval = undef,
+  Optional[Integer[1, 99]] $lock_slots = undef,
+  Optional[Integer[0, 99]] $max_failed = undef,
+  Optional[Array[Foreman_dlm_updater::Other_lock, 1]] $blocked_by = undef,
   Optional[Stdlib::Unixpath] $boot_id_file = undef,
 ) {
   # Each has a parameter STAGE_d above.
