@@ -86,6 +86,6 @@ describe 'the module' do
       end
     end
 
-    it('are three') { expect(Dir["#{MODULE}/tasks/*.sh"].map { |f| File.basename(f, '.sh') }).to match_array(['status', 'run', 'release']) }
+    it('are five') { expect(Dir["#{MODULE}/tasks/*.sh"].map { |f| File.basename(f, '.sh') }).to match_array(['status', 'run', 'release', 'pause', 'plan']) }
   end
 end
