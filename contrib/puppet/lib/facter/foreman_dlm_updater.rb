@@ -12,6 +12,9 @@ require 'json'
 #   error           why its stage failed: stage, hook, message, time
 #   reboot_pending  whether the host was told to reboot and has not done so yet
 #   reboot_due      set if the last run could not find out whether a reboot is needed: since, hook, message
+#   pause           set if an operator has paused this host: reason, by, since, until
+#   no              set if no run may begin now, or a run waits for something other than the lock: question (pause,
+#                   freeze, window and so on), why, since, until
 #   last_result     how the last run ended: success, failed, not_now, interrupted (by a signal, with the host out of
 #                   service), refused, bad_configuration, or systemd's word for a unit that was killed; none if no run
 #                   has ended yet
@@ -64,6 +67,8 @@ Facter.add(:foreman_dlm_updater) do
         'running'        => status['running'],
         'reboot_pending' => stage == 'reboot' || status.key?('reboot_pending_since'),
         'reboot_due'     => status['reboot_due'],
+        'pause'          => status['pause'],
+        'no'             => status['no'],
         'last_result'    => error && status['last'].nil? ? 'failed' : last_exit.call(status['last']),
         'stage'          => stage,
         'run'            => status['run'],

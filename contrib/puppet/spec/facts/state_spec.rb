@@ -9,6 +9,9 @@ describe 'fact foreman_dlm_updater' do
   idle = { 'version' => 2, 'code' => 'idle', 'stage' => '', 'running' => false, 'lock' => { 'name' => 'web', 'seen' => false } }
   begun = idle.merge('run' => 'r1', 'began' => '2026-11-22T02:00:00+01:00')
 
+  pause = { 'reason' => 'tests', 'by' => 'ann', 'since' => '2026-11-22T01:00:00+01:00', 'until' => '2026-11-22T06:00:00+01:00' }
+  no = { 'question' => 'pause', 'why' => 'paused by ann: tests', 'until' => '2026-11-22T06:00:00+01:00' }
+
   def unit(result, status, ended)
     "Result=#{result}\nExecMainStatus=#{status}\nExecMainExitTimestampMonotonic=#{ended}\n"
   end
@@ -49,6 +52,7 @@ describe 'fact foreman_dlm_updater' do
                                       { 'under_way' => true, 'reboot_pending' => true }],
     'a run that could not ask Foreman' => [{ 'code' => 'not_now', 'stage' => 'lock_get', 'error' => error, 'last' => { 'exit' => 75 } }, { 'last_result' => 'not_now' }],
     'a reboot that may be due' => [{ 'code' => 'idle', 'stage' => 'post_update', 'reboot_due' => { 'hook' => '50-x' } }, { 'under_way' => true }],
+    'a pause, and that nothing begins' => [{ 'code' => 'not_now', 'stage' => 'lock_get', 'pause' => pause, 'no' => no }, {}],
     'a release' => [{ 'code' => 'running', 'stage' => 'lock_release', 'running' => true }, {}],
   }.each do |what, (status, value)|
     taken = status.reject { |name, _| ['reboot_pending_since', 'last'].include?(name) }
