@@ -1,4 +1,4 @@
-# @summary config.ini, and the directories for hooks and their settings.
+# @summary config.ini, the freezes, and the directories for hooks and their settings.
 #
 # @api private
 class foreman_dlm_updater::config {
@@ -67,8 +67,12 @@ class foreman_dlm_updater::config {
     'boot_id_file'        => $foreman_dlm_updater::boot_id_file,
   }
 
+  $freeze_dir = pick($foreman_dlm_updater::freeze_d, "${etc}/freeze.d").regsubst('(.)/+\z', '\1')
+  $freezes = $foreman_dlm_updater::freezes
+
   if $present {
-    $given_dirs = ($stage_dirs.values + [$foreman_dlm_updater::notify_d]).filter |$dir| { $dir =~ NotUndef }
+    $gate_dir = pick($foreman_dlm_updater::gate_d, "${etc}/gate.d")
+    $given_dirs = ($stage_dirs.values + [$gate_dir, $foreman_dlm_updater::notify_d]).filter |$dir| { $dir =~ NotUndef }
     $hook_dirs = ($given_dirs + "${etc}/hooks.conf.d").map |$dir| { $dir.regsubst('(.)/+\z', '\1') }
     file {
       default:
@@ -78,7 +82,7 @@ class foreman_dlm_updater::config {
         mode   => '0755',
         noop   => $noop,
         ;
-      $etc:
+      [$etc, $freeze_dir]:
         ;
       unique($hook_dirs):
         purge   => $foreman_dlm_updater::purge_hooks,
@@ -86,6 +90,20 @@ class foreman_dlm_updater::config {
         force   => $foreman_dlm_updater::purge_hooks,
         ;
     }
+  }
+
+  # While Puppet checks the new file, it is in the same directory under another name (%), where the program reads it, too.
+  # Only an error in it counts. The config.ini that the package brings names no lock yet, so then nothing is looked at
+  # here, and the check of the first config.ini finds the error.
+  file { "${freeze_dir}/puppet":
+    ensure       => stdlib::ensure($present and !$freezes.empty, 'file'),
+    owner        => 'root',
+    group        => 'root',
+    mode         => '0644',
+    content      => epp('foreman_dlm_updater/freezes.epp', { 'freezes' => $freezes }),
+    validate_cmd => '! /usr/bin/foreman-dlm-updater window 2>&1 >/dev/null | grep -F %:',
+    noop         => $noop,
+    before       => File["${etc}/config.ini"],
   }
 
   $given = $settings.filter |$key, $value| { $value =~ NotUndef }

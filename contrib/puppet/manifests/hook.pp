@@ -1,4 +1,4 @@
-# @summary One hook of a stage, or a notifier: a link to a bundled one, or a script of your own.
+# @summary One hook of a stage, a gate or a notifier: a link to a bundled one, or a script of your own.
 #
 # All hooks of a stage run in byte order of their names. A hook that gets another place gets another name. The file with
 # the old name stays and runs too: set it to absent, or let `foreman_dlm_updater::purge_hooks` remove it.
@@ -13,6 +13,12 @@
 # @example A script of your own
 #   foreman_dlm_updater::hook { 'post_update/80-smoke-test':
 #     source => 'puppet:///modules/profile/smoke-test',
+#   }
+#
+# @example A gate: no update while an alert fires
+#   foreman_dlm_updater::hook { 'gate/prometheus':
+#     bundled  => true,
+#     settings => { 'url' => 'http://prometheus.example.com:9090', 'ALERTS' => 'severity="critical"' },
 #   }
 #
 # @example A notifier; it needs `foreman_dlm_updater::notify_d`
@@ -56,9 +62,9 @@ define foreman_dlm_updater::hook (
   assert_type(Foreman_dlm_updater::Hook_name, $title)
 
   $stage = $title.split('/')[0]
-  unless $stage in ($foreman_dlm_updater::hook_stages + ['notify']) {
+  unless $stage in ($foreman_dlm_updater::hook_stages + ['gate', 'notify']) {
     fail("Foreman_dlm_updater::Hook[${title}]: no stage ${stage} has hooks; those are \
-${foreman_dlm_updater::hook_stages.join(', ')} and, for notifiers, notify")
+${foreman_dlm_updater::hook_stages.join(', ')} and, for gates and notifiers, gate and notify")
   }
   $number = $title.match(/\/(\d+)-(.+)\z/)
   $name_only = $number ? {
@@ -74,7 +80,7 @@ ${foreman_dlm_updater::hook_stages.join(', ')} and, for notifiers, notify")
     default => "${number[1]}-${name_only}",
   }
   $stage_dir = getvar("foreman_dlm_updater::${stage}_d")
-  if $ensure == 'present' and $stage_dir =~ Undef {
+  if $ensure == 'present' and $stage_dir =~ Undef and $stage != 'gate' {
     fail(
       "Foreman_dlm_updater::Hook[${title}]: set foreman_dlm_updater::${stage}_d, such as to \
 /etc/foreman_dlm_updater/${stage}.d"

@@ -42,6 +42,10 @@
 #   `foreman_dlm_updater::hook`. Hiera merges the hashes from its levels.
 # @param purge_hooks
 #   Whether to remove hooks, and settings of hooks, that Puppet does not manage.
+# @param freezes
+#   Times in which no run begins, by their reasons. They are written to the file `puppet` in `freeze_d`; a freeze that is
+#   not in the hash any more is not in the file either. Puppet leaves other files there alone. Hiera merges the hashes
+#   from its levels.
 # @param timer_enable
 #   Whether the timer that starts the runs is enabled and running. Without it a run does not go on after a reboot.
 # @param timer_schedule
@@ -148,6 +152,7 @@ class foreman_dlm_updater (
   Optional[Variant[Stdlib::Filesource, Pattern[/\A-----BEGIN PGP PUBLIC KEY BLOCK-----/]]] $repo_key = undef,
   Hash[Foreman_dlm_updater::Hook_name, Variant[Enum['bundled', 'absent'], Hash[String, Any]]] $hooks = {},
   Boolean $purge_hooks = false,
+  Hash[Foreman_dlm_updater::Freeze_reason, Foreman_dlm_updater::Freeze] $freezes = {},
   Boolean $timer_enable = true,
   Optional[Variant[Foreman_dlm_updater::Line, Array[Foreman_dlm_updater::Line, 1]]] $timer_schedule = undef,
   Optional[Foreman_dlm_updater::Duration] $timer_spread = undef,

@@ -45,7 +45,7 @@ KEYS = {
   'boot_id_file' => ['/run/boot-id', 'boot_id_file = /run/boot-id'],
 }.merge(HOOK_STAGES.to_h { |stage| ["#{stage}_d", ["/srv/hooks/#{stage}", "#{stage}.d = /srv/hooks/#{stage}"]] }).freeze
 OTHERS = ['ensure', 'package_manage', 'package_ensure', 'repo_manage', 'repo_url', 'repo_key', 'hooks', 'purge_hooks',
-          'timer_enable', 'timer_schedule', 'timer_spread'].freeze
+          'freezes', 'timer_enable', 'timer_schedule', 'timer_spread'].freeze
 CONFIG = '/etc/foreman_dlm_updater/config.ini'
 
 describe 'foreman_dlm_updater' do
@@ -153,6 +153,48 @@ describe 'foreman_dlm_updater' do
     it { is_expected.to compile.and_raise_error(/repo_manage needs repo_url \(the repository\) and repo_key/) }
   end
 
+  context 'with freezes' do
+    let(:params) { REQUIRED.merge('freezes' => freezes) }
+    let(:freezes) do
+      { 'end of year' => '2026-12-18 .. 2027-01-06', 'nobody is here' => '2026-12-24 Europe/Berlin',
+        'sale' => { 'from' => '2026-11-27 08:00', 'to' => '2026-11-30 20:00', 'zone' => 'Europe/Berlin' },
+        'über Ostern' => { 'from' => '2027-03-26', 'to' => '2027-03-29', 'reason' => 'Easter: a/b test' } }
+    end
+    let(:file) { '/etc/foreman_dlm_updater/freeze.d/puppet' }
+
+    it 'writes all of them to one file, which the program checks' do
+      is_expected.to contain_file(file).with(ensure: 'file', owner: 'root', group: 'root', mode: '0644')
+                                       .that_requires('Package[foreman-dlm-updater]').that_comes_before("File[#{CONFIG}]")
+      is_expected.to contain_file('/etc/foreman_dlm_updater/freeze.d').with_ensure('directory').without_purge
+      expect(catalogue.resource('file', file)[:content].lines(chomp: true).drop(1)).to eq [
+        '2026-12-18 .. 2027-01-06 end of year', '2026-12-24 Europe/Berlin nobody is here',
+        '2026-11-27 08:00 .. 2026-11-30 20:00 Europe/Berlin sale', '2027-03-26 .. 2027-03-29 Easter: a/b test'
+      ]
+    end
+
+    it 'refuses only errors in the new file' do
+      check = catalogue.resource('file', file)[:validate_cmd]
+      {
+        '' => true, 'error: /f/puppet2026:1: wrong' => false, 'error: /f/puppet:1: wrong' => true, 'error: unexpected argument window' => true,
+      }.each do |said, good|
+        File.write("#{MODULES}/stub", "#!/bin/sh\necho '#{said}' >&2\necho /f/puppet2026:1: fine\nexit 78\n", perm: 0o755)
+        expect(system(check.sub('/usr/bin/foreman-dlm-updater', "#{MODULES}/stub").sub('%', '/f/puppet2026'), out: File::NULL)).to eq good
+      end
+    end
+
+    context 'without any' do
+      let(:freezes) { {} }
+
+      it { is_expected.to contain_file(file).with_ensure('absent') }
+    end
+
+    context 'with another directory' do
+      let(:params) { super().merge('freeze_d' => '/srv/freezes/') }
+
+      it { is_expected.to contain_file('/srv/freezes/puppet').that_requires('File[/srv/freezes]') }
+    end
+  end
+
   context 'with a schedule' do
     let(:params) { REQUIRED.merge('timer_schedule' => ['Sat *-*-* 03:00', 'Sun *-*-* 03:00'], 'timer_spread' => '30m') }
     let(:dropin) { '/etc/systemd/system/foreman-dlm-updater.timer.d/puppet.conf' }
@@ -238,6 +280,10 @@ describe 'foreman_dlm_updater' do
     'gate_interval' => [0, '0s'],
     'lock_slots' => [0, 100, '2'],
     'max_failed' => [-1, 100],
+    'freezes' => [{ 'x' => 'Christmas' }, { 'x' => '2026-12-24 08:00' }, { 'x' => '2026-12-18 .. 2027-01-06 reason' }, { 'x' => '2026-12-18 - 2027-01-06' },
+                  { 'x' => { 'from' => '2026-12-18' } }, { 'x' => { 'from' => '2026-12-18', 'to' => "2027-01-06\n" } },
+                  { "x\n2026-01-01" => '2026-12-18' }, { 'UTC days' => '2026-12-18' }, { 'Europe/Berlin' => '2026-12-18' }, { '' => '2026-12-18' },
+                  { 'x' => { 'from' => '2026-12-18', 'to' => '2027-01-06', 'zone' => 'CET' } }],
     'blocked_by' => ['staging', [], ['a, b'], ['1web'], ["a\nb"]],
     'hooks' => [{ 'update/50-apt.bak' => 'bundled' }, { 'install/apt' => 'bundled' }, { 'update/apt' => 'enabled' }],
   }.each do |name, values|

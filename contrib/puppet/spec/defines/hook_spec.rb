@@ -99,6 +99,20 @@ describe 'foreman_dlm_updater::hook' do
     end
   end
 
+  context 'that is a gate' do
+    let(:title) { 'gate/prometheus' }
+    let(:params) { { 'bundled' => true, 'settings' => { 'ALERTS' => 'severity="critical"' } } }
+
+    it { is_expected.to contain_file("#{etc}/gate.d/50-prometheus").with(ensure: 'link', target: "#{library}/gate.d/prometheus").that_requires("File[#{etc}/gate.d]") }
+    it { is_expected.to contain_file("#{etc}/hooks.conf.d/prometheus.conf").with_content(/^ALERTS='severity="critical"'$/) }
+
+    context 'with a directory' do
+      let(:pre_condition) { "class { 'foreman_dlm_updater': foreman_url => 'https://foreman.example.com', lock_name => 'web', gate_d => '/srv/g/' }" }
+
+      it { is_expected.to contain_file('/srv/g/50-prometheus').with_ensure('link').that_requires('File[/srv/g]') }
+    end
+  end
+
   context 'absent' do
     let(:params) { { 'ensure' => 'absent', 'settings' => { 'a' => 1 } } }
 
@@ -136,7 +150,7 @@ describe 'foreman_dlm_updater::hook' do
     let(:pre_condition) { "class { 'foreman_dlm_updater': foreman_url => 'https://foreman.example.com', lock_name => 'web', purge_hooks => true }" }
     let(:params) { { 'bundled' => true } }
 
-    (HOOK_STAGES.map { |stage| "#{stage}.d" } + ['hooks.conf.d']).each do |dir|
+    (HOOK_STAGES.map { |stage| "#{stage}.d" } + ['gate.d', 'hooks.conf.d']).each do |dir|
       it { is_expected.to contain_file("#{etc}/#{dir}").with(ensure: 'directory', purge: true, recurse: true, force: true) }
     end
   end
