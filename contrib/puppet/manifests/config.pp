@@ -92,9 +92,9 @@ class foreman_dlm_updater::config {
     }
   }
 
-  # While Puppet checks the new file, it is in the same directory under another name (%), where the program reads it, too.
-  # Only an error in it counts. The config.ini that the package brings names no lock yet, so then nothing is looked at
-  # here, and the check of the first config.ini finds the error.
+  # While Puppet checks the new file, it is in the same directory under another name (%), so the program sees it. Only
+  # errors in that file count: what is wrong elsewhere must not keep Puppet from fixing its own. The config.ini that the
+  # package brings names no lock yet, so nothing is found here then; the check of the first config.ini finds it.
   file { "${freeze_dir}/puppet":
     ensure       => stdlib::ensure($present and !$freezes.empty, 'file'),
     owner        => 'root',

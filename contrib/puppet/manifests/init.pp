@@ -43,9 +43,8 @@
 # @param purge_hooks
 #   Whether to remove hooks, and settings of hooks, that Puppet does not manage.
 # @param freezes
-#   Times in which no run begins, by their reasons. They are written to the file `puppet` in `freeze_d`; a freeze that is
-#   not in the hash any more is not in the file either. Puppet leaves other files there alone. Hiera merges the hashes
-#   from its levels.
+#   Times in which no run begins, by their reasons. They are in the file `puppet` in `freeze_d`; a freeze that leaves
+#   the hash leaves the file. Puppet does not touch other files there. Hiera merges the hashes from its levels.
 # @param timer_enable
 #   Whether the timer that starts the runs is enabled and running. Without it a run does not go on after a reboot.
 # @param timer_schedule

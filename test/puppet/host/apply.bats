@@ -45,14 +45,22 @@ load host
 }
 
 @test "the README's locks: created if they do not exist" {
-    printf 'machine foreman.example.com login admin password secret\n' >/root/.foreman-api
-    block 3 puppet >/root/locks.pp
+    echo 'foreman_dlm_updater::foreman_locks::password: wrong' | changes
+    sed "s/'locks'/'admin'/" <(block 3 puppet) >/root/locks.pp
+    applies 6 /root/locks.pp
+    says "401"
+    echo 'foreman_dlm_updater::foreman_locks::password: secret' | changes
+    run -0 puppet apply --noop --verbose --show_diff /root/locks.pp
+    says "create the lock web.slot2 in Foreman"
+    [[ $output != *secret* ]]
     applies 2 /root/locks.pp
-    for lock in web postgresql galera; do
+    for lock in web web.slot2 web.slot3 web.failed1 web.failed2 web.failed3 postgresql galera; do
         sed "s/^lock_name = .*/lock_name = $lock/" "$config" >/root/lock.ini
         is "$(foreman-dlm-updater -c /root/lock.ini lock show)" "lock $lock is free"
     done
+    is "$(stat -c '%a %U' /root/.foreman_dlm_updater-locks)" "600 root"
     applies 0 /root/locks.pp
+    changes <<<'{}'
 }
 
 @test "a second run changes nothing" {
@@ -135,6 +143,64 @@ END
     chmod 0777 "$etc/update.d" # Puppet fixes this directory, and does so first
     applies 2
     is "$(stat -c %a "$etc/update.d")" 755
+}
+
+@test "windows, freezes, gates, slots" {
+    changes <<'END'
+foreman_dlm_updater::window: [Mon..Fri 04:00-06:00, 'Sun#-1 Europe/Berlin']
+foreman_dlm_updater::window_last_start: 1h
+foreman_dlm_updater::freezes:
+  end of year: 2098-12-18 .. 2099-01-06
+  sale: { from: 2098-11-27 08:00, to: '2098-11-30', zone: Europe/Berlin, reason: sales weekend }
+foreman_dlm_updater::gate_interval: 10m
+foreman_dlm_updater::lock_slots: 3
+foreman_dlm_updater::max_failed: 1
+foreman_dlm_updater::blocked_by: [staging.failed1, db]
+foreman_dlm_updater::hooks:
+  gate/disk-space: { bundled: true, settings: { SPACE: ["/:1"] } }
+END
+    applies 2
+    applies 0
+    is "$(sed -n 's/^window = //p' "$config")" "Mon..Fri 04:00-06:00; Sun#-1 Europe/Berlin"
+    run -0 foreman-dlm-updater config check --offline
+    says "2 freezes"
+    run -0 foreman-dlm-updater hooks list gate
+    says 50-disk-space
+
+    echo "2098-05-01 Europe/Nowhere by hand" >"$etc/freeze.d/company" # Puppet fixes its own file all the same
+    sed -i '/^  sale:/d; s/2099-01-06/2099-01-31/' "$environment/data/changes.yaml"
+    applies 2
+    is "$(grep -v '^#' "$etc/freeze.d/puppet")" "2098-12-18 .. 2099-01-31 end of year"
+    rm "$etc/freeze.d/company"
+
+    sed -i 's/2099-01-31/2099-02-30/' "$environment/data/changes.yaml"
+    applies 4
+    says '"2099-02-30" is no day of any calendar'
+    is "$(ls "$etc/freeze.d")" puppet
+    foreman-dlm-updater config check --offline
+
+    changes <<<'{}'
+    applies 2
+    is "$(ls -A "$etc/freeze.d")" ""
+    run ! grep -e window -e lock_slots "$config"
+    rm "$etc/gate.d/50-disk-space" "$etc/hooks.conf.d/disk-space.conf"
+}
+
+@test "the tasks pause and plan" {
+    run -0 --separate-stderr /module/tasks/plan.sh
+    is "$(ruby -rjson -e 'puts JSON.parse(ARGV[0])["begins"]' "$output")" false # there is nothing to do
+    PT_reason='--it'\''s "broken"' PT_for=2d run -0 /module/tasks/pause.sh
+    says "this host is paused"
+    run -0 --separate-stderr /module/tasks/plan.sh
+    answer=$(ruby -rjson -e 'puts JSON.parse(ARGV[0])["answers"][0].values_at("question", "answer", "why")' "$output")
+    [[ $answer == $'pause\nno\npaused by root: --it\'s "broken" (until '* ]]
+    facts
+    is "$(fact foreman_dlm_updater pause reason)" '"--it'\''s \"broken\""'
+    is "$(fact foreman_dlm_updater no question)" '"pause"'
+    PT_unpause=true run -0 /module/tasks/pause.sh
+    says "ended: paused"
+    run -64 /module/tasks/pause.sh
+    says "reason"
 }
 
 @test "the timer's schedule" {

@@ -38,4 +38,16 @@ describe 'foreman_dlm_updater' do
       end
     end
   end
+
+  ['## When a run may begin', '## Hooks'].each do |section|
+    context "with the data of the section #{section}" do
+      let(:facts) { FACT_SETS['debian-12'] }
+      let(:params) do
+        data = YAML.safe_load(File.read("#{MODULE}/README.md")[/^##{section}$.*?^```yaml\n(.*?)^```/m, 1])
+        REQUIRED.merge(data.transform_keys { |key| key.sub('foreman_dlm_updater::', '') })
+      end
+
+      it { is_expected.to compile.with_all_deps }
+    end
+  end
 end
