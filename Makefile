@@ -122,7 +122,7 @@ scale: build ## what a fleet that waits for a lock costs Foreman, and how long i
 	$(GO) run ./tools/scale
 
 KILLS ?= 400
-chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked without the lock
+chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked when it might not
 	KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
 demo: ## five hosts that update two at a time, and one that fails, to look at

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,6 +26,11 @@ type host struct {
 	log     *os.File
 	version int // that is offered
 	boots   int
+	// failures is how often the updater must still fail until an operator fixes what is broken.
+	failures int
+	paused   bool // perhaps
+	// leftFlag: a run finished, and could not lower its flag. The next one does.
+	leftFlag bool
 
 	// Of the invocation that runs, or was the last:
 	stage string
@@ -40,12 +46,6 @@ func (h *host) write(name, content string) error {
 		return err
 	}
 	return os.Rename(h.path(name+".new"), h.path(name))
-}
-
-// offer makes an update due.
-func (h *host) offer() error {
-	h.version++
-	return h.write("offered", fmt.Sprintln(h.version))
 }
 
 // updater is the updater's command line on this host. It knows nothing of this machine's systemd.
@@ -69,7 +69,7 @@ func (h *host) live(ctx context.Context) error {
 	atBoot, impatient := false, false
 	for ctx.Err() == nil {
 		code, err := h.invoke(ctx, atBoot)
-		if err != nil {
+		if err := errors.Join(err, h.unpause()); err != nil {
 			return err
 		}
 		wasAtBoot := atBoot
@@ -91,14 +91,22 @@ func (h *host) live(ctx context.Context) error {
 			return fmt.Errorf("it went on although the reboot was pending: %v", h.said)
 		case code == 0 && wasAtBoot && h.said["no run to go on with at boot"]:
 		case code == 0 && (h.said["run finished"] || h.said["nothing to do"]):
-			if h.world.over() {
-				return nil
+			if h.said["run finished"] && !h.leftFlag {
+				err = h.world.mark(entry{Kind: "finished", Host: h.name})
 			}
-			err = h.offer()
+			if h.world.over() && !h.leftFlag {
+				return err
+			}
+			err = errors.Join(err, h.offer())
 		case code == exitFailed && strings.Contains(h.error, "no space left on device"):
 			h.world.noSpace()
+		case code == exitLater && strings.Contains(h.error, "paused by") && !h.mayWait():
+			return fmt.Errorf("a pause stopped it in %s: %s", h.stage, h.error)
 		case code == exitFailed, code == exitLater:
 			h.world.happened(fmt.Sprintf("invocations that ended with %d", code))
+			if code == exitFailed {
+				err = h.failed()
+			}
 		default:
 			return fmt.Errorf("it ended with %d: %s", code, h.error)
 		}
@@ -124,11 +132,14 @@ func (h *host) invoke(ctx context.Context, atBoot bool) (int, error) {
 		return 0, err
 	}
 	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()
-	h.watch(stderr, cmd.Process)
+	err = h.watch(stderr, cmd.Process)
 	_ = cmd.Wait() // ProcessState says all
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if err != nil {
+		return 0, err
+	}
 	if !status.Signaled() {
-		return status.ExitStatus(), nil
+		return status.ExitStatus(), h.world.mark(entry{Kind: "exited", Host: h.name})
 	}
 	if err := endUnit("CHAOS_DIR=" + h.dir); err != nil {
 		return 0, err
@@ -142,8 +153,8 @@ func (h *host) invoke(ctx context.Context, atBoot bool) (int, error) {
 	return -1, h.world.killed(h.stage)
 }
 
-// watch reads the updater's log to its end. What is logged is the occasion of a kill.
-func (h *host) watch(log io.Reader, process *os.Process) {
+// watch reads the updater's log to its end. What is logged is the occasion of a kill, or of a pause.
+func (h *host) watch(log io.Reader, process *os.Process) (err error) {
 	var kill *time.Timer
 	h.stage = "start"
 	lines := bufio.NewScanner(io.TeeReader(log, h.log))
@@ -153,16 +164,26 @@ func (h *host) watch(log io.Reader, process *os.Process) {
 			Message string `json:"@message"`
 			Stage   string
 			Error   string
+			Why     string
 		}
 		if json.Unmarshal(lines.Bytes(), &line) != nil {
 			line.Error = lines.Text() // a panic, say
 		}
 		h.said[line.Message] = true
-		if line.Message == "stage begins" {
+		switch line.Message {
+		case "stage begins", "going on with the run in progress", "going on after a reboot":
 			h.stage = line.Stage
+		case "run finished":
+			h.leftFlag = h.said[flagLeft]
+		}
+		if strings.HasPrefix(line.Why, "stopped: 1 failure is allowed") {
+			h.world.happened("times that the log says: stopped by a failed host")
 		}
 		if line.Error != "" {
 			h.error = line.Error
+		}
+		if h.world.slots > 1 && kill == nil && !h.paused && rand.N(200) == 0 && !h.world.over() {
+			err = errors.Join(err, h.pause())
 		}
 		if kill == nil && rand.N(h.odds()) == 0 && !h.world.over() {
 			signal := syscall.SIGKILL
@@ -176,11 +197,19 @@ func (h *host) watch(log io.Reader, process *os.Process) {
 	if kill != nil {
 		kill.Stop()
 	}
+	return err
+}
+
+const flagLeft = "flag left behind: other hosts still count this host as failed"
+
+// mayWait reports whether the run has not begun to work.
+func (h *host) mayWait() bool {
+	return h.stage == "lock_get" || h.stage == "start" || h.stage == "needs_update"
 }
 
 // odds are the number of lines to one kill. Most hosts wait for the lock most of the time, which is soon tried enough.
 func (h *host) odds() int {
-	if h.stage == "lock_get" || h.stage == "start" || h.stage == "needs_update" {
+	if h.mayWait() {
 		return 60
 	}
 	return 10

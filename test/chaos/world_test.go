@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,8 @@ type settings struct {
 	hosts    int
 	kills    int
 	window   string
+	slots    int  // more than one: there are gates that flap, a failure budget of 1, and pauses
+	broken   int  // one update out of so many is broken, until an operator comes; 0: none
 	calm     bool // no faults, no full disk, no restarts of the server
 	hasty    int  // one reboot out of so many is preceded by a timer that fires too early
 }
@@ -66,21 +69,40 @@ func newWorld(t *testing.T, o settings) *world {
 	}
 	w.server = &server{dir: w.dir, ledger: w.ledger.Name(),
 		program: filepath.Join(o.programs, "dlm-sandbox"), window: o.window}
+	// As an administrator should: two first claims that meet would break a lock's name.
+	for _, name := range w.lockNames() {
+		must(t, w.mark(entry{Kind: "enable", Lock: name}))
+	}
 	must(t, w.server.start(0))
 	t.Cleanup(func() { w.server.kill() })
 	for i := range o.hosts {
 		w.addHost(t, o, fmt.Sprintf("web%d", i+1), filepath.Join(states, fmt.Sprintf("web%d", i+1)))
 	}
-	// As an administrator should: two first claims that meet would break the lock's name.
-	for _, verb := range []string{"acquire", "release"} {
-		if out, err := w.living[0].updater("lock", verb).CombinedOutput(); err != nil {
-			t.Fatalf("make the lock: %v\n%s", err, out)
-		}
-	}
 	if !o.calm {
 		must(t, w.restart(trouble))
 	}
 	return w
+}
+
+func (w *world) rules() rules {
+	if w.slots > 1 {
+		return rules{slots: w.slots, maxFailed: 1, gated: true}
+	}
+	return rules{slots: 1}
+}
+
+// lockNames are the slots, and the flags if there are any.
+func (w *world) lockNames() []string {
+	names := []string{"web"}
+	for k := 2; k <= w.slots; k++ {
+		names = append(names, fmt.Sprintf("web.slot%d", k))
+	}
+	if w.rules().maxFailed > 0 {
+		for _, slot := range slices.Clone(names) {
+			names = append(names, flagOf(slot))
+		}
+	}
+	return names
 }
 
 // workDir is a directory that stays if the test fails.
@@ -131,18 +153,24 @@ func (w *world) addHost(t *testing.T, o settings, name, states string) {
 		program: filepath.Join(o.programs, "foreman-dlm-updater")}
 	must(t, errors.Join(os.Mkdir(h.dir, 0o755), os.MkdirAll(states, 0o755)))
 	config := "[main]\n" + string(out)
-	for key, value := range map[string]string{
+	withHooks, settings := stages, map[string]string{
 		"lock_name": "web", "state": h.state, "lock": h.path("lock"), "boot_id_file": h.path("boot_id"),
 		"reboot_cmd": h.path("reboot.sh"), "lock_settle": "250ms", "lock_retry_interval": "250ms",
 		"lock_retry_jitter": "100ms", "lock_refresh": "400ms", "http_timeout": "500ms", "http_retries": "0",
 		"log_format": "json", "loglevel": "debug",
 		"lock_timeout": "2m", // if this test ends without us, so do they
-	} {
+	}
+	if rules := w.rules(); rules.gated {
+		withHooks = append(slices.Clone(stages), gate)
+		maps.Copy(settings, map[string]string{"lock_slots": strconv.Itoa(rules.slots),
+			"max_failed": strconv.Itoa(rules.maxFailed), "gate_interval": "250ms"})
+	}
+	for key, value := range settings {
 		config += key + " = " + value + "\n"
 	}
 	script, err := os.ReadFile("host/stage.sh")
 	must(t, err)
-	for _, stage := range stages {
+	for _, stage := range withHooks {
 		dir := h.path(stage + ".d")
 		must(t, errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "50-chaos"), script, 0o755)))
 		config += stage + ".d = " + dir + "\n"
@@ -173,7 +201,7 @@ func (w *world) run(t *testing.T, limit time.Duration) *verdict {
 	lives.Wait()
 	entries, err := readLedger(w.ledger.Name())
 	must(t, err)
-	v := prove(entries)
+	v := prove(entries, w.rules())
 	for i, h := range w.living {
 		if ends[i] != nil {
 			v.flaw("%s: %v", h.name, ends[i])
@@ -211,8 +239,8 @@ func (w *world) nothingLeft(v *verdict) {
 			v.flaw("at the end the history of %s is %q, %v", h.name, history, err)
 		}
 	}
-	if out, err := w.living[0].updater("lock", "show").Output(); err != nil ||
-		!strings.HasPrefix(string(out), "lock web is free") {
+	out, err := w.living[0].updater("lock", "show").Output()
+	if err != nil || strings.Count(string(out), " is free") != len(w.lockNames()) {
 		v.flaw("at the end the server says: %s, %v", out, err)
 	}
 }
@@ -260,7 +288,7 @@ func (w *world) killed(stage string) error {
 	switch {
 	case w.toGo == 0: // from now on all goes well
 		w.empty()
-		return w.restart(0)
+		return errors.Join(os.WriteFile(filepath.Join(w.dir, "calm"), nil, 0o644), w.restart(0))
 	case w.toGo < 0, w.calm:
 	case w.toGo%restartEvery == 0:
 		w.count["server killed and restarted"]++
@@ -321,7 +349,13 @@ func (w *world) account(v *verdict) string {
 		fmt.Fprintf(&b, "%5d %s\n", w.count[what], what)
 	}
 	fmt.Fprintf(&b, "%5d runs finished\n%5d guarded stages begun\n%5d hooks cut short\n%5d reboots asked for and made\n"+
-		"%5d claims answered with yes\n%5d of them overwritten by another's\n%5d flaws\n",
-		v.finished, v.intervals, v.interrupted, v.rebooted, v.claims, v.overwritten, len(v.flaws))
+		"%5d claims answered with yes\n%5d of them overwritten by another's\n",
+		v.finished, v.intervals, v.interrupted, v.rebooted, v.claims, v.overwritten)
+	if w.slots > 1 {
+		fmt.Fprintf(&b, "%5d refusals by a gate after the claim\n%5d gates too slow to answer\n%5d flags raised\n"+
+			"%5d runs begun beside another one\n%5d hosts inside at most\n",
+			v.refusals, v.unanswered, v.flags, v.beside, v.most)
+	}
+	fmt.Fprintf(&b, "%5d flaws\n", len(v.flaws))
 	return b.String()
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
-# The hook for every stage of a host under test. It writes one line to the ledger before and one after its work, each in
-# a single write, so that the lines of several hosts stay whole and in order.
-# Exit: needs_update 1 while another version is offered; needs_reboot 1 for versions with an odd number.
+# The hook for every stage of a host under test, and its gate. It writes one line to the ledger before and one after its
+# work, each in a single write, so that the lines of several hosts stay whole and in order.
+# Exit: needs_update 1 while another version is offered; needs_reboot 1 for versions with an odd number; the gate 1 one
+# time out of four, until the file calm is there; the stage that the file broken names, 1.
 # Needs: CHAOS_HOST, CHAOS_DIR, CHAOS_LEDGER, and a sleep that takes fractions.
 set -eu
 record() {
@@ -9,9 +10,23 @@ record() {
 		"$1" "$CHAOS_HOST" "$DLM_STAGE" "$DLM_RUN_ID" "$DLM_REBOOTED" "${2-}" >>"$CHAOS_LEDGER"
 }
 record begin
+if [ -e "$CHAOS_DIR/broken" ]; then
+	read -r broken <"$CHAOS_DIR/broken"
+	if [ "$DLM_STAGE" = "$broken" ]; then
+		record end failed
+		exit 1
+	fi
+fi
 read -r installed <"$CHAOS_DIR/installed"
 answer=no
 case $DLM_STAGE in
+gate)
+	sleep 0.05
+	if [ -e "$CHAOS_DIR/../calm" ] || [ $(($$ % 4)) != 0 ]; then answer=yes; fi # each process has another number
+	record end $answer
+	[ $answer = yes ]
+	exit
+	;;
 needs_update)
 	read -r offered <"$CHAOS_DIR/offered"
 	if [ "$installed" != "$offered" ]; then answer=yes; fi
@@ -21,6 +36,7 @@ update)
 	cp "$CHAOS_DIR/offered" "$CHAOS_DIR/installing"
 	sleep 0.03
 	mv "$CHAOS_DIR/installing" "$CHAOS_DIR/installed"
+	sleep 0.1 # hosts in other slots are to meet it
 	;;
 needs_reboot)
 	case $installed in *[13579]) answer=yes ;; esac
