@@ -136,6 +136,14 @@ var mistakes = []mistake{
 	{"a stage not written down", "internal/state/store.go", "\tr.Format = Format\n",
 		"\tr.Format = Format\n\tif r.Stage == Update {\n\t\treturn nil\n\t}\n", settings{hosts: 2, kills: 30},
 		"after update"},
+	{"no second look at the gate", "internal/workflow/begin.go", "lock.Verified:\n\t\tif wait, err := r.gates(ctx, true);",
+		"lock.Verified:\n\t\tif wait, err := (lock.Wait{}), error(nil);", settings{hosts: 3, slots: 2},
+		"its gate has not said yes"},
+	{"a slot kept after a refusal", "internal/foreman/take.go", "\tif t.Asked() && t.holder != notUs {\n\t\tt.log.Info(",
+		"\tif false {\n\t\tt.log.Info(", settings{hosts: 8, slots: 3, kills: 60}, "which has said no, and has kept web"},
+	{"the budget looked at only before the claim", "internal/workflow/begin.go",
+		"wait, err := r.budget(ctx); wait.Why", "wait, err := (lock.Wait{}), error(nil); wait.Why",
+		settings{hosts: 8, slots: 3, kills: 60, broken: 1}, "were up before it looked"},
 }
 
 // make reads the file with the mistake in it.
