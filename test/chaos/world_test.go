@@ -132,7 +132,7 @@ func must(t *testing.T, err error) {
 func (w *world) mount(t *testing.T, dir string) {
 	t.Helper()
 	if os.Getenv(inNamespace) != "" {
-		must(t, unix.Mount("chaos", dir, "tmpfs", 0, "size=256k,mode=755"))
+		must(t, unix.Mount("chaos", dir, "tmpfs", 0, "size=4m,mode=755"))
 		t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 		w.small = dir
 		return
