@@ -88,7 +88,8 @@ func (r *run) may(ctx context.Context, at lock.Point) (lock.Wait, error) {
 		if wait, err := r.gates(ctx, false); wait.Why != "" || err != nil {
 			return wait, err
 		}
-		if r.withinBudget = false; r.overBudget {
+		r.withinBudget = false
+		if r.overBudget {
 			return r.budget(ctx)
 		}
 	case lock.BeforeClaim:
