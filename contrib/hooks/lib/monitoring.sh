@@ -10,7 +10,7 @@ refuse() {
     exit 1
 }
 
-# cannot TEXT: the same if the answer is unknown, which never means yes.
+# cannot TEXT: the same if the answer is unknown, which means no.
 cannot() { refuse "could not ask $what${url:+ at $url}: $*"; }
 
 need() { for tool in "$@"; do command -v "$tool" >/dev/null || cannot "$tool is not installed"; done; }
