@@ -76,7 +76,9 @@ type File struct{ Path string }
 // Beside returns the file that belongs to a state file.
 func Beside(statePath string) File { return File{statePath + ".by-hand"} }
 
-func (f File) note() note.File { return note.File{Path: f.Path, Kind: "lock by hand", Format: Format} }
+func (f File) note() note.File {
+	return note.File{Path: f.Path, Kind: "by-hand record", Format: Format}
+}
 
 // Error says that the file can't be read or trusted, so nobody knows whether a person has the lock.
 type Error struct {
@@ -84,7 +86,7 @@ type Error struct {
 	Err  error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("read lock by hand %s: %v", e.Path, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("read by-hand record %s: %v", e.Path, e.Err) }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

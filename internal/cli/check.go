@@ -27,7 +27,7 @@ type checkCmd struct {
 	RebootDue   limits  `default:"0s,-" placeholder:"W,C" help:"A reboot may be due: a hook could not find out (0s,-)."`
 	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The host holds the lock or is out of service (4h,12h)."`
 	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"A run waits; another host holds the lock (12h,24h)."`
-	Flag        limits  `default:"0s,-" placeholder:"W,C" help:"A flag is up that no run needs: other hosts may wait (0s,-)."`
+	Flag        limits  `default:"0s,-" placeholder:"W,C" help:"A flag is up that no run needs (0s,-)."`
 	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started a run (3d,7d)."`
 	NotUpdated  limits  `default:"14d,30d" placeholder:"W,C" help:"No run has finished or found nothing to do (14d,30d)."`
 	Certificate limits  `default:"14d,3d" placeholder:"W,C" help:"client_crt expires within that time (14d,3d)."`

@@ -54,10 +54,10 @@ type grammar struct {
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`
 	Lock struct {
-		Show    lockShowCmd    `cmd:"" help:"Say who holds the lock, all its slots and their flags."`
+		Show    lockShowCmd    `cmd:"" help:"Say who holds the lock, each slot and each flag."`
 		Acquire lockAcquireCmd `cmd:"" help:"Take the lock by hand, for work that no other host of the cluster may disturb."`
 		Release lockReleaseCmd `cmd:"" help:"Release the lock that this host holds."`
-		Exec    lockExecCmd    `cmd:"" help:"Run a command while this host holds the lock, and release it afterwards."`
+		Exec    lockExecCmd    `cmd:"" help:"Run a command under the lock, and release the lock when it has ended."`
 	} `cmd:"" help:"Look at the lock, or take and release it by hand."`
 	Hooks  hooksCmd `cmd:"" help:"Look at the hooks, enable and disable the bundled ones, or run a stage's by hand."`
 	Notify struct {

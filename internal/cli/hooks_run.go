@@ -69,7 +69,7 @@ func conclusion(stage state.Stage, yes bool, names []string) string {
 	case stage == workflow.Gate && yes:
 		return "yes: this host may go out of service now"
 	case stage == workflow.Gate:
-		return "not now: a run would wait, and ask again"
+		return "no: a run would wait, and ask again"
 	case stage == state.NeedsReboot && yes && len(names) == 0:
 		return "a reboot is needed: there is no hook that could say otherwise"
 	case stage == state.NeedsReboot && yes:

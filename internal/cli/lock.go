@@ -193,8 +193,8 @@ func stale(c *config.Config, view lock.View) string {
 	if view.Self {
 		return text + "if nobody needs it, `foreman-dlm-updater lock release`"
 	}
-	return text + fmt.Sprintf("that host is down, or a person there has the lock; look there, then "+
-		"`foreman-dlm-updater lock release` there, or free it in %s (%s)", lockServer(c).Server, lockServer(c).Where)
+	return text + fmt.Sprintf("nothing runs there, or that host is gone; look there, and if it is gone, free the lock in "+
+		"%s (%s)", lockServer(c).Server, lockServer(c).Where)
 }
 
 // leftBehind says how to lower a flag whose slot its holder does not hold.

@@ -152,12 +152,12 @@ func (r *releasing) flags(ctx context.Context, record *state.Record) error {
 	return state.Store{Path: r.config.State}.Save(*record)
 }
 
-// lowerFlags releases flags of this host, says so, and returns those that may still be raised.
+// lowerFlags releases flags of this host, says so, and returns those that may still be up.
 func lowerFlags(ctx context.Context, p *Process, work *workflow.Workflow, flags []state.Flag) (left []state.Flag) {
 	left = work.LowerFlags(ctx, flags)
 	for _, flag := range flags {
 		if slices.Contains(left, flag) {
-			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: flag %s may still be raised, and other hosts then count this "+
+			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: flag %s may still be up, and other hosts then count this "+
 				"one as failed; when the lock server answers again: %s\n", flag.Name,
 				p.withConfig("`foreman-dlm-updater lock release`"))
 		} else {

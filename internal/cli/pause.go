@@ -19,8 +19,8 @@ import (
 
 type pauseCmd struct {
 	Reason reason     `required:"" placeholder:"TEXT" help:"Why, for the others: status and the log show it."`
-	Until  pauseUntil `xor:"end" placeholder:"TIME" help:"End by itself then: \"2026-12-01 06:00\", \"tomorrow 06:00\", \"Mon\"."`
-	For    pauseFor   `xor:"end" placeholder:"DURATION" help:"End by itself after that time: 4h, 2d, 1w."`
+	Until  pauseUntil `xor:"end" placeholder:"TIME" help:"When the pause ends: \"2026-12-01 06:00\", \"tomorrow 06:00\", \"Mon\"."`
+	For    pauseFor   `xor:"end" placeholder:"DURATION" help:"How long the pause lasts: 4h, 2d, 1w."`
 }
 
 // reason is one line of text.
@@ -88,7 +88,7 @@ func (p *Process) tellOfRun(c *config.Config) error {
 	var running *host.RunningError
 	switch isRunning := errors.As(host.Running(c.Lock, c.State), &running); {
 	case err != nil:
-		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: it is not known whether a run is in progress: %v\n", err)
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: can't tell whether a run is in progress: %v\n", err)
 	case record.InProgress() && record.Of(host.MachineID()) && record.Stage != state.LockGet:
 		fmt.Fprintf(p.Stdout, "a run is in progress (stage %s) and goes on to its end: "+
 			"a pause stops no run that has the lock\n", record.Stage)

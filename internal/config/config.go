@@ -167,7 +167,7 @@ func (c *Config) keys(hookStages []string) []key {
 		{"gate_interval", "5m", refused, duration(&c.GateInterval, 1), aTime},
 		{"lock_slots", "1", refused, number(&c.LockSlots, 1, maxSlots), "a number"},
 		{"max_failed", "0", refused, number(&c.MaxFailed, 0, maxSlots), "a number"},
-		{"blocked_by", "", unset, lockNames(&c.BlockedBy), "names of locks, with commas between them"},
+		{"blocked_by", "", unset, lockNames(&c.BlockedBy), "names of locks, separated by commas"},
 		{"boot_id_file", KernelBootID, refused, path(&c.BootIDFile), "a file"},
 	})
 }
@@ -263,7 +263,7 @@ func (c *Config) checkFiles(lines map[string]int, r *report) {
 	if c.State != "" {
 		owner[c.State+".lock"] = "the lock that is kept beside state"
 		owner[c.State+".pause"] = "the pause that is kept beside state"
-		owner[c.State+".by-hand"] = "the record of a lock by hand that is kept beside state"
+		owner[c.State+".by-hand"] = "the by-hand record that is kept beside state"
 	}
 	for _, f := range []struct{ key, path string }{{"state", c.State}, {"lock", c.Lock}, {"history", c.History},
 		{"metrics_textfile", c.MetricsTextfile}, {"log", c.Log}} {

@@ -58,8 +58,8 @@ func (h *thisHost) checkFreezes(_ context.Context, c *config.Config) (found Find
 	}
 	for _, path := range files {
 		if freeze := last[path]; !freeze.End.After(now) {
-			found.advise(fmt.Sprintf("all freezes in %s are over, the last one since %s: it keeps no run from beginning, "+
-				"unless a year in it is wrong", file.ShellWord(path), freeze.End.Format("2006-01-02 15:04")),
+			found.advise(fmt.Sprintf("all freezes in %s are over, the last one since %s; unless a year in it is wrong, "+
+				"nobody needs the file", file.ShellWord(path), freeze.End.Format("2006-01-02 15:04")),
 				"rm "+file.ShellWord(path))
 		}
 	}

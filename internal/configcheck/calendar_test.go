@@ -178,8 +178,8 @@ func TestFreezes(t *testing.T) {
 	h.write("freeze.d/company", 0o644, "2026-12-18 .. 2027-01-06 UTC end of year\n2025-12-18 UTC last year\n")
 	expect("no pause, 2 freezes")
 	h.write("freeze.d/shop", 0o644, "2025-12-18 UTC last year\n2026-11-27 08:00 .. 2026-11-30 12:00 UTC sale\n")
-	expect("[all freezes in DIR/freeze.d/shop are over, the last one since 2026-11-30 12:00: it keeps no run " +
-		"from beginning, unless a year in it is wrong; fix it with: rm DIR/freeze.d/shop]")
+	expect("[all freezes in DIR/freeze.d/shop are over, the last one since 2026-11-30 12:00; unless a year in it " +
+		"is wrong, nobody needs the file; fix it with: rm DIR/freeze.d/shop]")
 	h.write("freeze.d/shop", 0o644, "soon\n")
 	expect(`error: DIR/freeze.d/shop:1: "soon" is not a date; 2026-12-18 would be right`)
 	h.remove("freeze.d/shop")

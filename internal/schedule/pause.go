@@ -11,7 +11,7 @@ import (
 // Format is the version of the pause file that this program writes. Read refuses a newer one.
 const Format = 1
 
-// Pause is an operator's word that no run may begin. Times are wall-clock times.
+// Pause says that an operator lets no run begin. Times are wall-clock times.
 type Pause struct {
 	Format int       `json:"format"`
 	Reason string    `json:"reason"`

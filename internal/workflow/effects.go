@@ -21,8 +21,8 @@ type Workflow struct {
 	Hooks    Hooks
 	Host     Host
 	Log      hclog.Logger
-	// MayBegin says whether a pause, a freeze or a closed window keeps a run from beginning at a time; nil: none does.
-	// An error says that this can't be found out, and no run begins. May be nil.
+	// MayBegin returns the pause, freeze or closed window that keeps a run from beginning at a time, or nil. An error says
+	// that this can't be found out, and no run begins. May be nil.
 	MayBegin func(time.Time) (*Refusal, error)
 	// Hand is the record of a lock that a person has taken; nil: nobody has taken one.
 	Hand HandRecord

@@ -42,7 +42,7 @@ func (r *run) flagDue() string {
 	return name
 }
 
-// raiseFlag takes the flag of this run's slot, so that all hosts see that the run has failed. Nobody else wants that
+// raiseFlag raises the flag of this run's slot, so that all hosts see that the run has failed. Nobody else wants that
 // flag, since the slot is this host's. The flag is on record already. If the lock server gives no answer, raiseFlag
 // tries again for as long as patience says.
 func (r *run) raiseFlag(ctx context.Context, name string, patience time.Duration) {
@@ -75,7 +75,7 @@ func (r *run) saveFlags() {
 	record.Flags = r.Flags
 	if err := r.Store.Save(record); err != nil {
 		r.doubtful = true
-		r.Log.Warn("flag not noted in the state", "error", err)
+		r.Log.Warn("flag not saved in the state", "error", err)
 		return
 	}
 	r.onDisk = &record

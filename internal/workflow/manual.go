@@ -88,7 +88,7 @@ func (r *run) notByHand(ctx context.Context) error {
 	case lost == nil:
 		return err
 	}
-	r.Log.Warn("a lock that was taken by hand is not this host's any more: the record of that is removed",
+	r.Log.Warn("lock by hand lost: its record is removed",
 		"lock", held.Lock, "taken", held.Who, "now", lost.Why)
 	if err := r.Hand.Clear(); err != nil {
 		r.Log.Warn("record not removed: the next run tries again", "error", err)
@@ -122,7 +122,7 @@ func (w *Workflow) RunHooks(ctx context.Context, stage state.Stage) (saysYes boo
 	if stage == Gate {
 		wait, err := r.gates(ctx, true)
 		if wait.Why != "" {
-			w.Log.Info("not now", "why", wait.Why)
+			w.Log.Info("gates say no", "why", wait.Why)
 		}
 		return wait.Why == "", err
 	}

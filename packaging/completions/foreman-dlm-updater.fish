@@ -117,8 +117,8 @@ $c -n "$at history; or $at history list; or $at history show" -l json -d 'one JS
 $c -n "$at history show" -a 'last (__foreman_dlm_updater_runs)'
 
 $c -n "$at pause" -l reason -x -d 'why, for the others'
-$c -n "$at pause" -l until -x -d 'end by itself then'
-$c -n "$at pause" -l for -x -d 'end by itself after that time'
+$c -n "$at pause" -l until -x -d 'when it ends'
+$c -n "$at pause" -l for -x -d 'how long it lasts'
 
 $c -n "$at config" -a check -d 'check everything'
 $c -n "$at config" -a show -d 'the effective values and their origins'

@@ -78,7 +78,7 @@ _foreman_dlm_updater() {
         flags+=('--json:one JSON object')
         offered=(${(f)"$("$program" history $options 2>/dev/null | awk 'NR > 1 { print $1 }')"} 'last:the newest')
         ;;
-    pause) flags+=('--reason:why, for the others' '--until:end by itself then' '--for:end by itself after that time') ;;
+    pause) flags+=('--reason:why, for the others' '--until:when it ends' '--for:how long it lasts') ;;
     config) offered=('check:check everything' 'show:the effective values and their origins') ;;
     'config check') flags+=('--offline:do not ask Foreman') ;;
     lock)

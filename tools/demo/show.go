@@ -104,7 +104,7 @@ func (s *show) changed(e entry) error {
 		s.failing.asked = e.read
 		s.account.tell(e.read, e.host, "", "raises its flag: the lock "+e.lock)
 	default:
-		s.account.tell(e.read, e.host, "lock_release", "takes its flag down")
+		s.account.tell(e.read, e.host, "lock_release", "lowers its flag")
 	}
 	return nil
 }
