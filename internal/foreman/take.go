@@ -156,7 +156,7 @@ func (t *taking) may(ctx context.Context, at lock.Point) (obstacle, error) {
 		t.explain(obstacle{Wait: wait})
 	}
 	if t.Asked() && t.holder != notUs {
-		t.log.Info("giving the lock back, if this host has it: the run may not begin", "why", wait.Why)
+		t.log.Info("releasing the lock, if this host has it: the run may not begin", "why", wait.Why)
 		if err := t.giveBack(ctx); err != nil && refusal == nil {
 			return obstacle{}, err
 		}
