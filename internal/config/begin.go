@@ -101,7 +101,7 @@ func (c *Config) checkBlockedBy(name string) error {
 	case isNumbered(name, c.LockName+".slot"):
 		return fmt.Errorf("%q is a slot of lock_name, which a run waits for anyway; name locks of other clusters", name)
 	case isNumbered(name, c.LockName+".failed"):
-		return warning(fmt.Sprintf("%q is a flag of this cluster, which no host raises without max_failed; max_failed = 1 would be right",
+		return warning(fmt.Sprintf("%q is a flag of this cluster, which only max_failed uses; max_failed = 1 would be right",
 			name))
 	}
 	return nil

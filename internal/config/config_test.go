@@ -563,7 +563,7 @@ func TestWarnings(t *testing.T) {
 		{"reboot_cmd = reboot # now", `reboot_cmd: "#" is a word of the command; a comment needs a line of its own`},
 		{"max_failed = 2", "max_failed: 2 failures are never reached with lock_slots 1, since a failed host keeps its " +
 			"slot: no failure stops the other hosts; at most 1 would be right"},
-		{"blocked_by = web.failed1", `blocked_by: "web.failed1" is a flag of this cluster, which no host raises without max_failed; ` +
+		{"blocked_by = web.failed1", `blocked_by: "web.failed1" is a flag of this cluster, which only max_failed uses; ` +
 			"max_failed = 1 would be right"},
 		{"[other]", `section "other" is ignored; only [main] and [DEFAULT] are read`},
 		{"[Main]", `section "Main" is ignored; only [main] and [DEFAULT] are read`},
