@@ -6,20 +6,38 @@ import (
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/workflow"
 )
 
-// checkLock asks Foreman for the lock. An answer shows that the CA signed Foreman's certificate, and that Foreman knows
-// this host.
-func (h *thisHost) checkLock(ctx context.Context, c *config.Config) Finding {
-	holder, exists, err := h.Look(ctx, c.LockName)
-	switch {
-	case err != nil:
-		return Finding{Err: err}
-	case !exists:
-		return advise(fmt.Sprintf("it knows this host, but has no lock %q yet: the first run makes one; create it "+
-			"beforehand, so that a mistyped name is noticed and two hosts can't create it at once", c.LockName), "")
+// checkLock asks Foreman for the lock and all its slots. An answer shows that the CA signed Foreman's certificate, and
+// that Foreman knows this host.
+func (h *thisHost) checkLock(ctx context.Context, c *config.Config) (found Finding) {
+	var holders []string
+	for _, name := range workflow.Slots(c.LockName, c.LockSlots) {
+		holder, exists, err := h.Look(ctx, name)
+		if err != nil {
+			return Finding{Err: err}
+		}
+		if !exists {
+			found.advise(fmt.Sprintf("it knows this host, but has no lock %q yet: the first run makes one; create it "+
+				"beforehand, so that a mistyped name is noticed and two hosts can't create it at once", name), "")
+		}
+		holders = append(holders, holder)
 	}
-	return fine("it knows this host; " + holder)
+	for _, name := range c.BlockedBy {
+		_, exists, err := h.Look(ctx, name)
+		if err != nil {
+			return Finding{Err: err}
+		}
+		if !exists {
+			found.advise(fmt.Sprintf("blocked_by: there is no lock %q, so it blocks nothing; correct the name, or create the "+
+				"lock", name), "")
+		}
+	}
+	if len(found.Advice) == 0 {
+		found.Fine = "it knows this host; " + strings.Join(holders, "; ")
+	}
+	return found
 }
 
 // checkName warns if only other programs of this host find Foreman's address: glibc asks whatever /etc/nsswitch.conf

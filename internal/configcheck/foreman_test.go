@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"testing"
 
 	"foreman-dlm-updater/internal/config"
@@ -35,12 +36,43 @@ func TestLock(t *testing.T) {
 				}
 				return test.holder, test.exists, test.err
 			}
-			got := h.checkLock(t.Context(), &config.Config{LockName: "web"})
+			got := h.checkLock(t.Context(), &config.Config{LockName: "web", LockSlots: 1})
 			if err := got.Err; err != test.err {
 				t.Errorf("error %v, want %v", err, test.err)
 			}
 			got.Err = nil
 			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestSlotsAndOtherLocks: each slot is looked at, and each lock of blocked_by. Flags need not exist: nobody else wants
+// the flag of a slot that a host has.
+func TestSlotsAndOtherLocks(t *testing.T) {
+	c := &config.Config{LockName: "web", LockSlots: 3, MaxFailed: 1, BlockedBy: []string{"staging.failed1", "db"}}
+	beforehand := "beforehand, so that a mistyped name is noticed and two hosts can't create it at once"
+	for _, test := range []struct {
+		name  string
+		locks []string
+		want  Finding
+	}{
+		{"all there", []string{"web", "web.slot2", "web.slot3", "staging.failed1", "db"}, fine(
+			"it knows this host; lock web is free; lock web.slot2 is free; lock web.slot3 is free")},
+		{"no slots", []string{"web", "staging.failed1", "db"}, Finding{Advice: []Advice{
+			{`it knows this host, but has no lock "web.slot2" yet: the first run makes one; create it ` + beforehand, ""},
+			{`it knows this host, but has no lock "web.slot3" yet: the first run makes one; create it ` + beforehand, ""},
+		}}},
+		{"nothing to be blocked by", []string{"web", "web.slot2", "web.slot3", "staging.failed1"}, advise(
+			`blocked_by: there is no lock "db", so it blocks nothing; correct the name, or create the lock`, "")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := newTestHost(t)
+			h.Look = func(_ context.Context, lock string) (string, bool, error) {
+				return "lock " + lock + " is free", slices.Contains(test.locks, lock), nil
+			}
+			if diff := cmp.Diff(test.want, h.checkLock(t.Context(), c)); diff != "" {
 				t.Error(diff)
 			}
 		})
