@@ -43,6 +43,12 @@ func parseWindow(text string) (window, error) {
 	w := window{end: 24 * 60}
 	words := strings.Fields(strings.ReplaceAll(text, ", ", ","))
 	something := false
+	switch text[0] {
+	case '"', '\'':
+		return window{}, fmt.Errorf("%q begins with a quote, which belongs to the value; leave the quotes out", text)
+	case '#':
+		return window{}, errComment(words[0])
+	}
 	if !isSpan(words[0]) && !isZone(words[0]) {
 		var err error
 		if w.days, err = parseDays(words[0]); err != nil {
@@ -80,7 +86,7 @@ func parseWindow(text string) (window, error) {
 // checkZone refuses what stands in the place of the time zone and is plainly something else.
 func checkZone(word string, before days) error {
 	if strings.HasPrefix(word, "#") {
-		return fmt.Errorf("%q is no part of a window; a comment needs a line of its own", word)
+		return errComment(word)
 	}
 	if d, err := parseDays(word); err == nil && before == (days{}) {
 		return fmt.Errorf("%q comes too late: weekdays come first; %s 02:00-05:00 would be right", word, d)
@@ -89,6 +95,10 @@ func checkZone(word string, before days) error {
 			"%s,%s 02:00-05:00 or %s 02:00-05:00; %s 02:00-05:00 would be right", word, before, d, before, d)
 	}
 	return nil
+}
+
+func errComment(word string) error {
+	return fmt.Errorf("%q is no part of a window; a comment needs a line of its own", word)
 }
 
 // isSpan reports whether a word is meant as a span of the day.
@@ -256,6 +266,10 @@ func parseClock(text string) (int, bool) {
 // wrongSpan is the error for a span that can't be read. It suggests what was probably meant.
 func wrongSpan(words []string) error {
 	word := words[0]
+	if before, after, ok := strings.Cut(word, ","); ok {
+		return fmt.Errorf("%q has a comma, and windows are separated by semicolons; %s would be right",
+			word, strings.TrimSpace(before+"; "+after))
+	}
 	// "02:00 - 05:00", "2 am - 5 am"
 	whole := ""
 	for _, w := range words {

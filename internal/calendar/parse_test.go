@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -80,9 +81,16 @@ func TestWrongWindows(t *testing.T) {
 			`Europe/Berlin or UTC would be right`,
 		"Mon Europe": `"Europe" is not a time zone that this host knows (/usr/share/zoneinfo); Europe/Berlin or ` +
 			`UTC would be right`,
-		"Mon Local":                       `"Local" is not a time zone; Europe/Berlin or UTC would be right`,
-		"Mon right/UTC":                   `"right/UTC" is not a time zone; Europe/Berlin or UTC would be right`,
-		"Mon utc":                         `"utc" is not a time zone; UTC would be right`,
+		"Mon Local":     `"Local" is not a time zone; Europe/Berlin or UTC would be right`,
+		"Mon right/UTC": `"right/UTC" is not a time zone; Europe/Berlin or UTC would be right`,
+		"Mon utc":       `"utc" is not a time zone; UTC would be right`,
+		`"Mon..Fri 02:00-05:00"`: `"\"Mon..Fri 02:00-05:00\"" begins with a quote, which belongs to the value; leave the ` +
+			`quotes out`,
+		"# nightly": `"#" is no part of a window; a comment needs a line of its own`,
+		"Mon 02:00-05:00, Sat 22:00-02:00": `"02:00-05:00,Sat" has a comma, and windows are separated by ` +
+			`semicolons; 02:00-05:00; Sat would be right`,
+		"Mon 02:00-05:00,": `"02:00-05:00," has a comma, and windows are separated by semicolons; 02:00-05:00; ` +
+			`would be right`,
 		"Mon 02:00-05:00 # x":             `"#" is no part of a window; a comment needs a line of its own`,
 		"02:00-05:00 Mon":                 `"Mon" comes too late: weekdays come first; Mon 02:00-05:00 would be right`,
 		"Mon 02:00-05:00 UTC 03:00-04:00": `"03:00-04:00" is too much`,
@@ -90,7 +98,7 @@ func TestWrongWindows(t *testing.T) {
 			`semicolons; Mon,Wed 02:00-05:00 or Mon 02:00-05:00; Wed 02:00-05:00 would be right`,
 	} {
 		w, err := ParseWindows("Sun; " + text)
-		if !w.Empty() || err == nil || !strings.HasPrefix(err.Error(), `window "`+text+`": `+want) {
+		if !w.Empty() || err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("window %q: %s", text, want)) {
 			t.Errorf("%s: %v\nwant %s", text, err, want)
 		}
 	}
