@@ -92,6 +92,9 @@ func (cmd *planCmd) Run(p *Process, path configPath) error {
 	}
 	closeLog()
 	found.Sentence = p.withConfig(found.Sentence)
+	for i, one := range found.Answers {
+		found.Answers[i].Why = p.withConfig(one.Why)
+	}
 	if cmd.JSON {
 		err = writeJSON(p.Stdout, found, "  ")
 	} else {
