@@ -217,7 +217,13 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 		log.Log(level, "last lines of the hook", "hook", stage.Hook, "lines", len(lines),
 			"output", strings.Join(lines, "\n"))
 	}
-	log.Log(level, "lock holder", "lock", stage.Lock, "holder", seen.Holder())
+	name := stage.Lock
+	var notByRun *lock.NotByRun
+	if errors.As(stage.Err, &notByRun) && notByRun.Who != "" { // perhaps another slot, which the run did not ask for
+		name = notByRun.Lock
+	} else {
+		log.Log(level, "lock holder", "lock", name, "holder", seen.Holder())
+	}
 	if level == hclog.Error && workflow.Guarded(stage.Stage) { // after a failure in post_update, the next run does it
 		log.Log(level, "this host is out of service (pre_update has begun)", "to_give_the_run_up", bringBack)
 	}
@@ -228,14 +234,14 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	switch stage.Held {
 	case workflow.Yes:
 		log.Log(level, "lock kept: no other host can have it until this one has finished",
-			"lock", stage.Lock, "next", next)
+			"lock", name, "next", next)
 	case workflow.NotByRun:
 		log.Log(level, "this host holds the lock, but not for this run: the lock is left as it is",
-			"lock", stage.Lock, "next", next)
+			"lock", name, "next", next)
 	case workflow.Perhaps:
-		log.Log(level, "this host may hold the lock: the next invocation finds out", "lock", stage.Lock, "next", next)
+		log.Log(level, "this host may hold the lock: the next invocation finds out", "lock", name, "next", next)
 	default:
-		log.Log(level, "this run does not hold the lock", "lock", stage.Lock, "next", next)
+		log.Log(level, "this run does not hold the lock", "lock", name, "next", next)
 	}
 }
 
