@@ -98,7 +98,7 @@ func VetServicesStop(look *vet.Session, library hook.Library, dir, settings stri
 		}
 		conf := filepath.Join(settings, "services-stop.conf")
 		text, err := file.Read(conf, 1<<20)
-		if (err == nil || errors.Is(err, fs.ErrNotExist)) && namesNoService(string(text)) {
+		if (err == nil || errors.Is(err, fs.ErrNotExist)) && leavesEmpty(string(text), []string{"SERVICES"}) {
 			return &config.Error{Err: fmt.Errorf("%s has no SERVICES, and would fail with the lock held: put "+
 				"SERVICES='NAME.service ...' into %s, or `foreman-dlm-updater hooks disable pre_update/services-stop`",
 				file.Shown(e.Path), conf)}
@@ -112,16 +112,16 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(\w+)=(?:'([^']*)'|"([^"$\\\x60]*)"|([\w./:@%+,-]*))\s*(?:#.*)?$`)
 })
 
-// namesNoService reports whether the settings of services-stop, which are shell code, certainly leave SERVICES empty:
-// they only set variables to plain text, and SERVICES to blanks at most.
-func namesNoService(settings string) bool {
+// leavesEmpty reports whether the settings of a bundled hook, which are shell code, certainly leave all of names empty:
+// they only set variables to plain text, and those to blanks at most.
+func leavesEmpty(settings string, names []string) bool {
 	for line := range strings.Lines(settings) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		part := assignment().FindStringSubmatch(line)
-		if part == nil || part[1] == "SERVICES" && strings.TrimSpace(part[2]+part[3]+part[4]) != "" {
+		if part == nil || slices.Contains(names, part[1]) && strings.TrimSpace(part[2]+part[3]+part[4]) != "" {
 			return false
 		}
 	}

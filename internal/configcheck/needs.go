@@ -2,11 +2,15 @@ package configcheck
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/file"
 	"foreman-dlm-updater/internal/hook"
 	"foreman-dlm-updater/internal/process"
 	"foreman-dlm-updater/internal/workflow"
@@ -98,8 +102,8 @@ func (h *thisHost) has(command string) bool {
 	return err == nil && exists(path) // LookPath returns a name with a slash as it is, without looking
 }
 
-// checkNeeds names missing commands of bundled hooks, and missing interpreters of notifiers. Vetting looks for the
-// interpreters of hooks.
+// checkNeeds names missing commands and settings of bundled hooks, and missing interpreters of notifiers. Vetting looks
+// for the interpreters of hooks.
 func (h *thisHost) checkNeeds(_ context.Context, c *config.Config) (found Finding) {
 	hooks, all := enabledHooks(c), 0
 	for _, stage := range workflow.HookDirs() {
@@ -107,6 +111,7 @@ func (h *thisHost) checkNeeds(_ context.Context, c *config.Config) (found Findin
 			all++
 			if name := h.library.Leads(string(stage), one.Path); name != "" {
 				h.adviseTools(&found, one.Path, string(stage)+"/"+name)
+				adviseSettings(&found, c.SettingsDir(), string(stage)+"/"+name)
 			}
 		}
 	}
@@ -118,6 +123,28 @@ func (h *thisHost) checkNeeds(_ context.Context, c *config.Config) (found Findin
 	}
 	found.Fine = fmt.Sprintf("%s and %s have what they need", count(all, "hook"), count(len(notifiers), "notifier"))
 	return found
+}
+
+// required are settings of gates. A gate says no for ever if none of its settings here is set.
+var required = map[string][]string{
+	"gate/busy-units": {"UNITS"},
+	"gate/icinga2":    {"HOSTGROUP"},
+	"gate/prometheus": {"ALERTS", "QUERY"},
+}
+
+// adviseSettings warns of a gate that certainly lacks a setting. Otherwise a gate that nobody has tried shows in the
+// night, as a reason to wait.
+func adviseSettings(found *Finding, settings, name string) {
+	if required[name] == nil {
+		return
+	}
+	conf := filepath.Join(settings, filepath.Base(name)+".conf")
+	text, err := file.Read(conf, 1<<20)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || !leavesEmpty(string(text), required[name]) {
+		return
+	}
+	found.advise(fmt.Sprintf("%s always says no, so no run begins: set %s in %s, or "+
+		"`foreman-dlm-updater hooks disable %[1]s`", name, strings.Join(required[name], " or "), conf), "")
 }
 
 // adviseTools names the commands that a bundled hook calls and that are missing.
