@@ -99,7 +99,7 @@ func Main(p Process, args []string) int {
 		err = cmp.Or(unlike(args), err)
 		return exitCode(p.plugin(pluginUnknown, err.Error()+"; see `foreman-dlm-updater check --help`", nil))
 	case err != nil:
-		p.report(cmp.Or(unlike(args), misspelt(args), err), "foreman-dlm-updater --help")
+		p.report(cmp.Or(unlike(args), misspelt(args), err), helpFor(err, args))
 		return exitUsage
 	}
 	return p.do(command, configPath(g.Config), &g.Hooks)
@@ -222,6 +222,18 @@ func misspelt(args []string) error {
 	}
 	_, err = parser.Parse(args)
 	return err
+}
+
+// helpFor is the command that explains what a wrong command line should be.
+func helpFor(err error, args []string) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		// kong also selects the default command, which nobody typed.
+		if command := wrong.Context.Selected(); command != nil && slices.Contains(args, command.Name) {
+			return command.FullPath() + " --help"
+		}
+	}
+	return "foreman-dlm-updater --help"
 }
 
 // configPath is the path of the configuration file.
