@@ -212,7 +212,11 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	if stage.Hook != "" {
 		pairs = append(pairs, "hook", stage.Hook)
 	}
-	log.Log(level, "run stopped", append(pairs, "error", stage.Err)...)
+	pairs = append(pairs, "error", stage.Err)
+	if why := stage.Obstacle.Why; why != "" && !strings.Contains(stage.Err.Error(), why) {
+		pairs = append(pairs, "waited_for", why) // else nobody knows why it had not begun before the window closed
+	}
+	log.Log(level, "run stopped", pairs...)
 	if lines := seen.Output(stage.Hook); len(lines) > 0 {
 		log.Log(level, "last lines of the hook", "hook", stage.Hook, "lines", len(lines),
 			"output", strings.Join(lines, "\n"))
@@ -270,7 +274,7 @@ func afterStop(err error) string {
 	return "fix the cause, then `foreman-dlm-updater run`"
 }
 
-// obstacleNext says what to do about a run that a signal ended while it waited for something that is wrong.
+// obstacleNext says what to do about a run that ended while it waited for something that is wrong.
 func obstacleNext(stage *workflow.StageError) string {
 	text := fmt.Sprintf("it waited because %s (%v): fix that (`foreman-dlm-updater config check`); the next "+
 		"`foreman-dlm-updater run` ", stage.Obstacle.Why, stage.Obstacle.Err)

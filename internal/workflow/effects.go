@@ -203,7 +203,8 @@ type StageError struct {
 	Lock  string
 	Held  Held
 	Err   error
-	// Obstacle is what the run waited for when a signal ended it; zero: for nothing.
+	// Obstacle is what the run waited for when a signal, a pause, a freeze or the end of a window ended it; zero: for
+	// nothing.
 	Obstacle lock.Wait
 }
 

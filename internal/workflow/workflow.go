@@ -223,7 +223,8 @@ func (r *run) fail(ctx context.Context, err error) error {
 		r.held = No
 	}
 	failure := &StageError{Stage: r.Stage, Run: r.RunID, Lock: r.Lock, Held: r.held, Err: err}
-	if errors.Is(err, errStopped) {
+	var refusal *Refusal
+	if errors.Is(err, errStopped) || errors.As(err, &refusal) {
 		failure.Obstacle = r.obstacle
 	}
 	message := err.Error()
