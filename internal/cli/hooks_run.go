@@ -9,6 +9,8 @@ import (
 	"foreman-dlm-updater/internal/logging"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 type hooksRunCmd struct {
@@ -32,6 +34,9 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	defer logStop(p, log)()
 	stage := state.Stage(cmd.Stage)
 	work := newWorkflow(p, c, log, outputs.Wait)
+	if all, is := work.Hooks.(hooks); is {
+		all.gates.Level = hclog.Info
+	}
 	names, err := work.Hooks.List(stage)
 	if err != nil {
 		return refused(err)

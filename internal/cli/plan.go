@@ -85,7 +85,9 @@ func (cmd *planCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer closeLog()
-	what := &planner{context: p.Context, config: c, work: newWorkflow(p, c, log, nil)}
+	work := newWorkflow(p, c, log, nil)
+	work.OpenLock = lockServer(c).open(c, log, requests{timeout: min(c.HTTPTimeout, statusTimeout)}) // nobody waits longer
+	what := &planner{context: p.Context, config: c, work: work}
 	found, err := what.plan(record)
 	if err != nil {
 		return refused(err)

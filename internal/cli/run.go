@@ -86,13 +86,21 @@ func (cmd *runCmd) work(
 		options.See = reports.see
 	}
 	seen := events.Watch(work, options)
+	told := false
+	tellEnd := func(err error) {
+		if !told {
+			told = true
+			seen.Ended(err)
+		}
+	}
+	work.Failing = tellEnd // listeners hear of the failure while the flag is being raised
 	err := refused
 	if err == nil {
 		err = runSafely(p, work, log, cmd.AfterReboot)
 	} else if record, err := work.Store.Load(); err == nil && record.InProgress() { // so that events and status know it
 		seen.Observe(workflow.Event{Kind: workflow.Found, Record: record})
 	}
-	seen.Ended(err)
+	tellEnd(err)
 	if err != nil { // this comes first: history and metrics may be on a disk that hangs
 		tellStopped(log, err, seen)
 	}

@@ -96,6 +96,8 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 	runner := func(timeout time.Duration) *process.Runner {
 		return &process.Runner{Log: log, Wait: wait, Timeout: timeout, Kill: p.Kill}
 	}
+	gates := runner(gateTimeout(c))
+	gates.Level = hclog.Debug // a run asks them again and again; it logs what they say when that changes
 	return &workflow.Workflow{
 		Settings: workflow.Settings{
 			LockName:         c.LockName,
@@ -112,7 +114,7 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 		},
 		Store:    state.Store{Path: c.State},
 		OpenLock: lockServer(c).open(c, log, requests{c.HTTPTimeout, c.HTTPRetries}),
-		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), runner(gateTimeout(c)), log},
+		Hooks:    hooks{c.StageDirs, c.SettingsDir(), runner(c.HookTimeout), gates, log},
 		Host:     thisHost{c, runner(c.RebootTimeout), log},
 		Log:      log,
 		Hand:     handRecordOf(c),

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/lock"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // taking is a Take in progress.
@@ -24,6 +26,7 @@ type taking struct {
 	backoff  time.Duration // the last wait for a server in trouble, if Take is patient
 	spread   bool          // it has waited a random time since its begin or last claim: it is not in step with other hosts
 	lastWhy  string        // why it waits, as logged last
+	lastFor  lock.Question // what that is the answer to; empty: the lock can't be had
 	next     string        // what somebody has to change before the lock can be had, if anything
 	shown    string        // the holder that the server showed last
 }
@@ -77,7 +80,11 @@ func (t *taking) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil && busy.Why == "":
-			t.log.Info("lock acquired")
+			level := hclog.Info
+			if t.Purpose == lock.ForFlag { // the run says that its flag is up
+				level = hclog.Debug
+			}
+			t.log.Log(level, "lock acquired")
 			return nil
 		case err == nil && once:
 			return &lock.NotNow{Text: t.about(busy), Next: busy.next}
@@ -380,7 +387,7 @@ func (t *taking) explain(busy obstacle) {
 	if busy.Why == t.lastWhy {
 		return
 	}
-	t.lastWhy = busy.Why
+	t.lastWhy, t.lastFor = busy.Why, busy.For
 	if t.Waits != nil {
 		t.Waits(busy.Wait)
 	}
@@ -456,7 +463,11 @@ func (t *taking) timedOut(err error) error {
 	if isRenewing(err) {
 		return fmt.Errorf("gave up waiting for lock %q after %s (lock_timeout): %w", t.name, t.LockTimeout, err)
 	}
-	text := fmt.Sprintf("gave up waiting for lock %q after %s (lock_timeout): %s", t.name, t.LockTimeout, t.lastWhy)
+	what := fmt.Sprintf(" for lock %q", t.name)
+	if t.lastFor != "" {
+		what = ""
+	}
+	text := fmt.Sprintf("gave up waiting%s after %s (lock_timeout): %s", what, t.LockTimeout, t.lastWhy)
 	return &lock.NotNow{Text: text, Next: t.next}
 }
 

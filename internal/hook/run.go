@@ -1,6 +1,8 @@
 package hook
 
 import (
+	"cmp"
+
 	"foreman-dlm-updater/internal/process"
 
 	"github.com/hashicorp/go-hclog"
@@ -9,9 +11,10 @@ import (
 // Run runs a hook of a stage and blocks until it has ended. The hook gets no arguments. env (KEY=VALUE) is added to the
 // environment of this process.
 func Run(r *process.Runner, stage string, h Hook, env []string) process.Result {
-	r.Log.Info("hook started", "hook", h.Name, "stage", stage, "path", h.Path)
+	level := cmp.Or(r.Level, hclog.Info)
+	r.Log.Log(level, "hook started", "hook", h.Name, "stage", stage, "path", h.Path)
 	res := r.Run(process.Task{Kind: "hook", Name: h.Name, Argv: []string{h.Path}, Env: env})
-	r.Log.Info("hook ended", "hook", h.Name, "stage", stage,
+	r.Log.Log(level, "hook ended", "hook", h.Name, "stage", stage,
 		"result", res.String(), "exit", res.Exit, "duration", process.Round(res.Duration).String())
 	return res
 }

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ const (
 // Runner runs commands. Its fields must not change while it runs one; it may run several at once.
 type Runner struct {
 	Log     hclog.Logger    // must not block
+	Level   hclog.Level     // of a hook's begin, end and output in the log; 0: info
 	Timeout time.Duration   // after this time the process group is ended; 0: never
 	Kill    context.Context // once it is done the process group is ended; nil: never
 	Grace   time.Duration   // between TERM and KILL; 0: 10 s
@@ -122,7 +124,7 @@ func (r *Runner) Run(task Task) Result {
 	waits, giveUp := r.waitsForLog()
 	defer giveUp()
 	out, ends, err := newOutput(func(stream, line string) {
-		r.Log.Info("output", task.Kind, task.Name, "stream", stream, "line", line)
+		r.Log.Log(cmp.Or(r.Level, hclog.Info), "output", task.Kind, task.Name, "stream", stream, "line", line)
 		if r.Wait != nil {
 			r.Wait(waits)
 		}

@@ -83,8 +83,12 @@ func (s *Status) SetFlags(names []string, views []lock.View, max int) {
 			failed = append(failed, workflow.FailedHost{Name: view.Holder, Since: view.Since})
 		}
 	}
-	if len(failed) >= max && s.asks() {
+	switch {
+	case len(failed) < max:
+	case s.asks():
 		s.SetNo(lock.Budget, workflow.Exceeded(max, failed), time.Time{}, time.Time{})
+	case s.waits() && s.waitsFor == "": // it looks at flags only when a slot is free
+		s.exceeded = workflow.Exceeded(max, failed)
 	}
 }
 
@@ -129,6 +133,8 @@ func (s *Status) restText() (text string) {
 	case s.OutOfService() && s.Pause != nil:
 		text = fmt.Sprintf("; %s%s: this run goes on to its end, and no new one begins", s.Pause.Why,
 			s.untilText(s.Pause.Until, true))
+	case s.exceeded != "":
+		text = "; " + s.exceeded
 	case s.No != nil && !s.Running && s.Code != NotNow:
 		text = "; " + s.noText()
 	}
@@ -233,7 +239,7 @@ func (s *Status) slotsText() string {
 	}
 	text := fmt.Sprintf("%d of %d slots %s free", free, len(s.Slots), are)
 	if len(holders) > 0 {
-		text += ": held by " + strings.Join(holders, ", ")
+		text += ", held: by " + strings.Join(holders, ", ")
 	}
 	if disabled > 0 {
 		text += fmt.Sprintf("; disabled in %s: %d", s.Wording.Server, disabled)

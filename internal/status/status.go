@@ -93,6 +93,7 @@ type Status struct {
 	waitsFor string        // what the run waits for, if it is not the lock
 	stop     Stop          // more about Stopped
 	handPID  int           // the process of `lock exec` that took the lock by hand
+	exceeded string        // that too many hosts have failed, if the run waits for a slot and does not know it yet
 }
 
 // Last is how an invocation of `run` ended.

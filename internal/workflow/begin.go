@@ -150,8 +150,6 @@ func (r *run) gate(ctx context.Context, name string) (reason string, err error) 
 		return "", errStopped
 	}
 	result := r.Hooks.Run(Gate, name, r.env(Gate, name))
-	lines := strings.Split(strings.TrimSpace(result.Said), "\n")
-	said := strings.TrimSpace(lines[len(lines)-1])
 	switch {
 	case result.Stopped:
 		return "", errStopped
@@ -160,10 +158,10 @@ func (r *run) gate(ctx context.Context, name string) (reason string, err error) 
 		return fmt.Sprintf("it gave no answer (%v)", result.Err), nil
 	case result.Exit == 0:
 		return "", nil
-	case said == "":
+	case result.Said == "":
 		return fmt.Sprintf("exit %d", result.Exit), nil
 	}
-	return said, nil
+	return result.Said, nil
 }
 
 // budget looks whether too many hosts have failed, or another host holds a lock that blocks this one. The errors are

@@ -197,7 +197,7 @@ func TestGates(t *testing.T) {
 		why   string // what the run waits for first
 	}{
 		{"yes", []fakeHook{{"a", exits(0)}}, ""},
-		{"no, with a reason", []fakeHook{{"a", says(1, "warning: x\nthe cluster has 2 of 3 nodes")}},
+		{"no, with a reason", []fakeHook{{"a", says(1, "the cluster has 2 of 3 nodes")}},
 			"gate a: the cluster has 2 of 3 nodes"},
 		{"a link, and a reason with the name", []fakeHook{{"50-users", says(1, "users: anna is logged in")}},
 			"gate users: anna is logged in"},
@@ -574,5 +574,36 @@ func TestFlagOnRecordFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.left(t)
+	})
+}
+
+// TestFailureIsToldFirst: others hear of a failure before the flag is raised, which may take a while.
+func TestFailureIsToldFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.LockSlots, w.settings.MaxFailed = 1, 1
+		w.hooks[state.Update] = []fakeHook{{"30-upgrade", exits(1)}}
+		w.other("web.failed1").before = func(string) error {
+			if w.disk != nil && w.disk.Error != nil {
+				return unreachable()
+			}
+			return nil
+		}
+		var took time.Duration
+		began := time.Now()
+		work := w.workflow()
+		work.Failing = func(err error) {
+			var stage *StageError
+			if !errors.As(err, &stage) || stage.Stage != state.Update {
+				t.Errorf("told %v", err)
+			}
+			took = time.Since(began)
+		}
+		if err := work.Run(t.Context(), false); err == nil {
+			t.Fatal("no error")
+		}
+		if took == 0 || time.Since(began)-took < time.Minute || !strings.Contains(w.log.String(), "stage failed") {
+			t.Errorf("told after %s of %s:\n%s", took, time.Since(began), w.log)
+		}
 	})
 }

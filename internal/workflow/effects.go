@@ -26,6 +26,9 @@ type Workflow struct {
 	MayBegin func(time.Time) (*Refusal, error)
 	// Hand is the record of a lock that a person has taken; nil: nobody has taken one.
 	Hand HandRecord
+	// Failing is called with the error that Run is about to return, if it takes some more time until then: the flag of a
+	// run that has failed is still to be raised. May be nil.
+	Failing func(error)
 	// Observe hears what happens; may be nil.
 	Observe Observer
 }

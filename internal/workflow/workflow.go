@@ -259,6 +259,10 @@ func (r *run) fail(ctx context.Context, err error) error {
 	}
 	r.tell(Event{Kind: Failed, Err: err})
 	if flag != "" {
+		r.Log.Error("stage failed", "stage", r.Stage, "hook", failure.Hook, "error", message)
+		if r.Failing != nil {
+			r.Failing(failure)
+		}
 		r.raiseFlag(ctx, flag, flagPatience)
 	}
 	return failure
