@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
@@ -116,7 +118,13 @@ func (r *reporter) tellEnd(ctx context.Context, last events.Event, err error) {
 	if result := ending(last, err); result != "" {
 		r.snapshot.End(result, time.Now())
 	}
-	if s := &last.Status; s.Code == status.Idle && !s.Lock.Seen { // ask Foreman whether this host holds the lock even so
+	s := &last.Status
+	var notOurs *lock.NotByRun // a person may have another slot
+	if errors.As(err, &notOurs) && !s.Lock.Seen {
+		s.Lock.Name = notOurs.Lock
+	}
+	// Ask Foreman whether this host holds the lock even so.
+	if !s.Lock.Seen && (s.Code == status.Idle || notOurs != nil) {
 		lookAtLock(ctx, s, r.config)
 		s.Say(time.Now())
 	}
