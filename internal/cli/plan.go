@@ -274,11 +274,13 @@ func (what *planner) lock(record *state.Record) planAnswer {
 		return planAnswer{askLock, unknown, err.Error(), nil}
 	}
 	slots := workflow.Slots(c.LockName, c.LockSlots)
-	if hold != nil && slices.Contains(slots, hold.Lock) { // that one first: it keeps this host from taking another
-		slots = append([]string{hold.Lock}, slots...)
+	names := slots
+	if hold != nil { // that one first: it keeps this host from taking any, even if it is no slot any more
+		names = slices.DeleteFunc(slices.Clone(slots), func(name string) bool { return name == hold.Lock })
+		names = slices.Insert(names, 0, hold.Lock)
 	}
 	var busy []string
-	for _, name := range slots {
+	for _, name := range names {
 		view, err := what.work.OpenLock(name, lock.Options{}).Look(what.context)
 		switch {
 		case err != nil:
@@ -289,6 +291,7 @@ func (what *planner) lock(record *state.Record) planAnswer {
 			return planAnswer{askLock, saysNo, holder(c, name, view) + ", by hand: " + hold.Who(), nil}
 		case view.Self:
 			return planAnswer{askLock, saysNo, holder(c, name, view) + ": `foreman-dlm-updater status` says more", nil}
+		case !slices.Contains(slots, name): // no run asks for it
 		case view.Exists && (view.Holder != "" || !view.Enabled):
 			busy = append(busy, holder(c, name, view))
 		default:
