@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/byhand"
@@ -118,10 +119,11 @@ func examine(ctx context.Context, c *config.Config, offline bool) (*status.Statu
 	lookAtOutcome(ctx, s, c)
 	lookAtReboot(ctx, s, c)
 	lookAtInhibitors(ctx, s)
-	lookAtHand(s, c)
+	hold := lookAtHand(s, c)
 	if !offline {
 		lookAtLock(ctx, s, c)
 		lookAtOthers(ctx, s, c)
+		lookAtFormer(ctx, s, c, hold)
 	}
 	return s, nil
 }
@@ -137,8 +139,8 @@ func lookAtInstance(s *status.Status, c *config.Config) {
 	}
 }
 
-// lookAtHand finds out whether a person has the lock.
-func lookAtHand(s *status.Status, c *config.Config) {
+// lookAtHand finds out whether a person has the lock. It returns the record of that; nil: there is none.
+func lookAtHand(s *status.Status, c *config.Config) *byhand.Hold {
 	hold, err := byhand.Beside(c.State).Read()
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -147,6 +149,25 @@ func lookAtHand(s *status.Status, c *config.Config) {
 		s.SetStopped(status.Stop{At: s.At, Why: err.Error(), Next: hint(err)})
 	case hold != nil:
 		s.SetByHand(hold.Who(), hold.PID)
+		return hold
+	}
+	return nil
+}
+
+// lookAtFormer looks at a lock that a person took before lock_name or lock_slots was changed: it still keeps each run
+// from beginning.
+func lookAtFormer(ctx context.Context, s *status.Status, c *config.Config, hold *byhand.Hold) {
+	if hold == nil || !s.Lock.Seen || s.Lock.Self || s.Stage != "" ||
+		slices.Contains(workflow.Slots(c.LockName, max(c.LockSlots, 1)), hold.Lock) {
+		return
+	}
+	view, err := lookAt(c, hold.Lock, lock.Options{}, requests{timeout: min(c.HTTPTimeout, statusTimeout)}).Look(ctx)
+	switch {
+	case err != nil:
+		s.Unseen = append(s.Unseen, fmt.Sprintf("lock %s in %s: %v", hold.Lock, lockServer(c).Server, err))
+	case view.Self:
+		s.Lock.Name = hold.Lock
+		s.See(view)
 	}
 }
 
