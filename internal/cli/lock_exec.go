@@ -43,7 +43,7 @@ func (cmd *lockExecCmd) Run(p *Process, path configPath) error {
 	file, err := exec.LookPath(cmd.Command[0])
 	if err != nil {
 		code := commandEnded(exitNotFound)
-		if errors.Is(err, os.ErrPermission) {
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EISDIR) {
 			code = exitNotExecutable
 		}
 		p.report(notRun(err), "")
