@@ -180,6 +180,8 @@ func (x *execution) run(file string, argv []string, signals <-chan os.Signal) er
 	ctx, cancel := untilSignal(signals)
 	defer cancel()
 	if err := x.release(ctx); err != nil {
+		x.hand.hold.Ended = result.String()
+		x.note()
 		x.report(fmt.Errorf("the command ended with exit code %d, and lock %s is still held by this host: %w", int(code),
 			x.lock.Name(), err), "`foreman-dlm-updater lock release` releases it")
 	}

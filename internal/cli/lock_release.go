@@ -12,6 +12,8 @@ import (
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
+
+	"golang.org/x/sys/unix"
 )
 
 type lockReleaseCmd struct{}
@@ -118,7 +120,17 @@ func (r *releasing) one(ctx context.Context, name string, origin *lock.Origin, h
 		return err
 	}
 	fmt.Fprintf(r.Stdout, "lock %s released\n", name)
+	if hold != nil && hold.Lock == name && mayRun(*hold) {
+		fmt.Fprintf(r.Stderr, "foreman-dlm-updater: warning: %s may still be running, and goes on without the lock\n",
+			hold.Run())
+	}
 	return forget()
+}
+
+// mayRun reports whether the command of a `lock exec` that was killed may still be running. Its pid may be another
+// process's by now.
+func mayRun(hold byhand.Hold) bool {
+	return hold.Ended == "" && hold.CommandPID > 0 && !errors.Is(unix.Kill(hold.CommandPID, 0), unix.ESRCH)
 }
 
 // flags lowers the flags of this host: it gives up the run that has failed, whichever slot that had.
