@@ -12,6 +12,7 @@ import (
 	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
+	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -123,8 +124,9 @@ func (r *reporter) tellEnd(ctx context.Context, last events.Event, err error) {
 	if errors.As(err, &notOurs) && !s.Lock.Seen {
 		s.Lock.Name = notOurs.Lock
 	}
+	var refusal *workflow.Refusal
 	// Ask Foreman whether this host holds the lock even so.
-	if !s.Lock.Seen && (s.Code == status.Idle || notOurs != nil) {
+	if !s.Lock.Seen && (s.Code == status.Idle || notOurs != nil || errors.As(err, &refusal)) {
 		lookAtLock(ctx, s, r.config)
 		s.Say(time.Now())
 	}
