@@ -128,7 +128,23 @@ space() { hook pre_update/disk-space; }
     stub df 'exit 1'
     hook gate/disk-space
     not_now "disk-space: df -k / failed, so it is unknown how much is free: see above"
+    stub df 'echo "Filesystem blocks Used Available Capacity Mounted on"; echo "/dev/vda1 ? ? ? ? /"'
+    hook gate/disk-space
+    not_now "disk-space: the answer of df -k / was not understood, so it is unknown how much is free"
+    stub df
+    hook gate/disk-space
+    not_now "disk-space: the answer of df -k / was not understood, so it is unknown how much is free"
+    setting disk-space SPACE=/:99999999999999999999 # more than the shell can count
+    hook gate/disk-space
+    says 'has "/:99999999999999999999", which is neither'
     setting disk-space 'SPACE=('
     hook gate/disk-space
     [[ $status != 0 ]]
+}
+
+@test "gate: a file system with blanks in its name" {
+    setting disk-space SPACE=/:5
+    stub df 'echo "Filesystem blocks Used Available Capacity Mounted on"; echo "//nas/my big share 9999999 1 1024 1% /"'
+    hook gate/disk-space
+    not_now "disk-space: / has 1 MiB free, 5 are needed: 4 are missing"
 }
