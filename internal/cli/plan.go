@@ -13,6 +13,7 @@ import (
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/history"
+	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/schedule"
 	"foreman-dlm-updater/internal/state"
@@ -77,8 +78,11 @@ func (cmd *planCmd) Run(p *Process, path configPath) error {
 	}
 	defer unlock()
 	record, err := state.Store{Path: c.State}.Load()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case record.InProgress() && !record.Of(host.MachineID()):
+		return workflow.ErrOtherMachine
 	}
 	log, closeLog, err := p.consoleLog()
 	if err != nil {
