@@ -91,7 +91,13 @@ func (cmd *lockExecCmd) free(p *Process, c *config.Config) error {
 		return err
 	}
 	if hold != nil {
-		return &lock.NotByRun{Lock: hold.Lock, Config: c.Path, Who: hold.Who()}
+		l := lookAt(c, hold.Lock, lock.Options{Origin: originOf(hold)}, requests{c.HTTPTimeout, c.HTTPRetries})
+		var lost *lock.Lost
+		if !errors.As(l.Confirm(p.Context), &lost) { // if nobody can tell, the record counts
+			return &lock.NotByRun{Lock: hold.Lock, Config: c.Path, Who: hold.Who()}
+		}
+		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: lock %s was taken by hand (%s), and is not this host's any more: %s\n",
+			hold.Lock, hold.Who(), lost.Why)
 	}
 	own, err := ownSlot(p.Context, c)
 	if own != "" {
