@@ -283,7 +283,7 @@ func TestCheck(t *testing.T) {
 				"web3 has not refreshed lock web for 13 h: nothing runs there, or the host is gone |"},
 		{"a host has failed", checked{lock: other, slots: []lock.View{heldBy("web3", time.Hour), {}},
 			raised: []lock.View{heldBy("web3", time.Hour), {}}}, pluginOK,
-			"nothing to do: no run in progress; lock web: 1 of 2 slots is free, held: by web3 | failed=0s;0;0 " +
+			"nothing to do: no run in progress; lock web: 1 of 2 slots is free; the rest is held by web3 | failed=0s;0;0 " +
 				"orphan=0s;0;43200 reboot=0s;900;1800 reboot_due=0s;0; held=0s;14400;43200 waiting=0s;43200;86400 " +
 				"not_run=0s;259200;604800 not_updated=0s;1209600;2592000 certificate=2592000s;1209600:;259200: flag=0s;0;"},
 		{"its flag was left behind", checked{lock: free, slots: []lock.View{{}, {}},

@@ -238,8 +238,11 @@ func (s *Status) slotsText() string {
 		are = "is"
 	}
 	text := fmt.Sprintf("%d of %d slots %s free", free, len(s.Slots), are)
-	if len(holders) > 0 {
-		text += ", held: by " + strings.Join(holders, ", ")
+	switch {
+	case free == 0 && len(holders) > 0:
+		text += ": held by " + strings.Join(holders, ", ")
+	case len(holders) > 0:
+		text += "; the rest is held by " + strings.Join(holders, ", ")
 	}
 	if disabled > 0 {
 		text += fmt.Sprintf("; disabled in %s: %d", s.Wording.Server, disabled)

@@ -117,7 +117,7 @@ func TestMayNotBegin(t *testing.T) {
 				"web3 since 02:14"},
 		{"fewer hosts have failed than may",
 			look{view: &held, slots: []lock.View{held, free}, flags: []lock.View{held, free}, max: 2}, Idle,
-			"nothing to do: no run in progress; lock web: 1 of 2 slots is free, held: by web3"},
+			"nothing to do: no run in progress; lock web: 1 of 2 slots is free; the rest is held by web3"},
 		{"a pause comes first",
 			look{no: &No{lock.Pause, paused, nil, &evening}, view: &held, slots: []lock.View{held}, flags: []lock.View{held},
 				max: 1}, NotNow,
@@ -133,10 +133,11 @@ func TestMayNotBegin(t *testing.T) {
 			"nothing to do: no run in progress; lock web: all 3 slots are free"},
 		{"one slot is free, one is disabled",
 			look{view: &held, slots: []lock.View{held, {Exists: true}, {}}}, Idle,
-			"nothing to do: no run in progress; lock web: 1 of 3 slots is free, held: by web3; disabled in Foreman: 1"},
+			"nothing to do: no run in progress; lock web: 1 of 3 slots is free; the rest is held by web3; " +
+				"disabled in Foreman: 1"},
 		{"it waits for a slot", look{running: true, record: slot2, view: &held,
 			slots: []lock.View{by("web2"), held}}, Waiting,
-			"waiting 3 h for a slot of lock web: 0 of 2 slots are free, held: by web2, web3"},
+			"waiting 3 h for a slot of lock web: 0 of 2 slots are free: held by web2, web3"},
 		{"an orphan in another slot", look{view: &free, slots: []lock.View{free, own}}, Orphan,
 			"no run in progress, but lock web.slot2 held by this host since 02:14: it was taken by hand, by a run that was " +
 				"forgotten (state clear) or of another configuration of this host, or by another machine with this " +
@@ -147,7 +148,8 @@ func TestMayNotBegin(t *testing.T) {
 				"run is on record: other hosts count it as failed; once it is well, `foreman-dlm-updater lock release`"},
 		{"an administrator freed only the slot",
 			look{view: &free, slots: []lock.View{free, by("web4")}, flags: []lock.View{by("web2"), by("web4")}, max: 3}, Idle,
-			"nothing to do: no run in progress; lock web: 1 of 2 slots is free, held: by web4; flag web.failed1 is left behind " +
+			"nothing to do: no run in progress; lock web: 1 of 2 slots is free; the rest is held by web4; " +
+				"flag web.failed1 is left behind " +
 				"by web2 (since 02:14), whose slot is free: once that host is well, free the flag in Foreman " +
 				"(Monitor > Distributed Locks)"},
 		{"and another host has that slot, and waits",
