@@ -38,7 +38,7 @@ class foreman_dlm_updater::foreman_locks (
     Struct[{ Optional[lock_slots] => Integer[1, 99], Optional[max_failed] => Integer[0, 99] }]
   ] $locks,
   Optional[Variant[Enum['system'], Stdlib::Unixpath]] $ca = undef,
-  Stdlib::Unixpath $credentials_file = '/root/.foreman_dlm_updater-locks',
+  Stdlib::Unixpath $credentials_file = '/etc/foreman_dlm_updater-locks',
 ) {
   $agent_ca = $facts.dig('foreman_dlm_updater_ssl', 'localcacert')
   if $ca =~ Undef and $agent_ca =~ Undef {

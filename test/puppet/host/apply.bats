@@ -58,7 +58,7 @@ load host
         sed "s/^lock_name = .*/lock_name = $lock/" "$config" >/root/lock.ini
         is "$(foreman-dlm-updater -c /root/lock.ini lock show)" "lock $lock is free"
     done
-    is "$(stat -c '%a %U' /root/.foreman_dlm_updater-locks)" "600 root"
+    is "$(stat -c '%a %U' /etc/foreman_dlm_updater-locks)" "600 root"
     applies 0 /root/locks.pp
     changes <<<'{}'
 }

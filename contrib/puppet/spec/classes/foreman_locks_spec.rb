@@ -8,7 +8,7 @@ describe 'foreman_dlm_updater::foreman_locks' do
     { 'foreman_url' => 'https://foreman.example.com/prefix/', 'user' => 'locks', 'password' => sensitive('a "quoted\\ secret'),
       'locks' => { 'web' => { 'lock_slots' => 3, 'max_failed' => 1 }, 'db.1' => { 'max_failed' => 0 }, 'mail' => { 'max_failed' => 2 } } }
   end
-  let(:file) { '/root/.foreman_dlm_updater-locks' }
+  let(:file) { '/etc/foreman_dlm_updater-locks' }
   let(:execs) { catalogue.resources.select { |r| r.type == 'Exec' } }
 
   it { is_expected.to compile.with_all_deps }
