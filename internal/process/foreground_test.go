@@ -120,7 +120,7 @@ func TestForeground(t *testing.T) {
 			ready := filepath.Join(t.TempDir(), "ready")
 			must(t, syscall.Mkfifo(ready, 0o600))
 			program := exec.Command(os.Args[0])
-			program.Env = append(os.Environ(), "TEST_FOREGROUND="+text+"read -r x <"+ready+"; while :; do wait; done")
+			program.Env = append(os.Environ(), "TEST_FOREGROUND="+text+"read -r x <"+ready+"; read -r x <"+ready)
 			program.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal
 			must(t, program.Start())
 			must(t, os.WriteFile(ready, []byte("\n"), 0o600)) // returns once it is open at the other end
