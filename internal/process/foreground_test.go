@@ -117,10 +117,12 @@ func TestForeground(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
 		syscall.SIGUSR2} {
 		for text, want := range map[string]int{"trap 'exit 9' HUP INT QUIT TERM USR1 USR2; ": 9, "": 128 + int(s)} {
-			ready := filepath.Join(t.TempDir(), "ready")
+			dir := t.TempDir()
+			ready, never := filepath.Join(dir, "ready"), filepath.Join(dir, "never")
 			must(t, syscall.Mkfifo(ready, 0o600))
+			must(t, syscall.Mkfifo(never, 0o600))
 			program := exec.Command(os.Args[0])
-			program.Env = append(os.Environ(), "TEST_FOREGROUND="+text+"read -r x <"+ready+"; read -r x <"+ready)
+			program.Env = append(os.Environ(), "TEST_FOREGROUND="+text+"read -r x <"+ready+"; read -r x <"+never)
 			program.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal
 			must(t, program.Start())
 			must(t, os.WriteFile(ready, []byte("\n"), 0o600)) // returns once it is open at the other end
