@@ -7,9 +7,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +30,9 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program as a person would, one script a behaviour. Each has a host of its own in $WORK and a
 // Foreman on loopback; the commands that it has beyond testscript's are below.
 func TestScripts(t *testing.T) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // so that the scripts don't ignore it, even under nohup(1)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: setUp,

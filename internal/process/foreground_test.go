@@ -115,6 +115,7 @@ func TestForegroundTerminal(t *testing.T) {
 
 // TestForeground: signals that come from elsewhere are passed on, and the end of the command is told apart.
 func TestForeground(t *testing.T) {
+	hearHangup(t)
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
 		syscall.SIGUSR2} {
 		for text, want := range map[string]int{"trap 'exit 9' HUP INT QUIT TERM USR1 USR2; ": 9, "": 128 + int(s)} {
@@ -133,6 +134,13 @@ func TestForeground(t *testing.T) {
 			}
 		}
 	}
+}
+
+// hearHangup lets this process hear SIGHUP, which the programs that it starts then don't ignore, even under nohup(1).
+func hearHangup(t *testing.T) {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(heard) })
 }
 
 // TestForegroundIgnored: what nohup(1) has ignored stays ignored in the command.
