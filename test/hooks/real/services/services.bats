@@ -137,8 +137,11 @@ start() { hook post_update/services-start; }
 }
 
 @test "a oneshot that was running is run again" {
-    unit brief.service '[Service]' Type=oneshot 'ExecStart=/usr/bin/sleep 2'
+    unit brief.service '[Service]' Type=oneshot \
+        "ExecStart=/bin/sh -c 'if [ ! -e /run/brief ]; then touch /run/brief; exec sleep 600; fi'"
+    rm -f /run/brief
     systemctl start --no-block brief
+    until [[ -e /run/brief ]]; do sleep 0.1; done
     setting services-stop SERVICES=brief.service
     stop
     exits 0
