@@ -354,7 +354,7 @@ func (h fakeHooks) Run(stage state.Stage, name string, env []string) HookResult 
 	defer h.setHook(noStage)
 	slot := h.foreman
 	if h.disk != nil && slices.Contains(Slots("web", 3), h.disk.Lock) {
-		slot = (foremen{h.world}).lock(h.disk.Lock)
+		slot = (foremen(h)).lock(h.disk.Lock)
 	}
 	if Guarded(stage) && !h.dead && h.lock == nil && slot.holder() != "me" {
 		h.t.Errorf("guarded stage %s runs, and its lock is held by %q", stage, slot.holder())
