@@ -30,7 +30,7 @@ type Hold struct {
 	By string `json:"by,omitempty"`
 	// Command is what `lock exec` runs under the lock; nil: the lock was taken with `lock acquire`.
 	Command []string `json:"command,omitempty"`
-	// PID is the process of `lock exec`, CommandPID that of its command; 0: there is none yet.
+	// PID is the process of `lock exec`, CommandPID the process of its command; 0: there is none yet.
 	PID        int `json:"pid,omitempty"`
 	CommandPID int `json:"command_pid,omitempty"`
 	// Ended says how the command ended; "": it runs, as far as is known.

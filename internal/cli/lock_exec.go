@@ -197,8 +197,8 @@ func (x *execution) run(file string, argv []string, signals <-chan os.Signal) er
 	return &toldError{code}
 }
 
-// releaseGrace is how long the release goes on after a signal: that of Ctrl-C may reach this program only after the
-// command has heard it and ended.
+// releaseGrace is how long the release goes on after a signal. The signal of Ctrl-C may reach this program only after
+// the command has heard it and ended.
 const releaseGrace = 8 * time.Second
 
 // untilSignal returns a context that ends some time after the next signal.

@@ -116,7 +116,7 @@ func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *L
 	return l
 }
 
-// use makes another lock the one in question. Nothing is known of it yet.
+// use turns to another lock. This host has not asked for it yet, and does not know who holds it.
 func (l *Lock) use(name string) {
 	l.name, l.log = name, l.plainLog.With("lock", name)
 	l.holder, l.firstHolder, l.settlesAt = unknown, unknown, time.Time{}

@@ -90,7 +90,7 @@ func TestSlots(t *testing.T) {
 					name = test.claimed
 				}
 				l := c.open(name, test.claimed != "", slots)
-				if test.requests == "" { // nothing is known of the slot before the claim has settled
+				if test.requests == "" { // no look proves anything before the claim has settled
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 					defer cancel()
 					if err := l.Take(ctx, lock.Terms{}); !errors.Is(err, context.DeadlineExceeded) || l.Name() != test.want {

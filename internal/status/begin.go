@@ -216,7 +216,7 @@ func (s *Status) raisedText() string {
 	return fmt.Sprintf(", flag %s up", strings.Join(names, ", "))
 }
 
-// slotsText says how many slots are free, and who holds the others.
+// slotsText says how many slots are free, and which hosts hold the rest.
 func (s *Status) slotsText() string {
 	var holders []string
 	free, disabled := 0, 0

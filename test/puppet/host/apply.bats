@@ -46,20 +46,20 @@ load host
 
 @test "the README's locks: created if they do not exist" {
     echo 'foreman_dlm_updater::foreman_locks::password: wrong' | changes
-    sed "s/'locks'/'admin'/" <(block 3 puppet) >/root/locks.pp
-    applies 6 /root/locks.pp
+    sed "s/'locks'/'admin'/" <(block 3 puppet) >~/locks.pp
+    applies 6 ~/locks.pp
     says "401"
     echo 'foreman_dlm_updater::foreman_locks::password: secret' | changes
-    run -0 puppet apply --noop --verbose --show_diff /root/locks.pp
+    run -0 puppet apply --noop --verbose --show_diff ~/locks.pp
     says "create the lock web.slot2 in Foreman"
     [[ $output != *secret* ]]
-    applies 2 /root/locks.pp
+    applies 2 ~/locks.pp
     for lock in web web.slot2 web.slot3 web.failed1 web.failed2 web.failed3 postgresql galera; do
-        sed "s/^lock_name = .*/lock_name = $lock/" "$config" >/root/lock.ini
-        is "$(foreman-dlm-updater -c /root/lock.ini lock show)" "lock $lock is free"
+        sed "s/^lock_name = .*/lock_name = $lock/" "$config" >~/lock.ini
+        is "$(foreman-dlm-updater -c ~/lock.ini lock show)" "lock $lock is free"
     done
     is "$(stat -c '%a %U' /etc/foreman_dlm_updater-locks)" "600 root"
-    applies 0 /root/locks.pp
+    applies 0 ~/locks.pp
     changes <<<'{}'
 }
 
