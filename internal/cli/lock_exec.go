@@ -197,17 +197,14 @@ func (x *execution) run(file string, argv []string, signals <-chan os.Signal) er
 	return &toldError{code}
 }
 
-// releaseGrace is how long the release goes on after a signal. The signal of Ctrl-C may reach this program only after
-// the command has heard it and ended.
-const releaseGrace = 8 * time.Second
-
-// untilSignal returns a context that ends some time after the next signal.
+// untilSignal returns a context that ends some time after the next signal: that of Ctrl-C may reach this program only
+// after the command has heard it and ended.
 func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		select {
 		case <-signals:
-			time.AfterFunc(releaseGrace, cancel)
+			time.AfterFunc(workflow.ReleaseGrace, cancel)
 		case <-ctx.Done():
 		}
 	}()

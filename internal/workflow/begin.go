@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,9 +15,6 @@ import (
 // Gate names the hooks that are asked whether this host may go out of service now. It is no stage: lock_get asks them.
 const Gate state.Stage = "gate"
 
-// mostSlots is the largest number of slots (lock_slots).
-const mostSlots = 99
-
 // Slots are the names of the locks that let n hosts of a cluster update at once. The first one is the cluster's lock.
 func Slots(name string, n int) []string {
 	slots := []string{name}
@@ -26,14 +24,28 @@ func Slots(name string, n int) []string {
 	return slots
 }
 
+// slotNumber is the number of a cluster's slot, from 1; 0: it is none of them, however many there are.
+func slotNumber(name, slot string) int {
+	k, err := strconv.Atoi(strings.TrimPrefix(slot, name+".slot"))
+	switch {
+	case slot == name:
+		return 1
+	case err == nil && k > 1 && slot == fmt.Sprintf("%s.slot%d", name, k):
+		return k
+	}
+	return 0
+}
+
 // Flags are the names of the locks that tell of failed runs: one for each slot, in the order of Slots.
 func Flags(name string, n int) []string {
 	flags := make([]string, n)
 	for k := range flags {
-		flags[k] = fmt.Sprintf("%s.failed%d", name, k+1)
+		flags[k] = flagName(name, k+1)
 	}
 	return flags
 }
+
+func flagName(name string, slot int) string { return fmt.Sprintf("%s.failed%d", name, slot) }
 
 // Refusal: a pause, a freeze or a closed window keeps a run from beginning now. It wraps ErrTryLater.
 type Refusal struct {

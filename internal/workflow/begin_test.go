@@ -546,6 +546,7 @@ func TestFlagOf(t *testing.T) {
 		{"web.slot3", "web.slot3", "web.slot3.failed1"},
 		{"db", "web.slots", "web.slots.failed1"},
 		{"web", "web.slots", "web.slots.failed1"},
+		{"web", "web.slot02", "web.slot02.failed1"},
 	}
 	for _, test := range tests {
 		if got := flagOf(test.lockName, test.slot); got != test.want {

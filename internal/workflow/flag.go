@@ -17,13 +17,13 @@ const flagPatience = 2 * time.Minute
 
 // flagOf is the flag of a slot.
 func flagOf(lockName, slot string) string {
-	if k := slices.Index(Slots(lockName, mostSlots), slot); k >= 0 {
-		return Flags(lockName, mostSlots)[k]
+	if k := slotNumber(lockName, slot); k > 0 {
+		return flagName(lockName, k)
 	}
 	if at := strings.LastIndex(slot, ".slot"); at > 0 && slot[:at] != lockName { // it has changed since the run took it
 		return flagOf(slot[:at], slot)
 	}
-	return Flags(slot, 1)[0]
+	return flagName(slot, 1)
 }
 
 // noteFlag notes in the record that this host has a flag, or is about to ask for it. set: the server has shown that.
@@ -46,7 +46,7 @@ func (r *run) flagDue() string {
 // flag, since the slot is this host's. The flag is on record already. If the lock server gives no answer, raiseFlag
 // tries again for as long as patience says.
 func (r *run) raiseFlag(ctx context.Context, name string, patience time.Duration) {
-	ctx, cancel := graceful(ctx, releaseGrace)
+	ctx, cancel := graceful(ctx, ReleaseGrace)
 	defer cancel()
 	l, began := r.OpenLock(name, lock.Options{Config: r.ConfigPath}), time.Now()
 	err := l.Take(ctx, lock.Terms{Purpose: lock.ForFlag})

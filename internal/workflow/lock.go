@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/lock"
@@ -19,7 +18,7 @@ func (r *run) openLock(claimed bool) {
 	}}
 	options.Origin = OriginOf(&r.Record)
 	slots := Slots(r.LockName, r.LockSlots)
-	if slices.Contains(Slots(r.LockName, mostSlots), r.Lock) && (len(slots) > 1 || r.Lock != r.LockName) {
+	if slotNumber(r.LockName, r.Lock) > 0 && (len(slots) > 1 || r.Lock != r.LockName) {
 		options.Slots = slots
 	}
 	r.lock = r.OpenLock(r.Lock, options)
@@ -222,16 +221,16 @@ func (r *run) confirmOnce(ctx context.Context) {
 	}
 }
 
-// releaseGrace is how long a release goes on after a signal: all other work is done, and a lock that stays held blocks
+// ReleaseGrace is how long a release goes on after a signal: all other work is done, and a lock that stays held blocks
 // the whole cluster.
-const releaseGrace = 8 * time.Second
+const ReleaseGrace = 8 * time.Second
 
 // releaseLock releases the lock.
 func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 	if ctx.Err() == nil { // first, so that the next host in this slot can raise it
 		r.lowerFlags(ctx, 0)
 	}
-	ctx, cancel := graceful(ctx, releaseGrace)
+	ctx, cancel := graceful(ctx, ReleaseGrace)
 	defer cancel()
 	if err := r.lock.Give(ctx); err != nil {
 		if r.lock.Released() && r.held == Yes { // the server accepted it, and did not show it

@@ -119,7 +119,7 @@ func (r *run) adopt(machine string) {
 	case r.Lock == "":
 		r.Lock = r.LockName
 	case slices.Contains(Slots(r.LockName, r.LockSlots), r.Lock):
-	case !HasLock(r.Stage) && slices.Contains(Slots(r.LockName, mostSlots), r.Lock):
+	case !HasLock(r.Stage) && slotNumber(r.LockName, r.Lock) > 0:
 		r.Log.Warn("lock_slots was lowered while this run waited: it takes one of the slots that are left", "asked_for",
 			r.Lock, "lock_slots", r.LockSlots)
 	default:

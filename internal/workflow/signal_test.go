@@ -225,7 +225,7 @@ func TestSignalDuringTheRelease(t *testing.T) {
 	}{
 		{"Foreman is away: some seconds more, and then it ends", func(w *world) {
 			w.foreman.before = func(string) error { w.stop(); return unreachable() }
-		}, "later", state.LockRelease, "me", releaseGrace, "signal"},
+		}, "later", state.LockRelease, "me", ReleaseGrace, "signal"},
 		{"Foreman answers: the release is finished first", func(w *world) {
 			w.foreman.before = w.at(state.LockRelease, "GET", func() error { w.stop(); return nil })
 		}, "ok", "", "", 0, "lock released"},
