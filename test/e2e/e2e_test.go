@@ -33,6 +33,7 @@ func TestBootedHosts(t *testing.T) {
 		"DaemonsOfHooks":      daemonsOfHooks,
 		"RemoveAndPurge":      removeAndPurge,
 		"StoppedCommand":      stoppedCommand,
+		"RemovedHost":         removedHost,
 		"WindowCloses":        windowCloses,
 		"BackupIsKilled":      backupIsKilled,
 	} {

@@ -225,3 +225,27 @@ func stoppedCommand(t *testing.T, l *lab) {
 		t.Errorf("a command that was stopped: %s", got)
 	}
 }
+
+// removedHost: while a host is removed, the others' /etc/hosts, which has the server, is never empty.
+func removedHost(t *testing.T, l *lab) {
+	h := l.boot(t, "stays")
+	must(t, l.script("up", "goes"))
+	t.Cleanup(func() { _ = l.script("rm", "goes").Run() })
+	lost := make(chan string)
+	go func() {
+		text, err := h.try("sh", "-c", `touch /run/looks; lost=0
+			until [ -e /run/enough ]; do read -r line </etc/hosts || lost=$((lost + 1)); done; echo $lost`)
+		lost <- fmt.Sprint(text, err)
+	}()
+	h.eventually("somebody looks", func() error {
+		_, err := h.try("test", "-e", "/run/looks")
+		return err
+	})
+	must(t, l.script("rm", "goes"))
+	if got := h.run("sh", "-c", "touch /run/enough; getent hosts goes || echo gone"); got != "gone\n" {
+		t.Errorf("the address of the removed host: %s", got)
+	}
+	if got := <-lost; got != "0\n<nil>" {
+		t.Errorf("times that /etc/hosts was empty: %s", got)
+	}
+}
