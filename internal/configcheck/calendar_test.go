@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -18,6 +19,9 @@ import (
 // TestWindow: whether the timer fires inside a window, by systemd's own reckoning.
 func TestWindow(t *testing.T) {
 	if err := exec.Command("systemd-analyze", "calendar", "--base-time=@0", "daily").Run(); err != nil {
+		if ci := os.Getenv("CI"); ci != "" && ci != "false" {
+			t.Fatal(err) // nobody would notice the skip
+		}
 		t.Skip("NOT TESTED: systemd-analyze is not there, or older than 244")
 	}
 	t.Setenv("TZ", "UTC") // for systemd-analyze
