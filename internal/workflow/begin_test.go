@@ -42,6 +42,22 @@ func values(m map[string]*fakeForeman) (all []*fakeForeman) {
 	return all
 }
 
+// resumes puts a run on record that an earlier invocation left in a stage, with the lock or slot of that name.
+func (w *world) resumes(stage state.Stage, name string) *state.Record {
+	w.disk = &state.Record{Stage: stage, Format: 1, RunID: "r", Lock: name, MachineID: w.machine, Taken: &state.Taken{}}
+	return w.disk
+}
+
+// waitedFor is what the run has waited for; of several, the last.
+func (w *world) waitedFor() (wait lock.Wait) {
+	for _, e := range w.told {
+		if e.Kind == Waiting {
+			wait = e.Wait
+		}
+	}
+	return wait
+}
+
 // TestRefusedAtOnce: a no to pause, freeze or window ends the invocation before anything is asked or written.
 func TestRefusedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -132,8 +148,7 @@ func TestClaimIsGivenBack(t *testing.T) {
 		w := newWorld(t)
 		w.mayBegin = closedAt(time.Now(), lock.Freeze)
 		w.foreman.hold("me")
-		w.disk = &state.Record{Stage: state.LockGet, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine,
-			ClaimSent: time.Now(), Taken: &state.Taken{}}
+		w.resumes(state.LockGet, "web").ClaimSent = time.Now()
 		if err := w.invoke(false); !errors.Is(err, ErrTryLater) {
 			t.Errorf("got %v", err)
 		}
@@ -149,8 +164,7 @@ func TestClaimIsNotGivenBack(t *testing.T) {
 		w.mayBegin = closedAt(time.Now(), lock.Freeze)
 		w.foreman.hold("me")
 		w.foreman.before = func(string) error { return unreachable() }
-		w.disk = &state.Record{Stage: state.LockGet, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine,
-			ClaimSent: time.Now(), Taken: &state.Taken{}}
+		w.resumes(state.LockGet, "web").ClaimSent = time.Now()
 		err := w.invoke(false)
 		var stage *StageError
 		if !errors.Is(err, ErrTryLater) || !errors.As(err, &stage) || stage.Held != Perhaps {
@@ -175,7 +189,7 @@ func TestRunGoesOn(t *testing.T) {
 			w.settings.MaxFailed, w.settings.LockSlots = 1, 1
 			w.other("web.failed1").hold("other")
 			w.foreman.hold("me")
-			w.disk = &state.Record{Stage: stage, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine, Taken: &state.Taken{}}
+			w.resumes(stage, "web")
 			if err := w.invoke(false); err != nil {
 				t.Errorf("%s: %v", stage, err)
 			}
@@ -220,13 +234,7 @@ func TestGates(t *testing.T) {
 				if err := w.invoke(false); err != nil {
 					t.Fatal(err)
 				}
-				var why string
-				for _, e := range w.told {
-					if e.Kind == Waiting {
-						why = e.Wait.Why
-					}
-				}
-				if why != test.why {
+				if why := w.waitedFor().Why; why != test.why {
 					t.Errorf("waited for %q, not %q", why, test.why)
 				}
 				if waited := time.Since(began); test.why != "" && waited < time.Minute {
@@ -330,13 +338,7 @@ func TestBudget(t *testing.T) {
 				if err := w.invoke(false); err != nil {
 					t.Fatal(err)
 				}
-				var wait lock.Wait
-				for _, e := range w.told {
-					if e.Kind == Waiting {
-						wait = e.Wait
-					}
-				}
-				if wait.Why != test.why || wait.For != test.question {
+				if wait := w.waitedFor(); wait.Why != test.why || wait.For != test.question {
 					t.Errorf("waited for %q (%s)", wait.Why, wait.For)
 				}
 				if name := "web.failed1"; test.flags[name] == "me" && w.other(name).holder() != "" {
@@ -402,8 +404,7 @@ func TestFlagIsLoweredInTrouble(t *testing.T) {
 		w.foreman.hold("me")
 		w.other("web.failed1").hold("me")
 		w.other("web.failed1").before = w.away(state.LockRelease, time.Minute)
-		w.disk = &state.Record{Stage: state.LockRelease, Format: 1, RunID: "r", Lock: "web", MachineID: w.machine,
-			Taken: &state.Taken{}, Flags: []state.Flag{{Name: "web.failed1", Set: true}}}
+		w.resumes(state.LockRelease, "web").Flags = []state.Flag{{Name: "web.failed1", Set: true}}
 		if err := w.invoke(false); err != nil {
 			t.Error(err)
 		}
@@ -494,8 +495,7 @@ func TestSlotsAreLowered(t *testing.T) {
 				w.foreman.hold("other")
 				w.other("web.slot2").hold("other")
 				w.other("web.slot3").hold(test.holder)
-				w.disk = &state.Record{Stage: state.LockGet, Format: 1, RunID: "r", Lock: "web.slot3", MachineID: w.machine,
-					Taken: &state.Taken{}}
+				w.resumes(state.LockGet, "web.slot3")
 				if test.claimed {
 					w.disk.ClaimSent = time.Now()
 				}
@@ -521,8 +521,7 @@ func TestSlotsAreLowered(t *testing.T) {
 		w := newWorld(t)
 		w.settings.LockSlots = 2
 		w.other("web.slot3").hold("me")
-		w.disk = &state.Record{Stage: state.Update, Format: 1, RunID: "r", Lock: "web.slot3", MachineID: w.machine,
-			Taken: &state.Taken{}}
+		w.resumes(state.Update, "web.slot3")
 		if err := w.invoke(false); err != nil {
 			t.Fatal(err)
 		}
