@@ -45,6 +45,16 @@ not_now() {
         { printf 'exit %s, want another than 0, and: %s\noutput: %s\n' "$status" "$1" "$output"; return 1; }
 }
 
+# yes, no REASON...: run the gate, by the function `gate` that the test file defines, and fail unless it says yes and
+# prints nothing, or says no with this as the last line of standard error. REASON may end in "*": more may follow.
+yes() { gate && exits 0 && [[ -z $output ]]; }
+no() {
+    local want=$* said
+    gate && exits 1 && said=${stderr##*$'\n'} || return
+    [[ $said == "$want" || ($want == *'*' && $said == "${want%'*'}"*) ]] ||
+        { printf 'reason: %s\nwanted: %s\n' "$said" "$want"; return 1; }
+}
+
 # exits CODE: fails unless the hook exited with CODE.
 exits() { [[ $status == "$1" ]] || { printf 'exit %s, want %s\noutput: %s\n' "$status" "$1" "$output"; return 1; }; }
 

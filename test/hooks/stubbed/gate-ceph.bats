@@ -16,17 +16,6 @@ prepare() {
         esac'
 }
 gate() { hook gate/ceph; }
-no() { # REASON
-    gate
-    exits 1
-    [[ $output == *"$stderr" && ${stderr##*$'\n'} == "$1" ]] ||
-        { printf 'reason: %s\nwanted: %s\n' "$stderr" "$1"; return 1; }
-}
-yes() {
-    gate
-    exits 0
-    [[ -z $output ]]
-}
 check() { echo "\"$1\":{\"severity\":\"$2\",\"summary\":{\"message\":\"$3\",\"count\":1},\"muted\":${4:-false}}"; }
 
 @test "HEALTH_OK, also if Ceph itself has muted everything" {

@@ -25,18 +25,7 @@ alert() { # NAME [INSTANCE]
     echo "\"__name__\":\"ALERTS\",\"alertname\":\"$1\",\"alertstate\":\"firing\"${2:+,\"instance\":\"$2\"}"
 }
 gate() { hook gate/prometheus; }
-no() { # REASON...
-    local want=$*
-    gate
-    exits 1
-    [[ ${stderr##*$'\n'} == "$want" ]] || { printf 'reason: %s\nwanted: %s\n' "$stderr" "$want"; return 1; }
-}
 unknown() { no "could not ask Prometheus at http://localhost:9090: $1"; }
-yes() {
-    gate
-    exits 0
-    [[ -z $output ]]
-}
 
 @test "no alert; one, some, and many, always in the same order" {
     yes

@@ -61,16 +61,6 @@ post() {
 }
 result() { post process-check-result "$1" "$2" "\"exit_status\":$3,\"plugin_output\":\"x\""; }
 gate() { hook gate/icinga2; }
-no() { # REASON
-    gate
-    exits 1
-    [[ ${stderr##*$'\n'} == "$1"* ]] || { printf 'reason: %s\nwanted: %s\n' "$stderr" "$1"; return 1; }
-}
-yes() {
-    gate
-    exits 0
-    [[ -z $output ]]
-}
 
 @test "never checked: no; then all is well" {
     no "in host group web: web2.example.com was never checked, web3.example.com was never checked"
@@ -160,11 +150,11 @@ yes() {
 
 @test "a group that does not exist, or has no hosts" {
     settings HOSTGROUP=wbe
-    no "could not ask Icinga at https://localhost:5665: it knows no host in the group wbe"
+    no "could not ask Icinga at https://localhost:5665: it knows no host in the group wbe, or shows none*"
     settings HOSTGROUP=nobody
-    no "could not ask Icinga at https://localhost:5665: it knows no host in the group nobody"
+    no "could not ask Icinga at https://localhost:5665: it knows no host in the group nobody, or shows none*"
     settings "HOSTGROUP='a\"b\\c'"
-    no "could not ask Icinga at https://localhost:5665: it knows no host in the group a\"b\\c"
+    no "could not ask Icinga at https://localhost:5665: it knows no host in the group a\"b\\c, or shows none*"
 }
 
 @test "the host's certificate; a wrong password, too few permissions, an unknown authority; Icinga is away" {
@@ -172,15 +162,15 @@ yes() {
         'cacert = "/var/lib/icinga2/certs/ca.crt"' >"$BATS_TEST_TMPDIR/curl"
     yes
     printf '%s\n' 'user = "dlm:wrong"' 'cacert = "/var/lib/icinga2/certs/ca.crt"' >"$BATS_TEST_TMPDIR/curl"
-    no "could not ask Icinga at https://localhost:5665: 401 Unauthorized"
+    no "could not ask Icinga at https://localhost:5665: 401 Unauthorized*"
     refute says wrong
     sed -i 's/dlm:wrong/hosts:secret/' "$BATS_TEST_TMPDIR/curl"
-    no "could not ask Icinga at https://localhost:5665: 404 No objects found, when asked for services: see"
+    no "could not ask Icinga at https://localhost:5665: 404 No objects found, when asked for services: see*"
     settings SERVICES=
     yes
     settings
     sed -i /cacert/d "$BATS_TEST_TMPDIR/curl"
-    no "could not ask Icinga at https://localhost:5665: curl: ("
+    no "could not ask Icinga at https://localhost:5665: curl: (*"
     settings url=https://localhost:5666
-    no "could not ask Icinga at https://localhost:5666: curl: (7)"
+    no "could not ask Icinga at https://localhost:5666: curl: (7)*"
 }

@@ -41,16 +41,6 @@ asked() { # QUERY: true if it returns something
         grep -q '"value"'
 }
 gate() { hook gate/prometheus; }
-no() { # REASON
-    gate
-    exits 1
-    [[ ${stderr##*$'\n'} == "$1"* ]] || { printf 'reason: %s\nwanted: %s\n' "$stderr" "$1"; return 1; }
-}
-yes() {
-    gate
-    exits 0
-    [[ -z $output ]]
-}
 
 @test "alerts: one that fires and matches, one that does not fire, one that is pending, none" {
     no "alert HighErrorRate is firing on web3"
@@ -92,22 +82,22 @@ yes() {
     setting prometheus "QUERY='up{job=\"web\"} == 0'" "ALERTS='severity=\"critical\"'"
     no "alert HighErrorRate is firing on web3"
     setting prometheus "QUERY='up{job=\"web\"} == 1'" "ALERTS='severity=\"quiet\"'"
-    no "the query returns up"
+    no "the query returns up*"
     setting prometheus "QUERY='up{job=\"web\"} == 0'" "ALERTS='severity=\"quiet\"'"
     yes
 }
 
 @test "a question that cannot be answered" {
     setting prometheus "QUERY='1 > bool 0'"
-    no "QUERY in $BATS_TEST_TMPDIR/etc/hooks.conf.d/prometheus.conf returns a scalar"
+    no "QUERY in $BATS_TEST_TMPDIR/etc/hooks.conf.d/prometheus.conf returns a scalar: use one*"
     setting prometheus "QUERY='up[5m]'"
-    no "QUERY in $BATS_TEST_TMPDIR/etc/hooks.conf.d/prometheus.conf returns a matrix"
+    no "QUERY in $BATS_TEST_TMPDIR/etc/hooks.conf.d/prometheus.conf returns a matrix: use one*"
     setting prometheus "QUERY='up =='"
-    no 'could not ask Prometheus at http://localhost:9090: 400 bad_data: invalid parameter "query"'
+    no 'could not ask Prometheus at http://localhost:9090: 400 bad_data: invalid parameter "query"*'
     setting prometheus "ALERTS='severity=critical'"
-    no 'could not ask Prometheus at http://localhost:9090: 400 bad_data: invalid parameter "query"'
+    no 'could not ask Prometheus at http://localhost:9090: 400 bad_data: invalid parameter "query"*'
     setting prometheus "QUERY='up{job=\"web\"} * on() group_left() {__name__=~\".+\"}'"
-    no 'could not ask Prometheus at http://localhost:9090: 422 execution: '
+    no 'could not ask Prometheus at http://localhost:9090: 422 execution: *'
     setting prometheus url=http://localhost:9090/prefix "QUERY='up'"
     no 'could not ask Prometheus at http://localhost:9090/prefix: its answer is HTTP status 404 and not JSON'
 }
@@ -115,9 +105,9 @@ yes() {
 @test "data may be missing: a remote store is away" {
     serve 'remote_read: [ { url: "http://localhost:1/read", read_recent: true } ]'
     setting prometheus "QUERY='up{job=\"web\"} == 0'"
-    no 'could not ask Prometheus at http://localhost:9090: nothing was found, with a warning: remote_read: '
+    no 'could not ask Prometheus at http://localhost:9090: nothing was found, with a warning: remote_read: *'
     setting prometheus "QUERY='up{job=\"web\"} == 1'"
-    no 'the query returns up'
+    no 'the query returns up*'
 }
 
 @test "a password and TLS; no password, a wrong one, an unknown authority" {
@@ -139,13 +129,13 @@ yes() {
     no "could not ask Prometheus at https://localhost:9090: its answer is HTTP status 401 and not JSON"
     refute says wrong
     sed -i '/cacert/d' "$BATS_TEST_TMPDIR/curl"
-    no "could not ask Prometheus at https://localhost:9090: curl: ("
+    no "could not ask Prometheus at https://localhost:9090: curl: (*"
 }
 
 @test "Prometheus hangs, or is away" {
     systemctl stop prometheus
     setting prometheus "QUERY=up"
-    no "could not ask Prometheus at http://localhost:9090: curl: (7)"
+    no "could not ask Prometheus at http://localhost:9090: curl: (7)*"
     python3 -u -c 'import socket
 s = socket.create_server(("localhost", 9090))
 print("ready")
@@ -155,6 +145,6 @@ while True: kept.append(s.accept())' >"$BATS_TEST_TMPDIR/ready" 3>&- &
     until grep -q ready "$BATS_TEST_TMPDIR/ready"; do sleep 0.1; done
     setting prometheus "QUERY=up" timeout=1
     local began=$SECONDS
-    no "could not ask Prometheus at http://localhost:9090: curl: (28)"
+    no "could not ask Prometheus at http://localhost:9090: curl: (28)*"
     [[ $((SECONDS - began)) -lt 5 ]]
 }
