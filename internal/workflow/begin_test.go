@@ -268,6 +268,7 @@ func TestGateAfterTheClaim(t *testing.T) {
 		if err := w.invoke(false); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // for those who looked at the lock
 		if asked != 4 || !slices.Equal(holder, []string{""}) {
 			t.Errorf("asked %d times; while the gate said no, the lock was held by %q", asked, holder)
 		}
