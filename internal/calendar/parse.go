@@ -222,6 +222,20 @@ func guessWeekday(name string) (time.Weekday, bool) {
 	return w, ok
 }
 
+// BeginsWindow reports whether a text begins as a window does, with a weekday or a digit.
+func BeginsWindow(text string) bool {
+	if text != "" && isDigit(text[0]) {
+		return true
+	}
+	word, _, _ := strings.Cut(text, " ")
+	end := strings.IndexFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
+	if end < 0 {
+		end = len(word)
+	}
+	_, ok := guessWeekday(word[:end])
+	return ok
+}
+
 // unifyDashes turns all kinds of dashes into the sign on the keyboard.
 func unifyDashes(text string) string {
 	return strings.Map(func(r rune) rune {

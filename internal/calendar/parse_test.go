@@ -106,3 +106,15 @@ func TestWrongWindows(t *testing.T) {
 		t.Errorf("semicolons: %v", err)
 	}
 }
+
+func TestBeginsWindow(t *testing.T) {
+	for text, want := range map[string]bool{
+		"sat 22": true, "Mon..Fri 02": true, "Sun#-1": true, "tue,thu 02:00": true, "Mo-Fr": true, "02": true,
+		"Sundays": true, "": false, "state": false, "freeze.d": false, "window": false, "\x1b[1m": false, "lock_name": false,
+		"t": false,
+	} {
+		if got := BeginsWindow(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -573,6 +573,16 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%q: config %v, %s", tt.line, c, diff)
 		}
 	}
+	c, problems := load(t, minimal+"window = Mon 02:00-05:00\nSat 22:00-02:00 Europe/Berlin\nSun 22:00-2:00\n")
+	want := []string{
+		"warning: FILE:7: sat 22: is no known key, and is ignored; " +
+			"if it belongs to window, indent it, or put it into that key's line, behind a ;",
+		"warning: FILE:8: sun 22: is no known key, and is ignored; " +
+			"if it belongs to window, indent it, or put it into that key's line, behind a ;",
+	}
+	if diff := cmp.Diff(want, problems); diff != "" || c == nil {
+		t.Error(c, diff)
+	}
 	// A key that another one refers to has its use.
 	if _, problems := load(t,
 		"[DEFAULT]\nbase = /d\n"+minimal+"state = %(dir)s/state\ndir = %(base)s/e\n"); problems != nil {

@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"foreman-dlm-updater/internal/calendar"
+
 	"gopkg.in/ini.v1"
 )
 
@@ -51,11 +53,11 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 	case e.bad:
 	case err != nil:
 		r.errorf(e.line, k.name, "%s", err)
-	case strings.Contains(text, "\n") && e.more > 0 && !severalLines(k):
+	case strings.Contains(text, "\n") && e.more > 0 && !severalLines(k.name):
 		r.errorf(e.line, k.name, "goes on in line %d, which is indented; "+
 			"put the value on one line, or take the indentation away", e.more)
 	case strings.ContainsFunc(text, func(c rune) bool {
-		return unicode.IsControl(c) && c != '\t' && !(c == '\n' && severalLines(k))
+		return unicode.IsControl(c) && c != '\t' && !(c == '\n' && severalLines(k.name))
 	}):
 		r.errorf(e.line, k.name, "%q has a control character; take it out", text)
 	case text == "" && k.empty == unset:
@@ -73,7 +75,9 @@ func (d *document) value(e entry, k key, r *report) (string, bool) {
 
 // severalLines reports whether a value may go on in indented lines: windows may stand on lines of their own. For any
 // other key such a line is more likely to be the next key, indented by mistake.
-func severalLines(k key) bool { return k.name == "window" }
+func severalLines(name string) bool { return name == "window" }
+
+const windowLine = "if it belongs to window, indent it, or put it into that key's line, behind a ;"
 
 // warnEmptyCA warns of the one empty value that meant something else to the original: with "" as the CA, Python's
 // requests library does not verify the server at all.
@@ -91,7 +95,11 @@ func (d *document) warnUnknown(keys []key, r *report) {
 		names[i], known[k.name] = k.name, true
 	}
 	for _, e := range d.order {
-		if !known[e.name] && !d.used[e.name] {
+		switch {
+		case known[e.name] || d.used[e.name]:
+		case calendar.BeginsWindow(e.name):
+			r.warnf(e.line, e.name, "is no known key, and is ignored; "+windowLine)
+		default:
 			r.warnf(e.line, e.name, "is no known key, and is ignored; the nearest known key is %s", nearest(e.name, names))
 		}
 	}
@@ -233,7 +241,11 @@ func (s *scanner) key(n int, text string) {
 	s.current, s.copying = &entry{section: s.section, line: n}, false // after an error its continuation is dropped
 	i := strings.IndexAny(text, "=:")
 	if i < 0 {
-		s.errorf(n, "", "%q has neither = nor :; KEY = VALUE would be right", text)
+		right := "KEY = VALUE would be right"
+		if calendar.BeginsWindow(text) {
+			right = windowLine
+		}
+		s.errorf(n, "", "%q has neither = nor :; %s", text, right)
 		return
 	}
 	name, value := strings.TrimFunc(text[:i], isSpace), strings.TrimFunc(text[i+1:], isSpace)
@@ -244,7 +256,11 @@ func (s *scanner) key(n int, text string) {
 	s.current.name = strings.ToLower(name)
 	id := [2]string{s.section, s.current.name}
 	if first, ok := s.lines[id]; ok {
-		s.errorf(n, s.current.name, "is there already, in line %d; keep one of the two", first)
+		right := "keep one of the two"
+		if severalLines(s.current.name) {
+			right = "put all windows into one, with a ; between them"
+		}
+		s.errorf(n, s.current.name, "is there already, in line %d; %s", first, right)
 		return
 	}
 	s.lines[id] = n

@@ -154,6 +154,11 @@ func TestStructure(t *testing.T) {
 			"FILE:7: section \"x\" is there already, in line 6; merge the two"}},
 		{"duplicate key and its continuation", minimal + "Client_Key:\n  x\n", []string{
 			"FILE:6: client_key: is there already, in line 5; keep one of the two"}},
+		{"another window", minimal + "window = Mon 02:00-05:00\nwindow = Tue 02:00-05:00\n", []string{
+			"FILE:7: window: is there already, in line 6; put all windows into one, with a ; between them"}},
+		{"another window without a key", minimal + "window = Mon 02:00-05:00\nSun#-1\n", []string{
+			`FILE:7: "Sun#-1" has neither = nor :; if it belongs to window, ` +
+				"indent it, or put it into that key's line, behind a ;"}},
 		{"windows lines are counted once", strings.ReplaceAll(minimal+"ca\n", "\n", "\r\n"), []string{
 			`FILE:6: "ca" has neither = nor :; KEY = VALUE would be right`}},
 		{"no key", minimal + "= x\n", []string{`FILE:6: "= x" has no key; KEY = VALUE would be right`}},
