@@ -42,12 +42,12 @@ func ParseTime(text string, now time.Time, zone *time.Location) (time.Time, erro
 		m.midnight = today + day
 	} else {
 		date, err := parseDate(first)
-		better, guessed := guessClock(first)
+		better, guessed := guessClock(strings.ReplaceAll(text, " ", "")) // "6 pm"
 		switch {
 		case err != nil && looksLikeDate(first):
 			return time.Time{}, err
 		case err != nil && guessed && better != "24:00":
-			return time.Time{}, fmt.Errorf("%q is not how a time of the day is written; %s would be right", first, better)
+			return time.Time{}, fmt.Errorf("%q is not how a time of the day is written; %s would be right", text, better)
 		case err != nil:
 			return time.Time{}, fmt.Errorf("%q is not a moment; "+aMoment, text)
 		}
@@ -81,6 +81,18 @@ func toCome(text string, found []int64, now time.Time, zone *time.Location) (tim
 	}
 	return time.Time{}, fmt.Errorf("%q is over: it is %s now; a later moment would be right", text,
 		now.In(zone).Format("2006-01-02 15:04"))
+}
+
+// GuessDuration takes a duration as people write it: 4h, 4 hours, in 90min, 2 days. A number alone is none.
+func GuessDuration(text string) (string, bool) {
+	short := strings.NewReplacer(" ", "", "+", "", "weeks", "w", "week", "w", "days", "d", "day", "d", "hours", "h",
+		"hour", "h", "minutes", "m", "minute", "m", "mins", "m", "min", "m", "seconds", "s", "second", "s", "sec", "s",
+	).Replace(strings.TrimPrefix(strings.ToLower(text), "in "))
+	_, err := ParseDuration(short)
+	if err != nil || strings.Trim(short, "0123456789") == "" {
+		return "", false
+	}
+	return short, true
 }
 
 const aDuration = "2d, 4h, 90m, 1w, 1d12h, or a number of seconds would be right"

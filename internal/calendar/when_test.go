@@ -61,6 +61,21 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
+func TestParseTimeSuggests(t *testing.T) {
+	for text, want := range map[string]string{
+		"6:00":          `"6:00" is not how a time of the day is written; 06:00 would be right`,
+		"6 pm":          `"6 pm" is not how a time of the day is written; 18:00 would be right`,
+		"tomorrow 6am":  `"6am" is not how a time of the day is written; 06:00 would be right`,
+		"6:00 tomorrow": `"6:00 tomorrow" is not a moment; ` + aMoment,
+		"2026-02-30":    `"2026-02-30" is no day of any calendar; a date such as 2026-12-18 would be right`,
+	} {
+		at, err := ParseTime(text, time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC), time.UTC)
+		if err == nil || err.Error() != want {
+			t.Errorf("%q: %v, %v, want %s", text, at, err, want)
+		}
+	}
+}
+
 func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90s": 90 * time.Second, "15m": 15 * time.Minute, "4h": 4 * time.Hour, "1h30m": 90 * time.Minute,
@@ -77,6 +92,20 @@ func TestParseDuration(t *testing.T) {
 		}
 		if err != nil && !strings.Contains(err.Error(), " would be right") {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestGuessDuration(t *testing.T) {
+	for text, want := range map[string]string{
+		"4h": "4h", "90m": "90m", "2d": "2d", "1w": "1w", "1d12h": "1d12h", "1.5h": "1.5h", "+4h": "4h", "4H": "4h",
+		" 4 hours ": "4h", "1 hour": "1h", "90min": "90m", "90 minutes": "90m", "2 days": "2d", "1day": "1d",
+		"2 weeks": "2w", "30 sec": "30s", "1 hour 30 min": "1h30m",
+		"": "", "4": "", "0400": "", "04:00": "", "0h": "", "2026-12-01": "", "tomorrow": "", "Mon": "", "6 pm": "",
+		"in 4h": "4h", "in 30 min": "30m", "h": "", "in": "", "06:00 tomorrow": "",
+	} {
+		if got, ok := GuessDuration(text); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %v, want %q", text, got, ok, want)
 		}
 	}
 }

@@ -38,6 +38,9 @@ type pauseUntil time.Time
 // UnmarshalText lets kong read it.
 func (u *pauseUntil) UnmarshalText(text []byte) error {
 	t, err := calendar.ParseTime(string(text), time.Now(), time.Local)
+	if d, ok := calendar.GuessDuration(string(text)); ok && err != nil {
+		return fmt.Errorf("%q is a duration; --for %s would be right", text, d)
+	}
 	*u = pauseUntil(t)
 	return err
 }
@@ -48,6 +51,12 @@ type pauseFor time.Duration
 // UnmarshalText lets kong read it.
 func (f *pauseFor) UnmarshalText(text []byte) error {
 	d, err := calendar.ParseDuration(string(text))
+	if better, ok := calendar.GuessDuration(string(text)); ok && err != nil {
+		return fmt.Errorf("%q is not how a duration is written; %s would be right", text, better)
+	}
+	if _, no := calendar.ParseTime(string(text), time.Now(), time.Local); err != nil && no == nil {
+		return fmt.Errorf("%q is a moment; --until %q would be right, or a duration such as 4h", text, text)
+	}
 	*f = pauseFor(d)
 	return err
 }
