@@ -90,6 +90,10 @@ func (b *byHand) take(ctx context.Context, p *Process, work *workflow.Workflow, 
 	}
 	origin = work.OpenLock(how.Name, lock.Options{}).Origin()
 	l, err := work.TakeLock(ctx, how)
+	var notNow *lock.NotNow
+	if !how.Wait && ctx.Err() == nil && errors.As(err, &notNow) && notNow.Next == "" {
+		err = &lock.NotNow{Text: err.Error(), Next: "with --wait it waits until that changes"}
+	}
 	if err == nil || !b.wrote {
 		return l, err
 	}
