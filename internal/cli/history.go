@@ -35,20 +35,24 @@ func keepHistory(c *config.Config, log hclog.Logger, seen *events.Watcher, why e
 		why = stage.Err
 	}
 	run := history.Of(*record, string(result), time.Now(), why)
-	run.Question = string(answeredNo(why, stage))
+	question, bySignal := answeredNo(why, stage)
+	run.Question, run.BySignal = string(question), bySignal
 	addHistory(c, log, run)
 }
 
-// answeredNo is the question whose answer ended a run that waited, or kept it waiting until a signal came; empty: none.
-func answeredNo(why error, stage *workflow.StageError) lock.Question {
+// answeredNo is the question whose answer ended a run, or kept it waiting until a signal came (bySignal); empty: none.
+func answeredNo(why error, stage *workflow.StageError) (no lock.Question, bySignal bool) {
 	var refusal *workflow.Refusal
+	var notNow *lock.NotNow
 	switch {
 	case errors.As(why, &refusal):
-		return refusal.Question
+		return refusal.Question, false
+	case errors.As(why, &notNow) && notNow.For != "":
+		return notNow.For, false
 	case stage != nil:
-		return stage.Obstacle.For
+		return stage.Obstacle.For, stage.Obstacle.For != ""
 	}
-	return ""
+	return "", false
 }
 
 // addHistory writes a run's line, and returns whether it could. If not, it logs a warning.
@@ -144,7 +148,11 @@ func became(run history.Run) string {
 	}
 	switch {
 	case run.Question != "":
-		text += ": " + cmp.Or(answers[lock.Question(run.Question)], run.Question)
+		text += ": "
+		if run.BySignal {
+			text += "stopped by a signal while "
+		}
+		text += cmp.Or(answers[lock.Question(run.Question)], run.Question)
 	case run.Failure == nil:
 	case couldNotFindOut(run):
 		text += ", could not find out: " + where(run.Failure)
@@ -159,7 +167,18 @@ func became(run history.Run) string {
 
 // answers are the answers to the questions of a run that may not begin, in a few words.
 var answers = map[lock.Question]string{lock.Pause: "paused", lock.Freeze: "frozen", lock.Window: "window closed",
-	lock.Gate: "a gate said no", lock.Budget: "other hosts have failed", lock.Blocked: "blocked by another lock"}
+	lock.Gate: "a gate said no", lock.Budget: "other hosts had failed", lock.Blocked: "another lock blocked it"}
+
+// waitedFor says what a run waited for.
+func waitedFor(run history.Run) string {
+	words := map[string]string{"lock": "the lock", string(lock.Gate): "gates",
+		string(lock.Budget): "hosts that had failed", string(lock.Blocked): "a lock of blocked_by"}
+	var all []string
+	for _, what := range run.WaitedFor {
+		all = append(all, cmp.Or(words[what], what))
+	}
+	return cmp.Or(strings.Join(all, " and "), "the lock")
+}
 
 // couldNotFindOut reports whether the run gave up because a needs_update hook could not find out: nothing has failed.
 func couldNotFindOut(run history.Run) bool {
@@ -221,8 +240,8 @@ func find(runs []history.Run, name string) (history.Run, error) {
 func timeline(run history.Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s, lock %s: %s\n", run.Run, run.Lock, became(run))
-	fmt.Fprintf(&b, "began %s, took %s, waited %s for the lock, %d reboots, %d invocations\n", began(run),
-		took(lasted(run)), took(millis(run.WaitedMS)), run.Reboots, run.Invocations)
+	fmt.Fprintf(&b, "began %s, took %s, waited %s for %s, %d reboots, %d invocations\n", began(run),
+		took(lasted(run)), took(millis(run.WaitedMS)), waitedFor(run), run.Reboots, run.Invocations)
 	if run.Error != "" {
 		fmt.Fprintf(&b, "ended unfinished: %s\n", run.Error)
 	}

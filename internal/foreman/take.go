@@ -298,7 +298,7 @@ func (t *taking) timedOut(err error) error {
 		what = ""
 	}
 	text := fmt.Sprintf("gave up waiting%s after %s (lock_timeout): %s", what, t.LockTimeout, t.lastWhy)
-	return &lock.NotNow{Text: text, Next: t.next}
+	return &lock.NotNow{Text: text, For: t.lastFor, Next: t.next}
 }
 
 // Abandon releases, as far as possible, what a failed Take may have claimed. It reports whether it is certain that this

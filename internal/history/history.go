@@ -40,10 +40,12 @@ type Run struct {
 	Result string `json:"result"`
 	// Stage is the last stage that began.
 	Stage state.Stage `json:"stage"`
-	// WaitedMS is how long the run waited, in milliseconds.
-	WaitedMS    int64 `json:"waited_ms"`
-	Reboots     int   `json:"reboots"`
-	Invocations int   `json:"invocations"`
+	// WaitedMS is how long the run waited, in milliseconds. WaitedFor is what for, as in its story; empty: only for the
+	// lock.
+	WaitedMS    int64    `json:"waited_ms"`
+	WaitedFor   []string `json:"waited_for,omitempty"`
+	Reboots     int      `json:"reboots"`
+	Invocations int      `json:"invocations"`
 	// Failure is the last failure, with the last lines of the hook. A run may finish in spite of it; nil: there was none.
 	Failure *state.Failure `json:"failure,omitempty"`
 	// RebootDue is a reboot that may be due: a hook could not find out, and the run went on without it.
@@ -51,7 +53,9 @@ type Run struct {
 	// Error is why the run did not finish; empty: it did.
 	Error string `json:"error,omitempty"`
 	// Question is the one whose answer was no, so that the run gave up (package lock); empty: it had another reason.
-	Question string       `json:"question,omitempty"`
+	Question string `json:"question,omitempty"`
+	// BySignal: the run did not give up by itself. A signal ended the wait for another answer.
+	BySignal bool         `json:"by_signal,omitempty"`
 	Steps    []state.Step `json:"steps"`
 	// Dropped is how many of the oldest steps are left out.
 	Dropped int `json:"dropped,omitempty"`
@@ -73,6 +77,9 @@ func Of(record state.Record, result string, ended time.Time, why error) Run {
 		Stage: record.Stage, WaitedMS: story.WaitedMS, Reboots: record.Reboots, Invocations: story.Invocations,
 		Failure: story.Failure, RebootDue: record.RebootDue, Steps: append([]state.Step{}, story.Steps...),
 		Dropped: story.Dropped}
+	if !slices.Equal(story.WaitedFor, []string{"lock"}) {
+		run.WaitedFor = story.WaitedFor
+	}
 	if why != nil {
 		run.Error = why.Error()
 	}

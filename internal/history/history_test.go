@@ -37,10 +37,10 @@ func TestOf(t *testing.T) {
 				{Stage: state.Update, Hook: "50-apt", Began: after(1)}, {Stage: state.Update, Hook: "60-x", Began: after(2)},
 				{Stage: state.Update, Began: after(1)}, {Stage: state.NeedsReboot, Began: after(3)},
 			},
-			WaitedMS: 7, Invocations: 2, Failure: failure, Dropped: 1,
+			WaitedMS: 7, WaitedFor: []string{"gate", "lock"}, Invocations: 2, Failure: failure, Dropped: 1,
 		}}
 	want := Run{Format: 1, Run: "r", Lock: "web", Began: at, Ended: after(9), Result: "failed",
-		Stage: state.LockRelease, WaitedMS: 7, Reboots: 1,
+		Stage: state.LockRelease, WaitedMS: 7, WaitedFor: []string{"gate", "lock"}, Reboots: 1,
 		Invocations: 2, RebootDue: due, Failure: failure, Error: "why", Dropped: 1, Steps: []state.Step{
 			{Stage: state.Update, Began: after(1)}, {Stage: state.Update, Hook: "50-apt", Began: after(1)},
 			{Stage: state.Update, Hook: "60-x", Began: after(2)}, {Stage: state.NeedsReboot, Began: after(3)},
@@ -60,6 +60,11 @@ func TestOf(t *testing.T) {
 	// A run that the original began has no story.
 	if got := Of(state.Record{Stage: state.Update}, InProgress, time.Time{}, nil); got.Steps == nil ||
 		len(got.Steps) != 0 {
+		t.Errorf("%+v", got)
+	}
+	// A run that waited for nothing but the lock needs no words for it.
+	record.Story.WaitedFor = []string{"lock"}
+	if got := Of(record, "finished", at, nil); got.WaitedFor != nil {
 		t.Errorf("%+v", got)
 	}
 }

@@ -183,6 +183,8 @@ func Why(err error) string {
 // NotNow: this host can't have the lock or go on with the run now, but nothing is wrong with it. It wraps ErrTryLater.
 type NotNow struct {
 	Text string
+	// For is the question that was answered with no until the wait was given up; empty: it has another reason.
+	For Question
 	// Next says what somebody has to change first; empty: it is only a matter of time.
 	Next string
 }

@@ -21,6 +21,8 @@ type Story struct {
 	Acquired time.Time `json:"acquired,omitzero"`
 	// WaitedMS is how long the run has waited in all, without the wait in progress.
 	WaitedMS int64 `json:"waited_ms,omitempty"`
+	// WaitedFor is what the run has waited for, in the order in which it first did: "lock", or a question (package lock).
+	WaitedFor []string `json:"waited_for,omitempty"`
 	// Waiting is the wait in progress; nil: none.
 	Waiting *Waiting `json:"waiting,omitempty"`
 	// Failure is the run's last failure, which somebody may have fixed since.

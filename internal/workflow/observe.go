@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -255,6 +256,9 @@ func (r *run) waits(wait lock.Wait) {
 		if *now == *before {
 			return
 		}
+	}
+	if what := cmp.Or(now.For, "lock"); !slices.Contains(r.story.WaitedFor, what) {
+		r.story.WaitedFor = append(r.story.WaitedFor, what)
 	}
 	r.story.Waiting = now
 	r.saveStory() // a run that waits has time for it

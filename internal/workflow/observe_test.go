@@ -41,5 +41,8 @@ func TestWaitsForSomethingElse(t *testing.T) {
 		if wait := w.disk.Story.Waiting; wait.Why != "" || len(told) != 3 {
 			t.Errorf("on record: %+v, told %q", wait, told)
 		}
+		if got := w.disk.Story.WaitedFor; !slices.Equal(got, []string{"gate", "lock"}) {
+			t.Errorf("waited for %q", got)
+		}
 	})
 }
