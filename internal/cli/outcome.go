@@ -13,6 +13,7 @@ import (
 	"foreman-dlm-updater/internal/configcheck"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/host"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/metrics"
 	"foreman-dlm-updater/internal/outcome"
 	"foreman-dlm-updater/internal/schedule"
@@ -78,12 +79,32 @@ func keepOutcome(c *config.Config, log hclog.Logger, atBoot bool, before outcome
 	if errors.As(why, &stage) {
 		o.Stage, o.Error = stage.Stage, stage.Err.Error()
 	}
+	if o.Exit == exitLater {
+		o.Kind = kindOf(why, stage)
+	}
 	// With the configuration of this invocation: whoever reads the file may use another one.
 	o.Error, o.Next = status.WithConfig(o.Error, c.Path), status.WithConfig(o.Next, c.Path)
 	o.After(&before)
 	if err := inTime(log, reportPatience, func() error { return outcome.Beside(c.State).Write(o) }); err != nil {
 		log.Warn("outcome of this invocation not written: status and check may not know it", "error", err)
 	}
+}
+
+// kindOf is the kind of reason why a run gave up or was interrupted (outcome.Outcome).
+func kindOf(why error, stage *workflow.StageError) string {
+	no, bySignal := answeredNo(why, stage)
+	var notByRun *lock.NotByRun
+	switch {
+	case no != "" && !bySignal:
+		return string(no)
+	case stage != nil && stage.Obstacle.Why != "":
+		return "signal"
+	case errors.Is(why, lock.ErrUnavailable):
+		return "unavailable"
+	case errors.As(why, &notByRun):
+		return "by-hand"
+	}
+	return ""
 }
 
 // outcomes translates the metrics' results into the words of status and the fact.

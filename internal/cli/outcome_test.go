@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/config"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/outcome"
+	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/status"
+	"foreman-dlm-updater/internal/workflow"
 
 	"golang.org/x/sys/unix"
 )
@@ -107,5 +110,34 @@ func TestFullDisk(t *testing.T) {
 	}
 	if err := unwritable(c); err != nil {
 		t.Errorf("there is room again: %v", err)
+	}
+}
+
+// TestKindOf: what invocations that did not fail must have in common, so that the status says that it is always so.
+func TestKindOf(t *testing.T) {
+	waited := func(err error, wait lock.Wait) error {
+		return &workflow.StageError{Stage: state.LockGet, Err: err, Obstacle: wait}
+	}
+	gate, held := lock.Wait{Why: "no", For: lock.Gate}, lock.Wait{Why: "held by web3"}
+	closed := &workflow.Refusal{Question: lock.Window, Why: "closed"}
+	for _, test := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"closed", closed, "window"},
+		{"closed meanwhile", waited(closed, gate), "window"},
+		{"a gate, until lock_timeout", waited(&lock.NotNow{For: lock.Gate}, lock.Wait{}), "gate"},
+		{"held, until lock_timeout", waited(&lock.NotNow{}, lock.Wait{}), ""},
+		{"a signal, while a gate said no", waited(workflow.ErrTryLater, gate), "signal"},
+		{"a signal, while the lock was held", waited(workflow.ErrTryLater, held), "signal"},
+		{"no answer", waited(lock.ErrUnavailable, lock.Wait{}), "unavailable"},
+		{"by hand", waited(&lock.NotByRun{}, lock.Wait{}), "by-hand"},
+	} {
+		var stage *workflow.StageError
+		errors.As(test.err, &stage)
+		if got := kindOf(test.err, stage); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
 }

@@ -43,7 +43,8 @@ type Outcome struct {
 	Result Result    `json:"result"`
 	Exit   int       `json:"exit"`
 	// Since is when the first in the latest series of invocations ended that all ended like this one: with the same result
-	// and exit code.
+	// and exit code, and unless they failed also in the same stage and of the same Kind. Monitoring counts failures, and a
+	// second one must not begin the count again.
 	Since time.Time `json:"since"`
 	// First is when the first invocation ended. Success is when an invocation last finished a run or found nothing to do;
 	// zero: never.
@@ -55,6 +56,9 @@ type Outcome struct {
 	Next  string `json:"next,omitempty"`
 	// Stage is the stage that was not finished; empty: none had begun.
 	Stage state.Stage `json:"stage,omitempty"`
+	// Kind is the kind of reason that an invocation had which did not fail: a question (package lock), signal, unavailable
+	// or by-hand; empty: another one.
+	Kind string `json:"kind,omitempty"`
 
 	// StateRefused: the invocation could not use the state file, which is damaged or another machine's.
 	StateRefused bool `json:"state_refused,omitzero"`
@@ -98,7 +102,8 @@ func (o *Outcome) After(before *Outcome) {
 		before = &Outcome{}
 	}
 	o.Since, o.First, o.Success = o.Ended, o.Ended, before.Success
-	if before.Result == o.Result && before.Exit == o.Exit {
+	alike := o.Result == Failed || before.Stage == o.Stage && before.Kind == o.Kind
+	if before.Result == o.Result && before.Exit == o.Exit && alike {
 		o.Since = before.Since
 	}
 	if !before.First.IsZero() {
