@@ -199,8 +199,8 @@ func (s *Status) FlagLeftSince() (since *time.Time) {
 	return since
 }
 
-// raisedText says that the flag of a run that has failed is up.
-func (s *Status) raisedText() string {
+// raisedText says that the flag of a run that has failed was raised. Nobody has looked at it since.
+func (s *Status) raisedText(format string) string {
 	if s.Record == nil {
 		return ""
 	}
@@ -213,7 +213,7 @@ func (s *Status) raisedText() string {
 	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", flag %s up", strings.Join(names, ", "))
+	return fmt.Sprintf(format, strings.Join(names, ", "))
 }
 
 // slotsText says how many slots are free, and which hosts hold the rest.

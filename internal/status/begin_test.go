@@ -89,6 +89,11 @@ func TestMayNotBegin(t *testing.T) {
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept, flag web.failed1 up; fix it, then " +
 				"`foreman-dlm-updater run`; paused by anna: database migration (until `foreman-dlm-updater unpause`): " +
 				"this run goes on to its end, and no new one begins"},
+		{"failed, and somebody freed its slot", look{record: failed, view: &free}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free, and flag web.failed1 was raised for this " +
+				"host; fix it, then `foreman-dlm-updater run`"},
+		{"failed, somebody freed its slot, and the flag is not up", look{record: &notRaised, view: &free}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; fix it, then `foreman-dlm-updater run`"},
 		{"failed, and the flag is not up", look{record: &notRaised, view: &own}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
 		{"failed before the lock, and frozen",

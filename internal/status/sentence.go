@@ -222,9 +222,10 @@ func (s *Status) failedText() string {
 	case s.Stage != "" && !s.OutOfService():
 		return fmt.Sprintf("%s; %s; fix it, or let the next %s try again", text, s.Holder(), s.runCommand())
 	case s.Lock.Seen && !s.Lock.Self:
-		return fmt.Sprintf("%s, but %s; fix it, then %s", text, s.Holder(), s.runCommand())
+		return fmt.Sprintf("%s, but %s%s%s; fix it, then %s", text, s.holderText(),
+			s.raisedText(", and flag %s was raised for this host"), s.elsewhereText(), s.runCommand())
 	}
-	return fmt.Sprintf("%s, lock kept%s; fix it, then %s", text, s.raisedText(), s.runCommand())
+	return fmt.Sprintf("%s, lock kept%s; fix it, then %s", text, s.raisedText(", flag %s up"), s.runCommand())
 }
 
 // failureText says when, in which hook and why the stage failed.
