@@ -29,6 +29,8 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	record, _ := state.Store{Path: c.State}.Load()
+	// A run that waits for the lock does not have it yet: when it goes on, it must find that a person has it.
+	runHasLock := record.InProgress() && workflow.HasLock(record.Stage)
 	name, slots, err := cmd.which(p, c, record, earlier)
 	if err != nil {
 		return err
@@ -48,7 +50,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 		hand.hold = *earlier
 	}
 	var l workflow.Lock
-	if record.InProgress() { // the run has the lock, and releases it
+	if runHasLock { // the run releases it
 		l, err = work.TakeLock(p.Context, how)
 	} else {
 		l, err = hand.take(p.Context, p, work, how)
@@ -64,7 +66,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if before.Self && !before.Since.IsZero() {
 		what += ", since " + clock(before.Since)
 	}
-	if record.InProgress() {
+	if runHasLock {
 		fmt.Fprintf(p.Stdout, "lock %s %s: a run is on record (stage %s), and the next invocation goes on with it "+
 			"and releases the lock\n", name, what, record.Stage)
 		return nil
@@ -85,7 +87,7 @@ func (cmd *lockAcquireCmd) which(p *Process, c *config.Config, record *state.Rec
 ) (name string, slots []string, err error) {
 	name = p.lockName(c)
 	switch {
-	case record.InProgress() && record.Lock != "":
+	case record.InProgress(): // the lock that the run may have asked for already
 		return name, nil, nil
 	case earlier != nil:
 		return earlier.Lock, nil, nil

@@ -289,10 +289,10 @@ func (what *planner) lock(record *state.Record) planAnswer {
 		switch {
 		case err != nil:
 			return planAnswer{askLock, unknown, err.Error(), nil}
-		case view.Self && record.InProgress():
-			return planAnswer{askLock, saysYes, fmt.Sprintf("the run in progress has asked for lock %s", name), nil}
 		case view.Self && hold != nil:
 			return planAnswer{askLock, saysNo, holder(c, name, view) + ", by hand: " + hold.Who(), nil}
+		case view.Self && record.InProgress():
+			return planAnswer{askLock, saysYes, fmt.Sprintf("the run in progress has asked for lock %s", name), nil}
 		case view.Self:
 			return planAnswer{askLock, saysNo, holder(c, name, view) + ": `foreman-dlm-updater status` says more", nil}
 		case !slices.Contains(slots, name): // no run asks for it

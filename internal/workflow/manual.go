@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,15 @@ func (r *run) notByHand(ctx context.Context) error {
 		r.Log.Warn("record not removed: the next run tries again", "error", err)
 	}
 	return nil
+}
+
+// heldByHand reports whether a person has taken the run's lock, or perhaps has: the record can't be read.
+func (r *run) heldByHand() bool {
+	if r.Hand == nil {
+		return false
+	}
+	held, err := r.Hand.Load()
+	return err != nil || held != nil && held.Lock == cmp.Or(r.Lock, r.LockName)
 }
 
 // ReleaseLock releases the lock that this host holds.

@@ -63,6 +63,8 @@ func (w *Workflow) begin(ctx context.Context, atBoot bool) (*run, error) {
 	if !HasLock(r.Stage) {
 		r.held = Perhaps
 		switch {
+		case r.heldByHand(): // since the run asked for it: it is not the run's to give back
+			claimed, r.Taken, r.ClaimSent, r.held = false, nil, time.Time{}, No
 		case !r.ClaimSent.IsZero():
 		case r.Taken == nil: // an earlier version or a person wrote the record, and it does not say
 			r.ClaimSent = time.Now()
