@@ -139,7 +139,11 @@ func (what *planner) plan(record *state.Record) (*plan, error) {
 			record.Stage)
 		return p, nil
 	}
-	p.Answers = append(what.calendar(), what.updates(p.hooks(state.NeedsUpdate)), what.gates(p.hooks(workflow.Gate)),
+	updates := planAnswer{askUpdates, saysYes, "the run in progress has found updates", nil}
+	if !record.InProgress() || record.Stage == state.NeedsUpdate {
+		updates = what.updates(p.hooks(state.NeedsUpdate))
+	}
+	p.Answers = append(what.calendar(), updates, what.gates(p.hooks(workflow.Gate)),
 		what.budget(), what.host(), what.lock(record))
 	if what.context.Err() != nil {
 		return nil, &lock.NotNow{Text: "stopped by a signal"}
