@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"foreman-dlm-updater/internal/byhand"
@@ -24,7 +26,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	defer unlock()
-	earlier, err := byhand.Beside(c.State).Read()
+	earlier, err := cmd.stillHeld(p, c)
 	if err != nil {
 		return err
 	}
@@ -82,21 +84,42 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
+// stillHeld returns the record of a lock that a person has; nil: there is none, or the lock server says that it is not
+// this host's any more. A lock that is no slot any more keeps nobody else from updating: it has to be released first.
+func (cmd *lockAcquireCmd) stillHeld(p *Process, c *config.Config) (*byhand.Hold, error) {
+	hold, err := byhand.Beside(c.State).Read()
+	if hold == nil || err != nil {
+		return nil, err
+	}
+	l := lookAt(c, hold.Lock, lock.Options{Origin: originOf(hold)}, requests{c.HTTPTimeout, c.HTTPRetries})
+	var lost *lock.Lost
+	switch {
+	case errors.As(l.Confirm(p.Context), &lost):
+		return nil, nil
+	case !slices.Contains(workflow.Slots(c.LockName, c.LockSlots), hold.Lock):
+		return nil, &lock.NotByRun{Lock: hold.Lock, Config: c.Path, Who: hold.Who()}
+	}
+	return hold, nil
+}
+
 // which says which lock to take: the one of the run on record, or the one that this host already holds, or any slot.
 func (cmd *lockAcquireCmd) which(p *Process, c *config.Config, record *state.Record, earlier *byhand.Hold,
 ) (name string, slots []string, err error) {
 	name = p.lockName(c)
+	slots = workflow.Slots(c.LockName, c.LockSlots)
 	switch {
-	case record.InProgress(): // the lock that the run may have asked for already
+	case record.InProgress() && workflow.HasLock(record.Stage):
 		return name, nil, nil
 	case earlier != nil:
 		return earlier.Lock, nil, nil
-	case c.LockSlots == 1:
+	case record.InProgress() && slices.Contains(slots, name): // the run may have asked for it already
 		return name, nil, nil
+	case c.LockSlots == 1:
+		return c.LockName, nil, nil
 	}
 	own, err := ownSlot(p.Context, c)
 	if own != "" || err != nil {
 		return own, nil, err
 	}
-	return name, workflow.Slots(c.LockName, c.LockSlots), nil
+	return c.LockName, slots, nil
 }

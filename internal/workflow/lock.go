@@ -71,13 +71,13 @@ func (r *run) giveUp(ctx context.Context, err error) error {
 	r.tellResumed()
 	var notByRun *lock.NotByRun
 	switch {
-	case errors.As(err, &notByRun): // whoever took it has to release it
-		r.held = NotByRun
-	case !r.lock.Asked(), r.lock.Abandon(ctx):
-		r.held = No
-	default:
+	case r.lock.Asked() && !r.lock.Abandon(ctx):
 		r.held = Perhaps
 		return err
+	case errors.As(err, &notByRun): // whoever took it has to release it
+		r.held = NotByRun
+	default:
+		r.held = No
 	}
 	if !r.lowerFlags(ctx, 0) { // the next invocation tries again: once the record is gone, nobody would
 		return err
