@@ -39,7 +39,7 @@ func (cmd *configCheckCmd) Run(p *Process, path configPath) error {
 	if text := notRoot(os.Geteuid()); text != "" {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: %s\n", text)
 	}
-	c, problems, err := load(path)
+	c, problems, err := loadAll(path)
 	sum := configcheck.Summary{Warnings: p.warn(problems)}
 	if err != nil {
 		p.reportNow(err, hint(err))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,31 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// load reads the configuration. Warnings are returned for the caller to show.
+// load reads the configuration. Warnings are returned for the caller to show. An error in the windows is only a warning
+// while a run that has the lock is on record: an update of tzdata may have removed a time zone, and no window may stop
+// such a run.
 func load(path configPath) (*config.Config, []config.Problem, error) {
+	c, problems, err := loadAll(path)
+	wrong := func(p config.Problem) bool { return !p.Warning && p.Key != "window" }
+	if err == nil || len(problems) == 0 || slices.ContainsFunc(problems, wrong) {
+		return c, problems, err
+	}
+	c, _, _ = config.LoadWithoutWindows(string(path), stageNames(workflow.HookDirs()), err)
+	if c == nil {
+		return nil, problems, err
+	}
+	record, _ := state.Store{Path: c.State}.Load()
+	if !record.InProgress() || !workflow.HasLock(record.Stage) {
+		return nil, problems, err
+	}
+	for i := range problems {
+		problems[i].Warning = true
+	}
+	return c, problems, nil
+}
+
+// loadAll reads the configuration, as load does, and returns every error.
+func loadAll(path configPath) (*config.Config, []config.Problem, error) {
 	c, problems, err := config.Load(string(path), stageNames(workflow.HookDirs()))
 	if err != nil {
 		return nil, nil, &config.Error{Err: err}
@@ -119,6 +143,9 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 		Log:      log,
 		Hand:     handRecordOf(c),
 		MayBegin: func(now time.Time) (*workflow.Refusal, error) {
+			if c.WindowError != nil { // the run that was on record is over by now
+				return nil, c.WindowError
+			}
 			no, err := scheduleOf(c).Ask(now)
 			if no == nil || err != nil {
 				return nil, err

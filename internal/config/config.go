@@ -75,6 +75,8 @@ type Config struct {
 
 	// Windows are the maintenance windows; empty: a run may begin at any time.
 	Windows calendar.Windows
+	// WindowError is why there are no Windows although the file has some (LoadWithoutWindows); else nil.
+	WindowError error
 	// WindowLastStart is how long before a window closes the last run may begin; 0 means until it closes.
 	WindowLastStart time.Duration
 	// FreezeDir is the directory of the freezes. It may be missing.
@@ -184,6 +186,16 @@ func (c *Config) stageKeys(hookStages []string) (keys []key) {
 // every problem that it finds, in the order of the file. The Config is nil if one of them is an error, not a warning.
 // The error is for a file that can't be read at all, and wraps the file system's error.
 func Load(path string, hookStages []string) (*Config, []Problem, error) {
+	return loadFile(path, hookStages, nil)
+}
+
+// LoadWithoutWindows is Load, but does not look at the windows; why is the error that Load has found in them. Only a
+// run that has the lock may use this Config.
+func LoadWithoutWindows(path string, hookStages []string, why error) (*Config, []Problem, error) {
+	return loadFile(path, hookStages, why)
+}
+
+func loadFile(path string, hookStages []string, windowError error) (*Config, []Problem, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read config %s: %w", path, err)
@@ -193,7 +205,7 @@ func Load(path string, hookStages []string) (*Config, []Problem, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read config %s: %w", abs, err)
 	}
-	c := &Config{Path: abs, StageDirs: map[string]string{}}
+	c := &Config{Path: abs, StageDirs: map[string]string{}, WindowError: windowError}
 	if doc := readINI(data, r); doc != nil {
 		c.assign(doc, c.keys(hookStages), r)
 	}
@@ -208,6 +220,9 @@ func Load(path string, hookStages []string) (*Config, []Problem, error) {
 func (c *Config) assign(doc *document, keys []key, r *report) {
 	lines, good := map[string]int{}, map[string]bool{}
 	for _, k := range keys {
+		if k.name == "window" && c.WindowError != nil {
+			continue
+		}
 		e, found := doc.lookup(k.name)
 		lines[k.name] = e.line
 		text := k.fallback
