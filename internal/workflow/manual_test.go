@@ -220,6 +220,45 @@ func TestHeldByHand(t *testing.T) {
 	}
 }
 
+// TestHeldByHandMeanwhile: a run that was killed while it waited had asked for slot 1. It does not give that slot back
+// if a person has taken it since, and does not forget it if a person has another one.
+func TestHeldByHandMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		lock   string
+		setup  func(*world)
+		holder string // of slot 1, afterwards
+		kept   bool   // the run's record
+	}{
+		"a closed window": {"web", func(w *world) { w.mayBegin = closedAt(time.Now(), lock.Window) }, "me", false},
+		"a gate":          {"web", func(w *world) { w.hooks[Gate] = []fakeHook{{"no", exits(1)}} }, "me", false},
+		"another slot":    {"web.slot2", func(*world) {}, "", false},
+		"another slot, and no release": {"web.slot2", func(w *world) {
+			w.locks.ReleaseTimeout = time.Minute
+			w.foreman.before = each("DELETE", unreachable)
+		}, "me", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.settings.LockSlots, w.settings.GateInterval = 2, time.Minute
+				w.disk = &state.Record{Stage: state.LockGet, RunID: "r", Lock: "web", ClaimSent: time.Now(),
+					Taken: &state.Taken{}}
+				w.foreman.hold("me")
+				w.other("web.slot2").hold("me")
+				test.setup(w)
+				work := w.workflow()
+				work.Hand = &fakeHand{held: &Holding{Lock: test.lock, Who: "by anna"}}
+				if err := work.Run(t.Context(), false); kind(err) != "later" {
+					t.Errorf("got %v", err)
+				}
+				if got := w.foreman.holder(); got != test.holder || w.disk.InProgress() != test.kept {
+					t.Errorf("slot 1 is held by %q, on record %+v", got, w.disk)
+				}
+			})
+		})
+	}
+}
+
 // changesItsMind is a gate that says no only when it is asked for the second time.
 func changesItsMind(w *world) {
 	asked := 0
