@@ -302,7 +302,7 @@ func (t *taking) timedOut(err error) error {
 }
 
 // Abandon releases, as far as possible, what a failed Take may have claimed. It reports whether it is certain that this
-// host does not hold the lock.
+// host does not hold the lock. After a signal it takes 20 s at most, else as long as a claim needs to settle.
 func (l *Lock) Abandon(ctx context.Context) bool {
 	if l.holder == unknown && !l.Asked() { // there is nothing to undo, and asking again won't help
 		return false
@@ -310,7 +310,11 @@ func (l *Lock) Abandon(ctx context.Context) bool {
 	if l.holder == notUs {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
+	timeout := abandonTimeout
+	if ctx.Err() == nil {
+		timeout = max(timeout, 2*l.settle())
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	for range 3 { // the second DELETE is for a claim that was written late; more would change nothing
 		view, err := l.prove(ctx)

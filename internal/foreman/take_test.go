@@ -433,6 +433,19 @@ func TestAbandon(t *testing.T) {
 	}
 }
 
+// TestAbandonWaitsToSettle: however long a claim takes to settle, what was given back is known to be free, unless a
+// signal has come.
+func TestAbandonWaitsToSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.settings.Settle = time.Minute
+		s.hold("me")
+		if !s.open(lock.Options{Claimed: true}).Abandon(t.Context()) || s.requests() != "GDG" {
+			t.Errorf("not certain after %s", s.requests())
+		}
+	})
+}
+
 // TestAbandonAsksOnlyIfItHelps: what is known already, or can't be undone, is not asked for.
 func TestAbandonAsksOnlyIfItHelps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
