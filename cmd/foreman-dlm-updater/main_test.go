@@ -248,7 +248,7 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 // foremanCommand lets the script be the administrator of Foreman:
 //
 //	foreman hold HOST [LOCK] | free [LOCK]
-//	foreman disable | enable | bar | unbar | duplicate | remove | fault KIND [METHOD] | fix
+//	foreman disable | enable | bar | unbar | duplicate | remove | fault KIND [METHOD [TIMES]] | fix
 //	foreman held-by [HOST [LOCK]]     fails unless that host (or nobody: -) holds the lock
 //	foreman granted N          fails unless the lock changed hands to the host N times
 func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -276,7 +276,10 @@ func foremanCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case "fault":
 		kind, err := sandbox.ParseFaultKind(arg(1))
 		ts.Check(err)
-		server.Inject(sandbox.Fault{Method: arg(2), Kind: kind, Status: 500, Location: "https://elsewhere.example.com/"})
+		times, err := strconv.Atoi(cmp.Or(arg(3), "0"))
+		ts.Check(err)
+		server.Inject(sandbox.Fault{Method: arg(2), Times: times, Kind: kind, Status: 500,
+			Location: "https://elsewhere.example.com/"})
 	case "fix":
 		server.ClearFaults()
 	case "held-by":

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,9 +57,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 			return err
 		}
 	}
-	if err := r.flags(p.Context, record); err != nil {
-		return err
-	}
+	flagsErr := r.flags(p.Context, record)
 	switch {
 	case name == "":
 		fmt.Fprintf(p.Stdout, "this host holds none of the %d slots of lock %s; nothing to release\n", c.LockSlots,
@@ -69,7 +68,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	if run && hold != nil && hold.Lock != name {
 		err = errors.Join(err, r.one(p.Context, hold.Lock, originOf(hold), hold))
 	}
-	if err != nil {
+	if err = cmp.Or(err, flagsErr); err != nil {
 		return err
 	}
 	closeLog()
@@ -146,22 +145,29 @@ func (r *releasing) flags(ctx context.Context, record *state.Record) error {
 			}
 		}
 	}
-	var raised []state.Flag
+	var raised, unknown []state.Flag
+	var wrong error
 	for _, name := range names {
 		view, err := lookAt(r.config, name, lock.Options{}, requests{r.config.HTTPTimeout, r.config.HTTPRetries}).Look(ctx)
-		if err != nil {
-			return err
-		}
-		if view.Self {
+		switch {
+		case err != nil: // that keeps neither the others nor the lock
+			wrong = cmp.Or(wrong, err)
+			unknown = append(unknown, state.Flag{Name: name})
+		case view.Self:
 			raised = append(raised, state.Flag{Name: name, Set: true})
 		}
 	}
 	left := lowerFlags(ctx, r.Process, r.work, raised)
 	if !record.InProgress() || len(record.Flags) == 0 {
-		return nil
+		return wrong
+	}
+	for _, flag := range unknown {
+		if slices.ContainsFunc(record.Flags, func(f state.Flag) bool { return f.Name == flag.Name }) {
+			left = append(left, flag)
+		}
 	}
 	record.Flags = left // if the run goes on and fails again, it raises its flag again
-	return state.Store{Path: r.config.State}.Save(*record)
+	return cmp.Or(wrong, state.Store{Path: r.config.State}.Save(*record))
 }
 
 // lowerFlags releases flags of this host, says so, and returns those that may still be up.
