@@ -87,5 +87,5 @@ func mayBegin(no *schedule.Refusal) string {
 // scheduleOf is what a configuration says about when a run may begin.
 func scheduleOf(c *config.Config) schedule.Schedule {
 	return schedule.Schedule{Pause: schedule.PauseBeside(c.State), FreezeDir: c.FreezeDir, Windows: c.Windows,
-		LastStart: c.WindowLastStart}
+		LastStart: c.WindowLastStart, WindowsError: c.WindowsError}
 }

@@ -143,9 +143,6 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 		Log:      log,
 		Hand:     handRecordOf(c),
 		MayBegin: func(now time.Time) (*workflow.Refusal, error) {
-			if c.WindowError != nil { // the run that was on record is over by now
-				return nil, c.WindowError
-			}
 			no, err := scheduleOf(c).Ask(now)
 			if no == nil || err != nil {
 				return nil, err

@@ -75,8 +75,8 @@ type Config struct {
 
 	// Windows are the maintenance windows; empty: a run may begin at any time.
 	Windows calendar.Windows
-	// WindowError is why there are no Windows although the file has some (LoadWithoutWindows); else nil.
-	WindowError error
+	// WindowsError is why there are no Windows although the file has some (LoadWithoutWindows); else nil.
+	WindowsError error
 	// WindowLastStart is how long before a window closes the last run may begin; 0 means until it closes.
 	WindowLastStart time.Duration
 	// FreezeDir is the directory of the freezes. It may be missing.
@@ -195,7 +195,7 @@ func LoadWithoutWindows(path string, hookStages []string, why error) (*Config, [
 	return loadFile(path, hookStages, why)
 }
 
-func loadFile(path string, hookStages []string, windowError error) (*Config, []Problem, error) {
+func loadFile(path string, hookStages []string, windowsError error) (*Config, []Problem, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read config %s: %w", path, err)
@@ -205,7 +205,7 @@ func loadFile(path string, hookStages []string, windowError error) (*Config, []P
 	if err != nil {
 		return nil, nil, fmt.Errorf("read config %s: %w", abs, err)
 	}
-	c := &Config{Path: abs, StageDirs: map[string]string{}, WindowError: windowError}
+	c := &Config{Path: abs, StageDirs: map[string]string{}, WindowsError: windowsError}
 	if doc := readINI(data, r); doc != nil {
 		c.assign(doc, c.keys(hookStages), r)
 	}
@@ -220,7 +220,7 @@ func loadFile(path string, hookStages []string, windowError error) (*Config, []P
 func (c *Config) assign(doc *document, keys []key, r *report) {
 	lines, good := map[string]int{}, map[string]bool{}
 	for _, k := range keys {
-		if k.name == "window" && c.WindowError != nil {
+		if k.name == "window" && c.WindowsError != nil {
 			continue
 		}
 		e, found := doc.lookup(k.name)

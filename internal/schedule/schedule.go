@@ -30,6 +30,8 @@ type Schedule struct {
 	Windows   calendar.Windows
 	// LastStart is how long before a window closes the last run may begin.
 	LastStart time.Duration
+	// WindowsError is why the windows can't be read; nil: they could be.
+	WindowsError error
 }
 
 // Refusal says why a run may not begin now.
@@ -42,8 +44,8 @@ type Refusal struct {
 	Since, Until time.Time
 }
 
-// Ask returns the first reason why a run may not begin at a moment; nil: it may. The error is a *PauseError or a
-// *FreezeError: nobody can tell, so no run may begin.
+// Ask returns the first reason why a run may not begin at a moment; nil: it may. The error is a *PauseError, a
+// *FreezeError or WindowsError: nobody can tell, so no run may begin.
 func (s Schedule) Ask(now time.Time) (*Refusal, error) {
 	if s.Pause.Path != "" {
 		pause, err := s.Pause.Read()
@@ -61,7 +63,7 @@ func (s Schedule) Ask(now time.Time) (*Refusal, error) {
 	if freeze := inForce(freezes, now); freeze != nil {
 		return &Refusal{AskFreeze, frozen(*freeze), freeze.Start, freeze.End}, nil
 	}
-	return s.askWindows(now), nil
+	return s.askWindows(now), s.WindowsError
 }
 
 func (s Schedule) askWindows(now time.Time) *Refusal {

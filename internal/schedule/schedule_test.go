@@ -94,7 +94,7 @@ func TestAsk(t *testing.T) {
 			why: "frozen: end of year", since: at(1, 0, 0), until: at(3, 0, 0)},
 	} {
 		dir := t.TempDir()
-		s := Schedule{PauseBeside(dir + "/state"), dir + "/freeze.d", windows(t, test.windows), test.last}
+		s := Schedule{PauseBeside(dir + "/state"), dir + "/freeze.d", windows(t, test.windows), test.last, nil}
 		if test.pause != nil {
 			if err := s.Pause.Write(*test.pause); err != nil {
 				t.Fatal(err)
