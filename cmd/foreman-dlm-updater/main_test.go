@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -24,6 +25,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil { // scripts wait more than they work
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"foreman-dlm-updater": main, "foreman_dlm_updater": main})
 }
 
