@@ -26,7 +26,7 @@ type checkCmd struct {
 	Reboot      *limits `placeholder:"W,C" help:"A reboot was asked for, but has not come (reboot_timeout, twice that)."`
 	RebootDue   limits  `default:"0s,-" placeholder:"W,C" help:"A reboot may be due: a hook could not find out (0s,-)."`
 	Held        limits  `default:"4h,12h" placeholder:"W,C" help:"The host holds the lock or is out of service (4h,12h)."`
-	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"A run waits; another host holds the lock (12h,24h)."`
+	Waiting     limits  `default:"12h,24h" placeholder:"W,C" help:"A run waits: for the lock, a gate or failed hosts (12h,24h)."`
 	Flag        limits  `default:"0s,-" placeholder:"W,C" help:"A flag is up that no run needs (0s,-)."`
 	NotRun      limits  `default:"3d,7d" placeholder:"W,C" help:"Nothing has started a run (3d,7d)."`
 	NotUpdated  limits  `default:"14d,30d" placeholder:"W,C" help:"No run has finished or found nothing to do (14d,30d)."`

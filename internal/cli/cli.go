@@ -66,7 +66,7 @@ type grammar struct {
 	State struct {
 		Show  stateShowCmd  `cmd:"" help:"Print the record of the run in progress."`
 		Set   stateSetCmd   `cmd:"" help:"Make a stage the next one to execute."`
-		Clear stateClearCmd `cmd:"" help:"Forget the run in progress. The lock is not touched."`
+		Clear stateClearCmd `cmd:"" help:"Forget the run in progress, and lower its flags. The lock is not touched."`
 	} `cmd:"" help:"Look at the record of the run in progress, or change it by hand."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
