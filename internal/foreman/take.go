@@ -200,7 +200,11 @@ func (t *taking) about(busy obstacle) string {
 	if busy.For != "" {
 		return busy.String()
 	}
-	return fmt.Sprintf("lock %q: %s", t.name, busy)
+	name := t.name
+	if slots := t.options.Slots; len(slots) > 0 { // not the slot that happened to be looked at last
+		name = slots[0]
+	}
+	return fmt.Sprintf("lock %q: %s", name, busy)
 }
 
 // waitsOut reports whether to try again after an error: one that proves nothing, or that may come from a renewal of the
