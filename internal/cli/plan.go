@@ -294,7 +294,8 @@ func (what *planner) lock(record *state.Record) planAnswer {
 		case err != nil:
 			return planAnswer{askLock, unknown, err.Error(), nil}
 		case view.Self && hold != nil:
-			return planAnswer{askLock, saysNo, holder(c, name, view) + ", by hand: " + hold.Who(), nil}
+			return planAnswer{askLock, saysNo, fmt.Sprintf("%s, by hand: %s; once nobody needs it, "+
+				"`foreman-dlm-updater lock release`", holder(c, name, view), hold.Who()), nil}
 		case view.Self && record.InProgress():
 			return planAnswer{askLock, saysYes, fmt.Sprintf("the run in progress has asked for lock %s", name), nil}
 		case view.Self:
