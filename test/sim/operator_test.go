@@ -134,13 +134,14 @@ func (h *host) setByHand(stage state.Stage) {
 // remedy is what people do who read the log, once nothing goes wrong any more.
 func (w *world) remedy() {
 	w.removeDuplicates()
-	for _, h := range w.hosts {
+	for i, h := range w.hosts {
+		turn := time.Duration(i) // at one moment, each time another would be the first (TestSameSeed)
 		if name := h.orphan(); name != "" {
-			w.actors.Go(func() { h.releaseByHand(name) })
+			w.actors.Go(func() { w.sleep(turn); h.releaseByHand(name) })
 			continue
 		}
 		if r := h.recorded(); r != nil && r.Stage == state.Reboot && r.Reboots >= h.settings.MaxReboots && r.Error != nil {
-			w.actors.Go(func() { h.setByHand(state.Reboot) })
+			w.actors.Go(func() { w.sleep(turn); h.setByHand(state.Reboot) })
 		}
 	}
 }
