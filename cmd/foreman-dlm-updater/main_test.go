@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log"
 	"net"
 	"os"
 	"os/exec"
@@ -26,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "6"); err != nil { // scripts wait more than they work
-		panic(err)
+		log.Fatal(err)
 	}
 	testscript.Main(m, map[string]func(){"foreman-dlm-updater": main, "foreman_dlm_updater": main})
 }

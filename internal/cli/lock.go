@@ -65,6 +65,18 @@ func originOf(hold *byhand.Hold) *lock.Origin {
 	return &lock.Origin{Server: hold.Server, Client: hold.Client}
 }
 
+// heldByHand returns the record of a lock that a person has; nil: there is none. lost: the lock server says that it is
+// not this host's any more. If nobody can tell, the record counts.
+func (p *Process) heldByHand(c *config.Config) (hold *byhand.Hold, lost *lock.Lost, err error) {
+	hold, err = byhand.Beside(c.State).Read()
+	if hold == nil || err != nil {
+		return nil, nil, err
+	}
+	l := lookAt(c, hold.Lock, lock.Options{Origin: originOf(hold)}, requests{c.HTTPTimeout, c.HTTPRetries})
+	errors.As(l.Confirm(p.Context), &lost)
+	return hold, lost, nil
+}
+
 // byHand takes a lock for a person, and keeps the record of that.
 type byHand struct {
 	hold   byhand.Hold

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -87,15 +86,10 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 // stillHeld returns the record of a lock that a person has; nil: there is none, or the lock server says that it is not
 // this host's any more. A lock that is no slot any more keeps nobody else from updating: it has to be released first.
 func (cmd *lockAcquireCmd) stillHeld(p *Process, c *config.Config) (*byhand.Hold, error) {
-	hold, err := byhand.Beside(c.State).Read()
-	if hold == nil || err != nil {
-		return nil, err
-	}
-	l := lookAt(c, hold.Lock, lock.Options{Origin: originOf(hold)}, requests{c.HTTPTimeout, c.HTTPRetries})
-	var lost *lock.Lost
+	hold, lost, err := p.heldByHand(c)
 	switch {
-	case errors.As(l.Confirm(p.Context), &lost):
-		return nil, nil
+	case hold == nil || lost != nil || err != nil:
+		return nil, err
 	case !slices.Contains(workflow.Slots(c.LockName, c.LockSlots), hold.Lock):
 		return nil, &lock.NotByRun{Lock: hold.Lock, Config: c.Path, Who: hold.Who()}
 	}

@@ -86,18 +86,15 @@ func (cmd *lockExecCmd) free(p *Process, c *config.Config) error {
 		return &lock.NotNow{Text: fmt.Sprintf("run %s is on record, in stage %s", record.RunID, record.Stage),
 			Next: "let it end first (`foreman-dlm-updater run`), or forget it (`foreman-dlm-updater state clear`)"}
 	}
-	hold, err := byhand.Beside(c.State).Read()
-	if err != nil {
+	hold, lost, err := p.heldByHand(c)
+	switch {
+	case err != nil:
 		return err
-	}
-	if hold != nil {
-		l := lookAt(c, hold.Lock, lock.Options{Origin: originOf(hold)}, requests{c.HTTPTimeout, c.HTTPRetries})
-		var lost *lock.Lost
-		if !errors.As(l.Confirm(p.Context), &lost) { // if nobody can tell, the record counts
-			return &lock.NotByRun{Lock: hold.Lock, Config: c.Path, Who: hold.Who()}
-		}
+	case lost != nil:
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: lock %s was taken by hand (%s), and is not this host's any more: %s\n",
 			hold.Lock, hold.Who(), lost.Why)
+	case hold != nil:
+		return &lock.NotByRun{Lock: hold.Lock, Config: c.Path, Who: hold.Who()}
 	}
 	own, err := ownSlot(p.Context, c)
 	if own != "" {
@@ -197,8 +194,8 @@ func (x *execution) run(file string, argv []string, signals <-chan os.Signal) er
 	return &toldError{code}
 }
 
-// untilSignal returns a context that ends some time after the next signal: that of Ctrl-C may reach this program only
-// after the command has heard it and ended.
+// untilSignal returns a context that ends workflow.ReleaseGrace after the next signal, and not at once: this program may
+// hear Ctrl-C only when the command has heard it already, and has ended.
 func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
