@@ -17,7 +17,7 @@ func FuzzCalendar(f *testing.F) {
 		"2026-11-27 08:00 .. 2026-11-30 20:00 Europe/Berlin   sales weekend",
 		"2026-12-24 and/or\n# x\n2026-10-25 02:30..\u2013",
 		"2026-12-18T08:00", "06:00", "tomorrow 06:00", "Mon 06:00", "2026-12-01T06:00:00+01:00", "90s", "1w2d3h", "15",
-		".5h"} {
+		".5h", "in 2 days", "1 hour 30 min", "6 pm"} {
 		f.Add(seed, int64(1790000000))
 	}
 	f.Add("Sun 02:00-03:00 Europe/Berlin", time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC).Unix())
@@ -36,6 +36,12 @@ func FuzzCalendar(f *testing.F) {
 		if d, err := ParseDuration(text); (err == nil) != (d > 0) {
 			t.Errorf("ParseDuration: %s, %v", d, err)
 		}
+		if better, ok := GuessDuration(text); ok {
+			if _, err := ParseDuration(better); err != nil {
+				t.Errorf("GuessDuration: %v", err)
+			}
+		}
+		BeginsWindow(text)
 	})
 }
 

@@ -34,9 +34,7 @@ func (cmd *hooksRunCmd) Run(p *Process, path configPath) error {
 	defer logStop(p, log)()
 	stage := state.Stage(cmd.Stage)
 	work := newWorkflow(p, c, log, outputs.Wait)
-	if all, is := work.Hooks.(hooks); is {
-		all.gates.Level = hclog.Info
-	}
+	work.Hooks.(hooks).gates.Level = hclog.Info // a person wants to see what the gates say, each time
 	names, err := work.Hooks.List(stage)
 	if err != nil {
 		return refused(err)
