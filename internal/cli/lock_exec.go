@@ -194,8 +194,8 @@ func (x *execution) run(file string, argv []string, signals <-chan os.Signal) er
 	return &toldError{code}
 }
 
-// untilSignal returns a context that ends workflow.ReleaseGrace after the next signal, and not at once: this program may
-// hear Ctrl-C only when the command has heard it already, and has ended.
+// untilSignal returns a context that ends workflow.ReleaseGrace after the next signal. It does not end at once, because
+// Ctrl-C may reach this program only after the command has heard it and ended.
 func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
