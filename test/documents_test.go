@@ -70,12 +70,30 @@ func rows(text string) (rows []string) {
 }
 
 func TestBundledNotifiersAreDocumented(t *testing.T) {
-	documentedIn(t, "../docs/notifications.md", hooks(t, true))
+	documentedIn(t, read(t, "../docs/notifications.md"), hooks(t, true))
 }
 
 func TestBundledHooksAreDocumented(t *testing.T) {
 	known := hooks(t, false)
-	text, names, settings := documentedIn(t, "../docs/bundled-hooks.md", known)
+	text := read(t, "../docs/bundled-hooks.md")
+	pages, err := filepath.Glob("../docs/bundled-hooks/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	tests := allRealTests(t)
+	for _, page := range pages {
+		name := strings.TrimSuffix(filepath.Base(page), ".md")
+		if !strings.Contains(text, "](bundled-hooks/"+name+".md)") {
+			t.Errorf("docs/bundled-hooks.md does not name the page %s", name)
+		}
+		its := read(t, page)
+		if strings.Contains(its, "\n## Hooks to enable\n") &&
+			!regexp.MustCompile(`(?m)^    documented_hooks `+name+`$`).MatchString(tests) {
+			t.Errorf("no test in test/hooks/real follows \"Hooks to enable\" of %s: see test/hooks/set.bash", page)
+		}
+		text += "\n" + its
+	}
+	names, settings := documentedIn(t, text, known)
 	for _, match := range qualified.FindAllStringSubmatch(text, -1) {
 		if known[match[1]+"/"+match[2]] == nil {
 			t.Errorf("the document has %s, which is no hook", match[0])
@@ -152,17 +170,25 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// documentedIn holds the tables of a document against hooks; it returns its text, and the names and settings of the
-// hooks.
-func documentedIn(t *testing.T, path string, known map[string]map[string]string) (
-	string, map[string]bool, map[string]bool,
+// allRealTests returns the text of all tests of the hooks with the real tools.
+func allRealTests(t *testing.T) (all string) {
+	t.Helper()
+	paths, err := filepath.Glob("hooks/real/*/*.bats")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	for _, path := range paths {
+		all += read(t, path)
+	}
+	return all
+}
+
+// documentedIn holds the tables of a document against hooks; it returns the names and settings of the hooks.
+func documentedIn(t *testing.T, text string, known map[string]map[string]string) (
+	map[string]bool, map[string]bool,
 ) {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := rows(string(text))
+	rows := rows(text)
 	row := func(words ...string) bool {
 		return slices.ContainsFunc(rows, func(row string) bool {
 			return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(row, word) })
@@ -186,5 +212,5 @@ func documentedIn(t *testing.T, path string, known map[string]map[string]string)
 			}
 		}
 	}
-	return string(text), names, settings
+	return names, settings
 }

@@ -1,17 +1,19 @@
 #!/bin/bash
 # Runs the hooks against the real tools. Each test file in real/KIND/ runs in its own booted host, which has the Debian
-# packages for KIND. Root only; see ../lab/boot-lab.sh.
-# usage: real.sh [KIND | KIND/FILE.bats]...       (default: all)
+# packages for KIND: Debian 12, or what a line "# Debian: 12 13" in the file names, in a host each. Root only; see
+# ../lab/boot-lab.sh.
+# usage: real.sh [KIND | KIND/FILE.bats]...       (default: all). DEBIAN=13: only there.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 : "${BOOT_LAB_NET:=10.90.0}" "${BOOT_LAB_DIR:=$(mktemp -d)/lab}"
 export BOOT_LAB_NET BOOT_LAB_DIR
-hooks=$(readlink -f ../../contrib/hooks)
-BOOT_LAB_NSPAWN="--bind-ro=$hooks:/usr/share/foreman-dlm-updater/hooks --bind-ro=$PWD:/test"
+top=$(readlink -f ../..) bin=$(mktemp -d)
+BOOT_LAB_NSPAWN="--bind-ro=$top/contrib/hooks:/usr/share/foreman-dlm-updater/hooks --bind-ro=$top/docs:/docs"
+BOOT_LAB_NSPAWN="$BOOT_LAB_NSPAWN --bind-ro=$PWD:/test --bind-ro=$bin:/usr/local/bin"
 export BOOT_LAB_NSPAWN="$BOOT_LAB_NSPAWN --capability=CAP_NET_ADMIN" # for keepalived
 lab=../lab/boot-lab.sh
 
-packages() { # KIND: prints the packages of its hosts, separated by commas
+packages() { # KIND DEBIAN: prints the packages of its hosts, separated by commas
     case $1 in
     apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
@@ -26,26 +28,37 @@ packages() { # KIND: prints the packages of its hosts, separated by commas
     esac
 }
 
-trap 'trap "" INT TERM; "$lab" destroy' EXIT
+trap 'trap "" INT TERM; "$lab" destroy; rm -r "$bin"' EXIT
 if [[ $(id -u) != 0 ]] || ! "$lab" deps || ! "$lab" net true; then
     echo "NOT TESTED: the hooks against the real tools: no hosts can be booted here" \
         "(root and systemd-nspawn are needed)" >&2
     [[ -z ${CI:-} || $CI == false ]]; exit
 fi
+(cd "$top" && go build -o "$bin/" ./cmd/...)
 say() { echo "hooks: $*" | tee -a "${PROGRESS:-/dev/null}"; }
-one() { # FILE: runs it and prints its output in one piece, because others run at the same time
-    local kind host out code=0
-    kind=$(basename "$(dirname "$1")") host=$(basename "$1" .bats)
-    BOOT_LAB_PKGS=$(packages "$kind")
-    export BOOT_LAB_PKGS
+one() { # FILE DEBIAN: runs it and prints its output in one piece, because others run at the same time
+    local kind host out code=0 began=$SECONDS
+    local -A suites=([12]=bookworm [13]=trixie)
+    kind=$(basename "$(dirname "$1")") host=$(basename "$1" .bats)-$2
+    BOOT_LAB_PKGS=$(packages "$kind" "$2") BOOT_LAB_SUITE=${suites[$2]}
+    export BOOT_LAB_PKGS BOOT_LAB_SUITE
     out=$({ "$lab" up "$host" && "$lab" exec "$host" bats --tap --print-output-on-failure "/test/$1"; } 2>&1) || code=$?
     "$lab" rm "$host"
-    [[ $code == 0 ]] || out+=$'\n'"FAILED: $1"
-    printf '# %s\n%s\n' "$1" "$out"
+    [[ $code == 0 ]] || out+=$'\n'"FAILED: $1 on Debian $2"
+    printf '# %s on Debian %s: %d s\n%s\n' "$1" "$2" $((SECONDS - began)) "$out"
     return "$code"
 }
 export -f one packages
 export lab
-files=$(for what in "${@:-}"; do find "real/$what" -name '*.bats'; done | sort)
+each() { # prints each file with each Debian that it names
+    local file debian
+    for file in "$@"; do
+        for debian in $(sed -n 's/^# Debian: //p;11q' "$file" | grep . || echo 12); do
+            [[ -n ${DEBIAN:-} && $debian != "$DEBIAN" ]] || echo "$file $debian"
+        done
+    done
+}
+# shellcheck disable=SC2046 # names without blanks
+files=$(each $(for what in "${@:-}"; do find "real/$what" -name '*.bats'; done | sort))
 say "$(wc -l <<<"$files") files of tests with the real tools on booted hosts, ${JOBS:=3} at once (5 to 10 min)"
-xargs -P "$JOBS" -I FILE bash -euo pipefail -c 'one FILE' <<<"$files"
+xargs -P "$JOBS" -L 1 bash -euo pipefail -c 'one "$@"' one <<<"$files"

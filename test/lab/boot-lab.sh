@@ -32,16 +32,17 @@
 # Settings (environment): BOOT_LAB_DIR (state), BOOT_LAB_CACHE (rootfs cache), BOOT_LAB_PKGS (more Debian packages
 # for the rootfs, with commas; each host keeps the rootfs it was made with), BOOT_LAB_NET (first three octets),
 # BOOT_LAB_TIMEOUT (seconds for one boot or stop), BOOT_LAB_NSPAWN (more systemd-nspawn options, such as
-# --bind-ro=/path/to/debs:/debs, read by `up`), BOOT_LAB_SUITE and BOOT_LAB_SOURCES
-# (another Debian, apt source files).
+# --bind-ro=/path/to/debs:/debs, read by `up`), BOOT_LAB_SUITE (another Debian, such as trixie) and
+# BOOT_LAB_SOURCES (apt source files).
 set -euo pipefail; umask 022
 LAB=${BOOT_LAB_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/boot-lab}
 CACHE=${BOOT_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/boot-lab}
 NET=${BOOT_LAB_NET:-10.77.0}
 TIMEOUT=${BOOT_LAB_TIMEOUT:-300} # generous: it only matters if something is wrong or the machine is busy
-# The hosts run this machine's Debian, from its own apt sources.
+# The hosts run this machine's Debian, from its own apt sources, or another Debian from the same servers.
 # shellcheck disable=SC1091
-SUITE=${BOOT_LAB_SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
+OWN_SUITE=$(. /etc/os-release && echo "$VERSION_CODENAME")
+SUITE=${BOOT_LAB_SUITE:-$OWN_SUITE}
 SOURCES=${BOOT_LAB_SOURCES:-$(find /etc/apt -name '*.sources' -o -name 'sources.list' -size +0 \
     -o -path '*.d/*.list' -size +0)}
 BASE=systemd,systemd-sysv,dbus,iproute2
@@ -86,6 +87,15 @@ deps() {
     DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
         systemd-container mmdebstrap iproute2 dpkg-dev >&2 </dev/null
 }
+other_sources() { # DIR: sets SOURCES to copies in DIR, for $SUITE
+    local file copies=
+    mkdir -p "$1"
+    for file in $SOURCES; do
+        sed "s/\<$OWN_SUITE\>/$SUITE/g" "$file" >"$1/${file##*/}"
+        copies+=" $1/${file##*/}"
+    done
+    SOURCES=$copies
+}
 # A root filesystem with more packages begins as a copy of the one without, which saves half of its time.
 rootfs() {
     local key dir tmp base='' variant=minbase
@@ -99,6 +109,7 @@ rootfs() {
         # mmdebstrap creates the device nodes itself, and fails if they exist.
         [[ -z $base ]] || { cp -a "$base" "$tmp"; rm -rf "${tmp:?}/dev"; mkdir "$tmp/dev"; }
         # No package source is left inside: apt in a host sees just the local repository that a test gives it.
+        [[ $SUITE == "$OWN_SUITE" || -n ${BOOT_LAB_SOURCES:-} ]] || other_sources "$CACHE/sources-$key"
         # shellcheck disable=SC2086,SC2016 # SOURCES: file names, or "deb URL suite main" given as one; $1: mmdebstrap's
         TMPDIR=$CACHE mmdebstrap --quiet --variant=$variant --skip=check/empty --include="$PKGS" \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \

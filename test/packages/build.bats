@@ -47,7 +47,7 @@ expected() { # deb|rpm
     (cd "$root/contrib/hooks" && printf -- '-rwxr-xr-x root:root /usr/share/foreman-dlm-updater/hooks/%s\n' *.d/* &&
         printf -- '-rw-r--r-- root:root /usr/share/foreman-dlm-updater/hooks/%s\n' lib/*)
     (cd "$root" && printf -- '-rw-r--r-- root:root /usr/share/doc/foreman-dlm-updater/%s\n' \
-        docs/*.md docs/*.schema.json)
+        docs/*.md docs/bundled-hooks/*.md docs/*.schema.json)
 }
 same() { diff <(expected "$1" | sort -k 3) <(sort -k 3) || { echo "^ expected <, found > in the $1"; false; }; }
 
