@@ -21,9 +21,9 @@ version='[0-9]+(\.[0-9]+)*([-.~]rc[0-9]+)?(-trunk)?(-0\.(bpo|deb[0-9]+)\.[0-9]+|
 version="$version"'([+~](deb|bpo)[0-9]*(\.[0-9]+)?(\+[0-9]+)?|\+rpt)?(-bpo[0-9]+|-(zen|hardened)[0-9]+-[0-9]+)?'
 redhat='s/^[0-9.]+-[0-9.]+(\.rt[0-9.]+)?\.((el|fc|amzn)[0-9_]+(uek)?)[^+]*\.[a-z0-9_]+(\+[a-z0-9+-]+)?$/\1 \3\4\5/p'
 
-# understand RELEASE: sets $flavour to its flavour if the name is understood, else to "?" and what follows the version.
+# parse RELEASE: sets $flavour to its flavour if the name is understood, else to "?" and what follows the version.
 # Sets $plain to the release without its flavour, for sort -V.
-understand() {
+parse() {
     flavour=$(printf '%s\n' "$1" | sed -nE "$redhat" | sed -E 's/^\.rt[^ ]*/rt/; s/^ //')
     plain=$1
     [ -z "$flavour" ] || return 0
@@ -92,7 +92,7 @@ read_kernels() {
         case "$kernels" in "$release "* | *"
 $release "*) continue ;; esac
         owner "$release"
-        understand "$release"
+        parse "$release"
         kernels="$kernels$release $image ${owner:--} ${package:--} ${number:--} $flavour
 "
     done
@@ -119,8 +119,8 @@ newer() {
         *) cannot_tell "rpm could not compare $3 with $6" ;;
         esac
     else
-        understand "$1" && first=$plain
-        understand "$4"
+        parse "$1" && first=$plain
+        parse "$4"
         [ "$first" != "$plain" ] && [ "$(printf '%s\n' "$first" "$plain" |
             sed -E 's/^/=/; h; s/[-.~](rc[0-9])/~\1/; s/\.([a-z])/~\1/g; G; s/\n=/ /; s/^=//' |
             sort -V | sed -n '$s/.* //p')" = "$first" ]
@@ -148,7 +148,7 @@ look() {
         return
     fi
     read_kernels
-    understand "$running"
+    parse "$running"
     own_flavour=$flavour
     [ -n "$kernels" ] || { finding=none why="no kernel is installed here" && return; }
     while read -r release image owner package number name; do

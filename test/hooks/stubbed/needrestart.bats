@@ -90,6 +90,19 @@ answers() { # CODE [LINE...]
     says "printed no report"
 }
 
+@test "one that hangs, with a process of its own: could not find out" {
+    stub needrestart 'sleep 60 & wait'
+    setting needrestart timeout=1
+    SECONDS=0
+    hook needs_reboot/needrestart
+    exits 75
+    says "no answer within 1 s"
+    ((SECONDS < 30))
+    setting needrestart timeout=soon
+    answers 75
+    says "timeout=soon"
+}
+
 @test "a mistake in the settings does not count as yes" {
     setting needrestart 'kernel=('
     answers 75 'NEEDRESTART-KSTA: 3'

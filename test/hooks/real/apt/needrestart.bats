@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# Debian: 12 13
 # needs_reboot/needrestart and needs_reboot/reboot-required on a booted host. The lab's hosts are containers, where
 # needrestart does not check the kernel: ../../stubbed/needrestart.bats tests that. The real thing here is a service
 # that runs a deleted library.
@@ -83,6 +84,18 @@ asked() { hook needs_reboot/needrestart; }
     rm /etc/needrestart/conf.d/test.conf
     exits 75
     says "could not find out"
+}
+
+@test "needrestart hangs: could not find out" {
+    echo 'system("sleep 1000");' >/etc/needrestart/conf.d/test.conf
+    setting needrestart timeout=2
+    SECONDS=0
+    asked
+    rm /etc/needrestart/conf.d/test.conf
+    exits 75
+    says "no answer within 2 s"
+    ((SECONDS < 60))
+    refute pgrep -f '^sleep 1000'
 }
 
 @test "without needrestart: could not find out, with and without an exit code for it" {
