@@ -32,7 +32,8 @@ canonical() { # STATE CHECK SUPPORTED UNTIL [KERNEL]
     {"Kernel": "5.15.0-119.129-generic", "Running": false, "Livepatch": {"State": "unapplied"}},
     {"Kernel": "'"${5:-5.15.0-100.110-generic}"'",
      "Livepatch": {"CheckState": "'"$2"'", "Fixes": [
-       {"Bug": "", "Description": "", "Name": "cve-2024-1086", "Patched": true}], "State": "'"$1"'", "Version": "104.1"},
+       {"Bug": "", "Description": "", "Name": "cve-2024-1086", "Patched": true}], "State": "'"$1"'",
+       "Version": "104.1"},
      "Running": true, "Supported": "'"$3"'", "UpgradeRequiredDate": "'"$4"'"}
   ],
   "tier": "updates"

@@ -53,7 +53,8 @@ answers() { # CODE RUNNING [BUILD]
     kernel linux-image-6.12.117+deb13-amd64 6.12.117-1 6.12.117+deb13-amd64
     answers 1 6.12.117+deb13-amd64
     kernel proxmox-kernel-6.8.12-4-pve-signed 6.8.12-4 6.8.12-4-pve
-    kernel proxmox-kernel-6.14.8-2-bpo12-pve-signed 6.14.8-2~bpo12+1 6.14.8-2-bpo12-pve usr/lib/modules/6.14.8-2-bpo12-pve/vmlinuz
+    kernel proxmox-kernel-6.14.8-2-bpo12-pve-signed 6.14.8-2~bpo12+1 6.14.8-2-bpo12-pve \
+        usr/lib/modules/6.14.8-2-bpo12-pve/vmlinuz
     answers 1 6.8.12-4-pve
     answers 0 6.14.8-2-bpo12-pve
 }
