@@ -1,57 +1,57 @@
-# What the update hooks for apt share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/apt.sh"
+# What the hooks for apt share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/apt.sh"
 # shellcheck shell=sh
-: "${lock_timeout:=600}" # the hook's setting
+: "${hook:?}" "${lock_timeout:=600}" # the hook's name, and its setting
 
-# Nobody is there to answer debconf, ucf and apt-listchanges. needrestart would restart the unit that this hook runs in.
-export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
+# Nobody is there to answer debconf, ucf, apt-listchanges and apt-listbugs. needrestart would restart the unit that this
+# hook runs in.
+export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 APT_LISTCHANGES_FRONTEND=none APT_LISTBUGS_FRONTEND=none \
+    NEEDRESTART_SUSPEND=1
 
 fail() {
-    echo "apt: $1" >&2
+    echo "$hook: $*" >&2
     exit 1
 }
+
+lists='' # options for apt to read the kept lists instead of the system's
+kept=${DLM_HOOKS_STATE:-/var/lib/foreman_dlm_updater/hooks}/$hook-lists
 
 # patient ARG...: runs apt-get and sets $said to its output. apt itself waits for dpkg's lock, but not for its own locks
 # on lists and archives. Don't install with it: a daemon that a package starts would keep the pipe open.
 patient() {
     end=$(($(date +%s) + lock_timeout))
-    until said=$(LC_ALL=C apt-get -q -y -o DPkg::Lock::Timeout="$lock_timeout" "$@" 2>&1); do
+    # shellcheck disable=SC2086 # each option is a word
+    until said=$(LC_ALL=C apt-get -q -y -o DPkg::Lock::Timeout="$lock_timeout" $lists "$@" 2>&1); do
         case $said in *"Unable to lock directory"*) ;; *) return 1 ;; esac
         [ "$(date +%s)" -lt "$end" ] || return 1
         sleep 1
     done
 }
 
-# apt_install ARG...: runs an apt-get that installs. Without Use-Pty dpkg shows no progress, which would be one very
-# long line in the journal.
-apt_install() {
-    apt-get -q -y -o DPkg::Lock::Timeout="$lock_timeout" -o Dpkg::Use-Pty=0 \
-        -o DPkg::Options::=--force-confdef -o DPkg::Options::=--force-confold "$@"
+# keep: keeps a copy of the package lists by which everything was fetched, for `fetched`. cp -L: among the system's
+# lists, that of a file: repository may be a link into the repository.
+keep() {
+    [ -z "$lists" ] || return 0
+    rm -rf "$kept" "$kept.new"
+    dir=$(apt-config shell dir Dir::State::lists/d) && eval "$dir" && (umask 077 && mkdir -p "$kept.new") &&
+        find "$dir" -maxdepth 1 -name '*_*' -exec cp -L --preserve=timestamps -t "$kept.new" {} + &&
+        find "$kept.new" -type f -exec sync {} + && mv "$kept.new" "$kept" && return
+    rm -rf "$kept.new"
+    echo "$hook: the package lists could not be kept: if a mirror changes before the update, that may fail" >&2
 }
 
-# refresh: fetches new package lists, because this stage may begin hours after needs_update. If that fails the old lists
-# will do: services are stopped by now.
-refresh() {
-    patient -o APT::Update::Error-Mode=any update ||
-        echo "apt: the package lists could not be renewed, going on with the old ones: $said" >&2
-}
-
-# fix: finishes what a power cut interrupted. It removes nothing: if one of two packages has to go, a person decides
-# which.
-fix() {
-    patient check && return
-    case $said in
-    *"dpkg was interrupted"* | *"fix-broken"*) ;;
-    *) fail "could not check dpkg's state, nothing was installed: $said" ;;
-    esac
-    echo "apt: an earlier installation was interrupted, finishing it"
-    dpkg --force-confdef --force-confold --configure -a || true # a package may still lack a dependency: apt installs it
-    apt_install --no-remove --fix-broken install ||
-        fail "the interrupted installation could not be finished: see dpkg --audit, fix it, and start the updater again"
-}
-
-# fetch_and ARG...: downloads first (nothing is changed if that fails), then installs.
-fetch_and() {
-    patient -d "$@" || fail "the packages could not be fetched, nothing was installed: $said"
-    apt_install "$@" ||
-        fail "some packages were not installed: see above and dpkg --audit, fix it, and start the updater again"
+# fetched COMMAND...: runs COMMAND, which makes a plan and fetches it with `patient`. A mirror that is half synced has a
+# new list, and not yet the packages that it names. Then the plan of the kept lists is fetched, and the rest of the hook
+# reads these lists: services are stopped by now, and needs_update has fetched all of it before.
+fetched() {
+    if "$@"; then return; fi
+    why=$said
+    case $why in *"Unable to lock directory"* | *"Could not get lock"*) return 1 ;; esac
+    [ -z "$lists" ] && [ -d "$kept" ] || return 1
+    lists="-o Dir::State::lists=$kept -o Dir::Cache::pkgcache=$kept/cache -o Dir::Cache::srcpkgcache=$kept/srccache"
+    if "$@"; then
+        echo "$hook: the newest packages can't be fetched, going on with those that were fetched before: $why" >&2
+        return
+    fi
+    said=$why lists=''
+    return 1
 }

@@ -8,12 +8,21 @@ prepare() {
     export APT=$BATS_TEST_TMPDIR/apt
     mkdir "$APT"
     # shellcheck disable=SC2016 # for the stub's shell
-    stub apt-get 'for act; do :; case $act in update | check | upgrade | dist-upgrade | install) break ;; esac; done
-case " $* " in *" -s "*) act=simulate ;; *" -d "*) act=download ;; *" --fix-broken "*) act=repair ;; esac
+    stub apt-get 'for act; do
+    case $act in update | check | upgrade | dist-upgrade | install | autoremove | remove | indextargets) break ;; esac
+done
+case " $* " in *" remove "* | *" autoremove "*) ;; *" -s "*) act=simulate ;; *" -d "*) act=download ;; *" --fix-broken "*) act=repair ;; esac
+case " $* " in *" Dir::State::lists="*) [ ! -e "$APT/kept.$act" ] || act=kept.$act ;; esac
 [ ! -e "$APT/$act.once" ] || { mv "$APT/$act.once" "$APT/$act.now"; cat "$APT/$act.now" >&2; exit 100; }
 [ ! -e "$APT/$act" ] || cat "$APT/$act"
 [ ! -e "$APT/$act.exit" ] || exit "$(cat "$APT/$act.exit")"'
+    mkdir "$APT/lists"
+    echo "Package: ssl" >"$APT/lists/mirror_Packages"
+    # shellcheck disable=SC2016 # for the stub's shell
+    stub apt-config 'echo "dir=\"$APT/lists/\""'
+    stub apt-cache
     stub dpkg
+    stub dpkg-query
     stub apt-mark
     stub sleep
 }
@@ -281,4 +290,177 @@ EOF
     exits 0
     says "no security updates"
     refute called "Use-Pty"
+}
+
+@test "needs_update keeps the lists by which everything was fetched, and only those" {
+    local name
+    for name in apt apt-security; do
+        offers "$SECURE"
+        hook needs_update/$name
+        exits 1
+        [[ $(cat "$DLM_HOOKS_STATE/$name-lists/mirror_Packages") == "Package: ssl" ]]
+        setting $name download=no
+        hook needs_update/$name
+        exits 1
+        [[ ! -e $DLM_HOOKS_STATE/$name-lists ]]
+        setting $name
+        hook needs_update/$name
+        [[ -e $DLM_HOOKS_STATE/$name-lists ]]
+        offers
+        hook needs_update/$name
+        exits 0
+        [[ ! -e $DLM_HOOKS_STATE/$name-lists ]]
+    done
+}
+
+@test "needs_update: lists that can't be kept are a warning" {
+    offers "$SECURE"
+    stub apt-config 'exit 100'
+    hook needs_update/apt
+    exits 1
+    says "the package lists could not be kept"
+    [[ ! -e $DLM_HOOKS_STATE/apt-lists.new ]]
+}
+
+@test "update: packages that can't be fetched by the new lists: those of the kept lists are installed" {
+    local name
+    for name in apt apt-security; do
+        offers "$SECURE"
+        hook needs_update/$name
+        apt_get download 100 "E: Failed to fetch http://mirror/ssl.deb  404  Not Found"
+        apt_get kept.download 0
+        : >"$CALLS"
+        hook update/$name
+        exits 0
+        says "going on with those that were fetched before: E: Failed to fetch http://mirror/ssl.deb"
+        grep -q "Use-Pty=0 .*-o Dir::State::lists=$DLM_HOOKS_STATE/$name-lists " "$CALLS"
+        [[ ! -e $DLM_HOOKS_STATE/$name-lists ]]
+
+        hook update/$name # there is none any more
+        exits 1
+        says "nothing was installed: E: Failed to fetch"
+        rm "$APT"/*download*
+    done
+}
+
+@test "update: neither by the new lists nor by the kept ones: nothing is installed, for the first reason" {
+    offers "$SECURE"
+    hook needs_update/apt
+    apt_get download 100 "E: first"
+    apt_get kept.download 100 "E: second"
+    : >"$CALLS"
+    hook update/apt
+    exits 1
+    says "nothing was installed: E: first"
+    refute called Use-Pty
+    [[ -e $DLM_HOOKS_STATE/apt-lists ]]
+}
+
+@test "update: if the installation fails, the lists by which it was planned stay for the next try" {
+    hook update/apt
+    exits 0
+    apt_get upgrade 100 "E: Sub-process /usr/bin/dpkg returned an error code (1)"
+    echo "Package: newer" >"$APT/lists/mirror_Packages"
+    hook update/apt
+    exits 1
+    [[ $(cat "$DLM_HOOKS_STATE/apt-lists/mirror_Packages") == "Package: newer" ]]
+}
+
+# autoremoves PACKAGE...: what apt-get -s autoremove says. installed PACKAGE...: what dpkg-query says.
+autoremoves() { apt_get autoremove 0 "$(printf 'Remv %s [1]\n' "$@")"; }
+installed() { stub dpkg-query "printf 'installed %s\n' $*"; }
+
+@test "update: autoremove=kernels" {
+    setting apt autoremove=kernels
+    stub uname 'echo 6.1.0-9-cloud-amd64'
+    installed linux-image-6.1.0-8-amd64 linux-image-6.1.0-9-cloud-amd64 linux-image-6.1.0-10-amd64 \
+        linux-image-amd64 linux-image-99 bash
+    local old=(linux-image-6.1.0-8-amd64 linux-headers-6.1.0-8-common linux-image-unsigned-5.15.0-84-generic
+        linux-modules-extra-5.15.0-84-generic proxmox-kernel-6.0.12-4-pve-signed linux-image-6.0.12+deb13-amd64)
+    local text="${old[*]}"
+    autoremoves extra "${old[@]}" linux-image-6.1.0-9-cloud-amd64 linux-headers-6.1.0-9-common \
+        linux-image-6.1.0-10-amd64 linux-headers-6.1.0-10-amd64 linux-libc-dev proxmox-kernel-6.8 \
+        linux-headers-generic-hwe-22.04 linux-source-6.1.0 linux-perf-6.1.0
+    apt_get remove 0 "$(printf 'Remv %s [1]\n' "${old[@]}")"
+    hook update/apt
+    exits 0
+    says "removing old kernels: $text"
+    called "--force-confold remove $text"
+    refute called auto-remove
+
+    apt_get remove 0 "$(printf 'Remv %s [1]\n' "${old[@]}" acme-dkms)"
+    : >"$CALLS"
+    hook update/apt
+    exits 0
+    says "the old kernels stay, because other packages would go with them"
+    refute called "--force-confold remove"
+    called "--force-confold -o APT::Get::Upgrade-Allow-New=true upgrade"
+
+    apt_get autoremove 100 "E: no list"
+    hook update/apt
+    exits 1
+    says "nothing was removed or installed: E: no list"
+}
+
+@test "update: uncommitted=commit in etckeeper.conf: etckeeper commits first; if it can't, nothing is installed" {
+    stub etckeeper
+    hook update/apt
+    exits 0
+    refute called etckeeper
+    setting etckeeper uncommitted=commit
+    hook update/apt
+    exits 0
+    [[ $(<"$CALLS") == *"etckeeper unclean"*"etckeeper commit saving uncommitted changes"*"Use-Pty=0"* ]]
+    stub etckeeper "[ \$1 != unclean ]"
+    : >"$CALLS"
+    hook update/apt
+    exits 0
+    refute called "etckeeper commit"
+    stub etckeeper "[ \$1 = unclean ]"
+    : >"$CALLS"
+    hook update/apt
+    exits 1
+    says "etckeeper could not commit the changes in /etc, nothing was installed"
+    refute called Use-Pty
+}
+
+@test "update: apt-listbugs does not run" {
+    # shellcheck disable=SC2016 # not for this shell
+    stub dpkg 'echo "$APT_LISTBUGS_FRONTEND"'
+    echo "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem." >"$APT/check.once"
+    hook update/apt
+    exits 0
+    says none
+}
+
+@test "apt-security: security updates that are held back are named, with what holds them, in both stages" {
+    offers "The following packages have been kept back:" "  acme held other tls" \
+        "0 upgraded, 0 newly installed, 0 to remove and 4 not upgraded."
+    apt_get indextargets 0 "Debian:stable|http://mirror stable/main amd64 Packages" \
+        "Debian-Security:stable-security|http://mirror stable-security/main amd64 Packages"
+    # shellcheck disable=SC2016 # not for this shell
+    stub apt-cache 'for package; do :; done
+where=stable-security version=2
+[ $package != other ] || where=stable
+echo "$package:
+  Installed: 1
+  Candidate: $version
+  Version table:
+     $version 999
+        999 http://mirror $where/main amd64 Packages
+ *** 1 500
+        500 http://mirror stable/main amd64 Packages
+        100 /var/lib/dpkg/status"'
+    # shellcheck disable=SC2016 # not for this shell
+    stub apt-mark '[ "$1" != showhold ] || echo held'
+    local what
+    for what in needs_update update; do
+        hook $what/apt-security
+        exits 0
+        says "no security updates to install"
+        says "the security update held=2 is held back: it is on hold: apt-mark unhold held"
+        says "the security update acme=2 is held back: apt does not say by what"
+        says "the security update tls=2 is held back"
+        refute says "update other"
+    done
 }

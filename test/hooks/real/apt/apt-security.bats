@@ -1,13 +1,14 @@
 #!/usr/bin/env bats
 # needs_update/apt-security and update/apt-security with Debian's apt and dpkg, against two repositories with Debian's
 # labels and suites.
+# Debian: 12 13
 load ../../hook
 load repository
 bats_require_minimum_version 1.5.0
 
 prepare() {
     fresh
-    setting apt-security lock_timeout=3
+    setting apt-security lock_timeout=30
     package /srv/main acme 1
     package /srv/main unrelated 1
     mkdir -p /srv/security
@@ -16,7 +17,8 @@ prepare() {
     quietly apt-get -q update
     quietly apt-get -q -y install acme=1 unrelated=1
 }
-teardown() { fresh; }
+setup_file() { quick; }
+teardown() { let_go; }
 
 offered() {
     publish /srv/main Debian stable
@@ -93,15 +95,42 @@ updated() { hook update/apt-security; }
     installed acme 1
 }
 
-@test "held: no" {
+@test "held: no, and the package is named; so is what else holds a package back" {
+    package /srv/main lib 1
+    publish /srv/main Debian stable
+    quietly apt-get -q update
+    quietly apt-get -q -y install lib
     package /srv/security acme 1+deb12u1
+    package /srv/security unrelated 1+deb12u1 "Depends: lib (>= 2)"
+    package /srv/main lib 2
+    package /srv/main other 2
+    offered
+    apt-mark -qq hold acme lib
+    asked
+    exits 0
+    says "no security updates to install"
+    says "apt-security: the security update acme=1+deb12u1 is held back: it is on hold: apt-mark unhold acme"
+    says "apt-security: the security update unrelated=1+deb12u1 is held back: "
+    says "unrelated : Depends: lib (>= 2) but 1 is to be installed"
+    refute says "the security update lib"
+    updated
+    exits 0
+    says "the security update acme=1+deb12u1 is held back: it is on hold"
+    says "unrelated : Depends: lib (>= 2) but 1 is to be installed"
+    installed acme 1
+    apt-mark -qq unhold acme lib
+    asked
+    exits 1
+    refute says "held back"
+}
+
+@test "a package that is kept back and is no security update is not named" {
+    package /srv/main unrelated 2 "Depends: nowhere"
     offered
     apt-mark -qq hold acme
     asked
     exits 0
-    updated
-    exits 0
-    installed acme 1
+    refute says "held back"
     apt-mark -qq unhold acme
 }
 
@@ -121,13 +150,18 @@ updated() { hook update/apt-security; }
     exits 0
 }
 
-@test "a package whose dependency does not exist is no update, in both hooks" {
+@test "a package whose dependency does not exist is no update, in both hooks, which say so" {
     package /srv/security acme 1+deb12u1 "Depends: nowhere"
+    package /srv/security unrelated 1+deb12u1
     offered
     asked
-    exits 0
+    exits 1
+    says "acme=1+deb12u1 is held back: "
+    says "acme : Depends: nowhere but it is not installable"
     updated
     exits 0
+    says "acme : Depends: nowhere but it is not installable"
+    installed unrelated 1+deb12u1
     installed acme 1
 }
 
@@ -175,6 +209,7 @@ updated() { hook update/apt-security; }
 @test "could not find out: a broken mirror, a missing package, locked lists, locked dpkg, wrong settings" {
     package /srv/security acme 2
     offered
+    setting apt-security lock_timeout=1
     holding /var/lib/apt/lists/lock 600
     asked
     exits 75
@@ -216,4 +251,19 @@ updated() { hook update/apt-security; }
     installed acme 2
     installed extra 1
     [[ $(cat /etc/acme.conf) == mine ]]
+}
+
+@test "a mirror that is half synced: what was fetched before is installed" {
+    package /srv/security acme 1+deb12u1
+    offered
+    sources "$(trusted /srv/main)" "deb [trusted=yes] copy:/srv/security ./"
+    asked
+    exits 1
+    package /srv/security acme 1+deb12u2
+    offered
+    rm /srv/security/*.deb
+    updated
+    exits 0
+    says "going on with those that were fetched before"
+    installed acme 1+deb12u1
 }

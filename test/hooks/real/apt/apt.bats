@@ -1,19 +1,21 @@
 #!/usr/bin/env bats
 # needs_update/apt and update/apt with Debian's apt and dpkg, against repositories that the test makes.
+# Debian: 12 13
 load ../../hook
 load repository
 bats_require_minimum_version 1.5.0
 
 prepare() {
     fresh
-    setting apt lock_timeout=3
+    setting apt lock_timeout=30
     package /srv/main acme 1
     publish /srv/main Test stable
     sources "$(trusted /srv/main)"
     quietly apt-get -q update
     quietly apt-get -q -y install acme=1
 }
-teardown() { fresh; }
+setup_file() { quick; }
+teardown() { let_go; }
 
 # offer NAME VERSION [FIELD...]: adds the package to the repository.
 offer() {
@@ -147,6 +149,79 @@ could_not_find_out() {
     installed acme 2
 }
 
+# half_synced: the mirror gets an index with acme 3, and loses all its packages.
+half_synced() {
+    offer acme 3
+    rm /srv/main/*.deb
+}
+
+@test "a mirror that is half synced, by copy: and http: what was fetched before is installed" {
+    serving /srv/main
+    local from
+    for from in copy:/srv/main http://127.0.0.1:8080; do
+        offer acme 2
+        sources "deb [trusted=yes] $from ./"
+        asked
+        exits 1
+        half_synced
+        updated
+        exits 0
+        says "going on with those that were fetched before"
+        installed acme 2
+        [[ ! -e $DLM_HOOKS_STATE/apt-lists ]]
+        offer acme 3
+        updated
+        exits 0
+        installed acme 3
+        quietly dpkg --purge acme
+        rm -f /srv/main/*.deb /var/cache/apt/archives/*.deb
+        package /srv/main acme 1
+        quietly dpkg -i /srv/main/acme_1_all.deb
+    done
+}
+
+@test "a mirror with another package than its index says: what was fetched before is installed" {
+    offer acme 2
+    sources "deb [trusted=yes] copy:/srv/main ./"
+    asked
+    exits 1
+    offer acme 3
+    echo >>/srv/main/acme_3_all.deb
+    updated
+    exits 0
+    says "Failed to fetch copy:/srv/main/./acme_3_all.deb"
+    installed acme 2
+}
+
+@test "the mirror is half synced, and the lists were renewed in between by somebody else, compressed, as by file:" {
+    echo 'Acquire::GzipIndexes "true";' >/etc/apt/apt.conf.d/90test
+    offer extra 1
+    offer acme 2 "Depends: extra"
+    asked
+    exits 1
+    offer acme 3
+    rm /srv/main/acme_3_all.deb
+    quietly apt-get -q update
+    updated
+    exits 0
+    installed acme 2
+    installed extra 1
+}
+
+@test "half synced, and nothing was fetched before: nothing is installed" {
+    offer acme 2
+    sources "deb [trusted=yes] copy:/srv/main ./"
+    setting apt download=no
+    asked
+    exits 1
+    half_synced
+    updated
+    exits 1
+    says "nothing was installed"
+    says "acme_3_all.deb"
+    installed acme 1
+}
+
 @test "a held package is no update" {
     offer acme 2
     apt-mark -qq hold acme
@@ -229,6 +304,75 @@ could_not_find_out() {
     [[ $output != "install ok installed" ]]
 }
 
+# kernel RELEASE: offers one, with its headers and modules, and adds their names to $kernels.
+kernel() {
+    local base=${1%-amd64}
+    package /srv/main "linux-modules-$1" "$base"
+    package /srv/main "linux-image-$1" "$base" "Depends: linux-modules-$1"
+    package /srv/main "linux-headers-$base-common" "$base"
+    package /srv/main "linux-headers-$1" "$base" "Depends: linux-headers-$base-common"
+    kernels+=("linux-modules-$1" "linux-image-$1" "linux-headers-$base-common" "linux-headers-$1")
+}
+
+@test "autoremove=kernels: old kernels only; not the running one, nor the newest one" {
+    local kernels=() running; running=$(uname -r)
+    kernel 6.1.0-9-amd64
+    kernel 6.1.0-10-amd64
+    kernel 99.12.73+deb13-amd64
+    kernel 99.12.74+deb13+1-amd64
+    offer "linux-image-$running" 1
+    kernels+=("linux-image-$running")
+    offer extra 1
+    quietly apt-get -q update
+    quietly apt-get -q -y install extra "${kernels[@]}"
+    apt-mark -qq auto extra "${kernels[@]}"
+    echo 'APT::Protect-Kernels "false";' >/etc/apt/apt.conf.d/90test # the hook's own protection
+    offer acme 2
+    setting apt autoremove=kernels
+    updated
+    exits 0
+    installed acme 2
+    installed extra 1
+    # shellcheck disable=SC2016 # dpkg-query's variables
+    run -0 dpkg-query -f '${db:Status-Status} ${Package}\n' -W 'linux-*'
+    [[ $(grep '^installed linux-[himk]' <<<"$output" | sort) == "installed linux-headers-99.12.74+deb13+1-amd64
+installed linux-headers-99.12.74+deb13+1-common
+installed linux-image-$running
+installed linux-image-99.12.74+deb13+1-amd64
+installed linux-modules-99.12.74+deb13+1-amd64" ]] || { echo "$output"; false; }
+    quietly dpkg --purge "${kernels[@]}"
+}
+
+@test "autoremove=kernels: what apt protects stays, and so does a kernel with which something else would go" {
+    local kernels=()
+    kernel 6.1.0-9-amd64
+    kernel 6.1.0-10-amd64
+    kernel 6.1.0-11-amd64
+    offer extra 1 "Depends: linux-image-6.1.0-9-amd64"
+    quietly apt-get -q update
+    quietly apt-get -q -y install extra "${kernels[@]}"
+    apt-mark -qq auto extra "${kernels[@]}"
+    offer acme 2
+    setting apt autoremove=kernels
+    updated
+    exits 0
+    says "the old kernels stay"
+    installed extra 1
+    installed linux-image-6.1.0-9-amd64 6.1.0-9
+    quietly dpkg --purge extra
+    updated
+    exits 0
+    says "removing old kernels:"
+    refute installed linux-image-6.1.0-9-amd64 6.1.0-9
+    refute installed linux-headers-6.1.0-9-common 6.1.0-9
+    installed linux-image-6.1.0-10-amd64 6.1.0-10
+    installed linux-image-6.1.0-11-amd64 6.1.0-11
+    updated
+    exits 0
+    refute says "removing old kernels"
+    quietly dpkg --purge "${kernels[@]}"
+}
+
 @test "the administrator's version of a configuration file stays, without a question" {
     echo "mine" >/etc/acme.conf
     offer acme 2
@@ -283,6 +427,7 @@ could_not_find_out() {
 
 @test "dpkg locked for ever: could not find out; the update fails and says so" {
     offer acme 2
+    setting apt lock_timeout=1
     holding /var/lib/dpkg/lock-frontend 600
     could_not_find_out "dpkg frontend lock"
     updated
@@ -310,6 +455,7 @@ could_not_find_out() {
     offer acme 2
     asked
     exits 1
+    setting apt lock_timeout=1
     holding /var/lib/apt/lists/lock 600
     could_not_find_out "/var/lib/apt/lists/lock"
     updated
@@ -323,6 +469,7 @@ could_not_find_out() {
     holding /var/cache/apt/archives/lock 1
     asked
     exits 1
+    setting apt lock_timeout=1
     holding /var/cache/apt/archives/lock 600
     could_not_find_out "/var/cache/apt/archives/lock"
     updated

@@ -18,7 +18,7 @@ package() {
     [[ -z ${TEMPLATES:-} ]] || printf '%s\n' "$TEMPLATES" >"$build/DEBIAN/templates"
     find "$build/DEBIAN" -regex '.*/\(preinst\|postinst\|config\)' -exec chmod 755 {} +
     chmod 755 "$build"
-    dpkg-deb -b "$build" "$1/$2_$3_all.deb" >/dev/null
+    dpkg-deb -Znone -b "$build" "$1/$2_$3_all.deb" >/dev/null
     rm -r "$build"
 }
 
@@ -51,13 +51,28 @@ holding() {
     until [[ -e $BATS_TEST_TMPDIR/held ]]; do kill -0 "$HOLDER" || return 1; done
 }
 
+# quick: call it from setup_file. No test here is about what is safe on the disk, or about what etckeeper, apt-listbugs
+# (see vetoes.bats) and needrestart do whenever something is installed: without them the tests take half of their time.
+quick() {
+    echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/test
+    rm -f /etc/apt/apt.conf.d/05etckeeper /etc/apt/apt.conf.d/10apt-listbugs
+    printf '%s\n' 'Acquire::Languages "none";' 'Dir::Log::Planner "";' >/etc/apt/apt.conf.d/80test
+    export NEEDRESTART_SUSPEND=1
+}
+
 # fresh: removes test packages, sources and caches, because all tests of a file share one host.
 fresh() {
-    [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true
     quietly dpkg --purge --force-all acme extra lib other unrelated
-    rm -rf /srv/* /etc/apt/sources.list /etc/apt/preferences /var/lib/apt/lists/* \
-        /var/cache/apt/archives/*.deb /run/fixed
-    rm -f /etc/acme.conf*
-    echo 'Acquire::Languages "none";' >/etc/apt/apt.conf.d/90test
-    [[ ! -e /etc/acme.conf ]]
+    rm -rf /srv/* /etc/apt/sources.list /etc/apt/preferences /var/lib/apt/lists/* /etc/apt/apt.conf.d/90test \
+        /var/cache/apt/archives/*.deb /run/fixed /etc/acme.conf*
 }
+
+# serving DIR: a web server for it, on port 8080.
+serving() {
+    python3 -m http.server --bind 127.0.0.1 --directory "$1" 8080 >/dev/null 2>&1 3>&- &
+    HOLDER=$!
+    until (: </dev/tcp/127.0.0.1/8080) 2>/dev/null; do kill -0 "$HOLDER" || return 1; done
+}
+
+# let_go: ends what `holding` or `serving` started.
+let_go() { [[ -z ${HOLDER:-} ]] || kill "$HOLDER" 2>/dev/null || true; }
