@@ -15,7 +15,7 @@ lab=../lab/boot-lab.sh
 
 packages() { # KIND DEBIAN: prints the packages of its hosts, separated by commas
     case $1 in
-    apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf ;;
+    apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf,python3,etckeeper,git,apt-listbugs ;;
     dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
     zypper) echo bats,rpm,zypper,createrepo-c ;;
     services)

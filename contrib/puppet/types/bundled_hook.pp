@@ -3,6 +3,7 @@ type Foreman_dlm_updater::Bundled_hook = Enum[
   'gate/busy-units',
   'gate/ceph',
   'gate/disk-space',
+  'gate/etckeeper',
   'gate/galera',
   'gate/icinga2',
   'gate/logged-in',
