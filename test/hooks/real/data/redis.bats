@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # gate/redis, redis-failover and redis-synced with Debian's Redis and its Sentinel: three servers and three Sentinels on
 # this host. The server on port 6379 and the Sentinel on 26379 are "this host's", the others stand for other hosts.
+# Debian: 12 13
 load ../../hook
 
 setup_file() {
