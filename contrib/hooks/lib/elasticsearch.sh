@@ -23,7 +23,7 @@ api() {
         -w '\n%{http_code}' 2>&1) || exit=$?
     code=$(printf '%s\n' "$answer" | tail -n 1)
     if [ "$exit" != 0 ]; then
-        why=$(printf '%s\n' "$answer" | awk '/^curl: / { why = $0 } END { print why }')
+        why=$(printf '%s\n' "$answer" | sed -n 's/^.*\(curl: ([0-9]*) .*\)/\1/p' | tail -n 1)
     elif [ "$code" = 401 ] || [ "$code" = 403 ]; then
         why="HTTP status $code: set curl_config to a file with a user that may do this"
     elif ! understand "$(printf '%s\n' "$answer" | sed '$d')"; then
