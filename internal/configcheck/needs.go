@@ -27,14 +27,18 @@ var tools = []struct {
 	{"gate/busy-units", systemctl, [3]string{}},
 	{"gate/ceph", []string{"ceph", "cephadm"}, [3]string{"ceph-common", "ceph-common", "ceph-common"}},
 	{"gate/disk-space", []string{"df"}, [3]string{}},
+	{"gate/elasticsearch", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"gate/elasticsearch", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"gate/galera", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
 	{"gate/icinga2", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"gate/icinga2", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"gate/kubernetes", kubectl, [3]string{}},
 	{"gate/logged-in", []string{"loginctl"}, [3]string{}},
 	{"gate/postgresql-replication", []string{"psql"}, [3]string{"postgresql-client", "postgresql", "postgresql"}},
 	{"gate/postgresql-replication", systemctl, [3]string{}},
 	{"gate/prometheus", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"gate/prometheus", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"gate/redis", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/dnf", dnf, [3]string{}},
@@ -42,16 +46,20 @@ var tools = []struct {
 	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
 	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"pre_update/disk-space", []string{"df"}, [3]string{}},
+	{"pre_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"pre_update/elasticsearch-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"pre_update/galera-", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
 	{"pre_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
 	{"pre_update/haproxy-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"pre_update/keepalived-", systemctl, [3]string{}},
+	{"pre_update/kubernetes-", kubectl, [3]string{}},
 	{"pre_update/mariadb-", systemctl, [3]string{}},
 	{"pre_update/pacemaker-", []string{"crm_standby"}, pacemaker},
 	{"pre_update/pacemaker-", []string{"crm_mon"}, pacemaker},
 	{"pre_update/pacemaker-", []string{"crm_node"}, pacemaker},
 	{"pre_update/postgresql-", systemctl, [3]string{}},
 	{"pre_update/puppet-", puppet, [3]string{}},
+	{"pre_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"pre_update/services-", systemctl, [3]string{}},
 	{"update/apt", []string{"apt-get"}, [3]string{}},
 	{"update/dnf", dnf, [3]string{}},
@@ -64,24 +72,30 @@ var tools = []struct {
 	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
 	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
 	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"post_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"post_update/elasticsearch-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"post_update/galera-", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
 	{"post_update/haproxy-", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
 	{"post_update/haproxy-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"post_update/keepalived-", systemctl, [3]string{}},
+	{"post_update/kubernetes-", kubectl, [3]string{}},
 	{"post_update/mariadb-", systemctl, [3]string{}},
 	{"post_update/pacemaker-", []string{"crm_standby"}, pacemaker},
 	{"post_update/pacemaker-", []string{"crm_mon"}, pacemaker},
 	{"post_update/pacemaker-", []string{"crm_node"}, pacemaker},
 	{"post_update/postgresql-", systemctl, [3]string{}},
 	{"post_update/puppet-", puppet, [3]string{}},
+	{"post_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"post_update/services-", systemctl, [3]string{}},
 	{"post_update/systemd-healthy", systemctl, [3]string{}},
 }
 
 var (
 	dnf       = []string{"dnf5", "dnf", "yum"}
+	kubectl   = []string{"kubectl", "k3s"} // the setting kubectl may name another
 	mariadb   = []string{"mariadb", "mysql"}
 	systemctl = []string{"systemctl"}
+	redis     = []string{"redis-cli", "valkey-cli"}
 	puppet    = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
 	pacemaker = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
 )

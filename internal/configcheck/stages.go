@@ -23,6 +23,8 @@ var halves = [][2]string{
 	{"pre_update/mariadb-stop", "post_update/mariadb-start"},
 	{"pre_update/keepalived-stop", "post_update/keepalived-start"},
 	{"pre_update/haproxy-drain", "post_update/haproxy-ready"},
+	{"pre_update/kubernetes-drain", "post_update/kubernetes-uncordon"},
+	{"pre_update/elasticsearch-allocation", "post_update/elasticsearch-allocation"},
 	{"pre_update/pacemaker-standby", "post_update/pacemaker-unstandby"},
 	{"pre_update/puppet-disable", "post_update/puppet-enable"},
 	{"pre_update/alertmanager-silence", "post_update/alertmanager-unsilence"},

@@ -1,9 +1,11 @@
-"""A stand-in for Kubernetes's API server, as far as kubectl needs it to cordon and drain the node "web1".
+"""A stand-in for Kubernetes's API server, as far as kubectl needs it to cordon and drain one node: "web1", which it also
+knows by this host's name.
 
 Its answers have the shape of Kubernetes 1.32. Tests change what it says: PUT /test/NAME sets STATE[NAME] to the JSON in
 the body, PUT /test/node merges it into the node; GET /test/log returns one line for each change that it was asked for.
 """
 import json
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +17,7 @@ NODE = {
     "status": {"nodeInfo": {"bootID": ""}, "conditions": [
         {"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}]},
 }
+NAMES = ["web1", socket.gethostname()]
 STATE = {"allowed": 9, "renewed": "", "kubelet": False, "conflicts": 0, "emptydir": False, "naked": False}
 GONE = set()
 LOG = []
@@ -113,13 +116,13 @@ class Handler(BaseHTTPRequestHandler):
                                "parameters": [{"name": "dryRun", "in": "query", "schema": {"type": "string"}}]}}
             self.answer({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.32.3"},
                          "paths": {"/api/v1/nodes/{name}": patch}, "components": {"schemas": {}}})
-        elif path == "/api/v1/nodes/web1":
+        elif path in ["/api/v1/nodes/" + name for name in NAMES]:
             self.answer(NODE)
         elif path.startswith("/api/v1/nodes/"):
             name = path.rsplit("/", 1)[1]
             self.status(404, "NotFound", 'nodes "%s" not found' % name, name=name, kind="nodes")
         elif path == "/api/v1/pods":
-            assert parse_qs(url.query)["fieldSelector"] == ["spec.nodeName=web1"], url.query
+            assert parse_qs(url.query)["fieldSelector"][0] in ["spec.nodeName=" + name for name in NAMES], url.query
             self.answer({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": pods()})
         elif path.startswith("/api/v1/namespaces/default/pods/"):
             name = path.rsplit("/", 1)[1]
@@ -136,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self.answer({"kind": "DaemonSet", "apiVersion": "apps/v1",
                              "metadata": {"name": "kube-proxy", "namespace": "default", "uid": "u-kube-proxy"}})
-        elif path == "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/web1":
+        elif path in ["/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/" + name for name in NAMES]:
             self.answer({"kind": "Lease", "apiVersion": "coordination.k8s.io/v1",
                          "metadata": {"name": "web1", "namespace": "kube-node-lease"},
                          "spec": {"renewTime": STATE["renewed"]}})

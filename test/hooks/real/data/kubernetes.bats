@@ -2,6 +2,7 @@
 # gate/kubernetes, kubernetes-drain and kubernetes-uncordon with Debian's kubectl. apiserver.py stands for the API server.
 # Debian: 12 13
 load ../../hook
+load ../../set
 
 setup_file() {
     systemd-run -q --collect -u apiserver python3 /test/real/data/apiserver.py 8001
@@ -167,4 +168,14 @@ evicted() { changes | grep '^EVICT' || [[ $? == 1 ]]; }
     report Unknown
     gate
     not_now "Kubernetes: the node web1 is not Ready (Unknown)"
+}
+
+@test "the hooks of the page, in a whole run" {
+    documented_hooks kubernetes
+    mkdir -p /etc/kubernetes
+    cp "$BATS_TEST_TMPDIR/kubeconfig" /etc/kubernetes/kubelet.conf
+    case $(kubectl version --client 2>/dev/null) in *1.2[0-6].*) rm /etc/foreman_dlm_updater/gate.d/50-kubernetes ;; esac
+    put emptydir true
+    whole_run
+    [[ $(node) == " " && $(evicted | sort | tr '\n' ' ') == "EVICT cache EVICT shop " ]]
 }
