@@ -203,7 +203,7 @@ func TestAdvice(t *testing.T) {
 			"autoremove --purge"},
 	}
 	hasTools := func(h *testHost) {
-		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "puppet"} {
+		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "kubectl", "puppet"} {
 			h.write("bin/"+tool, 0o755, "")
 		}
 	}

@@ -64,7 +64,7 @@ healthy() {
     status=$(is string status) nodes=$(is word number_of_nodes)
     case $status:$health in
     green:* | yellow:yellow) ;;
-    yellow:green | red:*) why="the cluster is $status, with $(is word unassigned_shards) unassigned shards" && return 1 ;;
+    yellow:green | red:*) why="the cluster is $status, $(is word unassigned_shards) shards unassigned" && return 1 ;;
     *) why="$url/_cluster/health has an answer that was not understood" && return 1 ;;
     esac
     count=$(is word initializing_shards)
@@ -97,8 +97,8 @@ quorum() {
     for voter in $voters; do
         [ "$voter" = "$id" ] || [ -z "$(is string "nodes.$voter.name")" ] || left=$((left + 1))
     done
-    [ $((left * 2)) -gt "$all" ] ||
-        { why="without this node $left of $all nodes that elect the master would be left, which is no majority" && return 1; }
+    [ $((left * 2)) -gt "$all" ] || { why="without this node $left of $all nodes that elect the master would be left" &&
+        return 1; }
 }
 
 # may_lose: true if the cluster can lose this node. If not, sets $why.

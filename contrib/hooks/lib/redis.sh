@@ -54,8 +54,8 @@ ask_sentinel() {
     first=$(printf '%s\n' "$answer" | head -n 1)
 }
 
-# look_sentinel: asks Sentinel. Sets $leader to the run_id of the master that it knows, $at to its address, $flags to its
-# state (just "master" if it is well), and $good to the run_ids of the replicas that could take over. False if it is
+# look_sentinel: asks Sentinel. Sets $leader to the run_id of the master that it knows, $at to its address, $flags to
+# its state (just "master" if it is well), and $good to the run_ids of the replicas that could take over. False if it is
 # unknown, with $why. Its answers are pairs of lines: a name and a value; a replica begins with its name.
 look_sentinel() {
     leader='' at='' flags='' good=''
@@ -65,7 +65,7 @@ look_sentinel() {
     quorum=$(pair quorum) sentinels=$(($(pair num-other-sentinels) + 1))
     case $leader:$flags in :* | *:) why="Sentinel at $sentinel does not say who $master is" && return 1 ;; esac
     ask_sentinel REPLICAS "$master" || return 1
-    case $first in name | '') ;; *) why="Sentinel at $sentinel does not say which replicas there are: $first" && return 1 ;; esac
+    case $first in name | '') ;; *) why="Sentinel at $sentinel does not name the replicas: $first" && return 1 ;; esac
     # It has not yet heard of a replica without a runid. One with priority 0 never becomes the master.
     good=$(printf '%s\n' "$answer" | awk '
         function put() {

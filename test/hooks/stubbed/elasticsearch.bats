@@ -142,7 +142,7 @@ no_change() { # WHY: neither the gate nor pre_update let this host go, and nothi
 
 @test "the cluster is not healthy" {
     health yellow 0 0 3
-    no_change "the cluster is yellow, with 3 unassigned shards"
+    no_change "the cluster is yellow, 3 shards unassigned"
     health green 2
     no_change "2 shards are on the move (relocating)"
     health green 0 1
@@ -151,7 +151,7 @@ no_change() { # WHY: neither the gate nor pre_update let this host go, and nothi
     no_change "http://localhost:9200/_cluster/health has an answer that was not understood"
     health red 0 0 9
     setting elasticsearch health=yellow
-    no_change "the cluster is red, with 9 unassigned shards"
+    no_change "the cluster is red, 9 shards unassigned"
     health yellow 0 0 3
     gate
     exits 0
@@ -161,9 +161,9 @@ no_change() { # WHY: neither the gate nor pre_update let this host go, and nothi
 
 @test "the nodes that elect the master" {
     reply nodes '{"nodes":{"aaa":{"name":"web1"},"bbb":{"name":"web2"}}}'
-    no_change "without this node 1 of 3 nodes that elect the master would be left, which is no majority"
+    no_change "without this node 1 of 3 nodes that elect the master would be left"
     reply voting '{"metadata":{"cluster_coordination":{"last_committed_config":["aaa"]}}}'
-    no_change "without this node 0 of 1 nodes that elect the master would be left, which is no majority"
+    no_change "without this node 0 of 1 nodes that elect the master would be left"
     setting elasticsearch masters=ignore
     gate
     exits 0
@@ -258,7 +258,7 @@ file with a user that may do this"
     health yellow 0 0 4
     post
     exits 1
-    says "the cluster is yellow, with 4 unassigned shards"
+    says "the cluster is yellow, 4 shards unassigned"
     set_to '{}'
     setting elasticsearch-allocation healthy_timeout=60
     # shellcheck disable=SC2016 # not for this shell
