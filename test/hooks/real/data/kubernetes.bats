@@ -172,10 +172,13 @@ evicted() { changes | grep '^EVICT' || [[ $? == 1 ]]; }
 
 @test "the hooks of the page, in a whole run" {
     documented_hooks kubernetes
+    sed -i 's/^gate_interval = .*/gate_interval = 60/' /etc/foreman_dlm_updater/config.ini # two kubectl need their time
     mkdir -p /etc/kubernetes
     cp "$BATS_TEST_TMPDIR/kubeconfig" /etc/kubernetes/kubelet.conf
     case $(kubectl version --client 2>/dev/null) in *1.2[0-6].*) rm /etc/foreman_dlm_updater/gate.d/50-kubernetes ;; esac
     put emptydir true
     whole_run
+    node
+    changes
     [[ $(node) == " " && $(evicted | sort | tr '\n' ' ') == "EVICT cache EVICT shop " ]]
 }
