@@ -35,7 +35,9 @@ whole_run() {
     at_foreman -X POST --retry 20 --retry-connrefused \
         -d '{"dlmlock":{"name":"test","type":"ForemanDlm::Dlmlock::Update"}}' -o /dev/null || cat /srv/sandbox.log
     run env -i PATH="$PATH" foreman-dlm-updater run </dev/null 3>&- # without the DLM_* of the other tests
-    held=$(at_foreman)
+    # The stand-in lists no locks for administrators: ask for this one as the host does.
+    held=$(curl -q -sS --cacert /srv/ca/ca.pem --cert "/srv/ca/$(hostname).pem" --key "/srv/ca/$(hostname).key" \
+        https://127.0.0.1:8443/api/dlmlocks/test)
     kill "$server"
     wait "$server" || true
     [[ $status == 0 ]] || { printf 'exit %s\n%s\n' "$status" "$output"; return 1; }
@@ -43,7 +45,7 @@ whole_run() {
     [[ $held == *'"name":"test"'* && $held == *'"host":null'* ]] ||
         { printf 'the lock is not free: %s\n%s\n' "$held" "$output"; return 1; }
 }
-at_foreman() { # OPTION...: asks for all locks, or what the options say
+at_foreman() { # OPTION...: what the options say, as an administrator
     curl -q -sS --cacert /srv/ca/ca.pem -u admin:changeme -H 'Content-Type: application/json' "$@" \
         https://127.0.0.1:8443/api/dlmlocks
 }
