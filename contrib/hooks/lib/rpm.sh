@@ -16,7 +16,7 @@ patient() {
     end=$(($(date +%s) + lock_timeout)) errors=$(mktemp)
     while :; do
         "$@" 2>"$errors" && code=0 || code=$?
-        cat "$errors" >&2
+        sed 's,://[^/[:space:]]*@,://***@,g' "$errors" >&2 # no passwords of URLs
         if [ "$code" = 0 ] || ! grep -q 'transaction lock' "$errors" || [ "$(date +%s)" -ge "$end" ]; then break; fi
         echo "$name: another program has rpm's lock, waiting for it"
         sleep 5

@@ -1,9 +1,7 @@
 #!/usr/bin/env bats
-# The hooks for dnf: every branch, with a stub for the command. Debian has neither dnf5 nor yum 3: the stubs answer
-# according to their documentation and sources, and were never compared with the real ones. check-update exits 100, 0 or
-# 1 in all three. dnf5 and yum have their own words for --assumeno. dnf5 exits 2 for an unknown option ("exit_on_lock",
-# "remove --duplicates") and does not wait for rpm's lock. yum 3 has no --refresh. ../real/dnf/ tests dnf 4 against the
-# real one.
+# The hooks for dnf: every branch, with a stub for the command. The stub refuses what the real ones refuse; dnf5's words
+# are those of 5.4. yum 3 is not to be had: the stub answers according to its documentation and sources. ../real/dnf/ tests
+# dnf 4 against the real one, ../real/dnf5/ dnf5.
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -17,13 +15,27 @@ prepare() {
     mkdir "$BATS_TEST_TMPDIR/tools"
     local tool
     for tool in \
-        sh env dirname date grep cat mktemp rm timeout sed mv head; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools/$tool"; done
+        sh env dirname date grep cat mktemp rm timeout sed mv head cp tail mkdir; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools/$tool"; done
     stub sleep
+    # Neither this machine's image mode nor its cache.
+    export DLM_OSTREE_BOOTED=$BATS_TEST_TMPDIR/ostree-booted DLM_CMDLINE=$BATS_TEST_TMPDIR/cmdline
+    export DLM_DNF_CONF=$BATS_TEST_TMPDIR/dnf.conf CACHE=$BATS_TEST_TMPDIR/cache
+    mkdir -p "$CACHE"
+    printf '%s\n' "[main]" "cachedir = $CACHE/" >"$DLM_DNF_CONF"
 }
 # shellcheck disable=SC2016 # for the stub's shell
 ANSWERS='act=
-for word; do case $word in check-update | upgrade | clean | check | remove) act=$word ;; esac; done
-case $act:" $* " in upgrade:*" --assumeno "*) act=plan ;; upgrade:*" --downloadonly "*) act=download ;; esac
+for word; do case $word in check-update | upgrade | clean | check | remove) act=$word ;; esac
+    case ${0##*/}:$act:$word in
+    dnf5::--downloadonly)
+        echo "Unknown argument \"--downloadonly\" for command \"dnf5\". Add \"--help\" for more information." >&2
+        exit 2 ;;
+    dnf5:*:--setopt=exit_on_lock=*) echo "Cannot set option: exit_on_lock" >&2; exit 2 ;; # before 5.3
+    yum:*:--refresh | yum:*:--duplicates) echo "Command line error: no such option: $word" >&2; exit 1 ;;
+    esac
+done
+case $act:" $* " in upgrade:*" --assumeno "*) act=plan ;;
+upgrade:*" --downloadonly "*) act=download ;; upgrade:*" --setopt=tsflags=test "*) act=download ;; esac
 [ ! -e "$DNF/$act.once" ] || { mv "$DNF/$act.once" "$DNF/$act.was"; cat "$DNF/$act.was" >&2; exit 1; }
 [ ! -e "$DNF/$act" ] || cat "$DNF/$act"
 [ ! -e "$DNF/$act.exit" ] || exit "$(cat "$DNF/$act.exit")"'
@@ -97,7 +109,8 @@ could_not_find_out() {
     exits 1
     called "dnf5 $all -q -y --refresh check-update"
     called "dnf5 $all --assumeno upgrade"
-    called "dnf5 $all -q -y --downloadonly upgrade"
+    called "dnf5 $all -q -y upgrade --setopt=tsflags=test" # --downloadonly checks no signatures
+    refute called downloadonly
     refute called exit_on_lock
     is yum
     rm "$BATS_TEST_TMPDIR/bin/dnf5"
@@ -116,7 +129,7 @@ could_not_find_out() {
     exits 1
     called "--refresh check-update --security"
     called "--assumeno upgrade --security"
-    called "--downloadonly upgrade --security"
+    called "upgrade --downloadonly --security"
     is dnf5
     asked dnf
     called "dnf5 "
@@ -201,16 +214,16 @@ could_not_find_out() {
     local all="dnf -y --setopt=*.skip_if_unavailable=False --setopt=exit_on_lock=False"
     diff - "$CALLS" <<END
 dnf -q check --duplicates
-$all -q --refresh --downloadonly upgrade
-$all upgrade
+$all -q --refresh upgrade --downloadonly
+$all upgrade -C
 END
     updated dnf-security
     exits 0
-    called "--downloadonly upgrade --security"
-    called "$all upgrade --security"
+    called "upgrade --downloadonly --security"
+    called "$all upgrade --security -C"
     setting dnf "options='--quiet /*'"
     updated dnf
-    called "$all upgrade --quiet /*"
+    called "$all upgrade -C --quiet /*"
 }
 
 @test "update: dnf5 and yum" {
@@ -219,8 +232,8 @@ END
     exits 0
     diff - "$CALLS" <<'END'
 dnf5 -q check --duplicates
-dnf5 -y --setopt=*.skip_if_unavailable=False -q --refresh --downloadonly upgrade
-dnf5 -y --setopt=*.skip_if_unavailable=False upgrade
+dnf5 -y --setopt=*.skip_if_unavailable=False -q --refresh upgrade --setopt=tsflags=test
+dnf5 -y --setopt=*.skip_if_unavailable=False upgrade -C
 END
     rm "$BATS_TEST_TMPDIR/bin/dnf5"
     is yum
@@ -230,7 +243,7 @@ END
     diff - "$CALLS" <<END
 yum -q check duplicates
 $all -q clean expire-cache
-$all -q --downloadonly upgrade --security
+$all -q upgrade --downloadonly --security
 $all upgrade --security
 END
 }
@@ -241,7 +254,86 @@ END
     updated dnf-security
     exits 0
     says "going on with what was fetched before"
-    called "upgrade --security -C"
+    called "upgrade --security -C --setopt=cachedir=$CACHE.dlm-run-1"
+    [[ ! -e $CACHE.dlm-run-1 ]] # not needed any more
+}
+
+@test "update: what was fetched before is kept until it is installed, also over a crash; other runs' is removed" {
+    is dnf
+    mkdir -p "$CACHE.dlm-run-0" "$CACHE.dlm-run-1.new"
+    touch "$CACHE.dlm-run-1.new/half" "$CACHE/old"
+    answers download 1 "Error: no mirror"
+    answers upgrade 1 "Error: Transaction failed"
+    updated dnf
+    exits 1
+    [[ -e $CACHE.dlm-run-1/old && ! -e $CACHE.dlm-run-1/half && ! -e $CACHE.dlm-run-0 ]]
+    rm "$CACHE/old"
+    touch "$CACHE/new"
+    answers upgrade 0
+    stub cp 'exit 1'
+    updated dnf
+    exits 0
+    called "-C --setopt=cachedir=$CACHE.dlm-run-1"
+    refute called "cp "
+}
+
+@test "update: nothing can be kept: the cache that dnf has" {
+    is dnf
+    answers download 1 "Error: no mirror"
+    stub cp 'exit 1'
+    updated dnf
+    exits 0
+    says "going on with what was fetched before"
+    refute called "cachedir"
+    rm -r "$CACHE"
+    updated dnf
+    exits 0
+}
+
+@test "passwords in URLs are not printed" {
+    local url="Cannot download http://joe:s3cr@t@host/x http://joe:s3cret@host/y"
+    is dnf5
+    answers check-update 1 "$url"
+    could_not_find_out "http://***@host/x http://***@host/y" asked dnf
+    answers download 1 "$url"
+    echo "$url" >"$DNF/upgrade.once"
+    updated dnf
+    exits 1
+    says "http://***@host/y"
+    refute says s3cr
+    answers check 1 "acme-1 is a duplicate"
+    echo "$url" >"$DNF/remove.once"
+    updated dnf
+    exits 1
+    says "http://***@host/y"
+    refute says s3cr
+}
+
+@test "image mode: could not find out, with the hook that fits; update changes nothing" {
+    offers
+    is dnf
+    : >"$DLM_OSTREE_BOOTED"
+    local name
+    for name in "${NAMES[@]}"; do
+        could_not_find_out "with the tool that it came with" asked "$name"
+        stub rpm-ostree
+        could_not_find_out "with needs_update/rpm-ostree and update/rpm-ostree" asked "$name"
+        stub bootc
+        could_not_find_out "with needs_update/bootc and update/bootc, or with needs_update/rpm-ostree" asked "$name"
+        rm "$BATS_TEST_TMPDIR"/bin/{bootc,rpm-ostree}
+        updated "$name"
+        exits 1
+        says "boots an image"
+        refute called dnf
+    done
+    rm "$DLM_OSTREE_BOOTED"
+    echo "quiet composefs=?abc rw" >"$DLM_CMDLINE"
+    could_not_find_out "boots an image" asked dnf
+    echo "quiet rw" >"$DLM_CMDLINE"
+    asked dnf
+    exits 1
+    answers plan 1 "This bootc system is configured to be read-only. Pass --transient to perform" "Operation aborted."
+    could_not_find_out "can't install on this host" asked dnf
 }
 
 @test "update: a failure is one" {
@@ -270,7 +362,7 @@ END
         exits 0
         called "sleep 5"
         says "$words"
-        [[ $(grep -c "False upgrade" "$CALLS") == 2 ]]
+        [[ $(grep -c "False upgrade -C" "$CALLS") == 2 ]]
     done
     answers upgrade 1
     echo "$words" >"$DNF/upgrade.once"
@@ -286,7 +378,7 @@ END
     updated dnf
     exits 0
     says "interrupted, finishing it: acme-1-1.noarch is a duplicate"
-    [[ $(sed -n 2p "$CALLS") == *" remove --duplicates" ]]
+    [[ $(sed -n 2p "$CALLS") == *" -q remove --duplicates" ]]
 }
 
 @test "update: packages in two versions that can't be fixed, as with dnf5 and yum, or no answer to that" {
