@@ -12,7 +12,7 @@ public() { sed 's,://[^/[:space:]]*@,://***@,g'; }
 # choose: sets $dnf if the settings leave it open, and what differs between dnf5, dnf 4 and yum 3:
 #   $refresh   the option for fresh metadata
 #   $fetch     the option, after the command, for a download that also checks signatures. dnf5 checks none with
-#              --downloadonly; its test of the transaction does, and keeps the packages. dnf 4 and yum check them anyway.
+#              --downloadonly; its test of the transaction does, and keeps the packages. dnf 4 and yum always check.
 #   $cached    the option to install without asking a mirror; yum may need file lists that were never fetched
 #   $cachedir  where the metadata and packages are
 choose() {
@@ -39,8 +39,8 @@ ask() {
     said=$(printf '%s\n' "$said" | public)
 }
 
-# look NOTHING ARG...: answers a needs_update hook's question; NOTHING is how "no" reads. The hook has defined cannot_tell
-# and $answer.
+# look NOTHING ARG...: answers a needs_update hook's question; NOTHING is how "no" reads. The hook has defined
+# cannot_tell and $answer.
 look() {
     nothing=$1
     shift

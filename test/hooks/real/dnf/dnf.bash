@@ -10,7 +10,7 @@ fresh() {
     [[ -z ${SERVER:-} ]] || kill "$SERVER" 2>/dev/null || true
     local all; mapfile -t all < <(rpm -qa)
     ((!${#all[@]})) || quietly rpm -e --nodeps --noscripts "${all[@]}"
-    rm -rf /srv/* /var/cache/dnf /etc/acme.conf* /run/cut /run/ran /etc/yum.repos.d
+    rm -rf /srv/* /var/cache/dnf* /etc/acme.conf* /run/cut /run/ran /etc/yum.repos.d
     mkdir -p /etc/yum.repos.d
     # Debian enables this plugin, which wants signatures.
     sed -i 's,^enabled.*,enabled = false,' /etc/dnf/plugins/local.conf
@@ -32,3 +32,10 @@ offer() {
 # installing NAME...: installs these packages from /srv/main.
 installing() { quietly dnf -y -q --refresh install "$@"; }
 configured() { sed -i "s/^${1%%=*}=.*/$1/; t; \$a$1" /etc/dnf/dnf.conf; }
+# serving: offers /srv/main by HTTP, with a password.
+serving() {
+    python3 -m http.server -d /srv -b 127.0.0.1 8000 >/dev/null 2>&1 3>&- &
+    SERVER=$!
+    until (: </dev/tcp/127.0.0.1/8000) 2>/dev/null; do kill -0 "$SERVER"; done
+    sed -i 's,^baseurl=.*,baseurl=http://joe:s3cret@127.0.0.1:8000/main,' /etc/yum.repos.d/main.repo
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # needs_update/dnf and update/dnf with Debian's dnf 4, against repositories that the test makes.
+# Debian: 12 13
 load dnf
 
 prepare() {
@@ -85,10 +86,7 @@ updated() { hook update/dnf; }
 
 @test "a package is missing on the mirror: noticed in needs_update; fetched packages are installed without the mirror" {
     offer acme 2
-    python3 -m http.server -d /srv -b 127.0.0.1 8000 >/dev/null 2>&1 3>&- &
-    SERVER=$!
-    until (: </dev/tcp/127.0.0.1/8000) 2>/dev/null; do kill -0 "$SERVER"; done
-    sed -i 's,^baseurl=.*,baseurl=http://127.0.0.1:8000/main,' /etc/yum.repos.d/main.repo
+    serving
     mv /srv/main/acme-2-1.noarch.rpm /srv/
     could_not_find_out "could not be fetched" asked
     updated
@@ -108,6 +106,39 @@ updated() { hook update/dnf; }
     exits 0
     says "going on with what was fetched before"
     installed acme 2
+}
+
+@test "a mirror half synced, with new metadata but not the package: what was fetched before is installed" {
+    offer acme 2
+    serving
+    asked
+    exits 1
+    offer acme 3
+    mv /srv/main/acme-3-1.noarch.rpm /srv/
+    updated
+    exits 0
+    says "going on with what was fetched before"
+    refute says s3cret
+    installed acme 2
+    [[ -z $(compgen -G "/var/cache/dnf.dlm-*") ]]
+    could_not_find_out "could not be fetched" asked
+    refute says s3cret
+    mv /srv/acme-3-1.noarch.rpm /srv/main/
+    updated
+    exits 0
+    installed acme 3
+}
+
+@test "passwords in a repository's URL are not printed" {
+    offer acme 2
+    serving
+    mv /srv/main /srv/away
+    could_not_find_out "main-repo" asked
+    refute says s3cret
+    mv /srv/away /srv/main
+    kill "$SERVER"
+    could_not_find_out "main-repo" asked
+    refute says s3cret
 }
 
 @test "excluded and version-locked packages are no update" {
