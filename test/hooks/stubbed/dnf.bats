@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The hooks for dnf: every branch, with a stub for the command. The stub refuses what the real ones refuse; dnf5's words
-# are those of 5.4. yum 3 is not to be had: the stub answers according to its documentation and sources. ../real/dnf/ tests
-# dnf 4 against the real one, ../by-hand/dnf5.bats dnf5.
+# are those of 5.4. yum 3 is not to be had: the stub answers according to its documentation and sources. ../real/dnf/
+# tests dnf 4 against the real one, ../by-hand/dnf5.bats dnf5.
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -14,8 +14,9 @@ prepare() {
     # A PATH without the machine's own: the hooks must find no other dnf.
     mkdir "$BATS_TEST_TMPDIR/tools"
     local tool
-    for tool in \
-        sh env dirname date grep cat mktemp rm timeout sed mv head cp tail mkdir; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools/$tool"; done
+    for tool in sh env dirname date grep cat mktemp rm timeout sed mv head cp tail; do
+        ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools/$tool"
+    done
     stub sleep
     # Neither this machine's image mode nor its cache.
     export DLM_OSTREE_BOOTED=$BATS_TEST_TMPDIR/ostree-booted DLM_CMDLINE=$BATS_TEST_TMPDIR/cmdline
