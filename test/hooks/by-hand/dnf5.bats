@@ -2,8 +2,21 @@
 # needs_update/dnf and update/dnf with the real dnf5. Debian 12 and 13 have no dnf5, so this is not part of real.sh: run
 # it on a booted host with the packages bats, rpm, dnf5, createrepo-c and python3 of Debian's testing, with the hooks
 # and this directory's parent bound in as real.sh does: bats /test/by-hand/dnf5.bats. The last run was with dnf5 5.4.6.
-load ../real/dnf/dnf
+load ../hook
+load ../real/rpm
 bats_require_minimum_version 1.5.0
+
+repository() { printf '%s\n' "[$1-repo]" "name=$1" "baseurl=file:///srv/$1" gpgcheck=0 >"/etc/yum.repos.d/$1.repo"; }
+offer() { # NAME VERSION [TAG...]
+    package /srv/main "$@"
+    publish /srv/main
+}
+serving() { # by HTTP, with a password
+    python3 -m http.server -d /srv -b 127.0.0.1 8000 >/dev/null 2>&1 3>&- &
+    SERVER=$!
+    until (: </dev/tcp/127.0.0.1/8000) 2>/dev/null; do kill -0 "$SERVER"; done
+    sed -i 's,^baseurl=.*,baseurl=http://joe:s3cret@127.0.0.1:8000/main,' /etc/yum.repos.d/main.repo
+}
 
 fresh5() {
     [[ -z ${SERVER:-} ]] || kill "$SERVER" 2>/dev/null || true
@@ -83,7 +96,7 @@ updated() { hook update/dnf; }
     updated
     exits 1
     installed acme 1
-    sed -i '$agpgkey=file:///srv/key' /etc/yum.repos.d/main.repo
+    echo gpgkey=file:///srv/key >>/etc/yum.repos.d/main.repo
     quietly rpmsign --define "_gpg_name test@example.com" --define "__gpg /usr/bin/gpg" --addsign /srv/main/*.rpm
     publish /srv/main
     asked
@@ -101,7 +114,7 @@ updated() { hook update/dnf; }
     says "none of these would be installed"
     rm /srv/main/acme-2*
     offer acme 2
-    configured excludepkgs=acme
+    echo excludepkgs=acme >>/etc/dnf/dnf.conf
     asked
     exits 0
 }
