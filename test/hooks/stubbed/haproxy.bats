@@ -1,11 +1,13 @@
 #!/usr/bin/env bats
-# pre_update/haproxy-drain and post_update/haproxy-ready, with a stub for socat and a file for each load balancer, one
-# server per line. Its answers come from Debian 12's HAProxy 2.6.12. With the real one: ../real/services/haproxy.bats.
+# pre_update/haproxy-drain, post_update/haproxy-ready and gate/haproxy, with a stub for socat and a file for each load balancer, one
+# server per line. Its answers come from HAProxy 2.6.12 and 3.0.11 (Debian 12 and 13). With the real one:
+# ../real/services/haproxy.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 
 prepare() {
-    # One file for each load balancer: BACKEND SERVER, operational state, administrative state, sessions.
+    # One file for each load balancer: BACKEND SERVER, operational state, administrative state, sessions; WEIGHT and
+    # BACKUP may follow.
     export LB=$BATS_TEST_TMPDIR/lb
     mkdir "$LB"
     printf '%s\n' 'web web1 2 0 0' 'web web2 2 0 7' 'api web1 2 0 0' 'api web2 2 0 0' >"$LB/a"
@@ -20,14 +22,21 @@ prepare() {
         set -- $asked
         [ "$1 $2" != "${MUTE:-}" ] || exit 0
         case $asked in
-        "show servers state")
+        "show servers state"*)
             echo 1
             echo "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_time_since_last_change"
-            awk "{ print 2, \$1, NR, \$2, \"127.0.0.1\", \$3, \$4, 1, 1, 2, 6, 3, 4, 6, 0, 0, 0, \"-\", 8001, \"-\", 0, 0, \"-\", \"-\", 0 }" "$file"
+            awk "{ print 2, \$1, NR, \$2, \"127.0.0.1\", \$3, \$4, (NF > 5 ? \$6 : 1), 1, 2, 6, 3, 4, 6, 0, 0, 0, \"-\", 8001, \"-\", 0, 0, \"-\", \"-\", 0 }" "$file"
             echo ;;
-        "show stat -1 4 -1")
+        esac
+        case $asked in
+        *"show stat -1 4 -1")
             echo "# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,"
-            awk "{ print \$1 \",\" \$2 \",0,0,\" \$5 \",0,,0,0,0,,0,,0,0,0,0,UP,1,1,0,\" }" "$file"
+            awk "{ weight = NF > 5 ? \$6 : 1; backup = NF > 6 ? \$7 : 0; status = \$3 == 3 ? \"NOLB\" : \$3 == 0 ? \"DOWN\" : \"UP\"
+                if (int(\$4 / 8) % 2) status = \"DRAIN\"
+                if (\$4 % 4) status = \"MAINT\"
+                if (\$4 == 2) status = \"MAINT (via web/web3)\"
+                if (NF > 7) { status = \$8; sub(/_/, \" \", status) }
+                print \$1 \",\" \$2 \",0,0,\" \$5 \",0,,0,0,0,,0,,0,0,0,0,\" status \",\" weight \",\" 1 - backup \",\" backup \",\" }" "$file"
             echo ;;
         "set server "*" state "*)
             cp "$DLM_HOOKS_STATE/haproxy-drain" "$LB/../record-at-set" 2>/dev/null
@@ -49,8 +58,9 @@ lbs() {
     setting haproxy-ready ready_timeout=0
 }
 # server LB BACKEND SERVER "OP TOLD SESSIONS": sets the server's state from now on.
-server() { sed -i "s/^$2 $3 .*/$2 $3 $4/" "$LB/$1"; }
+server() { sed -i "s|^$2 $3 .*|$2 $3 $4|" "$LB/$1"; }
 is() { grep -qx "$2 $3 $4" "$LB/$1" || { cat "$LB/$1"; return 1; }; }
+gate() { hook gate/haproxy; }
 drain() { hook pre_update/haproxy-drain; }
 ready() { hook post_update/haproxy-ready; }
 refused() { # WHY
@@ -152,12 +162,32 @@ refused() { # WHY
 }
 
 @test "enough other servers must be up in each backend that this host's server serves" {
-    local state
-    for state in '0 0 0' '2 8 0' '2 1 0' '0 5 0' '3 0 0'; do
+    local state why
+    while IFS=: read -r state why; do
         server a web web2 "$state"
-        refused "too few other servers are up on the load balancer at /run/a"
-        says "(min_left=1 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/haproxy-drain.conf): web. Bring"
-    done
+        refused "too few other servers take sessions on the load balancer at /run/a"
+        says "(min_left=1 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/haproxy-drain.conf): web (web2: $why). Bring"
+        gate
+        not_now "HAProxy: too few other servers take sessions on the load balancer at /run/a (min_left=1 in ${DLM_CONFIG%/*}/hooks.conf.d): web (web2: $why)"
+    done <<'END'
+0 0 0:DOWN
+2 8 0:DRAIN
+2 8 0 1 0 DRAIN_(agent):DRAIN (agent)
+0 1 0:MAINT
+0 5 0:MAINT
+0 2 0:MAINT (via web/web3)
+0 32 0 1 0 MAINT_(resolution):MAINT (resolution)
+0 0 0 1 0 DOWN_(agent):DOWN (agent)
+3 0 0:NOLB
+3 0 0 1 0 UP:not up
+2 16 0 1 0 UP:not up
+2 0 0 0:weight 0
+2 0 0 ?:weight ?
+2 0 0 1 1:backup
+2 0 0 1 ?:backup
+2 0 0 1 0 ASLEEP:ASLEEP
+4 0 0:not up
+END
     server a web web2 "1 0 0" # being started
     lbs a -- min_left=2
     refused "too few other servers"
@@ -166,6 +196,74 @@ refused() { # WHY
     drain
     exits 0
     is a web web1 "2 8 0"
+}
+
+@test "a server that was disabled in the configuration and enabled since serves, here and elsewhere; also with failing checks" {
+    server a web web2 "2 4 0 1 0 UP_1/3"
+    server a web web1 "2 4 0 1 0 no_check"
+    drain
+    exits 0
+    is a web web1 "2 8 0 1 0 no_check"
+}
+
+@test "backup servers: only with backups=yes, and all of them are one" {
+    server a web web2 "2 0 0 1 1"
+    echo 'web web3 2 0 0 1 1' >>"$LB/a"
+    refused ": web (web2: backup, web3: backup). Bring"
+    lbs a -- backups=yes min_left=2
+    refused "(min_left=2 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/haproxy-drain.conf): "
+    refute says "web2: backup"
+    lbs a -- backups=yes
+    gate
+    exits 0
+    drain
+    exits 0
+    is a web web1 "2 8 0"
+    lbs a -- backups=maybe
+    drain
+    exits 1
+    says "backups=maybe in $BATS_TEST_TMPDIR/etc/hooks.conf.d/haproxy-drain.conf: use yes or no"
+}
+
+@test "gate: yes, no, and settings of its own" {
+    gate
+    exits 0
+    [[ -z $output ]]
+    setting haproxy sockets=/run/b
+    gate
+    says "HAProxy: the load balancer at /run/b could not be asked: 2026/11/25"
+    not_now "${stderr##*$'\n'}"
+    setting haproxy servers=web/nobody
+    gate
+    not_now "HAProxy: the load balancer at /run/a has no server web/nobody"
+    MUTE="show servers" gate
+    [[ $status != 0 ]]
+    setting haproxy min_left=all
+    gate
+    not_now "HAProxy: min_left=all in ${DLM_CONFIG%/*}/hooks.conf.d: use a whole number"
+    setting haproxy sockets=
+    gate
+    [[ $status != 0 ]]
+    refute called "set server"
+}
+
+@test "a server in drain that HAProxy forgot in a reload: said, however often ready runs" {
+    drain
+    server a web web1 "2 0 0"
+    ready
+    exits 0
+    says "web/web1 on /run/a: up. BUT IT WAS NO LONGER IN DRAIN: HAProxy was reloaded or restarted since"
+    says "api/web1 on /run/a: up"
+    refute says "api/web1 on /run/a: up. BUT"
+    ready
+    says "web/web1 on /run/a: up. BUT IT WAS NO LONGER IN DRAIN"
+    refute says "api/web1 on /run/a: up. BUT"
+    drain # the run began again
+    exits 0
+    server a api web1 "2 0 0"
+    ready
+    says "api/web1 on /run/a: up. BUT IT WAS NO LONGER IN DRAIN"
+    refute says "web/web1 on /run/a: up. BUT"
 }
 
 @test "a backend that this host's server does not serve needs no other server" {
@@ -178,7 +276,7 @@ refused() { # WHY
 
 @test "the hook looks at all load balancers before it changes one" {
     lbs a b
-    refused 'the load balancer at /run/b could not be asked, nothing was drained: 2026/11/25'
+    refused 'nothing was drained: the load balancer at /run/b could not be asked: 2026/11/25'
     says "Connection refused"
     printf '%s\n' 'web other 2 0 0' >"$LB/b"
     refused "the load balancer at /run/b has no server */web1"
@@ -193,7 +291,7 @@ refused() { # WHY
 }
 
 @test "a load balancer that is being reloaded prints nothing: that is not an answer" {
-    MUTE="show servers" refused "could not be asked, nothing was drained: its answer to 'show servers state' is ''"
+    MUTE="show servers" refused "could not be asked: its answer to 'show servers state;show stat -1 4 -1' is ''"
     MUTE="show stat" drain
     exits 1
     says "the load balancer at /run/a does not answer any more: its answer to 'show stat -1 4 -1' is ''"
@@ -284,7 +382,7 @@ refused() { # WHY
 
 @test "no socat, or a load balancer that hangs: refused" {
     stub timeout 'exit 124'
-    refused "could not be asked, nothing was drained: no answer within 30 s"
+    refused "could not be asked: no answer within 30 s"
     stub timeout 'echo "timeout: failed to run command '\''socat'\'': No such file or directory" >&2; exit 127'
     refused "failed to run command 'socat'"
 }
