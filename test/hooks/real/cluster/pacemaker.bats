@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# pacemaker-standby and pacemaker-unstandby with Debian's Corosync and Pacemaker, in a cluster of two: this host
-# ("here"), and a node in namespaces on it ("there").
+# pacemaker-standby, pacemaker-unstandby and gate/pacemaker with Debian's Corosync and Pacemaker, in a cluster of two:
+# this host ("here"), and a node in namespaces on it ("there").
+# Debian: 12 13
 load ../../hook
 
 setup_file() {
@@ -78,6 +79,10 @@ until_true() { # COMMAND...
     crm_mon -1
     return 1
 }
+runs() { [[ $(crm_resource -r "$1" --locate -Q) == "$2" ]]; }
+create() { cibadmin --create --scope "$1" --xml-text "$2"; } # SCOPE XML
+delete() { cibadmin --delete --xml-text "$1"; } # XML
+gate() { hook gate/pacemaker; }
 drain() { hook pre_update/pacemaker-standby; }
 back() { hook post_update/pacemaker-unstandby; }
 
@@ -192,16 +197,91 @@ back() { hook post_update/pacemaker-unstandby; }
     refute standby here
 }
 
-@test "a resource that does not move: refused, and it goes on once it does" {
+@test "an unmanaged resource never moves: refused" {
     crm_resource -r app --meta -p is-managed -v false
-    setting pacemaker-standby 'standby_timeout=1'
     drain
     exits 1
-    says "resources still run on here after 1 s"
+    says "nothing was moved: these would not leave here: app (unmanaged resources never move)"
+    refute standby here
+}
+
+@test "a resource that needs too long to stop: not yet, and it goes on once it has stopped" {
+    crm_resource -r app -p op_sleep -v 4
+    crm_resource --wait
+    setting pacemaker-standby 'standby_timeout=0'
+    drain
+    exits 1
+    says "resources still run on here after 0 s"
     standby here
-    crm_resource -r app --meta -d is-managed
     setting pacemaker-standby 'standby_timeout=600'
     drain
     exits 0
-    until_true runs_on there
+    runs_on there
+    crm_standby -N here -D
+    crm_resource -r app -d op_sleep
+    crm_resource --wait
+}
+
+@test "a constraint keeps the resource from the other node: refused before anything moves" {
+    crm_resource --ban -r app -N there
+    gate
+    exits 1
+    says "app: constraint cli-ban-app-on-there keeps it from there (end that with \`crm_resource --clear --resource app\`)"
+    drain
+    exits 1
+    says "nothing was moved: without here, the cluster would stop what runs now"
+    refute standby here
+    runs_on here
+    setting pacemaker-standby 'may_stop="other app"'
+    gate
+    exits 0
+    crm_resource --clear --resource app
+}
+
+@test "the other node can't start the resource: here again; then its fail count is INFINITY: refused" {
+    mkdir /run/frail # which the other node does not have
+    create resources '<primitive id="frail" class="ocf" provider="pacemaker" type="Dummy"><instance_attributes id="at">
+        <nvpair id="state" name="state" value="/run/frail/state"/></instance_attributes></primitive>'
+    create constraints '<rsc_location id="frail-home" rsc="frail" node="here" score="100"/>'
+    until_true runs frail here
+    setting pacemaker-standby 'standby_timeout=5'
+    drain
+    exits 1
+    says "what ran here does not run on another node: frail: it failed too often on there (try \`crm_resource --cleanup --resource frail --node there\`). here is out of standby again"
+    refute standby here
+    until_true runs frail here
+    gate
+    exits 1
+    drain
+    exits 1
+    says "nothing was moved: without here, the cluster would stop what runs now"
+    says "frail: it failed too often on there"
+    runs frail here
+    delete '<rsc_location id="frail-home"/>'
+    delete '<primitive id="frail"/>'
+    crm_resource --cleanup >/dev/null 2>&1
+}
+
+@test "clones, promotable clones and groups: what matters is that one runs, is promoted, on another node" {
+    create resources '<clone id="c"><primitive id="one" class="ocf" provider="pacemaker" type="Dummy"/></clone>'
+    create resources '<clone id="u"><meta_attributes id="m1"><nvpair id="m2" name="globally-unique" value="true"/>
+        </meta_attributes><primitive id="two" class="ocf" provider="pacemaker" type="Dummy"/></clone>'
+    create resources '<clone id="p"><meta_attributes id="m3"><nvpair id="m4" name="promotable" value="true"/>
+        </meta_attributes><primitive id="three" class="ocf" provider="pacemaker" type="Stateful"/></clone>'
+    create resources '<group id="g"><primitive id="four" class="ocf" provider="pacemaker" type="Dummy"/></group>'
+    crm_resource --wait
+    gate
+    exits 0
+    crm_resource --ban -r g -N there
+    crm_resource --ban -r p --promoted -N there
+    crm_resource --wait
+    gate
+    exits 1
+    says "four in g: constraint cli-ban-g-on-there keeps it from there"
+    says "three in p (as promoted): constraint cli-ban-p-on-there keeps it from there"
+    refute says "one in"
+    refute says "two in"
+    setting pacemaker 'may_stop="g p"'
+    gate
+    exits 0
 }
