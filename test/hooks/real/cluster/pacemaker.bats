@@ -58,7 +58,7 @@ prepare() {
     crm_standby -N here -D
     crm_standby -N there -D
     crm_attribute -n maintenance-mode -D
-    crm_resource -r app --meta -d is-managed
+    crm_resource -r app --meta -d is-managed || : # Pacemaker 3: 105 if it is not set
     until_true runs_on here
 }
 there_joins() {
@@ -244,6 +244,8 @@ back() { hook post_update/pacemaker-unstandby; }
         <nvpair id="state" name="state" value="/run/frail/state"/></instance_attributes></primitive>'
     create constraints '<rsc_location id="frail-home" rsc="frail" node="here" score="100"/>'
     until_true runs frail here
+    crm_resource --cleanup -r frail # it may have begun there
+    crm_resource --wait
     setting pacemaker-standby 'standby_timeout=5'
     drain
     exits 1
