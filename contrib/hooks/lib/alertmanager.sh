@@ -24,7 +24,7 @@ api() {
         --data-binary @- -w '\n%{http_code}' "${url%/}/api/v2/$2" 2>&1) || :
     code=$(printf '%s\n' "$answer" | tail -n 1)
     answer=$(printf '%s\n' "$answer" | sed '$d')
-    [ "$code" = 200 ]
+    case $code in 200 | 201 | 202) ;; *) return 1 ;; esac # Grafana's Alertmanager answers 202
 }
 
 quoted() { printf '%s' "$1" | sed 's/[\\"]/\\&/g; 1s/^/"/; $s/$/"/'; }
@@ -57,14 +57,15 @@ silence() {
 "startsAt":"$(at "${2:-$now}")","endsAt":"$(at $((now + ${duration:?})))",
 "createdBy":"foreman-dlm-updater","comment":$(quoted "updates of ${host:?}, run ${DLM_RUN_ID:-by-hand}")}
 END
-    id=$(printf '%s\n' "$answer" | sed -n 's/.*"silenceID":"\([^"]*\)".*/\1/p')
+    # Grafana 8 calls it "id".
+    id=$(printf '%s\n' "$answer" | sed -nE 's/.*"(silenceID|id)" *: *"([^"]*)".*/\2/p' | tail -n 1)
     [ -n "$id" ]
 }
 
 # unsilence ID: ends silence ID.
 unsilence() {
     # How Alertmanager says that the silence is over differs between versions: 404 with an empty body, "not found" with
-    # some status, or "expired". Any other 404 comes from something else at that address.
+    # some status, Grafana's "silences.notFound", or "expired". Any other 404 comes from something else at that address.
     api DELETE "silence/$1" </dev/null ||
-        case $code:$answer in 404: | *"silence not found"* | *"already expired"*) ;; *) return 1 ;; esac
+        case $code:$answer in 404: | *"silence not found"* | 404:*silences.notFound* | *"already expired"*) ;; *) return 1 ;; esac
 }

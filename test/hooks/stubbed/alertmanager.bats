@@ -110,6 +110,29 @@ goes_on() {
     done
 }
 
+@test "Grafana's Alertmanager: 202 with the id, and messages (read in its source)" {
+    local answer
+    for answer in '202 {"silenceID":"graf-1"}' '202 {"id":"graf-1","message":"silence created"}' '201 { "silenceID": "graf-1" }'; do
+        setting alertmanager-silence url=https://grafana.example.com/api/alertmanager/grafana strict=yes
+        ANSWER=$answer silence
+        exits 0
+        says "silence graf-1 is set for 7200 s"
+        for answer in '200 {"message":"silence deleted"}' '404 {"message":"silence not found"}' \
+            '404 {"message":"Not found","messageId":"alerting.notifications.silences.notFound","statusCode":404,"traceID":""}'; do
+            ANSWER=$answer unsilence
+            exits 0
+            says "silence graf-1 has ended"
+        done
+    done
+    ANSWER='202 {"message":"accepted"}' silence
+    exits 1
+    says 'could not be silenced at https://grafana.example.com/api/alertmanager/grafana: 202 {"message":"accepted"}'
+    ANSWER='404 {"message":"Not found"}' unsilence
+    exits 1
+    ANSWER='302 {"silenceID":"graf-1"}' silence
+    exits 1
+}
+
 @test "another run's silence does not count" {
     DLM_RUN_ID=run-0 silence
     unsilence
