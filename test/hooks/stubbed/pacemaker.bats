@@ -296,7 +296,7 @@ box() { echo "    <$1 id=\"$2\" multi_state=\"true\" unique=\"false\" managed=\"
     <node name="web2">
       <resource_history id="app" orphan="false" migration-threshold="1000000" fail-count="1000000"/>
 END
-    local why="what ran here does not run on another node: app: it failed too often on web2"
+    local why="pacemaker-standby.conf): app: it failed too often on web2"
     drain # Pacemaker says that it will start it; standby_timeout is over
     exits 1
     says "$why"
@@ -327,7 +327,7 @@ END
     standby web1
     drain # again: it is looked at again
     exits 1
-    says "what ran here does not run on another node: app: "
+    says "what ran here does not run on another node (standby_timeout=0 in "
     rm "$CLUSTER/moved"
     drain
     exits 0

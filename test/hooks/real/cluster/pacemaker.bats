@@ -205,21 +205,21 @@ back() { hook post_update/pacemaker-unstandby; }
     refute standby here
 }
 
-@test "a resource that needs too long to stop: not yet, and it goes on once it has stopped" {
-    crm_resource -r app -p op_sleep -v 4
-    crm_resource --wait
-    setting pacemaker-standby 'standby_timeout=0'
+@test "a resource that becomes unmanaged in between: stays in standby, and it goes on once it moves" {
+    mkdir -p "$DLM_HOOKS_STATE"
+    printf '%s\n' run-1 here >"$DLM_HOOKS_STATE/pacemaker-standby"
+    crm_resource -r app --meta -p is-managed -v false
+    crm_standby -N here -v on
+    setting pacemaker-standby 'standby_timeout=1'
     drain
     exits 1
-    says "resources still run on here after 0 s"
+    says "resources still run on here after 1 s"
     standby here
+    crm_resource -r app --meta -d is-managed
     setting pacemaker-standby 'standby_timeout=600'
     drain
     exits 0
-    runs_on there
-    crm_standby -N here -D
-    crm_resource -r app -d op_sleep
-    crm_resource --wait
+    until_true runs_on there
 }
 
 @test "a constraint keeps the resource from the other node: refused before anything moves" {
@@ -249,7 +249,7 @@ back() { hook post_update/pacemaker-unstandby; }
     setting pacemaker-standby 'standby_timeout=5'
     drain
     exits 1
-    says "what ran here does not run on another node: frail: it failed too often on there (try \`crm_resource --cleanup --resource frail --node there\`). here is out of standby again"
+    says "what ran here does not run on another node (standby_timeout=5 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/pacemaker-standby.conf): frail: it failed too often on there (try \`crm_resource --cleanup --resource frail --node there\`). here is out of standby again"
     refute standby here
     until_true runs frail here
     gate

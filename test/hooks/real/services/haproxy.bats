@@ -1,9 +1,11 @@
 #!/usr/bin/env bats
 # haproxy-drain and haproxy-ready with Debian's HAProxy, by its UNIX socket and by TCP. Two servers answer, and sessions
 # last.
+# Debian: 12 13
 load ../../hook
 
 prepare() {
+    hostname haproxy
     cat >/etc/haproxy/haproxy.cfg <<'EOF'
 global
   stats socket /run/haproxy/admin.sock mode 660 level admin
@@ -23,15 +25,19 @@ backend api
 EOF
     local port
     for port in 8001 8002; do server "$port"; done
+    agent 8010 drain
+    agent 8011 0%
+    agent 8012 down
     systemctl reset-failed haproxy # the tests start it more often than systemd allows
     systemctl restart haproxy
     until_state web/haproxy '2 0'
     until_state web/other '2 0'
 }
-teardown() { systemctl stop server-8001 server-8002 session 2>/dev/null || :; }
+teardown() { systemctl stop server-{8001,8002,8010,8011,8012} session 2>/dev/null || :; }
 
 # Each connection lasts until the client ends it.
 server() { systemd-run -q --collect -u "server-$1" socat "TCP-LISTEN:$1,fork,reuseaddr,bind=127.0.0.1" PIPE; }
+agent() { systemd-run -q --collect -u "server-$1" socat "TCP-LISTEN:$1,fork,reuseaddr,bind=127.0.0.1" SYSTEM:"echo $2"; }
 session() { systemd-run -q --collect -u session socat -u TCP:127.0.0.1:"$1" EXEC:'cat'; }
 lb() { echo "$*" | socat -t5 - UNIX-CONNECT:/run/haproxy/admin.sock; }
 state() { lb show servers state | awk -v server="$1" '$2 "/" $4 == server { print $6, $7 }'; }
@@ -47,7 +53,7 @@ until_state() { # SERVER "OP TOLD"
 }
 
 @test "all of this host's servers are drained, and come back, by default" {
-    [[ $(uname -n) == haproxy ]] # the servers have the host's name
+    [[ $(uname -n) == haproxy ]]
     hook pre_update/haproxy-drain
     exits 0
     says "draining web/haproxy on /run/haproxy/admin.sock"
@@ -100,8 +106,8 @@ until_state() { # SERVER "OP TOLD"
     lb set server web/other state drain
     hook pre_update/haproxy-drain
     exits 1
-    says "too few other servers are up on the load balancer at /run/haproxy/admin.sock, nothing was drained"
-    says ": web. Bring"
+    says "nothing was drained: too few other servers take sessions on the load balancer at /run/haproxy/admin.sock"
+    says ": web (other: DRAIN). Bring"
     [[ "$(state web/haproxy) $(state api/haproxy)" == "2 0 2 0" ]]
     setting haproxy-drain 'min_left=0'
     hook pre_update/haproxy-drain
@@ -113,7 +119,7 @@ until_state() { # SERVER "OP TOLD"
     setting haproxy-drain 'sockets="127.0.0.1:9999 127.0.0.1:9998"' 'servers="web/h* nothing/*"'
     hook pre_update/haproxy-drain
     exits 1
-    says "the load balancer at 127.0.0.1:9998 could not be asked, nothing was drained"
+    says "nothing was drained: the load balancer at 127.0.0.1:9998 could not be asked"
     says "refused"
     [[ $(state web/haproxy) == "2 0" ]]
     setting haproxy-drain 'sockets="127.0.0.1:9999"' 'servers="web/h* nothing/*"'
@@ -129,7 +135,7 @@ until_state() { # SERVER "OP TOLD"
     setting haproxy-drain 'servers=web/nobody'
     hook pre_update/haproxy-drain
     exits 1
-    says "has no server web/nobody, nothing was drained"
+    says "nothing was drained: the load balancer at /run/haproxy/admin.sock has no server web/nobody"
     setting haproxy-drain 'sockets=/run/haproxy/user.sock'
     hook pre_update/haproxy-drain
     exits 1
@@ -169,4 +175,84 @@ until_state() { # SERVER "OP TOLD"
     says "web/haproxy on /run/haproxy/admin.sock: somebody has put it into maintenance, it stays there"
     says "api/haproxy on /run/haproxy/admin.sock: the load balancer no longer has it"
     [[ $(state web/haproxy) == "0 1" ]]
+}
+
+@test "only servers count that take new sessions: weight, maintenance, agent, tracking, names, backup" {
+    local line want
+    while IFS='|' read -r line want; do
+        sed -i "/server other/s/.*/  server other 127.0.0.1:8002 $line/" /etc/haproxy/haproxy.cfg
+        sed -i "/^backend tracked/,\$d; /^resolvers/,\$d" /etc/haproxy/haproxy.cfg
+        printf '%s\n' 'resolvers none' '  nameserver none 127.0.0.1:53' 'backend tracked' \
+            '  server away 127.0.0.1:8003 check inter 100ms disabled' >>/etc/haproxy/haproxy.cfg
+        systemctl reset-failed haproxy
+        systemctl restart haproxy
+        until_state web/haproxy '2 0'
+        [[ -z $want ]] || for _ in {1..300}; do
+            hook gate/haproxy
+            [[ $output != *"(other: $want)"* ]] || break
+            sleep 0.1
+        done
+        hook gate/haproxy
+        [[ -n $want ]] || { exits 0 && continue; }
+        says "HAProxy: too few other servers take sessions on the load balancer at /run/haproxy/admin.sock (min_left=1 in "
+        says "web (other: $want)"
+    done <<'END'
+check inter 100ms|
+check inter 100ms weight 0|weight 0
+check inter 100ms backup|backup
+check inter 100ms disabled|MAINT
+track tracked/away|MAINT (via tracked/away)
+check inter 100ms agent-check agent-port 8010 agent-inter 100ms|DRAIN (agent)
+check inter 100ms agent-check agent-port 8011 agent-inter 100ms|weight 0
+check inter 100ms agent-check agent-port 8012 agent-inter 100ms|DOWN (agent)
+END
+}
+
+@test "a server that was disabled in the configuration, and enabled since, serves: drained" {
+    sed -i '/server haproxy/s/$/ disabled/; /server other/s/$/ disabled/' /etc/haproxy/haproxy.cfg
+    systemctl reset-failed haproxy
+    systemctl restart haproxy
+    local server
+    for server in web/haproxy web/other api/haproxy api/other; do lb set server $server state ready; done
+    until_state web/haproxy '2 4'
+    until_state web/other '2 4'
+    hook pre_update/haproxy-drain
+    exits 0
+    [[ "$(state web/haproxy) $(state api/haproxy) $(state web/other)" == "2 12 2 12 2 4" ]]
+    hook post_update/haproxy-ready
+    exits 0
+    says "web/haproxy on /run/haproxy/admin.sock: up"
+    [[ $(state web/haproxy) == "2 4" ]]
+}
+
+@test "a reload forgets the drain, and haproxy-ready says so; with the servers' state in a file it does not" {
+    hook pre_update/haproxy-drain
+    exits 0
+    systemctl reload haproxy
+    until_state web/haproxy '2 0'
+    hook post_update/haproxy-ready
+    exits 0
+    says "web/haproxy on /run/haproxy/admin.sock: up. BUT IT WAS NO LONGER IN DRAIN"
+    # What the documentation says:
+    sed -i 's|^global|&\n  server-state-file /var/lib/haproxy/server-state|; s|^defaults|&\n  load-server-state-from-file global|' \
+        /etc/haproxy/haproxy.cfg
+    mkdir -p /etc/systemd/system/haproxy.service.d
+    awk '/^```ini/ { ini = 1; next } /^```/ { ini = 0 } ini' /docs/bundled-hooks/load-balancers.md \
+        >/etc/systemd/system/haproxy.service.d/server-state.conf
+    systemctl daemon-reload
+    systemctl restart haproxy
+    until_state web/haproxy '2 0'
+    hook pre_update/haproxy-drain
+    exits 0
+    local how
+    for how in reload restart; do
+        systemctl $how haproxy
+        until_state web/haproxy '2 8'
+        [[ "$(state api/haproxy)" == "2 8" ]]
+    done
+    hook post_update/haproxy-ready
+    exits 0
+    refute says "NO LONGER"
+    rm -r /etc/systemd/system/haproxy.service.d
+    systemctl daemon-reload
 }
