@@ -67,5 +67,8 @@ unsilence() {
     # How Alertmanager says that the silence is over differs between versions: 404 with an empty body, "not found" with
     # some status, Grafana's "silences.notFound", or "expired". Any other 404 comes from something else at that address.
     api DELETE "silence/$1" </dev/null ||
-        case $code:$answer in 404: | *"silence not found"* | 404:*silences.notFound* | *"already expired"*) ;; *) return 1 ;; esac
+        case $code:$answer in
+        404: | *"silence not found"* | 404:*silences.notFound* | *"already expired"*) ;;
+        *) return 1 ;;
+        esac
 }

@@ -38,7 +38,9 @@ servers() {
         /^# pxname,/ { for (i = split(substr($0, 3), title, ","); i; i--) at[title[i]] = i; next }
         ("bck" in at) && split($0, field, ",") > at["bck"] {
             server = field[1] "/" field[2]
-            status[server] = field[at["status"]]; weight[server] = field[at["weight"]]; backup[server] = field[at["bck"]]
+            status[server] = field[at["status"]]
+            weight[server] = field[at["weight"]]
+            backup[server] = field[at["bck"]]
         }
         END { for (i = 1; i <= n; i++) {
             s = name[i]

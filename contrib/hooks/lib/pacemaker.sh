@@ -17,7 +17,11 @@ show() {
 # look: sets $state, $node to this node's name and $this to its element. False if the cluster does not answer.
 look() {
     this=""
-    state=$(within 60 crm_node -n 2>&1) || return 1
+    # Pacemaker 3 says nothing if it does not run.
+    if ! state=$(within 60 crm_node -n 2>&1) || [ -z "$state" ]; then
+        state=${state:-"\`crm_node -n\` says nothing, so Pacemaker does not run"}
+        return 1
+    fi
     node=$state
     show || return 1
     this=$(members | grep -F "name=\"$node\" ") || return 1
@@ -126,7 +130,7 @@ explain() {
             }
             /^ban / && attr("resource") in mine && attr("node") != here {
                 add("constraint " attr("id") " keeps it from " attr("node") \
-                    (attr("id") ~ /^cli-/ ? " (end that with `crm_resource --clear --resource " attr("resource") "`)" : ""))
+                    (attr("id") !~ /^cli-/ ? "" : " (end that with `crm_resource --clear --resource " attr("resource") "`)"))
             }
             END {
                 print thing (boxes == "-" ? "" : " in " boxes) (role == "Promoted" ? " (as promoted)" : "") ": " \

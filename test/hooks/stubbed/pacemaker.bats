@@ -13,7 +13,8 @@ prepare() {
         'web2 true false false false false false 1 member' >"$NODES"
     # shellcheck disable=SC2016 # not for this shell
     {
-        stub crm_node '[ -z "${AWAY:-}" ] || { echo "error: Could not connect to controller: Connection refused" >&2; exit 102; }
+        stub crm_node '[ -z "${DUMB:-}" ] || exit 102
+            [ -z "${AWAY:-}" ] || { echo "error: Could not connect to controller: Connection refused" >&2; exit 102; }
             echo web1'
         stub crm_mon '[ -z "${OLD:-}" ] || [ "$*" = -X ] || { echo "crm_mon: unrecognized option --output-as=xml" >&2; exit 1; }
             [ -z "${DEAF:-}" ] || { echo "crm_mon: Connection to cluster failed: Connection refused" >&2; exit 102; }
@@ -409,6 +410,7 @@ false false false false false false 0 member'
 
 @test "Pacemaker is not up, does not answer, or is not installed: refused" {
     AWAY=1 refused "nothing was moved: error: Could not connect to controller: Connection refused"
+    DUMB=1 refused "nothing was moved: \`crm_node -n\` says nothing, so Pacemaker does not run. Start Pacemaker on it"
     DEAF=1 refused "nothing was moved: crm_mon: Connection to cluster failed"
     stub timeout 'exit 124'
     refused "nothing was moved: no answer within 60 s"

@@ -113,7 +113,7 @@ back() { hook post_update/pacemaker-unstandby; }
     back
     exits 1
     says "this node has not joined its cluster after 1 s: "
-    says "Could not connect to controller: Connection refused"
+    says "Could not connect to controller: Connection refused" || says "\`crm_node -n\` says nothing"
     setting pacemaker-standby 'standby_timeout=1'
     drain
     exits 1
