@@ -179,6 +179,8 @@ func TestAdvice(t *testing.T) {
 			enable("post_update", "pacemaker-unstandby")(h)
 			h.write("bin/crm_standby", 0o755, "")
 			h.write("bin/crm_mon", 0o755, "")
+			h.write("bin/crm_simulate", 0o755, "")
+			h.write("bin/cibadmin", 0o755, "")
 		}, "what hooks need: DIR/pre_update.d/50-pacemaker-standby needs crm_node, which this host doesn't have; fix it " +
 			"with: apt-get install pacemaker-cli-utils\nwhat hooks need: DIR/post_update.d/50-pacemaker-unstandby needs " +
 			"crm_node, which this host doesn't have; fix it with: apt-get install pacemaker-cli-utils"},
@@ -204,7 +206,9 @@ func TestAdvice(t *testing.T) {
 	}
 	hasTools := func(h *testHost) {
 		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "kubectl", "puppet"} {
-			h.write("bin/"+tool, 0o755, "")
+
+		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "crm_simulate", "cibadmin",
+			"puppet"} {			h.write("bin/"+tool, 0o755, "")
 		}
 	}
 	for _, pair := range halves {

@@ -130,7 +130,8 @@ explain() {
             }
             /^ban / && attr("resource") in mine && attr("node") != here {
                 add("constraint " attr("id") " keeps it from " attr("node") \
-                    (attr("id") !~ /^cli-/ ? "" : " (end that with `crm_resource --clear --resource " attr("resource") "`)"))
+                    (attr("id") !~ /^cli-/ ? "" : " (end that with `crm_resource --clear --resource " \
+                    attr("resource") "`)"))
             }
             END {
                 print thing (boxes == "-" ? "" : " in " boxes) (role == "Promoted" ? " (as promoted)" : "") ": " \

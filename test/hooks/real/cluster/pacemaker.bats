@@ -3,6 +3,7 @@
 # this host ("here"), and a node in namespaces on it ("there").
 # Debian: 12 13
 load ../../hook
+load ../../set
 
 setup_file() {
     ip netns add there
@@ -286,4 +287,14 @@ back() { hook post_update/pacemaker-unstandby; }
     setting pacemaker 'may_stop="g p"'
     gate
     exits 0
+    crm_resource --clear -r g
+    crm_resource --clear -r p
+}
+
+@test "the documented hooks: the resource runs on the other node during the update, and here after it" {
+    documented_hooks pacemaker
+    whole_run
+    [[ $output == *"putting here into standby"*"no resource runs on here"*"here is online"* ]]
+    refute standby here
+    until_true runs_on here
 }

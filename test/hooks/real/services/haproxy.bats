@@ -3,6 +3,7 @@
 # last.
 # Debian: 12 13
 load ../../hook
+load ../../set
 
 prepare() {
     hostname haproxy
@@ -180,7 +181,7 @@ until_state() { # SERVER "OP TOLD"
 @test "only servers count that take new sessions: weight, maintenance, agent, tracking, names, backup" {
     local line want
     while IFS='|' read -r line want; do
-        sed -i "/server other/s/.*/  server other 127.0.0.1:8002 $line/" /etc/haproxy/haproxy.cfg
+        sed -i "/server other/s|.*|  server other 127.0.0.1:8002 $line|" /etc/haproxy/haproxy.cfg
         sed -i "/^backend tracked/,\$d; /^resolvers/,\$d" /etc/haproxy/haproxy.cfg
         printf '%s\n' 'resolvers none' '  nameserver none 127.0.0.1:53' 'backend tracked' \
             '  server away 127.0.0.1:8003 check inter 100ms disabled' >>/etc/haproxy/haproxy.cfg
@@ -240,12 +241,14 @@ END
     awk '/^```ini/ { ini = 1; next } /^```/ { ini = 0 } ini' /docs/bundled-hooks/load-balancers.md \
         >/etc/systemd/system/haproxy.service.d/server-state.conf
     systemctl daemon-reload
+    systemctl reset-failed haproxy
     systemctl restart haproxy
     until_state web/haproxy '2 0'
     hook pre_update/haproxy-drain
     exits 0
     local how
     for how in reload restart; do
+        systemctl reset-failed haproxy
         systemctl $how haproxy
         until_state web/haproxy '2 8'
         [[ "$(state api/haproxy)" == "2 8" ]]
@@ -255,4 +258,17 @@ END
     refute says "NO LONGER"
     rm -r /etc/systemd/system/haproxy.service.d
     systemctl daemon-reload
+}
+
+@test "the documented hooks of a web server: drained, stopped, updated, started, ready" {
+    printf '127.0.0.1 lb%s.example.com\n' 1 2 >>/etc/hosts
+    printf '[Service]\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/apache2.service
+    systemctl daemon-reload
+    systemctl start apache2
+    documented_hooks load-balancers
+    whole_run
+    [[ $output == *"draining web/haproxy on lb1.example.com:9999"*"web/haproxy on lb2.example.com:9999: up"* ]]
+    systemctl is-active apache2
+    [[ "$(state web/haproxy) $(state api/haproxy)" == "2 0 2 0" ]]
+    systemctl stop apache2
 }
