@@ -205,10 +205,9 @@ func TestAdvice(t *testing.T) {
 			"autoremove --purge"},
 	}
 	hasTools := func(h *testHost) {
-		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "kubectl", "puppet"} {
-
 		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "crm_simulate", "cibadmin",
-			"puppet"} {			h.write("bin/"+tool, 0o755, "")
+			"kubectl", "puppet", "rabbitmq-upgrade", "snapper"} {
+			h.write("bin/"+tool, 0o755, "")
 		}
 	}
 	for _, pair := range halves {

@@ -23,13 +23,12 @@ packages() { # KIND DEBIAN: prints the packages of its hosts, separated by comma
         ;;
     notify) echo bats,curl,python3,openssl,prometheus,prometheus-alertmanager,icinga2,msmtp-mta ;;
     puppet) echo bats,puppet-agent,curl ;; # as in ../puppet/hosts.sh, to share its root filesystem
-    cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
+    cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils,curl ;;
     data)
         case $2 in 12) set -- redis ;; *) set -- valkey ;; esac
         echo "bats,$1-server,$1-sentinel,kubernetes-client,python3,curl"
         ;;
-
-    cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils,curl ;;    *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
+    *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
     esac
 }
 
