@@ -4,13 +4,27 @@ load ../hook
 bats_require_minimum_version 1.5.0
 
 # zypper is a script: in $ZYPPER the file ACT has the output of that command, and ACT.exit its exit code. ACT.once is
-# the first answer.
+# the first answer. "fetch" is update, patch or dup with --download-only in the hook of the stage update. If the file
+# MISSING exists, the repositories lack packages that are in the metadata of version 2.
 prepare() {
-    export ZYPPER=$BATS_TEST_TMPDIR/zypper
+    export ZYPPER=$BATS_TEST_TMPDIR/zypper DLM_HOOKS_CACHE=$BATS_TEST_TMPDIR/cache
+    METADATA=$DLM_HOOKS_CACHE/zypper
     mkdir "$ZYPPER"
     # shellcheck disable=SC2016 # for the stub's shell
     stub zypper 'echo "timeout $ZYPP_LOCK_TIMEOUT" >>"$CALLS"
-for act; do case $act in refresh | update | patch | install | needs-rebooting) break ;; esac; done
+for word; do
+    case ${option:-} in --raw-cache-dir) raw=$word ;; esac
+    option=$word
+done
+for act; do case $act in refresh | update | patch | dup | install | needs-rebooting) break ;; esac; done
+case $DLM_STAGE:$act:$* in
+update:refresh:*) [ -z "${raw:-}" ] || { mkdir -p "$raw" && echo 2 >"$raw/version"; } ;;
+update:*--download-only*) act=fetch ;;
+esac
+if [ "$act" = fetch ] && [ -e "$ZYPPER/MISSING" ] && grep -qs 2 "${raw:-/nowhere}/version"; then
+    echo "acme-2.rpm not found on medium" >&2
+    exit 8
+fi
 [ ! -e "$ZYPPER/$act.once" ] || {
     cat "$ZYPPER/$act.once" >&2
     rm "$ZYPPER/$act.once"
@@ -19,7 +33,12 @@ for act; do case $act in refresh | update | patch | install | needs-rebooting) b
 [ ! -e "$ZYPPER/$act" ] || cat "$ZYPPER/$act"
 [ ! -e "$ZYPPER/$act.exit" ] || exit "$(cat "$ZYPPER/$act.exit")"'
     # shellcheck disable=SC2016
-    stub rpm '[ ! -e "$ZYPPER/rpm" ] || cat "$ZYPPER/rpm"'
+    stub rpm 'case $* in
+*--whatprovides*) cat "$ZYPPER/provides" 2>/dev/null || { echo "no package provides product-update()"; exit 1; } ;;
+*) [ ! -e "$ZYPPER/rpm" ] || cat "$ZYPPER/rpm" ;;
+esac'
+    # shellcheck disable=SC2016
+    stub findmnt 'echo "${ROOT_OPTIONS:-rw,relatime}"'
     stub sleep
 }
 # answers ACT EXIT [LINE...]: from now on it prints these lines and exits with EXIT; ACT may be ACT.once.
@@ -27,6 +46,10 @@ answers() {
     echo "$2" >"$ZYPPER/$1.exit"
     printf '%s\n' "${@:3}" >"$ZYPPER/$1"
 }
+# provides PROVIDE: the release package provides this.
+provides() { echo "$1" >"$ZYPPER/provides"; }
+# zypper_calls: prints how zypper was called, without its lock's timeout.
+zypper_calls() { grep ^zypper "$CALLS"; }
 asked() { : >"$CALLS" && hook needs_update/zypper; }
 updated() { : >"$CALLS" && hook update/zypper; }
 reboot() { : >"$CALLS" && hook needs_reboot/zypper-needs-rebooting; }
@@ -77,7 +100,8 @@ RUN="zypper --non-interactive --non-interactive-include-reboot-patches"
     for code in 1 4 6 7 106 127; do
         answers refresh $code "repository 'main' is invalid"
         could_not_find_out "zypper refresh failed ($code): repository 'main' is invalid" asked
-        refute called update
+        refute called "zypper update"
+        refute called " update "
     done
     answers refresh 0
     for code in 1 4 5 7 8 104 106; do
@@ -91,12 +115,12 @@ RUN="zypper --non-interactive --non-interactive-include-reboot-patches"
     answers update 0 "$YES"
     answers patch 0 "$YES"
     asked
-    diff - "$CALLS" <<END
+    zypper_calls | diff - <(cat <<END
 $RUN --quiet refresh
-timeout 600
 $RUN --no-refresh update --auto-agree-with-licenses --download-only
-timeout 600
 END
+)
+    called "timeout 600"
     setting zypper mode=patch download=no lock_timeout=7 "options='--repo main /*'"
     asked
     exits 1
@@ -112,13 +136,16 @@ END
 @test "update: the commands, and the settings" {
     updated
     exits 0
-    grep -v -e ^rpm -e '^$' "$CALLS" | diff - <(cat <<END
-$RUN --quiet refresh
-timeout 600
-$RUN update --auto-agree-with-licenses
-timeout 600
+    local new="--raw-cache-dir $METADATA/new/raw --solv-cache-dir $METADATA/new/solv"
+    local plan="--raw-cache-dir $METADATA/plan/raw --solv-cache-dir $METADATA/plan/solv"
+    zypper_calls | diff - <(cat <<END
+$RUN $new --quiet refresh
+$RUN $new --no-refresh update --auto-agree-with-licenses --download-only
+$RUN $plan --no-refresh update --auto-agree-with-licenses
 END
 )
+    called "timeout 600"
+    [[ ! -e $METADATA ]]
     setting zypper mode=patch lock_timeout=7 "options='--repo main /*'"
     updated
     exits 0
@@ -130,6 +157,9 @@ END
     says "mode=maybe"
     refute called zypper
 }
+
+# installs: prints how often zypper was told to install.
+installs() { zypper_calls | grep " update " | grep -vc download-only || true; }
 
 @test "update: zypper's exit codes" {
     local code
@@ -152,7 +182,7 @@ END
         updated
         exits 1
         says "some packages were not installed ($code)"
-        [[ $(grep -c " update " "$CALLS") == 1 ]]
+        [[ $(installs) == 1 ]]
     done
 }
 
@@ -160,7 +190,7 @@ END
     answers update.once 103
     updated
     exits 0
-    [[ $(grep -c " update " "$CALLS") == 2 ]]
+    [[ $(installs) == 2 ]]
     answers update.once 103
     answers update 107
     updated
@@ -170,7 +200,7 @@ END
     updated
     exits 1
     says "(103)"
-    [[ $(grep -c " update " "$CALLS") == 2 ]]
+    [[ $(installs) == 2 ]]
 }
 
 @test "update: repositories that can't be refreshed: uses the old metadata" {
@@ -179,7 +209,149 @@ END
     exits 0
     says "going on with what was fetched before"
     says "repository 'main' is invalid"
+    called "$RUN --no-refresh update --auto-agree-with-licenses --download-only"
+    called "$RUN --no-refresh update --auto-agree-with-licenses"
+}
+
+@test "update: packages of the new metadata are missing: installs what needs_update has fetched, in this run only" {
+    answers update 0 "$YES"
+    asked
+    exits 1
+    [[ $(cat "$METADATA/plan/run") == run-1 ]]
+    : >"$ZYPPER/MISSING"
+    local plan="--raw-cache-dir $METADATA/plan/raw --solv-cache-dir $METADATA/plan/solv"
+    answers update 8
+    updated
+    exits 1 # the installation fails
+    says "not found on medium"
+    says "going on with what was fetched before"
+    called "$RUN $plan --no-refresh update --auto-agree-with-licenses --download-only"
+    [[ -e $METADATA/plan && ! -e $METADATA/plan/raw/version ]]
+    answers update 0
+    updated # the stage runs again
+    exits 0
+    called "$RUN $plan --no-refresh update"
+    [[ ! -e $METADATA ]]
+
+    answers update 0 "$YES"
+    asked
+    export DLM_RUN_ID=run-2 # another run has its own
+    updated
+    exits 0
+    refute called "$plan"
     called "$RUN --no-refresh update"
+}
+
+@test "update: what was fetched lacks packages, too: nothing is installed" {
+    answers fetch 8 "acme-2.rpm not found on medium"
+    updated
+    exits 1
+    says "nothing was installed, because not everything could be fetched (8)"
+    [[ $(installs) == 0 ]]
+    answers fetch 106 # of the old metadata, one repository can't be used
+    updated
+    exits 0
+    says "going on with what was fetched before"
+    [[ $(installs) == 1 ]]
+}
+
+@test "update: the new metadata, whose packages are there, survives a failure and a power cut" {
+    answers update 8
+    updated
+    exits 1
+    [[ $(cat "$METADATA/plan/raw/version") == 2 ]]
+    mv "$METADATA/plan" "$METADATA/new" # a power cut in the middle of the switch
+    answers refresh 4 "repository 'main' is invalid"
+    answers update 0
+    updated
+    exits 0
+    says "going on with what was fetched before"
+    called "$RUN --raw-cache-dir $METADATA/plan/raw --solv-cache-dir $METADATA/plan/solv --no-refresh update"
+}
+
+@test "update: another zypper runs for too long: a failure that says so, without a second wait" {
+    answers refresh 7 "System management is locked by the application with pid 1 (zypper)."
+    updated
+    exits 1
+    says "(7)"
+    refute called download-only
+}
+
+@test "needs_update keeps no metadata without a yes or a download, and says if it can't" {
+    answers update 0 "$NO"
+    asked
+    exits 0
+    [[ ! -e $METADATA ]]
+    answers update 0 "$YES"
+    setting zypper download=no
+    asked
+    exits 1
+    [[ ! -e $METADATA ]]
+    setting zypper
+    : >"$BATS_TEST_TMPDIR/cache"
+    asked
+    exits 1
+    says "the metadata could not be copied"
+    updated # nor here
+    exits 0
+    says "going on with what was fetched before"
+}
+
+@test "mode=auto: dup where the product asks for it; mode=update there is done, with a warning" {
+    local mode id
+    setting zypper "os_release=$BATS_TEST_TMPDIR/os-release"
+    answers update 0 "$NO"
+    answers dup 0 "$NO"
+    for id in opensuse-leap '"sles"' opensuse-tumbleweed-like; do
+        printf 'NAME=x\nID=%s\nID_LIKE="opensuse-tumbleweed suse"\n' "$id" >"$BATS_TEST_TMPDIR/os-release"
+        asked
+        exits 0
+        called " update "
+        refute says mode=dup
+        updated
+        called " update "
+    done
+    provides "product-update() patch"
+    asked
+    called " update "
+    provides "product-update() dup"
+    asked
+    exits 0
+    called " dup --auto-agree-with-licenses --download-only"
+    updated
+    exits 0
+    called "--no-refresh dup --auto-agree-with-licenses"
+    rm "$ZYPPER/provides"
+    for id in '"opensuse-tumbleweed"' opensuse-slowroll '"opensuse-microos"'; do
+        echo "ID=$id" >"$BATS_TEST_TMPDIR/os-release"
+        setting zypper "os_release=$BATS_TEST_TMPDIR/os-release"
+        asked
+        called " dup "
+        setting zypper "os_release=$BATS_TEST_TMPDIR/os-release" mode=update
+        asked
+        exits 0
+        says "has to be updated with mode=dup"
+        called " update "
+    done
+    setting zypper mode=dup
+    asked
+    called " dup "
+}
+
+@test "/ is read-only: could not find out, and the update touches nothing" {
+    export ROOT_OPTIONS=ro,relatime,subvolid=266
+    could_not_find_out "/ is read-only, so zypper can install nothing: remount it" asked
+    refute called zypper
+    stub transactional-update
+    could_not_find_out "enable needs_update/transactional-update" asked
+    updated
+    exits 1
+    says "nothing was installed: / is read-only, and transactional-update updates this host"
+    refute called zypper
+    export ROOT_OPTIONS=rw,errors=remount-ro,noro
+    answers update 0 "$NO"
+    asked
+    exits 0
 }
 
 @test "update: waits for rpm's lock, no longer than lock_timeout" {
@@ -207,14 +379,14 @@ END
     exits 1
     says "interrupted, installing again: lib.noarch"
     says "still installed in two versions"
-    called "$RUN install --force --auto-agree-with-licenses lib.noarch"
-    refute called update
+    called "--no-refresh install --force --auto-agree-with-licenses lib.noarch"
+    [[ $(installs) == 0 ]]
     # This time zypper removes the older one.
     # shellcheck disable=SC2016
-    sed -i '2i case $* in *--force*) echo >"$ZYPPER/rpm" ;; esac' "$BATS_TEST_TMPDIR/bin/zypper"
+    sed -i '2i case $* in *--download-only*) ;; *--force*) echo >"$ZYPPER/rpm" ;; esac' "$BATS_TEST_TMPDIR/bin/zypper"
     updated
     exits 0
-    called " update "
+    [[ $(installs) == 1 ]]
 }
 
 @test "needs_reboot: yes, no, could not find out" {

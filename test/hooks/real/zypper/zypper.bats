@@ -5,6 +5,7 @@ load ../rpm
 bats_require_minimum_version 1.5.0
 
 prepare() {
+    export DLM_HOOKS_CACHE=$BATS_TEST_TMPDIR/cache
     fresh
     package /srv/main shell 1 "Provides: /bin/sh"
     package /srv/main lib 1
@@ -27,6 +28,22 @@ fresh() {
 repository() { quietly zypper -n addrepo --no-gpgcheck "dir:///srv/$1" "$1"; }
 # offered [TYPE NAME VERSION]...: publishes the packages, with these patches.
 offered() { publish /srv/main "$@"; }
+# serve: serves /srv on 127.0.0.1, port 8000, until the test ends.
+serve() {
+    # shellcheck disable=SC2016 # perl's variables
+    perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 9, LocalAddr => "127.0.0.1:8000", ReuseAddr => 1)
+        or die $!;
+        while ($c = $s->accept) {
+            ($path) = <$c> =~ m{^\w+ (\S+)};
+            while (<$c>) { last if /^\r?$/ }
+            $body = open(F, "<", "/srv$path") && -f F ? do { local $/; <F> } : undef;
+            printf $c "HTTP/1.0 %s\r\nContent-Length: %d\r\n\r\n%s",
+                defined $body ? "200 OK" : "404 Not Found", length $body, $body;
+            close $c;
+        }' 3>&- &
+    HOLDER=$!
+    until (: </dev/tcp/127.0.0.1/8000) 2>/dev/null; do kill -0 "$HOLDER" || return; done
+}
 asked() { hook needs_update/zypper; }
 updated() { hook update/zypper; }
 
@@ -114,6 +131,115 @@ updated() { hook update/zypper; }
     updated
     exits 0
     installed acme 2
+}
+
+@test "a mirror half synced: its newest package is missing: what needs_update has fetched is installed" {
+    package /srv/main acme 2
+    offered
+    asked
+    exits 1
+    package /srv/main acme 3
+    offered
+    rm /srv/main/acme-[23]-1.noarch.rpm
+    quietly zypper -n refresh # somebody else: zypper's own metadata has the new index, too
+    updated
+    exits 0
+    says "going on with what was fetched before"
+    says "acme-3-1.noarch"
+    installed acme 2
+    [[ ! -e $DLM_HOOKS_CACHE/zypper ]]
+
+    package /srv/main acme 3 # the mirror is synced
+    offered
+    asked
+    exits 1
+    updated
+    exits 0
+    installed acme 3
+}
+
+@test "a mirror half synced, by http; then synced: the newest is installed, in the same run" {
+    package /srv/main acme 2
+    offered
+    serve
+    rm /etc/zypp/repos.d/*
+    quietly zypper -n addrepo --no-gpgcheck http://127.0.0.1:8000/main main
+    asked
+    exits 1
+    package /srv/main acme 3
+    POST="exit 1" package /srv/main lib 2
+    offered
+    mv /srv/main/acme-[23]-1.noarch.rpm /srv/
+    updated
+    exits 0
+    says "going on with what was fetched before"
+    installed acme 2
+    installed lib 1
+    mv /srv/acme-[23]-1.noarch.rpm /srv/main/
+    updated
+    exits 1
+    says "script failed"
+    installed acme 3
+    installed lib 2
+}
+
+@test "mode=dup: also what is older; auto: where the release package asks for it" {
+    package /srv/main acme 2
+    package /srv/main release 1 "Provides: product-update() = dup"
+    offered
+    asked # update
+    exits 1
+    updated
+    exits 0
+    installed acme 2
+    rm /srv/main/acme-2-1.noarch.rpm
+    offered
+    asked # acme 2 is not there any more, acme 1 is: no update, but a dup
+    exits 0
+    setting zypper mode=dup
+    asked
+    exits 1
+    says "going to be downgraded"
+    updated
+    exits 0
+    installed acme 1
+
+    setting zypper
+    package /srv/main acme 3
+    offered
+    quietly zypper -n refresh
+    quietly zypper -n install release acme-3
+    rm /srv/main/acme-3-1.noarch.rpm
+    offered
+    asked
+    exits 1
+    says "going to be downgraded"
+    setting zypper mode=update
+    asked
+    exits 0
+    says "has to be updated with mode=dup"
+    setting zypper
+    updated
+    exits 0
+    installed acme 1
+}
+
+@test "/ is read-only: zypper refuses to install; the hooks say so first" {
+    package /srv/main acme 2
+    offered
+    cat >"$BATS_TEST_TMPDIR/readonly" <<'END'
+mount -o remount,bind,ro / && mount -t tmpfs tmpfs /var/cache/zypp || exit 9
+zypper -n update; echo "zypper: $?"
+"$DLM_HOOKS_DIR/needs_update.d/zypper"; echo "needs_update: $?"
+"$DLM_HOOKS_DIR/update.d/zypper"; echo "update: $?"
+END
+    run unshare --mount sh "$BATS_TEST_TMPDIR/readonly"
+    says "The target filesystem is mounted as read-only"
+    says "zypper: 5"
+    says "/ is read-only, so zypper can install nothing"
+    says "needs_update: 75"
+    says "update: 1"
+    installed acme 1
 }
 
 @test "a locked package is no update" {
