@@ -259,6 +259,9 @@ func timeline(run history.Run) string {
 			fmt.Fprintf(&b, ": %s", step.Error)
 		}
 		fmt.Fprintln(&b)
+		for _, note := range step.Notes {
+			fmt.Fprintf(&b, "%36snote: %s\n", "", note)
+		}
 	}
 	if due := run.RebootDue; due != nil {
 		fmt.Fprintf(&b, "\na reboot may be due since %s: needs_reboot hook %s: %s\n", clock(due.Time), due.Hook, due.Message)

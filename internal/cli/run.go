@@ -229,6 +229,9 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 		log.Log(level, "last lines of the hook", "hook", stage.Hook, "lines", len(lines),
 			"output", strings.Join(lines, "\n"))
 	}
+	if notes := notesOf(seen); len(notes) > 0 && level == hclog.Error {
+		log.Log(level, "notes of this run's hooks", "output", strings.Join(notes, "\n"))
+	}
 	name := stage.Lock
 	var notByRun *lock.NotByRun
 	if errors.As(stage.Err, &notByRun) && notByRun.Who != "" { // perhaps another slot, which the run did not ask for
@@ -255,6 +258,14 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	default:
 		log.Log(level, "this run does not hold the lock", "lock", name, "next", next)
 	}
+}
+
+// notesOf returns what the run's hooks want people to find again.
+func notesOf(seen *events.Watcher) []string {
+	if record := seen.Last().Record; record != nil {
+		return record.Story.Notes()
+	}
+	return nil
 }
 
 // afterStop says what to do about an invocation that stopped.

@@ -210,7 +210,7 @@ func (h hooks) Run(stage state.Stage, name string, env []string) workflow.HookRe
 	}
 	result := hook.Run(runner, string(stage), one, env)
 	return workflow.HookResult{Exit: result.Exit, Err: toldNothing(result), Said: result.Said, Last: result.Last,
-		Stopped: result.Killed}
+		Notes: result.Notes, Stopped: result.Killed}
 }
 
 // toldNothing returns an error if a process did not end by itself, with an exit code: that is no answer.

@@ -32,6 +32,7 @@ type output struct {
 	pidfd   int // the process, in the set too; -1 where the kernel has no pidfds
 	streams []*stream
 	tail    tail
+	notes   []string
 
 	mu     sync.Mutex // of nudge and close
 	closed bool
@@ -70,6 +71,9 @@ func newOutput(log func(stream, line string)) (o *output, ends [2]*os.File, err 
 		ends[i], err = o.pipe(func(line string) {
 			log(what, line)
 			o.tail.add(line)
+			if text := note(line); text != "" && what == "stdout" && len(o.notes) < maxNotes {
+				o.notes = append(o.notes, text)
+			}
 		})
 		if err != nil {
 			return nil, ends, fmt.Errorf("create a pipe for %s: %w", what, err)

@@ -53,6 +53,7 @@ type Result struct {
 	Err      error          // why it, or a command that it calls, could not be executed
 	Duration time.Duration  // until its exit; if it timed out, until it was told to end
 	Last     []string       // the last 40 lines of its output, as logged, each cut to a few hundred characters
+	Notes    []string       // the notes on its standard output: the first 8, each cut to a few hundred characters
 	Said     string         // the last line of its standard error, as logged, cut to a sentence's length; empty if none
 }
 
@@ -159,7 +160,7 @@ func (r *Runner) Run(task Task) Result {
 		warn("left a process behind that holds its output open; the output was closed", "waited", linger.String())
 	}
 	res := ended(p.res, cmd.ProcessState)
-	res.Said, res.Last = out.said(), out.tail.lines()
+	res.Said, res.Last, res.Notes = out.said(), out.tail.lines(), out.notes
 	return res
 }
 

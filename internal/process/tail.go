@@ -1,11 +1,31 @@
 package process
 
-import "foreman-dlm-updater/internal/file"
+import (
+	"strings"
+
+	"foreman-dlm-updater/internal/file"
+)
 
 const (
 	tailLines = 40
 	tailWidth = 300 // characters of a line; the log has the rest
 )
+
+// A line of standard output that begins with noteMark is a note: something that people have to find again after the
+// process, such as how to undo what it did.
+const (
+	noteMark = "DLM_NOTE: "
+	maxNotes = 8 // of one process; more are only logged
+)
+
+// note returns the text of a note, or "" if the line is none.
+func note(line string) string {
+	text, found := strings.CutPrefix(line, noteMark)
+	if !found {
+		return ""
+	}
+	return file.Cut(strings.TrimSpace(text), tailWidth)
+}
 
 // tail keeps the last lines of both streams, in the order in which they were logged.
 type tail struct {

@@ -345,3 +345,32 @@ func TestStoryIsBounded(t *testing.T) {
 		t.Errorf("the clone has %d steps from %d on", len(clone.Steps), clone.Steps[0].TookMS)
 	}
 }
+
+// TestNotesStay: the notes of a hook outlive the steps of a run that fails for weeks, and replace its earlier ones.
+func TestNotesStay(t *testing.T) {
+	var story *Story
+	if got := story.Notes(); got != nil {
+		t.Errorf("no story has notes: %q", got)
+	}
+	story = &Story{}
+	story.Add(Step{Stage: PreUpdate, Hook: "60-snapper", Notes: []string{"old"}})
+	story.Add(Step{Stage: PreUpdate, Hook: "60-snapper", Notes: []string{"undo: 1", "undo: 2"}})
+	story.Add(Step{Stage: PostUpdate, Hook: "60-snapper", Notes: []string{"post"}})
+	story.Add(Step{Stage: PreUpdate, Hook: "60-snapper"})
+	for range 250 {
+		story.Add(Step{Stage: Update})
+	}
+	want := []string{"pre_update/60-snapper: undo: 1", "pre_update/60-snapper: undo: 2", "post_update/60-snapper: post"}
+	if diff := cmp.Diff(want, story.Notes()); diff != "" {
+		t.Error(diff)
+	}
+	if len(story.Steps) != 200 || story.Dropped != 54 {
+		t.Errorf("%d steps, %d dropped", len(story.Steps), story.Dropped)
+	}
+	for range 250 {
+		story.Add(Step{Stage: PostUpdate, Hook: "x", Notes: []string{"many"}})
+	}
+	if len(story.Steps) != 200 {
+		t.Errorf("%d steps", len(story.Steps))
+	}
+}

@@ -39,6 +39,8 @@ type Step struct {
 	Exit   int   `json:"exit,omitempty"`
 	// Error is why the stage was not finished, or why the hook has no usable exit code.
 	Error string `json:"error,omitempty"`
+	// Notes are what the hook wants people to find again, such as how to undo what it did.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Waiting is a wait of the run: for the lock, or for something else.
@@ -60,13 +62,33 @@ type Failure struct {
 	Output []string `json:"output,omitempty"`
 }
 
-// Add appends a step. If there are too many, it drops the oldest.
+// Add appends a step. If there are too many, it drops the oldest one, but rather one without notes. Notes replace those
+// of the same hook's earlier runs.
 func (s *Story) Add(step Step) {
-	s.Steps = append(s.Steps, step)
-	if extra := len(s.Steps) - maxSteps; extra > 0 {
-		s.Steps = slices.Delete(s.Steps, 0, extra)
-		s.Dropped += extra
+	for i, earlier := range s.Steps {
+		if len(step.Notes) > 0 && earlier.Stage == step.Stage && earlier.Hook == step.Hook {
+			s.Steps[i].Notes = nil
+		}
 	}
+	s.Steps = append(s.Steps, step)
+	for len(s.Steps) > maxSteps {
+		oldest := max(slices.IndexFunc(s.Steps, func(step Step) bool { return len(step.Notes) == 0 }), 0)
+		s.Steps = slices.Delete(s.Steps, oldest, oldest+1)
+		s.Dropped++
+	}
+}
+
+// Notes returns the notes of all hooks, each with the hook that left it.
+func (s *Story) Notes() (all []string) {
+	if s == nil {
+		return nil
+	}
+	for _, step := range s.Steps {
+		for _, text := range step.Notes {
+			all = append(all, string(step.Stage)+"/"+step.Hook+": "+text)
+		}
+	}
+	return all
 }
 
 // Clone returns a copy that shares no step with the story.

@@ -117,6 +117,8 @@ type HookResult struct {
 	Said string
 	// Last are the last lines of its output.
 	Last []string
+	// Notes are what it wants people to find again, such as how to undo what it did.
+	Notes []string
 	// Stopped: a second signal to this program ended the hook.
 	Stopped bool
 }

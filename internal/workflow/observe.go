@@ -279,7 +279,7 @@ func (r *run) endWait() {
 // hookEnded notes how a hook ended, and tells it.
 func (r *run) hookEnded(name string, began time.Time, result HookResult) {
 	step := state.Step{Stage: r.Stage, Hook: name, Began: began, TookMS: time.Since(began).Milliseconds(),
-		Exit: result.Exit}
+		Exit: result.Exit, Notes: result.Notes}
 	r.failing = nil
 	if result.Err != nil {
 		step.Error = short(result.Err)
