@@ -46,13 +46,15 @@ var tools = []struct {
 	{"gate/prometheus", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"gate/prometheus", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"gate/redis", redis, [3]string{"redis-tools", "redis", "redis"}},
-	{"gate/systemd-healthy", systemctl, [3]string{}},
+
+	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},	{"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/bootc", []string{"bootc"}, [3]string{}},
 	{"needs_update/dnf", dnf, [3]string{}},
 	{"needs_update/reboot-pending", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"needs_update/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
-	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
+
+	{"needs_update/transactional-update", transactional, [3]string{}},	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
 	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"pre_update/disk-space", []string{"df"}, [3]string{}},
 	{"pre_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
@@ -72,11 +74,13 @@ var tools = []struct {
 	{"pre_update/puppet-", puppet, [3]string{}},
 	{"pre_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"pre_update/services-", systemctl, [3]string{}},
+	{"pre_update/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"update/apt", []string{"apt-get"}, [3]string{}},
 	{"update/bootc", []string{"bootc"}, [3]string{}},
 	{"update/dnf", dnf, [3]string{}},
 	{"update/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
-	{"update/zypper", []string{"zypper"}, [3]string{}},
+
+	{"update/transactional-update", transactional, [3]string{}},	{"update/zypper", []string{"zypper"}, [3]string{}},
 	{"needs_reboot/bootc", []string{"bootc"}, [3]string{}},
 	{"needs_reboot/dnf-needs-restarting", []string{"dnf5", "dnf", "needs-restarting"}, [3]string{}},
 	{"needs_reboot/kernel-changed", []string{"sort"}, [3]string{"coreutils", "coreutils", "coreutils"}},
@@ -85,7 +89,8 @@ var tools = []struct {
 		[3]string{"kpatch", "kpatch", "kernel-livepatch-tools"}},
 	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
 	{"needs_reboot/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
-	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
+
+	{"needs_reboot/transactional-update", []string{"btrfs"}, [3]string{"btrfs-progs", "btrfs-progs", "btrfsprogs"}},	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
 	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"post_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"post_update/elasticsearch-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
@@ -102,6 +107,7 @@ var tools = []struct {
 	{"post_update/puppet-", puppet, [3]string{}},
 	{"post_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"post_update/services-", systemctl, [3]string{}},
+	{"post_update/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"post_update/systemd-healthy", systemctl, [3]string{}},
 }
 
@@ -113,7 +119,14 @@ var (
 	redis     = []string{"redis-cli", "valkey-cli"}
 	puppet    = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
 	pacemaker = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
-)
+
+	dnf           = []string{"dnf5", "dnf", "yum"}
+	mariadb       = []string{"mariadb", "mysql"}
+	systemctl     = []string{"systemctl"}
+	snapper       = []string{"snapper"}
+	puppet        = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
+	transactional = []string{"transactional-update"}
+	pacemaker     = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"})
 
 // platform returns the argument for this host's package manager.
 func (h *thisHost) platform(apt, dnf, zypper, other string) string {

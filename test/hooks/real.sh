@@ -22,6 +22,7 @@ packages() { # KIND DEBIAN: prints the packages of its hosts, separated by comma
         echo bats,libpam-systemd,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager
         ;;
     notify) echo bats,curl,python3,openssl,prometheus,prometheus-alertmanager,icinga2,msmtp-mta ;;
+    snapper) echo bats,snapper,btrfs-progs ;;
     puppet) echo bats,puppet-agent,curl ;; # as in ../puppet/hosts.sh, to share its root filesystem
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils,curl ;;
     data)

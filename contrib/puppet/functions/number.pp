@@ -20,6 +20,8 @@ function foreman_dlm_updater::number(String[1] $hook) >> Integer[0, 99] {
     'pre_update/redis-failover'            => 44,
     'pre_update/mariadb-stop'              => 55,
     'pre_update/postgresql-stop'           => 55,
+    'pre_update/snapper'                   => 60,
+    'post_update/snapper'                  => 40,
     'post_update/mariadb-start'            => 45,
     'post_update/postgresql-start'         => 45,
     'post_update/galera-synced'            => 48,
