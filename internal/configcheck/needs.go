@@ -47,14 +47,14 @@ var tools = []struct {
 	{"gate/prometheus", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"gate/redis", redis, [3]string{"redis-tools", "redis", "redis"}},
 
-	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},	{"gate/systemd-healthy", systemctl, [3]string{}},
+	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}}, {"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/bootc", []string{"bootc"}, [3]string{}},
 	{"needs_update/dnf", dnf, [3]string{}},
 	{"needs_update/reboot-pending", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"needs_update/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
 
-	{"needs_update/transactional-update", transactional, [3]string{}},	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
+	{"needs_update/transactional-update", transactional, [3]string{}}, {"needs_update/zypper", []string{"zypper"}, [3]string{}},
 	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"pre_update/disk-space", []string{"df"}, [3]string{}},
 	{"pre_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
@@ -80,7 +80,7 @@ var tools = []struct {
 	{"update/dnf", dnf, [3]string{}},
 	{"update/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
 
-	{"update/transactional-update", transactional, [3]string{}},	{"update/zypper", []string{"zypper"}, [3]string{}},
+	{"update/transactional-update", transactional, [3]string{}}, {"update/zypper", []string{"zypper"}, [3]string{}},
 	{"needs_reboot/bootc", []string{"bootc"}, [3]string{}},
 	{"needs_reboot/dnf-needs-restarting", []string{"dnf5", "dnf", "needs-restarting"}, [3]string{}},
 	{"needs_reboot/kernel-changed", []string{"sort"}, [3]string{"coreutils", "coreutils", "coreutils"}},
@@ -90,7 +90,7 @@ var tools = []struct {
 	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
 	{"needs_reboot/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
 
-	{"needs_reboot/transactional-update", []string{"btrfs"}, [3]string{"btrfs-progs", "btrfs-progs", "btrfsprogs"}},	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
+	{"needs_reboot/transactional-update", []string{"btrfs"}, [3]string{"btrfs-progs", "btrfs-progs", "btrfsprogs"}}, {"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
 	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"post_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"post_update/elasticsearch-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
@@ -112,21 +112,16 @@ var tools = []struct {
 }
 
 var (
-	dnf       = []string{"dnf5", "dnf", "yum"}
-	kubectl   = []string{"kubectl", "k3s"} // the setting kubectl may name another
-	mariadb   = []string{"mariadb", "mysql"}
-	systemctl = []string{"systemctl"}
-	redis     = []string{"redis-cli", "valkey-cli"}
-	puppet    = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
-	pacemaker = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
-
 	dnf           = []string{"dnf5", "dnf", "yum"}
+	kubectl       = []string{"kubectl", "k3s"} // the setting kubectl may name another
 	mariadb       = []string{"mariadb", "mysql"}
 	systemctl     = []string{"systemctl"}
-	snapper       = []string{"snapper"}
+	redis         = []string{"redis-cli", "valkey-cli"}
 	puppet        = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
+	pacemaker     = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
+	snapper       = []string{"snapper"}
 	transactional = []string{"transactional-update"}
-	pacemaker     = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"})
+)
 
 // platform returns the argument for this host's package manager.
 func (h *thisHost) platform(apt, dnf, zypper, other string) string {
