@@ -168,3 +168,13 @@ func TestOutputMemory(t *testing.T) {
 		t.Error(res, diff)
 	}
 }
+
+// TestNotes: notes are whole lines of standard output, and no more than a few.
+func TestNotes(t *testing.T) {
+	_, log := newRecord()
+	res := run(&Runner{Log: log}, sh(t, `echo "DLM_NOTE:  undo it "; echo "x DLM_NOTE: no"; echo "DLM_NOTE: no" >&2
+		echo "DLM_NOTE: "; for i in 1 2 3 4 5 6 7 8 9; do echo "DLM_NOTE: $i"; done`))
+	if diff := cmp.Diff([]string{"undo it", "1", "2", "3", "4", "5", "6", "7"}, res.Notes); diff != "" {
+		t.Error(diff)
+	}
+}
