@@ -47,14 +47,16 @@ var tools = []struct {
 	{"gate/prometheus", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"gate/redis", redis, [3]string{"redis-tools", "redis", "redis"}},
 
-	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}}, {"gate/systemd-healthy", systemctl, [3]string{}},
+	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
+	{"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/bootc", []string{"bootc"}, [3]string{}},
 	{"needs_update/dnf", dnf, [3]string{}},
 	{"needs_update/reboot-pending", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"needs_update/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
 
-	{"needs_update/transactional-update", transactional, [3]string{}}, {"needs_update/zypper", []string{"zypper"}, [3]string{}},
+	{"needs_update/transactional-update", transactional, [3]string{}},
+	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
 	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"pre_update/disk-space", []string{"df"}, [3]string{}},
 	{"pre_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
@@ -90,7 +92,8 @@ var tools = []struct {
 	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
 	{"needs_reboot/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
 
-	{"needs_reboot/transactional-update", []string{"btrfs"}, [3]string{"btrfs-progs", "btrfs-progs", "btrfsprogs"}}, {"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
+	{"needs_reboot/transactional-update", []string{"btrfs"}, [3]string{"btrfs-progs", "btrfs-progs", "btrfsprogs"}},
+	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
 	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"post_update/elasticsearch-", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"post_update/elasticsearch-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},

@@ -16,7 +16,7 @@ documented_hooks() {
     mkdir -p "$etc"/{needs_update,gate,pre_update,update,needs_reboot,post_update,hooks.conf}.d /var/lib/foreman_dlm_updater
     {
         printf '%s\n' '[main]' 'lock_name = test' 'cannot_tell_exit = 75' 'lock_settle = 1s' 'lock_retry_interval = 1' \
-            'gate_interval = 1' 'lock_timeout = 120'
+            'gate_interval = 60' 'lock_timeout = 120'
         dlm-sandbox issue --dir /srv/ca "$(hostname)"
     } >"$etc/config.ini"
     sh -eu -c "$block"
