@@ -25,9 +25,15 @@ quoted() {
         sed 's/[\\"]/\\&/g; $!s/$/\\n/' | tr -d '\n')"
 }
 
-# ask PATH: sends a request, and reads its answer. Standard input is more of curl's configuration. The request goes
-# through a pipe, because every user can see the arguments of a process. Sets $code to the HTTP status.
+# ask PATH: sends a request, and reads its answer.
 ask() {
+    send "$1"
+    understand "$answer" || cannot "its answer is HTTP status $code and not JSON"
+}
+
+# send PATH: sends a request. Standard input is more of curl's configuration. The request goes through a pipe, because
+# every user can see the arguments of a process. Sets $answer, and $code to the HTTP status.
+send() {
     need curl awk
     answer=$({ echo "url = $(quoted "${url%/}/$1")" && cat; } |
         curl -q -sS ${curl_config:+-K "$curl_config"} -K - --connect-timeout 5 --max-time "$timeout" \
@@ -36,7 +42,7 @@ ask() {
         cannot "${why:-curl has failed}"
     }
     code=$(printf '%s\n' "$answer" | tail -n 1)
-    understand "$(printf '%s\n' "$answer" | sed '$d')" || cannot "its answer is HTTP status $code and not JSON"
+    answer=$(printf '%s\n' "$answer" | sed '$d')
 }
 
 # is TYPE PATH: prints the value at that path of the answer if it has that type, for example: is string data.resultType
