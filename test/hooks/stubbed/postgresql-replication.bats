@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# gate/postgresql-replication, with servers that give the answers of files. With a real primary and its standby:
+# gate and post_update/postgresql-replication, with servers that give the answers of files. With a real primary and its standby:
 # ../real/services/postgresql-replication.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
@@ -31,6 +31,8 @@ prepare() {
     stub psql 'sql=$(cat)
         case $sql in
         *pg_is_in_recovery*) cat "$ANSWERS/standby" ;;
+        *received_tli*) cat "$ANSWERS/own_timeline" ;;
+        *pg_walfile_name*) case "$*" in *host=db1*) cat "$ANSWERS/timeline" ;; *) exit 3 ;; esac ;;
         *pg_stat_wal_receiver*) cat "$ANSWERS/receiver" ;;
         *pg_stat_replication*) case "$*" in *host=db1*) cat "$ANSWERS/primary" ;; *) cat "$ANSWERS/good" ;; esac ;;
         esac'
@@ -190,4 +192,87 @@ yes() { replication; exits 0; says "the replication may lose this host"; }
     replication
     [[ $status != 0 ]]
     refute called psql
+}
+
+ready() { hook post_update/postgresql-replication; }
+# A second passes with each `sleep`.
+clock() {
+    date +%s >"$BATS_TEST_TMPDIR/now"
+    # shellcheck disable=SC2016 # not for this shell
+    stub sleep 'echo $(($(cat "$BATS_TEST_TMPDIR/now") + $1)) >"$BATS_TEST_TMPDIR/now"; '"${1:-}"
+    # shellcheck disable=SC2016
+    stub date 'cat "$BATS_TEST_TMPDIR/now"'
+}
+
+@test "after the update: a primary waits for its standbys" {
+    clock 'n=$(grep -c ^sleep "$CALLS"); [ "$n" != 3 ] || echo 1 >"$ANSWERS/good"'
+    primary 0
+    ready
+    exits 0
+    says "postgresql-replication: each server replicates again"
+    [[ $(grep -c ^sleep "$CALLS") == 3 ]]
+    primary 1
+    setting postgresql-replication MIN_STANDBYS=2 ready_timeout=60
+    ready
+    exits 1
+    says "postgresql-replication: after 60 s, postgresql@15-main: it has 1 of 2 good standbys. See the servers' logs; fix\
+ it, and start the updater again; for more time set ready_timeout in $BATS_TEST_TMPDIR/etc/hooks.conf.d/postgresql-re"
+    [[ $output != *$'\n'* ]]
+}
+
+@test "after the update: a standby streams, keeps up, and is on its primary's timeline" {
+    clock
+    setting postgresql-replication ready_timeout=2
+    standby 'streaming t'
+    ready
+    exits 0
+    standby 'streaming f'
+    ready
+    exits 1
+    says "after 2 s, postgresql@15-main: it is more than 16MB behind its primary."
+    standby ''
+    ready
+    exits 1
+    says "after 2 s, postgresql@15-main: it does not stream from its primary."
+    setting postgresql-replication ready_timeout=2 PRIMARY=host=db1
+    standby 'streaming t'
+    echo 3 >"$ANSWERS/timeline"
+    echo 3 >"$ANSWERS/own_timeline"
+    ready
+    exits 0
+    echo 2 >"$ANSWERS/own_timeline"
+    ready
+    exits 1
+    says "after 2 s, postgresql@15-main: it is on timeline 2, its primary on 3."
+    : >"$ANSWERS/own_timeline"
+    ready
+    exits 1
+    says "it is on timeline unknown, its primary on 3."
+    : >"$ANSWERS/timeline"
+    ready
+    exits 1
+    says "it is on timeline unknown, its primary on unknown."
+    setting postgresql-replication ready_timeout=2 PRIMARY=host=db9
+    ready
+    exits 1
+    says "its primary could not be asked"
+}
+
+@test "after the update: no server, and wrong settings, which nothing waits for" {
+    clock
+    setting postgresql-replication ready_timeout=2
+    rm "$SERVERS_UP"/*
+    ready
+    exits 1
+    says "after 2 s, no server runs here (postgresql@*.service "
+    : >"$CALLS"
+    setting postgresql-replication ready_timeout=soon
+    ready
+    exits 1
+    says "ready_timeout=soon in $BATS_TEST_TMPDIR/etc/hooks.conf.d/postgresql-replication.conf: use a whole number"
+    setting postgresql-replication SYNC=maybe
+    ready
+    exits 1
+    says "SYNC=maybe in "
+    refute called sleep
 }

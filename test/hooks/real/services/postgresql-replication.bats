@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# gate/postgresql-replication with a real primary and its standby: two Debian clusters on this host.
+# gate and post_update/postgresql-replication with a real primary and its standby: two Debian clusters on this host.
 load ../../hook
 
 setup_file() {
@@ -137,4 +137,32 @@ of() { echo "PostgreSQL: ${1%.service}: $2"; } # UNIT REASON
     systemctl stop "$STANDBY"
     gate
     not_now "PostgreSQL: no server runs here (postgresql@*.service postgresql.service postgresql-[0-9]*.service)"
+}
+
+@test "after the update: a standby that catches up; a standby that has become a primary, and can't follow any more" {
+    settings ready_timeout=0 MAX_LAG=1MB "SERVERS=$STANDBY" "PRIMARY='port=5432 dbname=postgres'"
+    hook post_update/postgresql-replication
+    exits 0
+    says "postgresql-replication: each server replicates again"
+    systemctl stop "$STANDBY"
+    query main 'CREATE TABLE behind AS SELECT generate_series(1, 100000)'
+    settings ready_timeout=0 MAX_LAG=1MB "SERVERS=$PRIMARY"
+    hook post_update/postgresql-replication
+    exits 1
+    says "after 0 s, ${PRIMARY%.service}: it has 0 of 1 good standbys."
+    systemctl start --no-block "$STANDBY"
+    settings ready_timeout=60 MAX_LAG=1MB "PRIMARY='port=5432 dbname=postgres'"
+    hook post_update/postgresql-replication
+    exits 0
+    query standby 'SELECT pg_promote()'
+    settings ready_timeout=0
+    hook post_update/postgresql-replication
+    exits 1
+    says "good standbys"
+    touch "/var/lib/postgresql/$VERSION/standby/standby.signal"
+    systemctl restart "$STANDBY"
+    settings ready_timeout=2 "SERVERS=$STANDBY"
+    hook post_update/postgresql-replication
+    exits 1
+    says "after 2 s, ${STANDBY%.service}: it does not stream from its primary"
 }
