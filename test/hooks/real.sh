@@ -29,6 +29,7 @@ packages() { # KIND DEBIAN: prints the packages of its hosts, separated by comma
         case $2 in 12) set -- redis ;; *) set -- valkey ;; esac
         echo "bats,$1-server,$1-sentinel,kubernetes-client,python3,curl"
         ;;
+    patroni) echo bats,patroni,python3-etcd,etcd-server,postgresql,curl ;;
     *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
     esac
 }

@@ -25,6 +25,7 @@ function foreman_dlm_updater::number(String[1] $hook) >> Integer[0, 99] {
     'post_update/snapper'                  => 40,
     'post_update/mariadb-start'            => 45,
     'post_update/postgresql-start'         => 45,
+    'post_update/postgresql-replication'   => 47,
     'post_update/galera-synced'            => 48,
     'post_update/systemd-healthy'          => 55,
     'post_update/redis-synced'             => 56,

@@ -48,6 +48,7 @@ type Foreman_dlm_updater::Bundled_hook = Enum[
   'post_update/mariadb-start',
   'post_update/pacemaker-unstandby',
   'post_update/patroni-ready',
+  'post_update/postgresql-replication',
   'post_update/postgresql-start',
   'post_update/puppet-enable',
   'post_update/redis-synced',

@@ -366,22 +366,22 @@ END
     switchover
     exits 0
     leads
-    conf switchover_timeout=5
+    conf switchover_timeout=1
     rm "$ANSWERS/then-switchover" "$ANSWERS/then-sleep"
     switchover
-    fails "patroni-switchover: a leads the cluster (5 s after the switchover; Patroni said: 503 Switchover status unknown)"
+    fails "patroni-switchover: a leads the cluster (1 s after the switchover; Patroni said: 503 Switchover status unknown)"
     switches
     rm "$ANSWERS/switchover" # the connection breaks
     DLM_RUN_ID=run-2 switchover
-    fails "a leads the cluster (5 s after the switchover; Patroni said: 000 could not ask Patroni at http://localhost:8008"
+    fails "a leads the cluster (1 s after the switchover; Patroni said: 000 could not ask Patroni at http://localhost:8008"
 }
 
 @test "switchover: this host does not follow" {
-    conf switchover_timeout=5
+    conf switchover_timeout=1
     switches
     rm "$ANSWERS/then-sleep"
     switchover
-    fails "patroni-switchover: a: its PostgreSQL is stopped (demoted) (5 s after the switchover; Patroni said: 200 Success"
+    fails "patroni-switchover: a: its PostgreSQL is stopped (demoted) (1 s after the switchover; Patroni said: 200 Success"
     own replica
     cluster "$(member a replica)" "$(member b leader running)"
     DLM_RUN_ID=run-1 switchover # again: it streams from a leader that is not yet promoted
@@ -424,21 +424,21 @@ END
 }
 
 @test "ready: it does not become a good member" {
-    conf ready_timeout=3
+    conf ready_timeout=1
     local end="See \`patronictl list\` and the logs; fix it, and start the updater again; for more time set ready_timeout"
     follows
     cluster "$(member a replica streaming 1)" "$(member b leader running 2)"
     ready
-    fails "patroni-ready: after 3 s, a: it is on timeline 1, the leader on 2. $end"
+    fails "patroni-ready: after 1 s, a: it is on timeline 1, the leader on 2. $end"
     cluster "$(member a replica streaming 1 99999999)" "$(member b leader running 1)"
     ready
-    fails "patroni-ready: after 3 s, a: it is 99999999 bytes behind the leader. $end"
+    fails "patroni-ready: after 1 s, a: it is 99999999 bytes behind the leader. $end"
     cluster "$(member a replica)" "$(member b replica)"
     ready
-    fails "patroni-ready: after 3 s, the cluster has no leader. $end"
+    fails "patroni-ready: after 1 s, the cluster has no leader. $end"
     rm "$ANSWERS/patroni"
     ready
-    fails "patroni-ready: after 3 s, could not ask Patroni at http://localhost:8008: curl: (7) Failed to connect"
+    fails "patroni-ready: after 1 s, could not ask Patroni at http://localhost:8008: curl: (7) Failed to connect"
     own replica stopped
     cluster "$(member a replica stopped)" "$(member b leader running)" ', "pause": true'
     ready

@@ -205,6 +205,7 @@ clock() {
 }
 
 @test "after the update: a primary waits for its standbys" {
+    # shellcheck disable=SC2016
     clock 'n=$(grep -c ^sleep "$CALLS"); [ "$n" != 3 ] || echo 1 >"$ANSWERS/good"'
     primary 0
     ready
