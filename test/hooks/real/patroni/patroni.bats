@@ -135,16 +135,18 @@ sql() { PGPASSWORD=pg psql -XAtqw -h 127.0.0.1 -p "$1" -U postgres -c "$2"; } # 
 @test "ready: a replica that has much to replay, one that is down, and one that comes back" {
     until_true says_yes
     [[ $(leader) != "$me" ]]
-    local port=5449
+    local port=5449 replay
     [[ $(leader) == b ]] || port=5447
-    sql 5448 'SELECT pg_wal_replay_pause()'
+    # Patroni would resume what pg_wal_replay_pause() stops.
+    replay=$(sql 5448 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'")
+    kill -STOP "$replay"
     sql "$port" 'CREATE TABLE big AS SELECT generate_series(1, 100000)'
     setting patroni "${settings[@]}" MAX_LAG=1MB ready_timeout=1
     until_true says_no " bytes yet to replay"
     hook post_update/patroni-ready
     exits 1
     says "bytes yet to replay. See \`patronictl list\` and the logs; fix it, and start the updater again"
-    sql 5448 'SELECT pg_wal_replay_resume()'
+    kill -CONT "$replay"
     setting patroni "${settings[@]}" MAX_LAG=1MB
     hook post_update/patroni-ready
     exits 0
