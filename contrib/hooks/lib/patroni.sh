@@ -33,7 +33,7 @@ collect() {
     values=$all
     [ -n "$(is string patroni.role)" ] || cannot "its answer has no role of this member"
     [ -n "$(is array cluster.members)" ] || cannot "its answer has no members"
-    # If a replica does not say whether it streams, as before Patroni 3.1, the leader knows.
+    # If a replica does not say whether it streams, as in Patroni 3.0, the leader knows.
     url=$(table | awk -F '\t' '{ if ($2 ~ /leader$/) api = $7; else if ($6 == "running") unknown = 1 }
         END { if (unknown) print api }')
     url=${url%/patroni}
