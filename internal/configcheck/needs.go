@@ -50,6 +50,7 @@ var tools = []struct {
 	{"gate/redis", redis, [3]string{"redis-tools", "redis", "redis"}},
 
 	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
+	{"gate/rabbitmq", []string{"rabbitmqctl"}, rabbitmq},
 	{"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/bootc", []string{"bootc"}, [3]string{}},
@@ -79,6 +80,7 @@ var tools = []struct {
 	{"pre_update/postgresql-", systemctl, [3]string{}},
 	{"pre_update/puppet-", puppet, [3]string{}},
 	{"pre_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
+	{"pre_update/rabbitmq-", []string{"rabbitmq-upgrade"}, rabbitmq},
 	{"pre_update/services-", systemctl, [3]string{}},
 	{"pre_update/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"update/apt", []string{"apt-get"}, [3]string{}},
@@ -116,6 +118,7 @@ var tools = []struct {
 	{"post_update/postgresql-replication", []string{"psql"}, [3]string{"postgresql-client", "postgresql", "postgresql"}},
 	{"post_update/puppet-", puppet, [3]string{}},
 	{"post_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
+	{"post_update/rabbitmq-", []string{"rabbitmq-upgrade"}, rabbitmq},
 	{"post_update/services-", systemctl, [3]string{}},
 	{"post_update/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"post_update/systemd-healthy", systemctl, [3]string{}},
@@ -131,6 +134,12 @@ var (
 	pacemaker     = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
 	snapper       = []string{"snapper"}
 	transactional = []string{"transactional-update"}
+	dnf       = []string{"dnf5", "dnf", "yum"}
+	mariadb   = []string{"mariadb", "mysql"}
+	systemctl = []string{"systemctl"}
+	puppet    = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
+	rabbitmq  = [3]string{"rabbitmq-server", "rabbitmq-server", "rabbitmq-server"}
+	pacemaker = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
 )
 
 // platform returns the argument for this host's package manager.

@@ -26,6 +26,7 @@ var halves = [][2]string{
 	{"pre_update/kubernetes-drain", "post_update/kubernetes-uncordon"},
 	{"pre_update/elasticsearch-allocation", "post_update/elasticsearch-allocation"},
 	{"pre_update/pacemaker-standby", "post_update/pacemaker-unstandby"},
+	{"pre_update/rabbitmq-drain", "post_update/rabbitmq-revive"},
 	{"pre_update/puppet-disable", "post_update/puppet-enable"},
 	{"pre_update/snapper", "post_update/snapper"},
 	{"pre_update/alertmanager-silence", "post_update/alertmanager-unsilence"},

@@ -30,6 +30,8 @@ packages() { # KIND DEBIAN: prints the packages of its hosts, separated by comma
         echo "bats,$1-server,$1-sentinel,kubernetes-client,python3,curl"
         ;;
     patroni) echo bats,patroni,python3-etcd,etcd-server,postgresql,curl ;;
+    rabbitmq) echo bats,curl,rabbitmq-server ;;
+    cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
     *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
     esac
 }
