@@ -207,8 +207,6 @@ func TestAdvice(t *testing.T) {
 	hasTools := func(h *testHost) {
 		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "crm_simulate", "cibadmin",
 			"kubectl", "puppet", "rabbitmq-upgrade", "snapper"} {
-		for _, tool := range []string{"curl", "socat", "crm_standby", "crm_mon", "crm_node", "puppet",
-			"rabbitmq-upgrade"} {
 			h.write("bin/"+tool, 0o755, "")
 		}
 	}

@@ -32,32 +32,30 @@ var tools = []struct {
 	{"gate/galera", mariadb, [3]string{"mariadb-client", "mariadb", "mariadb-client"}},
 	{"gate/haproxy", []string{"socat"}, [3]string{"socat", "socat", "socat"}},
 	{"gate/haproxy", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"gate/icinga2", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
+	{"gate/icinga2", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
+	{"gate/kubernetes", kubectl, [3]string{}},
+	{"gate/logged-in", []string{"loginctl"}, [3]string{}},
 	{"gate/pacemaker", []string{"crm_standby"}, pacemaker},
 	{"gate/pacemaker", []string{"crm_mon"}, pacemaker},
 	{"gate/pacemaker", []string{"crm_node"}, pacemaker},
 	{"gate/pacemaker", []string{"crm_simulate"}, pacemaker},
 	{"gate/pacemaker", []string{"cibadmin"}, pacemaker},
-	{"gate/icinga2", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
-	{"gate/icinga2", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
-	{"gate/kubernetes", kubectl, [3]string{}},
-	{"gate/logged-in", []string{"loginctl"}, [3]string{}},
 	{"gate/patroni", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"gate/patroni", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"gate/postgresql-replication", []string{"psql"}, [3]string{"postgresql-client", "postgresql", "postgresql"}},
 	{"gate/postgresql-replication", systemctl, [3]string{}},
 	{"gate/prometheus", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"gate/prometheus", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
-	{"gate/redis", redis, [3]string{"redis-tools", "redis", "redis"}},
-
-	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"gate/rabbitmq", []string{"rabbitmqctl"}, rabbitmq},
+	{"gate/redis", redis, [3]string{"redis-tools", "redis", "redis"}},
+	{"gate/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"gate/systemd-healthy", systemctl, [3]string{}},
 	{"needs_update/apt", []string{"apt-get"}, [3]string{}},
 	{"needs_update/bootc", []string{"bootc"}, [3]string{}},
 	{"needs_update/dnf", dnf, [3]string{}},
 	{"needs_update/reboot-pending", []string{"awk"}, [3]string{"mawk", "gawk", "gawk"}},
 	{"needs_update/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
-
 	{"needs_update/transactional-update", transactional, [3]string{}},
 	{"needs_update/zypper", []string{"zypper"}, [3]string{}},
 	{"pre_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
@@ -79,16 +77,16 @@ var tools = []struct {
 	{"pre_update/patroni-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
 	{"pre_update/postgresql-", systemctl, [3]string{}},
 	{"pre_update/puppet-", puppet, [3]string{}},
-	{"pre_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"pre_update/rabbitmq-", []string{"rabbitmq-upgrade"}, rabbitmq},
+	{"pre_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"pre_update/services-", systemctl, [3]string{}},
 	{"pre_update/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"update/apt", []string{"apt-get"}, [3]string{}},
 	{"update/bootc", []string{"bootc"}, [3]string{}},
 	{"update/dnf", dnf, [3]string{}},
 	{"update/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
-
-	{"update/transactional-update", transactional, [3]string{}}, {"update/zypper", []string{"zypper"}, [3]string{}},
+	{"update/transactional-update", transactional, [3]string{}},
+	{"update/zypper", []string{"zypper"}, [3]string{}},
 	{"needs_reboot/bootc", []string{"bootc"}, [3]string{}},
 	{"needs_reboot/dnf-needs-restarting", []string{"dnf5", "dnf", "needs-restarting"}, [3]string{}},
 	{"needs_reboot/kernel-changed", []string{"sort"}, [3]string{"coreutils", "coreutils", "coreutils"}},
@@ -97,7 +95,6 @@ var tools = []struct {
 		[3]string{"kpatch", "kpatch", "kernel-livepatch-tools"}},
 	{"needs_reboot/needrestart", []string{"needrestart"}, [3]string{"needrestart", "needrestart", "needrestart"}},
 	{"needs_reboot/rpm-ostree", []string{"rpm-ostree"}, [3]string{}},
-
 	{"needs_reboot/transactional-update", []string{"btrfs"}, [3]string{"btrfs-progs", "btrfs-progs", "btrfsprogs"}},
 	{"needs_reboot/zypper-needs-rebooting", []string{"zypper"}, [3]string{}},
 	{"post_update/alertmanager-", []string{"curl"}, [3]string{"curl", "curl", "curl"}},
@@ -117,8 +114,8 @@ var tools = []struct {
 	{"post_update/postgresql-", systemctl, [3]string{}},
 	{"post_update/postgresql-replication", []string{"psql"}, [3]string{"postgresql-client", "postgresql", "postgresql"}},
 	{"post_update/puppet-", puppet, [3]string{}},
-	{"post_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"post_update/rabbitmq-", []string{"rabbitmq-upgrade"}, rabbitmq},
+	{"post_update/redis-", redis, [3]string{"redis-tools", "redis", "redis"}},
 	{"post_update/services-", systemctl, [3]string{}},
 	{"post_update/snapper", snapper, [3]string{"snapper", "snapper", "snapper"}},
 	{"post_update/systemd-healthy", systemctl, [3]string{}},
@@ -134,12 +131,7 @@ var (
 	pacemaker     = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
 	snapper       = []string{"snapper"}
 	transactional = []string{"transactional-update"}
-	dnf       = []string{"dnf5", "dnf", "yum"}
-	mariadb   = []string{"mariadb", "mysql"}
-	systemctl = []string{"systemctl"}
-	puppet    = []string{"puppet", "/opt/puppetlabs/bin/puppet"}
-	rabbitmq  = [3]string{"rabbitmq-server", "rabbitmq-server", "rabbitmq-server"}
-	pacemaker = [3]string{"pacemaker-cli-utils", "pacemaker-cli", "pacemaker-cli"}
+	rabbitmq      = [3]string{"rabbitmq-server", "rabbitmq-server", "rabbitmq-server"}
 )
 
 // platform returns the argument for this host's package manager.

@@ -31,7 +31,6 @@ packages() { # KIND DEBIAN: prints the packages of its hosts, separated by comma
         ;;
     patroni) echo bats,patroni,python3-etcd,etcd-server,postgresql,curl ;;
     rabbitmq) echo bats,curl,rabbitmq-server ;;
-    cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils ;;
     *) echo "real.sh: no such kind: $1" >&2; return 1 ;;
     esac
 }
