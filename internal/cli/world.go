@@ -134,6 +134,7 @@ func newWorkflow(p *Process, c *config.Config, log hclog.Logger, wait func(conte
 			CannotTellReboot: c.CannotTellReboot,
 			MaxReboots:       c.MaxReboots,
 			ConfigPath:       c.Path,
+			StatePath:        c.State,
 			OtherConfig:      func(path string) bool { return isOther(c.Path, path) },
 		},
 		Store:    state.Store{Path: c.State},

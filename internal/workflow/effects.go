@@ -51,6 +51,7 @@ type Settings struct {
 	CannotTellReboot bool
 	MaxReboots       int
 	ConfigPath       string // for the hooks' environment and the record
+	StatePath        string // for the hooks' environment
 	// OtherConfig reports whether another configuration exists at this path. Nil: none does.
 	OtherConfig func(path string) bool
 }

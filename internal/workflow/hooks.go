@@ -166,6 +166,7 @@ func (r *run) env(stage state.Stage, hook string) []string {
 		"DLM_RUN_ID=" + r.RunID,
 		"DLM_LOCK_NAME=" + r.Lock,
 		"DLM_CONFIG=" + r.ConfigPath,
+		"DLM_STATE=" + r.StatePath,
 		fmt.Sprintf("DLM_REBOOTED=%d", rebooted),
 	}
 	if r.CannotTellExit != 0 {

@@ -394,7 +394,7 @@ func TestHookEnvironment(t *testing.T) {
 			state.NeedsReboot: "0", state.PostUpdate: "1"} {
 			want := []string{"DLM_STAGE=" + string(stage), "DLM_HOOK=" + w.hooks[stage][0].name,
 				"DLM_RUN_ID=" + run, "DLM_LOCK_NAME=web",
-				"DLM_CONFIG=/etc/config.ini", "DLM_REBOOTED=" + rebooted, "DLM_CANNOT_TELL_EXIT=75"}
+				"DLM_CONFIG=/etc/config.ini", "DLM_STATE=/var/lib/state", "DLM_REBOOTED=" + rebooted, "DLM_CANNOT_TELL_EXIT=75"}
 			if diff := cmp.Diff(want, seen[stage]); diff != "" {
 				t.Errorf("%s: %s", stage, diff)
 			}

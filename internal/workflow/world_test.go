@@ -81,11 +81,12 @@ func exits(code int) func([]string) HookResult {
 // newWorld is a host "me" with one hook a stage: there is an update, and no reboot is needed.
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t:        t,
-		settings: Settings{LockName: "web", RebootTimeout: 15 * time.Minute, MaxReboots: 3, ConfigPath: "/etc/config.ini"},
-		locks:    foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, Refresh: time.Hour, Retries: 3},
-		log:      &strings.Builder{},
-		machine:  "machine-1",
+		t: t,
+		settings: Settings{LockName: "web", RebootTimeout: 15 * time.Minute, MaxReboots: 3, ConfigPath: "/etc/config.ini",
+			StatePath: "/var/lib/state"},
+		locks:   foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, Refresh: time.Hour, Retries: 3},
+		log:     &strings.Builder{},
+		machine: "machine-1",
 		hooks: map[state.Stage][]fakeHook{
 			state.NeedsUpdate: {{"10-check", exits(100)}},
 			state.PreUpdate:   {{"20-stop", exits(0)}},

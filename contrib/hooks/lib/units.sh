@@ -2,6 +2,8 @@
 # . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/units.sh"
 # Read lib/record.sh first.
 # shellcheck shell=sh
+# shellcheck source=hold.sh
+. "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/hold.sh"
 : "${stop_timeout:=300}" "${start_timeout:=300}" # seconds; the hook's settings
 
 # unit_state UNIT: sets $state to its ActiveState. It fails if systemctl does not say: a unit that was taken for stopped
@@ -35,7 +37,7 @@ must_exist() {
 }
 
 # with_dependents UNIT: prints the unit, and before it the units that systemd stops together with it but does not start
-# again with it.
+# again with it, and the sockets, timers and paths that would start it.
 with_dependents() {
     given=$1 list=
     while [ $# != 0 ]; do
@@ -43,8 +45,9 @@ with_dependents() {
         shift
         case " $list" in *" $unit "*) continue ;; esac
         if unit_runs "$unit"; then
-            # These are the units that name it in Requires=, Requisite=, BindsTo= or PartOf=.
-            more=$(systemctl show --property=RequiredBy,RequisiteOf,BoundBy,ConsistsOf --value -- "$unit") || exit 1
+            # These are the units that name it in Requires=, Requisite=, BindsTo= or PartOf=, and in Unit=.
+            more=RequiredBy,RequisiteOf,BoundBy,ConsistsOf,TriggeredBy
+            more=$(systemctl show --property="$more" --value -- "$unit") || exit 1
             # shellcheck disable=SC2086 # each unit is a word
             set -- "$@" $more
         elif [ "$unit" != "$given" ]; then
@@ -58,8 +61,8 @@ with_dependents() {
     echo "$given"
 }
 
-# stop_units NAME UNIT...: adds the units that run, and those that go down with them, to record NAME, stops them in this
-# order, and checks that they stay down.
+# stop_units NAME UNIT...: adds the units that run, and those that go down with them, to record NAME, holds them down,
+# stops them in this order, and checks that they stay down.
 stop_units() {
     name=$1
     shift
@@ -67,8 +70,12 @@ stop_units() {
     for unit in $units; do
         if unit_runs "$unit"; then record_add "$name" "$unit"; else echo "$name: $unit does not run"; fi
     done
+    hold "$name"
     for unit in $units; do
-        ! unit_runs "$unit" || record_add "$name" "$unit" # started meanwhile
+        if unit_runs "$unit"; then
+            record_add "$name" "$unit" # started meanwhile
+            hold "$name"
+        fi
         case $state in inactive | failed) continue ;; esac # systemctl waits for a unit that is being stopped
         echo "$name: stopping $unit"
         if ! timeout "$stop_timeout" systemctl stop -- "$unit"; then
@@ -86,7 +93,19 @@ stop_units() {
     done
 }
 
-# start_units NAME: starts the units of record NAME, the last one stopped first, and checks that they are up.
+# in_start_order UNIT...: prints the units with each socket before what it starts: systemd refuses to start the socket
+# of a service that is up.
+in_start_order() {
+    for unit in "$@"; do
+        for trigger in $(systemctl show --property=TriggeredBy --value -- "$unit"); do
+            case " $* " in *" $trigger "*) echo "$trigger" ;; esac
+        done
+        echo "$unit"
+    done | awk '!seen[$0]++'
+}
+
+# start_units NAME: takes the hold off the units of record NAME, starts them, the last one stopped first, and checks
+# that they are up.
 start_units() {
     name=$1
     units=$(record_items "$name" | sed -n '1!G;h;$p')
@@ -94,9 +113,12 @@ start_units() {
         echo "$name: this run stopped nothing"
         return
     fi
+    release "$name"
+    # shellcheck disable=SC2086 # each unit is a word
+    units=$(in_start_order $units)
     for unit in $units; do
         echo "$name: starting $unit"
-        timeout "$start_timeout" systemctl start -- "$unit" || not_up
+        timeout "$start_timeout" systemctl start -- "$unit" || still_starting "$unit" || not_up
     done
     sleep 1 # "started" often only means that the process exists
     for unit in $units; do
@@ -106,8 +128,26 @@ start_units() {
         case $state in active | reloading | refreshing) ;; *) not_up ;; esac
     done
 }
+still_starting() { false; } # a hook may know that it only needs longer
 not_up() {
     echo "$name: $unit is not up ($start_timeout s allowed): see \`systemctl status $unit\`; fix it, and start the" \
         "updater again" >&2
     exit 1
+}
+
+# processes NAME...: prints the pids of the processes that run one of these programs. Those in containers don't count.
+processes() {
+    space=$(readlink /proc/self/ns/pid)
+    for program in "$@"; do
+        find /proc -mindepth 2 -maxdepth 2 -name exe \( -lname "*/$program" -o -lname "*/$program (deleted)" \) \
+            2>/dev/null || : # some end meanwhile
+    done | while IFS=/ read -r _ _ pid _; do
+        [ "$(readlink "/proc/$pid/ns/pid")" != "$space" ] || echo "$pid"
+    done
+}
+
+# unit_of PID: prints the unit to which a process belongs, or nothing.
+unit_of() {
+    sed -n 's,^\(0::\|1:name=systemd:\).*/\([^/]*[.]\(service\|scope\)\).*,\2,p' "/proc/$1/cgroup" 2>/dev/null |
+        head -n 1
 }
