@@ -15,6 +15,7 @@ prepare() {
         list-units*) (cd "$SERVERS" && for unit in *@*; do [ ! -e "$unit" ] || echo "$unit loaded active running x"; done) ;;
         show*LoadState*) [ -e "$SERVERS/$unit" ] && echo loaded || echo not-found ;;
         show*=Id*) echo "$unit" ;;
+        show*ControlGroup*) echo "/system.slice/$unit" ;;
         show*ActiveState*) cat "$SERVERS/$unit" 2>/dev/null || echo inactive ;;
         stop*) echo inactive >"$SERVERS/$unit" ;;
         start*) [ "$unit" != "${FAILS:-}" ] && echo active >"$SERVERS/$unit" ;;
@@ -166,6 +167,53 @@ start() { hook post_update/mariadb-start; }
     [[ $status != 0 ]]
     start
     [[ $status != 0 ]]
+}
+
+@test "a node that runs as mysql@bootstrap: its unit is named, and nothing is stopped" {
+    unit inactive mysql.service
+    unit active mysql@bootstrap.service
+    stop
+    exits 1
+    says "mariadb-stop: this node runs as mysql@bootstrap.service, and nothing was stopped"
+    says "\`systemctl stop mysql@bootstrap.service && systemctl start mysql\`"
+    refute called "systemctl stop"
+}
+
+# receiving: makes a process that looks like the one that receives a state transfer; kill $transfer ends it.
+receiving() {
+    mkdir -p "$BATS_TEST_TMPDIR/group"
+    cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/wsrep_sst_rsync"
+    (exec -a "wsrep_sst_rsync --role joiner" "$BATS_TEST_TMPDIR/wsrep_sst_rsync" "${1:-100}" 3>&-) &
+    transfer=$!
+}
+
+@test "a node that receives its state transfer is waited for; one that no longer does is not" {
+    unit active mariadb.service
+    stop
+    # systemctl gives up after start_timeout; the unit goes on being started
+    stub timeout '[ "$3" = start ] || { shift; exec "$@"; }; echo activating >"$SERVERS/mariadb.service"; exit 124'
+    # shellcheck disable=SC2016 # not for this shell
+    stub sleep '[ -z "${ENDS:-}" ] || [ "$(grep -c "^sleep" "$CALLS")" -lt 4 ] || echo "$ENDS" >"$SERVERS/mariadb.service"'
+    # the process is looked for in the unit's control group
+    stub cat 'case $* in *cgroup.procs*) [ -z "${JOINER:-}" ] || echo "$JOINER" ;; *) exec /bin/cat "$@" ;; esac'
+    receiving
+    JOINER=$transfer ENDS=active start
+    exits 0
+    says "mariadb.service receives a state transfer; waiting up to 14400 s"
+    says "mariadb.service answers"
+    : >"$CALLS"
+    JOINER=$transfer ENDS=failed start
+    exits 1
+    says "mariadb.service is not up"
+    setting mariadb-start sst_timeout=0
+    JOINER=$transfer start
+    kill "$transfer"
+    exits 1
+    setting mariadb-start start_timeout=1
+    start # it receives nothing
+    exits 1
+    says "mariadb.service is not up (1 s allowed)"
+    refute says "state transfer"
 }
 
 @test "a server that was started by hand: an error" {

@@ -1,7 +1,9 @@
 #!/usr/bin/env bats
+# Debian: 12 13
 # galera, galera-healthy and galera-synced with a real cluster: three of Debian's MariaDB servers with Galera on this host. The
 # first one is "this node".
 load ../../hook
+load ../../set
 
 setup_file() {
     systemctl stop mariadb
@@ -102,6 +104,52 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     hook pre_update/galera-healthy
     exits 1
     says "has 3 nodes and needs 4"
+}
+
+@test "mariadb-start waits for a node that receives its state transfer, and not for ever" {
+    systemctl stop n3
+    rm /srv/n3/grastate.dat # so that it needs a full transfer
+    # The donor takes longer than start_timeout.
+    sed '2i case "$*" in *donor*) while [ ! -e /run/go-on ]; do sleep 0.2; done ;; esac' /usr/bin/wsrep_sst_rsync \
+        >/usr/bin/wsrep_sst_slow
+    chmod 755 /usr/bin/wsrep_sst_slow
+    echo OPTIONS=--wsrep-sst-method=slow >/run/n3.env
+    printf '[client]\nsocket=/run/mysqld/n3.sock\n' >/etc/mysql/conf.d/n3.cnf # mariadb-start asks at the default socket
+    mkdir -p "$DLM_HOOKS_STATE"
+    printf 'run-1\nn3.service\n' >"$DLM_HOOKS_STATE/mariadb"
+    systemctl start --no-block n3
+    for _ in {1..600}; do
+        ! pgrep -f 'wsrep_sst_slow --role joiner' >/dev/null || break
+        sleep 0.2
+    done
+    setting mariadb-start start_timeout=3 sst_timeout=1
+    hook post_update/mariadb-start
+    exits 1
+    says "n3.service receives a state transfer; waiting up to 1 s"
+    says "n3.service is not up (3 s allowed)"
+    setting mariadb-start start_timeout=3 sst_timeout=600
+    (sleep 5; touch /run/go-on) 3>&- &
+    hook post_update/mariadb-start
+    rm -f /etc/mysql/conf.d/n3.cnf /run/n3.env /run/go-on
+    exits 0
+    says "n3.service receives a state transfer; waiting up to 600 s"
+    says "n3.service answers"
+    [[ $(mariadb --socket=/run/mysqld/n3.sock -NBe "SELECT 1") == 1 ]]
+}
+
+@test "the hooks that the page names, in a whole run of a node that is Debian's own unit" {
+    local own=/etc/mysql/mariadb.conf.d/99-galera.cnf
+    systemctl stop n1
+    sed -e 's/^socket=.*//; s/^datadir=.*//; s/^user=.*//' /etc/mysql/n1.cnf >"$own"
+    systemctl start mariadb
+    systemctl reset-failed
+    documented_hooks mariadb
+    whole_run
+    says "mariadb.service answers"
+    says "this node is synced, the cluster has 3 nodes"
+    systemctl stop mariadb
+    rm "$own"
+    systemctl start n1
 }
 
 @test "no primary component: refused, and not back" {

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# Debian: 12 13
 # pre_update/mariadb-stop and post_update/mariadb-start with a real MariaDB server.
 load ../../hook
 bats_require_minimum_version 1.5.0
