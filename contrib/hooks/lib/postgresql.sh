@@ -28,3 +28,29 @@ server() {
 
 # line NUMBER: prints that line of its postmaster.pid.
 line() { sed -n "$1{s/ *\$//;p;}" "$proc/cwd/postmaster.pid" 2>/dev/null; }
+
+# stray UNIT...: prints why a server that runs in none of these units can't be stopped with them, and what to do. False
+# if there is none.
+stray() {
+    known=' '
+    for unit in "$@"; do known="$known$unit $(systemctl show --property=MainPID --value -- "$unit") "; done
+    for pid in $(processes postgres postmaster); do
+        [ "$(sed -n 1p "/proc/$pid/cwd/postmaster.pid" 2>/dev/null)" = "$pid" ] || continue # it serves a session
+        dir=$(readlink "/proc/$pid/cwd") || continue
+        unit=$(unit_of "$pid")
+        case $known in *" $pid "* | *" ${unit:-none} "*) continue ;; esac
+        by=$(systemctl show --property=Id,ExecStart -- "$unit" 2>/dev/null) || by=
+        how=$(pg_lsclusters -h 2>/dev/null | awk -v dir="$dir" '$6 == dir { print "pg_ctlcluster", $1, $2, "stop" }')
+        : "${how:=pg_ctl -D $dir stop}"
+        case $unit/$by in
+        *[Pp]atroni*)
+            how="Patroni ($unit) runs it. Disable this hook, and enable pre_update/patroni-switchover, and \
+services-stop with SERVICES=$unit and services-start" ;;
+        *.service/*) how="it runs as $unit. Enable services-stop with SERVICES=$unit and services-start" ;;
+        *) how="it runs outside systemd. Stop it with \`$how\`" ;;
+        esac
+        echo "the server in $dir (process $pid) would go on: $how"
+        return
+    done
+    return 1
+}

@@ -10,10 +10,7 @@ prepare() {
     mkdir -p "$SERVERS" "$PGDATA" "$BATS_TEST_TMPDIR/pgbin"
     # A server as /proc shows it: pg_isready is beside its program, and its working directory is its data directory.
     cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/pgbin/postgres"
-    (cd "$PGDATA" && exec "$BATS_TEST_TMPDIR/pgbin/postgres" 100 3>&-) &
-    export PID=$!
-    until [[ $(readlink /proc/$PID/exe) == */pgbin/postgres ]]; do :; done
-    pidfile 5433 /run/pg '*' ready
+    server_up
     pg_isready 'exit 0'
     # shellcheck disable=SC2016 # not for this shell
     stub systemctl 'for unit; do :; done
@@ -23,14 +20,28 @@ prepare() {
         show*Type*) [ "$unit" = "${DUMMY:-}" ] && echo oneshot || echo notify ;;
         show*MainPID*) echo "$PID" ;;
         show*ActiveState*) [ -e "$SERVERS/$unit" ] && echo active || echo inactive ;;
-        stop*) rm "$SERVERS/$unit" ;;
+        show*ExecStart*) echo "${RUN_BY:-Id=session-1.scope}" ;;
+        stop*) rm "$SERVERS/$unit"
+            [ -n "$(ls "$SERVERS")" ] || kill "$PID" ;;
         start*) [ "$unit" != "${FAILS:-}" ] && : >"$SERVERS/$unit" ;;
         esac'
     # shellcheck disable=SC2016 # not for this shell
     stub sleep
     stub pg_lsclusters 'echo "${CLUSTERS:-}"'
 }
-teardown() { kill "$PID"; }
+teardown() { xargs kill 2>/dev/null <"$BATS_TEST_TMPDIR/pids" || true; }
+
+server_up() {
+    (cd "$PGDATA" && exec "$BATS_TEST_TMPDIR/pgbin/postgres" 100 3>&-) &
+    export PID=$!
+    echo "$PID" >>"$BATS_TEST_TMPDIR/pids"
+    until [[ $(readlink /proc/$PID/exe) == */pgbin/postgres ]]; do :; done
+    pidfile 5433 /run/pg '*' ready
+}
+server_down() {
+    kill "$PID" 2>/dev/null || true
+    wait "$PID" || true
+}
 
 pidfile() { printf '%s\n' "$PID" "$PGDATA" 1795537202 "$1" "$2" "$3" ' 10658057  0' "$4   " >"$PGDATA/postmaster.pid"; }
 pg_isready() {
@@ -38,8 +49,12 @@ pg_isready() {
     mv "$BATS_TEST_TMPDIR/bin/pg_isready" "$BATS_TEST_TMPDIR/pgbin/"
 }
 up() { local unit; for unit; do : >"$SERVERS/$unit"; done; }
+# A server that is started again is another process.
+start() {
+    [[ -n $(ls "$SERVERS") ]] || { server_down && server_up; }
+    hook post_update/postgresql-start
+}
 stop() { hook pre_update/postgresql-stop; }
-start() { hook post_update/postgresql-start; }
 
 @test "Debian: the instances that run, not the unit that pulls them in" {
     up postgresql.service postgresql@15-main.service postgresql@15-other.service
@@ -76,6 +91,7 @@ start() { hook post_update/postgresql-start; }
 }
 
 @test "no server runs: fine; none is installed: an error" {
+    server_down
     stop
     exits 0
     says "no server runs"
@@ -102,7 +118,33 @@ start() { hook post_update/postgresql-start; }
     says "pg_ctlcluster 15 dev stop"
     CLUSTERS='15 dev 5434 online,recovery postgres /d /l' stop
     exits 1
+    says "15 dev"
     CLUSTERS='15 dev 5434 down postgres /d /l' stop
+    exits 0
+}
+
+@test "a server that Patroni runs: nothing is stopped, and the message names Patroni's hooks" {
+    local other
+    up postgresql.service
+    mkdir "$BATS_TEST_TMPDIR/other"
+    (cd "$BATS_TEST_TMPDIR/other" && exec "$BATS_TEST_TMPDIR/pgbin/postgres" 100 3>&-) &
+    other=$!
+    echo "$other" >"$BATS_TEST_TMPDIR/other/postmaster.pid"
+    until [[ $(readlink /proc/$other/exe) == */pgbin/postgres ]]; do :; done
+    RUN_BY='ExecStart={ path=/opt/patroni/bin/patroni }' stop
+    [[ $status == 1 ]] || kill "$other"
+    exits 1
+    says "the server in $BATS_TEST_TMPDIR/other (process $other) would go on: Patroni ("
+    says "Disable this hook, and enable pre_update/patroni-switchover"
+    says "Nothing was stopped"
+    refute called "systemctl stop"
+    stop # by hand, where there is no pg_lsclusters to know it
+    exits 1
+    says "it runs outside systemd. Stop it with \`pg_ctl -D $BATS_TEST_TMPDIR/other stop\`"
+    refute called "systemctl stop"
+    mv "$BATS_TEST_TMPDIR/other/postmaster.pid" "$BATS_TEST_TMPDIR/other/PG_VERSION" # a session's process, no server
+    stop
+    kill "$other"
     exits 0
 }
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
+# Debian: 12 13
 # pre_update/postgresql-stop and post_update/postgresql-start with real servers: two Debian clusters.
 load ../../hook
+load ../../set
 bats_require_minimum_version 1.5.0
 
 prepare() {
@@ -79,6 +81,34 @@ start() { hook post_update/postgresql-start; }
     pg_ctlcluster --skip-systemctl-redirect "$VERSION" second stop
     exits 1
     says "pg_ctlcluster $VERSION second stop"
+    [[ $(state) == "main online "* ]] # nothing was stopped
+}
+
+@test "a server that Patroni runs, or another unit: refused, with nothing stopped" {
+    local name
+    for name in patroni own; do
+        systemd-run --quiet --collect --unit="$name" -p User=postgres -p Type=notify \
+            "/usr/lib/postgresql/$VERSION/bin/postgres" -D "/var/lib/postgresql/$VERSION/second" \
+            -c "config_file=/etc/postgresql/$VERSION/second/postgresql.conf"
+        stop
+        exits 1
+        says "the server in /var/lib/postgresql/$VERSION/second (process "
+        [[ $name == own ]] || says "Patroni (patroni.service) runs it. Disable this hook, and enable pre_update/patroni-switchover, and services-stop with SERVICES=patroni.service"
+        [[ $name == patroni ]] || says "it runs as own.service. Enable services-stop with SERVICES=own.service"
+        says "Nothing was stopped"
+        [[ $(state) == "main online "* ]]
+        mkdir "$BATS_TEST_TMPDIR/bin" 2>/dev/null || true
+        stub pg_lsclusters 'exit 127' # as on Enterprise Linux
+        stop
+        rm "$BATS_TEST_TMPDIR/bin/pg_lsclusters"
+        systemctl stop "$name"
+        exits 1
+        says "$name.service"
+    done
+    stop
+    exits 0
+    start
+    exits 0
 }
 
 @test "a server that has no socket" {
@@ -119,4 +149,67 @@ start() { hook post_update/postgresql-start; }
     start
     exits 0
     says "$SECOND accepts connections"
+}
+
+# acme's script starts the server, and says in a file what became of that.
+acme_package() { # DIR VERSION
+    mkdir -p "$1/$2/DEBIAN"
+    printf '%s\n' 'Package: acme' "Version: $2" 'Architecture: all' 'Maintainer: Test <test@example.com>' \
+        'Description: test' >"$1/$2/DEBIAN/control"
+    printf '%s\n' '#!/bin/sh' 'set -e' "systemctl start $MAIN" "deb-systemd-invoke restart $MAIN" \
+        "systemctl is-active $MAIN >/run/acme-$2 || :" >"$1/$2/DEBIAN/postinst"
+    chmod 755 "$1/$2/DEBIAN/postinst"
+    dpkg-deb -b "$1/$2" "$1/acme_$2.deb" >/dev/null
+}
+
+@test "the hooks that the page names, in a whole run; a package's script starts the server in vain" {
+    systemctl reset-failed
+    documented_hooks postgresql
+    whole_run
+    [[ $(cat /run/acme-1) == active && $(cat /run/acme-2) == inactive ]]
+    [[ $(query main) == 1 ]]
+    [[ ! -e /run/systemd/system/$MAIN.d && ! -e /var/lib/foreman_dlm_updater/state ]]
+}
+
+@test "every way to give a run up, or to go on with it: whether the server is held" {
+    local run held file=/run/systemd/system/$MAIN.d/zz-foreman-dlm-updater.conf
+    documented_hooks postgresql
+    updater() { env -i PATH="$PATH" foreman-dlm-updater "$@"; }
+    # held: prints whether the server can be started
+    held() {
+        systemctl stop "$MAIN"
+        systemctl start "$MAIN"
+        systemctl is-active "$MAIN" || true
+    }
+    # begin: a run is in the stage update, with the server stopped
+    begin() {
+        systemctl start "$MAIN"
+        updater state clear
+        updater state set pre_update
+        updater hooks run pre_update postgresql-stop
+        updater state set update
+        [[ -e $file ]]
+    }
+    begin
+    [[ $(held) == inactive ]]
+    updater hooks run pre_update postgresql-stop # the stage runs again
+    [[ $(held) == inactive ]]
+    updater state set post_update # the run is given up, and brings the server back
+    [[ $(held) == inactive ]]
+    updater hooks run post_update postgresql-start
+    [[ ! -e $file && $(systemctl is-active "$MAIN") == active ]]
+    begin
+    updater state clear
+    [[ $(held) == active ]]
+    updater state set update # the run that was given up goes on, under its name
+    [[ $(held) == inactive ]]
+    begin
+    updater state set needs_update
+    [[ $(held) == active ]]
+    begin
+    rm /var/lib/foreman_dlm_updater/state # another run begins
+    rm -f /var/lib/foreman_dlm_updater/state.history.jsonl /var/lib/foreman_dlm_updater/history*
+    updater state set update
+    [[ $(held) == active ]]
+    updater state clear
 }
