@@ -10,6 +10,7 @@ prepare() {
     mkdir -p "$SERVERS" "$PGDATA" "$BATS_TEST_TMPDIR/pgbin"
     # A server as /proc shows it: pg_isready is beside its program, and its working directory is its data directory.
     cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/pgbin/postgres"
+    SAYS=(5433 /run/pg '*' ready)
     server_up
     pg_isready 'exit 0'
     # shellcheck disable=SC2016 # not for this shell
@@ -36,14 +37,17 @@ server_up() {
     export PID=$!
     echo "$PID" >>"$BATS_TEST_TMPDIR/pids"
     until [[ $(readlink /proc/$PID/exe) == */pgbin/postgres ]]; do :; done
-    pidfile 5433 /run/pg '*' ready
+    pidfile "${SAYS[@]}"
 }
 server_down() {
     kill "$PID" 2>/dev/null || true
     wait "$PID" || true
 }
 
-pidfile() { printf '%s\n' "$PID" "$PGDATA" 1795537202 "$1" "$2" "$3" ' 10658057  0' "$4   " >"$PGDATA/postmaster.pid"; }
+pidfile() { # PORT SOCKETS ADDRESS STATE: what its postmaster.pid says, also if it is started again
+    SAYS=("$@")
+    printf '%s\n' "$PID" "$PGDATA" 1795537202 "$1" "$2" "$3" ' 10658057  0' "$4   " >"$PGDATA/postmaster.pid"
+}
 pg_isready() {
     stub pg_isready "$1"
     mv "$BATS_TEST_TMPDIR/bin/pg_isready" "$BATS_TEST_TMPDIR/pgbin/"
