@@ -26,8 +26,8 @@ prepare() {
             [ -n "$(ls "$SERVERS")" ] || kill "$PID" ;;
         start*) [ "$unit" != "${FAILS:-}" ] && : >"$SERVERS/$unit" ;;
         esac'
-    # shellcheck disable=SC2016 # not for this shell
     stub sleep
+    # shellcheck disable=SC2016 # not for this shell
     stub pg_lsclusters 'echo "${CLUSTERS:-}"'
 }
 teardown() { xargs kill 2>/dev/null <"$BATS_TEST_TMPDIR/pids" || true; }

@@ -218,10 +218,9 @@ END
 }
 
 @test "starts that were skipped do not count for the start limit" {
-    local try
     stop
     exits 0
-    for try in {1..12}; do systemctl start one; done
+    for _ in {1..12}; do systemctl start one; done
     start
     exits 0
     is one active
