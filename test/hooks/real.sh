@@ -2,7 +2,8 @@
 # Runs the hooks against the real tools. Each test file in real/KIND/ runs in its own booted host, which has the Debian
 # packages for KIND: Debian 12, or what a line "# Debian: 12 13" in the file names, in a host each. Root only; see
 # ../lab/boot-lab.sh.
-# usage: real.sh [KIND | KIND/FILE.bats]...       (default: all). DEBIAN=13: only there.
+# usage: real.sh [KIND | KIND/FILE.bats]...       (default: all)
+# DEBIAN=12: only there, and also the files that say "# Also on Debian: 12", which take too long for every time.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 : "${BOOT_LAB_NET:=10.90.0}" "${BOOT_LAB_DIR:=$(mktemp -d)/lab}"
@@ -16,7 +17,10 @@ lab=../lab/boot-lab.sh
 packages() { # KIND DEBIAN: prints the packages of its hosts, separated by commas
     case $1 in
     apt) echo bats,needrestart,apt-utils,dpkg-dev,gpg,gpg-agent,gpgconf,python3,etckeeper,git,apt-listbugs ;;
-    dnf) echo bats,rpm,dnf,dnf-plugins-core,createrepo-c ;;
+    dnf)
+        case $2 in testing) set -- dnf5,python3 ;; *) set -- dnf,dnf-plugins-core ;; esac
+        echo "bats,rpm,$1,createrepo-c"
+        ;;
     zypper) echo bats,rpm,zypper,createrepo-c ;;
     services)
         echo bats,libpam-systemd,postgresql,mariadb-server,haproxy,keepalived,socat,curl,python3,prometheus-alertmanager
@@ -45,8 +49,9 @@ fi
 say() { echo "hooks: $*" | tee -a "${PROGRESS:-/dev/null}"; }
 one() { # FILE DEBIAN: runs it and prints its output in one piece, because others run at the same time
     local kind host out code=0 began=$SECONDS
-    local -A suites=([12]=bookworm [13]=trixie)
-    kind=$(basename "$(dirname "$1")") host=$(basename "$1" .bats)-$2
+    local -A suites=([12]=bookworm [13]=trixie [testing]=testing)
+    kind=$(basename "$(dirname "$1")") host=$(basename "$1" .bats)
+    [[ $2 == 12 ]] || host+=-$2
     BOOT_LAB_PKGS=$(packages "$kind" "$2") BOOT_LAB_SUITE=${suites[$2]}
     export BOOT_LAB_PKGS BOOT_LAB_SUITE
     out=$({ "$lab" up "$host" && "$lab" exec "$host" bats --tap --print-output-on-failure "/test/$1"; } 2>&1) || code=$?
@@ -58,9 +63,12 @@ one() { # FILE DEBIAN: runs it and prints its output in one piece, because other
 export -f one packages
 export lab
 each() { # prints each file with each Debian that it names
-    local file debian
+    local file debian always also
     for file in "$@"; do
-        for debian in $(sed -n 's/^# Debian: //p;11q' "$file" | grep . || echo 12); do
+        always=$(sed -n 's/^# Debian: //p;11q' "$file") also=$(sed -n 's/^# Also on Debian: //p;11q' "$file")
+        [[ -n $always$also ]] || always=12
+        [[ -z ${DEBIAN:-} ]] || always+=" $also"
+        for debian in $always; do
             [[ -n ${DEBIAN:-} && $debian != "$DEBIAN" ]] || echo "$file $debian"
         done
     done

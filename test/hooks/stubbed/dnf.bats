@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The hooks for dnf: every branch, with a stub for the command. The stub refuses what the real ones refuse; dnf5's words
 # are those of 5.4. yum 3 is not to be had: the stub answers according to its documentation and sources. ../real/dnf/
-# tests dnf 4 against the real one, ../by-hand/dnf5.bats dnf5.
+# tests dnf 4 against the real one, ../real/dnf/dnf5.bats dnf5.
 load ../hook
 bats_require_minimum_version 1.5.0
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # needs_update/apt-security and update/apt-security with Debian's apt and dpkg, against two repositories with Debian's
 # labels and suites.
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 load ../../hook
 load repository
 bats_require_minimum_version 1.5.0

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # needs_update/apt and update/apt with Debian's apt and dpkg, against repositories that the test makes.
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 load ../../hook
 load repository
 bats_require_minimum_version 1.5.0

@@ -24,9 +24,12 @@ package() {
 
 # publish DIR LABEL SUITE: writes the index and the Release file.
 publish() {
-    (cd "$1" && apt-ftparchive packages . >Packages && rm -f Release InRelease &&
+    # apt asks whether an index is newer than its own, in whole seconds.
+    PUBLISHED=$((${PUBLISHED:-$(date +%s)} + 1))
+    (cd "$1" && apt-ftparchive packages . >Packages && touch -d "@$PUBLISHED" Packages && rm -f Release InRelease &&
         apt-ftparchive -o "APT::FTPArchive::Release::Label=$2" -o "APT::FTPArchive::Release::Suite=$3" \
-            -o "APT::FTPArchive::Release::Origin=Test" release . >../Release && mv ../Release Release)
+            -o "APT::FTPArchive::Release::Origin=Test" release . >../Release && mv ../Release Release &&
+        touch -d "@$PUBLISHED" Release)
 }
 
 # sources LINE...: writes /etc/apt/sources.list.

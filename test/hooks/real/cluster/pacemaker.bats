@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # pacemaker-standby, pacemaker-unstandby and gate/pacemaker with Debian's Corosync and Pacemaker, in a cluster of two:
 # this host ("here"), and a node in namespaces on it ("there").
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 load ../../hook
 load ../../set
 

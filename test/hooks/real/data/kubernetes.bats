@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # gate/kubernetes, kubernetes-drain and kubernetes-uncordon with Debian's kubectl. apiserver.py stands for the API server.
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 load ../../hook
 load ../../set
 

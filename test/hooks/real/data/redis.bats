@@ -33,12 +33,15 @@ prepare() {
     for port in 6379 6380 6381; do running $port && running 2$port --sentinel; done
     until_true settled
 }
-# settled: true if all Sentinels know each other and two good replicas.
+# settled: true if all Sentinels know each other and two good replicas. What they know of a replica's link is from before
+# it was away, until they no longer say that it is down.
 settled() {
     local port
+    [[ $(ask 6379 INFO replication; ask 6380 INFO replication) == *connected_slaves:2* ]] || return 1
     for port in 26379 26380 26381; do
         [[ $(ask $port SENTINEL CKQUORUM mymaster) == "OK 3 usable"* ]] &&
-            [[ $(ask $port SENTINEL REPLICAS mymaster | grep -A 1 -x master-link-status | grep -cx ok) == 2 ]] || return 1
+            [[ $(ask $port SENTINEL REPLICAS mymaster | grep -A 1 -x master-link-status | grep -cx ok) == 2 &&
+                $(ask $port SENTINEL REPLICAS mymaster) != *down* ]] || return 1
     done
 }
 until_true() { # COMMAND...

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # needs_update/dnf and update/dnf with Debian's dnf 4, against repositories that the test makes.
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 load dnf
 
 prepare() {
@@ -99,6 +100,7 @@ updated() { hook update/dnf; }
 
     mv /srv/acme-2-1.noarch.rpm /srv/main/
     setting dnf
+    DLM_RUN_ID=run-2
     asked
     exits 1
     mv /srv/main /srv/away
@@ -225,7 +227,7 @@ updated() { hook update/dnf; }
 
 @test "the update waits for rpm's own lock" {
     offer acme 2
-    holding /root/.rpmdb/.rpm.lock 600
+    holding "$(rpm --eval %_dbpath)/.rpm.lock" 600
     released_once_waited_for
     asked
     exits 1
@@ -238,7 +240,7 @@ updated() { hook update/dnf; }
 @test "rpm's own lock is held too long: a failure, and nothing is changed" {
     setting dnf lock_timeout=0
     offer acme 2
-    holding /root/.rpmdb/.rpm.lock 600
+    holding "$(rpm --eval %_dbpath)/.rpm.lock" 600
     updated
     exits 1
     says "transaction lock"

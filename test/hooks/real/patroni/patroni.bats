@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # The hooks for Patroni with a real cluster: etcd, and three members on this host. This host's own is patroni.service,
 # which has the host's name; the others are patroni@b and patroni@c.
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 load ../../hook
 load ../../set
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 # galera, galera-healthy and galera-synced with a real cluster: three of Debian's MariaDB servers with Galera on this host. The
 # first one is "this node".
 load ../../hook

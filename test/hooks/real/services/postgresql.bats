@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Debian: 12 13
+# Debian: 13
+# Also on Debian: 12
 # pre_update/postgresql-stop and post_update/postgresql-start with real servers: two Debian clusters.
 load ../../hook
 load ../../set

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# needs_update/dnf and update/dnf with the real dnf5. Debian 12 and 13 have no dnf5, so this is not part of real.sh: run
-# it on a booted host with the packages bats, rpm, dnf5, createrepo-c and python3 of Debian's testing, with the hooks
-# and this directory's parent bound in as real.sh does: bats /test/by-hand/dnf5.bats. The last run was with dnf5 5.4.6.
-load ../hook
-load ../real/rpm
+# needs_update/dnf and update/dnf with the real dnf5, which Debian 12 and 13 don't have, and testing changes every day:
+# DEBIAN=testing test/hooks/real.sh dnf/dnf5.bats. The last run was with dnf5 5.4.6.
+# Also on Debian: testing
+load ../../hook
+load ../rpm
 bats_require_minimum_version 1.5.0
 
 repository() { printf '%s\n' "[$1-repo]" "name=$1" "baseurl=file:///srv/$1" gpgcheck=0 >"/etc/yum.repos.d/$1.repo"; }
