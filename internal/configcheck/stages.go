@@ -24,6 +24,7 @@ var halves = [][2]string{
 	{"pre_update/keepalived-stop", "post_update/keepalived-start"},
 	{"pre_update/haproxy-drain", "post_update/haproxy-ready"},
 	{"pre_update/kubernetes-drain", "post_update/kubernetes-uncordon"},
+	{"pre_update/ceph-noout", "post_update/ceph-noout"},
 	{"pre_update/elasticsearch-allocation", "post_update/elasticsearch-allocation"},
 	{"pre_update/pacemaker-standby", "post_update/pacemaker-unstandby"},
 	{"pre_update/rabbitmq-drain", "post_update/rabbitmq-revive"},

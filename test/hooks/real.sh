@@ -28,6 +28,7 @@ packages() { # KIND DEBIAN: prints the packages of its hosts, separated by comma
     notify) echo bats,curl,python3,openssl,prometheus,prometheus-alertmanager,icinga2,msmtp-mta ;;
     snapper) echo bats,snapper,btrfs-progs ;;
     puppet) echo bats,puppet-agent,curl ;; # as in ../puppet/hosts.sh, to share its root filesystem
+    ceph) echo bats,ceph-mon,ceph-mgr,ceph-osd,ceph-common,curl ;;
     cluster) echo bats,corosync,pacemaker,pacemaker-cli-utils,curl ;;
     data)
         case $2 in 12) set -- redis ;; *) set -- valkey ;; esac
