@@ -96,7 +96,7 @@ this_host() {
     [ -n "$osds" ] || return 0
     crush=${crush_hosts:-${me%%.*}}
     for name in $crush; do
-        look osd ls-tree "$name" || return
+        look osd ls-tree "$name" || { why="$name in the CRUSH map (see crush_hosts): $why" && return 1; }
         here="$here$(printf '%s\n' "$values" | awk -F '\t' '$2 == "word" { printf " %s", $3 }')"
     done
     why=$(printf '%s\n' "$nodes" | awk -F '\t' -v mine=" $osds " -v here="$here " '
