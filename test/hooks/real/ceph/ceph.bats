@@ -13,9 +13,9 @@ setup_file() {
     ceph auth get-or-create client.reader mon 'allow r' -o /etc/ceph/ceph.client.reader.keyring
 }
 prepare() {
-    ceph osd unset-group noout "$ME"
-    ceph osd unset noout 2>/dev/null
     systemctl start mon-a mon-b mon-c mgr-x osd-0 osd-1
+    ceph osd unset noout 2>/dev/null
+    within_seconds 60 ceph osd unset-group noout "$ME" # once osd.0 has put its host into CRUSH
     within_seconds 60 all_well
     settings
 }
@@ -96,7 +96,7 @@ readonly ME none='"crush_node_flags":{}' host="\"crush_node_flags\":{\"$ME\":[\"
     within_seconds 60 well
 
     systemctl stop osd-1
-    within_seconds 60 down 1
+    within_seconds 60 refute ceph osd ok-to-stop 0 2>/dev/null # what the manager knows is some seconds old
     settings "TOLERATE='OSD_DOWN OSD_HOST_DOWN PG_DEGRADED PG_AVAILABILITY TOO_FEW_OSDS'" ok_to_stop=yes
     no "ceph osd ok-to-stop 0: Error EBUSY: unsafe to stop osd(s) at this time*"
     pre

@@ -20,16 +20,23 @@ within_seconds() {
 well() { [[ $(ceph health) == HEALTH_OK ]]; }
 
 start_ceph() {
-    local id n fsid=3f1b7a52-6a0c-4b0e-9a57-0c8d2f4f2b11 ring=/etc/ceph/ceph.client.admin.keyring
+    local id n addresses=(v2:127.0.0.1:330{1,2,3})
+    local fsid=3f1b7a52-6a0c-4b0e-9a57-0c8d2f4f2b11 ring=/etc/ceph/ceph.client.admin.keyring
+    for n in 0 1 2; do addresses[n]+=,v1:127.0.0.1:678$((n + 1)); done
+    # Monitors, and what they know of manager and PGs, settle faster than in a real cluster.
     cat >/etc/ceph/ceph.conf <<END
 [global]
 fsid = $fsid
-mon_host = [v2:127.0.0.1:3301,v1:127.0.0.1:6781],[v2:127.0.0.1:3302,v1:127.0.0.1:6782],[v2:127.0.0.1:3303,v1:127.0.0.1:6783]
+mon_host = [${addresses[0]}],[${addresses[1]}],[${addresses[2]}]
 public_network = 127.0.0.0/8
 auth_allow_insecure_global_id_reclaim = false
 mon_data_avail_warn = 0
 mon_data_avail_crit = 0
 mon_osd_min_down_reporters = 1
+mon_lease = 2
+mon_election_timeout = 2
+mon_mgr_beacon_grace = 6
+mgr_stats_period = 1
 mon_allow_pool_delete = true
 osd_pool_default_size = 2
 osd_pool_default_min_size = 1
@@ -45,9 +52,8 @@ END
         --cap mds 'allow *' >/dev/null
     cp "$ring" /srv/mon.keyring
     ceph-authtool /srv/mon.keyring -g -n mon. --cap mon 'allow *'
-    monmaptool --create --fsid "$fsid" --addv a '[v2:127.0.0.1:3301,v1:127.0.0.1:6781]' \
-        --addv b '[v2:127.0.0.1:3302,v1:127.0.0.1:6782]' --addv c '[v2:127.0.0.1:3303,v1:127.0.0.1:6783]' \
-        /srv/monmap >/dev/null
+    monmaptool --create --fsid "$fsid" --addv a "[${addresses[0]}]" --addv b "[${addresses[1]}]" \
+        --addv c "[${addresses[2]}]" /srv/monmap >/dev/null
     n=0
     for id in a b c; do
         ceph-mon --mkfs -i "$id" --monmap /srv/monmap --keyring /srv/mon.keyring --mon-data "/var/lib/ceph/mon/ceph-$id"

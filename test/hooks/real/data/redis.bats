@@ -41,7 +41,7 @@ settled() {
     for port in 26379 26380 26381; do
         [[ $(ask $port SENTINEL CKQUORUM mymaster) == "OK 3 usable"* ]] &&
             [[ $(ask $port SENTINEL REPLICAS mymaster | grep -A 1 -x master-link-status | grep -cx ok) == 2 &&
-                $(ask $port SENTINEL REPLICAS mymaster) != *down* ]] || return 1
+                $(ask $port SENTINEL REPLICAS mymaster) != *s_down* ]] || return 1
     done
 }
 until_true() { # COMMAND...
