@@ -94,12 +94,15 @@ stop_units() {
 }
 
 # in_start_order UNIT...: prints the units with each socket before what it starts: systemd refuses to start the socket
-# of a service that is up.
+# of a service that is up. (A service is not asked: it does not know a socket that is down and not loaded.)
 in_start_order() {
+    pairs=
     for unit in "$@"; do
-        for trigger in $(systemctl show --property=TriggeredBy --value -- "$unit"); do
-            case " $* " in *" $trigger "*) echo "$trigger" ;; esac
-        done
+        case $unit in *.socket) ;; *) continue ;; esac
+        for service in $(systemctl show --property=Triggers --value -- "$unit"); do pairs="$pairs $service=$unit"; done
+    done
+    for unit in "$@"; do
+        for pair in $pairs; do [ "${pair%=*}" != "$unit" ] || echo "${pair#*=}"; done
         echo "$unit"
     done | awk '!seen[$0]++'
 }

@@ -264,7 +264,7 @@ END
     unit one.timer '[Timer]' OnActiveSec=0 AccuracySec=1ms
     systemctl start one.timer
     wait_for grep -q . <(journalctl -u one.service --since -5s -g 'is not started' -o cat)
-    is one inactive
+    wait_for is one inactive >/dev/null
     start
     exits 0
     is one.timer active
