@@ -205,8 +205,8 @@ func TestAdvice(t *testing.T) {
 			"autoremove --purge"},
 	}
 	hasTools := func(h *testHost) {
-		for _, tool := range []string{"ceph", "curl", "socat", "crm_standby", "crm_mon", "crm_node", "crm_simulate", "cibadmin",
-			"kubectl", "puppet", "rabbitmq-upgrade", "snapper"} {
+		for _, tool := range []string{"ceph", "curl", "socat", "crm_standby", "crm_mon", "crm_node", "crm_simulate",
+			"cibadmin", "kubectl", "puppet", "rabbitmq-upgrade", "snapper"} {
 			h.write("bin/"+tool, 0o755, "")
 		}
 	}
