@@ -55,7 +55,8 @@ one() { # FILE DEBIAN: runs it and prints its output in one piece, because other
     [[ $2 == 12 ]] || host+=-$2
     BOOT_LAB_PKGS=$(packages "$kind" "$2") BOOT_LAB_SUITE=${suites[$2]}
     export BOOT_LAB_PKGS BOOT_LAB_SUITE
-    out=$({ "$lab" up "$host" && "$lab" exec "$host" bats --tap --timing --print-output-on-failure "/test/$1"; } 2>&1) || code=$?
+    out=$({ "$lab" up "$host" &&
+        "$lab" exec "$host" bats --tap --timing --print-output-on-failure "/test/$1"; } 2>&1) || code=$?
     "$lab" rm "$host"
     [[ $code == 0 ]] || out+=$'\n'"FAILED: $1 on Debian $2"
     printf '# %s on Debian %s: %d s\n%s\n' "$1" "$2" $((SECONDS - began)) "$out"
