@@ -17,8 +17,9 @@ SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)'
 say = echo "$(1)" | tee -a "$${PROGRESS:-/dev/null}"
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks test-packages \
-  test-puppet e2e bench scale chaos demo fuzz docs-bad-input docs-outcomes deps clean
+.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks \
+  hooks-stubbed hooks-real test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input \
+  docs-outcomes deps clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -34,7 +35,8 @@ repo: packages ## signed apt and dnf repositories of them in dist/repo/; SIGNING
 
 # Steps that compile run beside steps that mostly wait for hosts to boot; snapshot compiles while the others wait.
 test: deps ## run everything that CI runs; does its own set-up
-	@test/side-by-side.sh "unit lint" "test-hooks e2e" "test-packages test-puppet" "test-rules snapshot"
+	@test/side-by-side.sh "unit lint e2e" hooks-real "test-packages test-puppet" \
+	  "test-rules hooks-stubbed snapshot"
 
 lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	@test -z "$$(gofmt -l cmd internal test tools)" || { gofmt -d cmd internal test tools; exit 1; }
@@ -83,8 +85,12 @@ test-rules: ## the alerts for Prometheus, by promtool
 	  promtool test rules contrib/prometheus/tests.yml; \
 	else test -z "$$CI" && echo "SKIPPED: promtool is not installed (Debian has it in the package prometheus)" >&2; fi
 
-test-hooks: ## the bundled hooks: each branch, and with the real tools on booted hosts (root, systemd-nspawn)
+test-hooks: hooks-stubbed hooks-real ## the bundled hooks, both ways
+
+hooks-stubbed: ## each branch of the bundled hooks, with stubs
 	bats test/hooks/stubbed
+
+hooks-real: ## the bundled hooks with the real tools on booted hosts (root, systemd-nspawn)
 	test/hooks/real.sh
 
 test-packages: ## contents, lintian, rpmlint, and their life on booted hosts (root, systemd-nspawn)

@@ -20,7 +20,10 @@ prepare() {
     package /srv/main acme 2
     publish /srv/main Debian-Security stable-security
     sources "$(trusted /srv/main)"
-    [[ -d /etc/.git ]] || quietly etckeeper init
+    if [[ ! -d /etc/.git ]]; then
+        quietly etckeeper init
+        echo /hosts >>/etc/.git/info/exclude # the lab changes it whenever another host comes or goes
+    fi
     ! etckeeper unclean || quietly etckeeper commit test
 }
 gate() { hook gate/etckeeper; }

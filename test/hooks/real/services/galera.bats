@@ -128,8 +128,8 @@ prepare() { setting galera-healthy 'defaults_file=/etc/mysql/client.cnf'; }
     exits 1
     says "n3.service receives a state transfer; waiting up to 1 s"
     says "n3.service is not up (3 s allowed)"
-    setting mariadb-start start_timeout=3 sst_timeout=600
-    (sleep 5; touch /run/go-on) 3>&- &
+    setting mariadb-start start_timeout=15 sst_timeout=600
+    (sleep 16; touch /run/go-on) 3>&- &
     hook post_update/mariadb-start
     rm -f /etc/mysql/conf.d/n3.cnf /run/n3.env /run/go-on
     exits 0
