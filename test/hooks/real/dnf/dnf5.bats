@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # needs_update/dnf and update/dnf with the real dnf5, which Debian 12 and 13 don't have, and testing changes every day:
-# DEBIAN=testing test/hooks/real.sh dnf/dnf5.bats. The last run was with dnf5 5.4.6.
+# DEBIAN=testing test/hooks/real.sh dnf/dnf5.bats. The last run was with dnf5 5.4.6. Where apt has other sources than
+# Debian's, set BOOT_LAB_SOURCES to a file with testing's.
 # Also on Debian: testing
 load ../../hook
 load ../rpm
