@@ -54,7 +54,7 @@ streams() {
 # $unit to the server's unit, and $here to its conninfo.
 each_server() {
     units=$(running_servers) || fail "\`systemctl list-units\` failed, or did not answer within 60 s"
-    [ -n "$units" ] || fail "no server runs here ($servers)"
+    [ -n "$units" ] || fail "no server runs here ($servers): see SERVERS in $conf"
     for unit in $units; do
         { server "$unit" && [ -n "$port" ]; } || fail "${unit%.service}: the server does not say where it listens"
         user=$(stat -c %U "$proc/cwd") || fail "${unit%.service}: the server has just stopped"

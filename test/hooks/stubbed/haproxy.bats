@@ -168,7 +168,7 @@ refused() { # WHY
         refused "too few other servers take sessions on the load balancer at /run/a"
         says "(min_left=1 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/haproxy-drain.conf): web (web2: $why). Bring"
         gate
-        not_now "HAProxy: too few other servers take sessions on the load balancer at /run/a (min_left=1 in ${DLM_CONFIG%/*}/hooks.conf.d): web (web2: $why)"
+        not_now "HAProxy: too few other servers take sessions on the load balancer at /run/a (min_left=1 in ${DLM_CONFIG%/*}/hooks.conf.d): web (web2: $why). Bring them back"
     done <<'END'
 0 0 0:DOWN
 2 8 0:DRAIN
@@ -235,7 +235,7 @@ END
     not_now "${stderr##*$'\n'}"
     setting haproxy servers=web/nobody
     gate
-    not_now "HAProxy: the load balancer at /run/a has no server web/nobody"
+    not_now "HAProxy: the load balancer at /run/a has no server web/nobody. Set servers in ${DLM_CONFIG%/*}/hooks.conf.d to this host's BACKEND/SERVER"
     MUTE="show servers" gate
     [[ $status != 0 ]]
     setting haproxy min_left=all

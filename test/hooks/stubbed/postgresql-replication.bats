@@ -127,7 +127,7 @@ yes() { replication; exits 0; says "the replication may lose this host"; }
 @test "no server runs" {
     rm "$SERVERS_UP"/*
     replication
-    not_now "PostgreSQL: no server runs here (postgresql@*.service postgresql.service postgresql-[0-9]*.service)"
+    not_now "PostgreSQL: no server runs here (postgresql@*.service postgresql.service postgresql-[0-9]*.service): see SERVERS in ${DLM_CONFIG%/*}/hooks.conf.d/postgresql-replication.conf"
     stub systemctl 'exit 1'
     replication
     not_now "PostgreSQL: \`systemctl list-units\` failed, or did not answer within 60 s"

@@ -102,6 +102,7 @@ evicted() { changes | grep '^EVICT' || [[ $? == 1 ]]; }
     exits 1
     says "the node web1 could not be drained: error when evicting pods/\"shop\" -n \"default\" (will retry after 5s): Cannot\
  evict pod as it would violate the pod's disruption budget. It stays cordoned."
+    says "to give the run up: \`foreman-dlm-updater state set post_update\`, then \`foreman-dlm-updater run\`"
     [[ $(node) == "true run-1" ]]
     put allowed 1
     pre

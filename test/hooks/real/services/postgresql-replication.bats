@@ -136,7 +136,7 @@ of() { echo "PostgreSQL: ${1%.service}: $2"; } # UNIT REASON
     not_now "$(of "$STANDBY" "it does not stream from its primary")"
     systemctl stop "$STANDBY"
     gate
-    not_now "PostgreSQL: no server runs here (postgresql@*.service postgresql.service postgresql-[0-9]*.service)"
+    not_now "PostgreSQL: no server runs here (postgresql@*.service postgresql.service postgresql-[0-9]*.service): see SERVERS in ${DLM_CONFIG%/*}/hooks.conf.d/postgresql-replication.conf"
 }
 
 @test "after the update: a standby that catches up; a standby that has become a primary, and can't follow any more" {
