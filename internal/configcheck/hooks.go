@@ -112,12 +112,21 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(\w+)=(?:'([^']*)'|"([^"$\\\x60]*)"|([\w./:@%+,-]*))\s*(?:#.*)?$`)
 })
 
+// noAssignment matches a line that was meant to set a variable, with blanks around "=" or without quotes around several
+// units. The shell takes a part of it for a command, does not find that, and the hook fails.
+var noAssignment = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\w+)(?:\s+=|=[\w.@:-]+\s+[\w.@:-]+\.(?:service|socket|timer|path)(?:\s|$))`)
+})
+
 // leavesEmpty reports whether the settings of a bundled hook, which are shell code, certainly leave all of names empty:
-// they only set variables to plain text, and those to blanks at most.
+// they only set variables to plain text, and those to blanks at most, or try to set those in a way that fails.
 func leavesEmpty(settings string, names []string) bool {
 	for line := range strings.Lines(settings) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if part := noAssignment().FindStringSubmatch(line); part != nil && slices.Contains(names, part[1]) {
 			continue
 		}
 		part := assignment().FindStringSubmatch(line)
