@@ -39,6 +39,7 @@ send() {
         curl -q -sS ${curl_config:+-K "$curl_config"} -K - --connect-timeout 5 --max-time "$timeout" \
             -w '\n%{http_code}' 2>&1) || {
         why=$(printf '%s\n' "$answer" | awk '/^curl: / { why = $0 } END { print why }')
+        [ -z "$curl_config" ] || [ -r "$curl_config" ] || why="curl_config=$curl_config in $conf can't be read"
         cannot "${why:-curl has failed}"
     }
     code=$(printf '%s\n' "$answer" | tail -n 1)

@@ -185,6 +185,11 @@ no_change() { # WHY: neither the gate nor pre_update let this host go, and nothi
     pre
     exits 1
     says "nothing was changed: http://localhost:9200/_cluster/settings $why. Fix it, and start the updater again"
+    setting elasticsearch curl_config=/none
+    gate
+    not_now "Elasticsearch: http://localhost:9200/_cluster/health could not be asked: \
+curl_config=/none in ${DLM_CONFIG%/*}/hooks.conf.d/elasticsearch.conf can't be read"
+    setting elasticsearch
     rm "$ES/down"
     printf '<html>\n502' >"$ES/refuses"
     gate

@@ -145,6 +145,9 @@ data-urlencode = "query=ALERTS{alertstate=\"firing\",severity=~\"a\\\\.b\"}"' ]]
     FAILS="curl: (28) Operation timed out after 10001 milliseconds with 0 bytes received" \
         unknown "curl: (28) Operation timed out after 10001 milliseconds with 0 bytes received"
     FAILS="killed" unknown "curl has failed"
+    setting prometheus QUERY=up curl_config=/none
+    FAILS="curl: option -K: error encountered when reading a file
+curl: try 'curl --help' or 'curl --manual' for more information" unknown "curl_config=/none in $conf can't be read"
     mkdir "$BATS_TEST_TMPDIR/tools"
     local tool
     for tool in dirname tr awk sh mktemp rm cat; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools"; done
