@@ -12,6 +12,7 @@ run=${DLM_RUN_ID:-by-hand}
 . "$lib/cluster.sh"
 numbers "$conf" timeout="$timeout"
 case $strict in yes | no) ;; *) fail "strict=$strict in $conf: use yes or no" ;; esac
+case $configs in *[![:space:]]*) ;; *) fail "configs in $conf is empty: name one, such as root" ;; esac
 case $userdata in *dlm_run=*) fail "userdata in $conf: leave out dlm_run, this hook sets it" ;; esac
 
 # snap CONFIG ARG...: runs snapper, and sets $said to its output, or why it failed.

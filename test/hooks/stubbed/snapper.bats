@@ -119,7 +119,7 @@ snapshots() { diff <(printf '%s\n' '0,single,,' "$@") "$SNAPSHOTS"; }
     before
     says "already"
     refute called create
-    for bad in timeout=x strict=maybe userdata=dlm_run=x; do
+    for bad in timeout=x strict=maybe userdata=dlm_run=x configs=; do
         setting snapper "$bad"
         before
         exits 1
