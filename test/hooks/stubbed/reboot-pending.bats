@@ -79,7 +79,7 @@ rebooted() { sed -i '1s/.*/another-boot 7/' "$RECORD"; } # since the record was 
     for one in 'exit 75' 'exit 126' 'exit 127' 'kill -9 $$' 'exit 137'; do
         question one "$one"
         answers 75
-        says "so says one"
+        says "these hooks could not find out: one"
     done
     unset DLM_CANNOT_TELL_EXIT
     # shellcheck disable=SC2016 # the hook expands it
