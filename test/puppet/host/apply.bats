@@ -81,7 +81,7 @@ load host
 foreman_dlm_updater::log_level: debug
 foreman_dlm_updater::hook_timeout: 1h
 foreman_dlm_updater::hooks:
-  pre_update/disk-space: { bundled: true, settings: { SPACE: ["/:1", "/var:1"] } }
+  gate/disk-space: { bundled: true, settings: { SPACE: ["/:1", "/var:1"] } }
   needs_reboot/kernel-changed: absent
   needs_reboot/30-own: { content: "#!/bin/sh\nexit 1\n" }
 END
@@ -184,7 +184,7 @@ END
     applies 2
     is "$(ls -A "$etc/freeze.d")" ""
     run ! grep -e window -e lock_slots "$config"
-    rm "$etc/gate.d/50-disk-space" "$etc/hooks.conf.d/disk-space.conf"
+    rm "$etc/hooks.conf.d/disk-space.conf"
 }
 
 @test "the tasks pause and plan" {
