@@ -3,6 +3,7 @@
 # Exit: 0 it may start; 1 it stays down. systemctl then exits 0 all the same, so that no package's script fails.
 # shellcheck shell=sh
 set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin # not the one that the unit has in Environment=
 state=$1 run=$2 hook=$3 unit=$4
 code=0
 grep -qsF "\"run\":\"$run\"" "$state" || code=$?

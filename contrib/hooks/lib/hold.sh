@@ -29,6 +29,10 @@ loaded() {
     case $(systemctl show --property=ExecCondition --value -- "$1") in *held.sh*) ;; *) return 1 ;; esac
 }
 
+# rooted UNIT: true if its commands run in a root directory of its own, and ExecCondition= too. held.sh is not there; and
+# without a shell there, the unit could not start after the run either.
+rooted() { [ -n "$(systemctl show --property=RootDirectory,RootImage --value -- "$1" | tr -d '/\n')" ]; }
+
 # words WORD...: quotes the words for a line of a unit file.
 words() { printf '%s\n' "$@" | sed 's/[\\"]/\\&/g; s/%/%%/g; s/\$/$$/g; s/.*/"&"/' | tr '\n' ' '; }
 
@@ -52,6 +56,10 @@ ExecCondition=+/bin/sh -c '[ ! -e \"\$\$0\" ] || exec /bin/sh \"\$\$0\" \"\$\$@\
     $(words "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/held.sh" "$DLM_STATE" "$DLM_RUN_ID" \
         "$start")\"%n\""
     for unit in $(held "$1"); do
+        if rooted "$unit"; then
+            echo "$1: warning: $unit is not held down, a package may start it: it has a root directory of its own" >&2
+            continue
+        fi
         file=$(drop_in "$unit")
         [ "$(cat "$file" 2>/dev/null)" != "$text" ] || ! loaded "$unit" || continue
         if ! { mkdir -p "${file%/*}" && printf '%s\n' "$text" >"$file.new" && mv "$file.new" "$file"; }; then

@@ -16,6 +16,7 @@ prepare() {
         show*=Id*) echo "$unit" ;;
         show*LoadState*) echo loaded ;;
         show*=Triggers*) echo "app.service other.mount" ;;
+        show*RootDirectory*) echo "${ROOTED:-}"; echo ;;
         show*ExecCondition*) [ -n "${OLD:-}" ] || cat "$UNITS/../loaded/$unit.d/"*.conf 2>/dev/null || : ;;
         show*ActiveState*) cat "$UNITS/$unit" 2>/dev/null || echo inactive ;;
         show*) ;;
@@ -93,6 +94,15 @@ held() { run sh "$DLM_HOOKS_DIR/lib/held.sh" "$DLM_STATE" "${1:-run-1}" services
     [[ $(cat "$UNITS/app.service") == inactive ]]
 }
 
+@test "a unit with a root directory of its own, where systemd would look for held.sh: a warning" {
+    ROOTED=/srv/root stop
+    exits 0
+    says "warning: app.service is not held down, a package may start it: it has a root directory of its own"
+    [[ ! -e $FILE && $(cat "$UNITS/app.service") == inactive ]]
+    ROOTED=/ stop
+    [[ -e $FILE ]]
+}
+
 @test "of a timer, the service that it starts is held" {
     echo active >"$UNITS/app.timer"
     setting services-stop SERVICES=app.timer
@@ -122,4 +132,8 @@ held() { run sh "$DLM_HOOKS_DIR/lib/held.sh" "$DLM_STATE" "${1:-run-1}" services
     mkdir "$DLM_STATE" # a state that can't be read is no end
     held
     exits 1
+    rmdir "$DLM_STATE"
+    state update run-2
+    PATH=/nowhere run /bin/sh "$DLM_HOOKS_DIR/lib/held.sh" "$DLM_STATE" run-1 services-start app.service
+    exits 0 # the unit's own PATH (Environment=) counts for nothing
 }

@@ -218,6 +218,24 @@ END
     says "one.service is not up"
 }
 
+@test "a unit with a PATH of its own is held, and no longer than the run; one with a root directory of its own is not" {
+    unit one.service '[Service]' 'Environment=PATH=/nowhere' 'ExecStart=/usr/bin/sleep 1000'
+    mkdir -p /srv/root/usr/bin # no shell
+    # shellcheck disable=SC2046 # each file is a word
+    cp --parents $(ldd /usr/bin/sleep | grep -o '/[^ ]*') /usr/bin/sleep /srv/root
+    unit two@.service '[Service]' RootDirectory=/srv/root 'ExecStart=/usr/bin/sleep 1000'
+    systemctl restart one two@a
+    setting services-stop "SERVICES='one.service two@a.service'"
+    stop
+    exits 0
+    says "warning: two@a.service is not held down"
+    down one
+    at update run-2
+    systemctl start one two@a
+    is one active
+    is two@a active
+}
+
 @test "starts that were skipped do not count for the start limit" {
     stop
     exits 0
