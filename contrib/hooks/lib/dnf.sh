@@ -110,7 +110,9 @@ keep() {
     set -f
     [ ! -d "$kept" ] || return 0
     rm -rf "$kept.new"
-    { cp -al "$cachedir" "$kept.new" 2>/dev/null || cp -a "$cachedir" "$kept.new"; } && mv "$kept.new" "$kept"
+    cp -al "$cachedir" "$kept.new" 2>/dev/null || # the cache may be a file system of its own
+        { rm -rf "$kept.new" && cp -a "$cachedir" "$kept.new"; } || { rm -rf "$kept.new" && return 1; }
+    mv "$kept.new" "$kept"
 }
 
 # upgrade ARG...: downloads first (nothing is changed if that fails), then installs.

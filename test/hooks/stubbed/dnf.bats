@@ -278,6 +278,23 @@ END
     refute called "cp "
 }
 
+@test "update: a cache on a file system of its own is copied; a copy that is cut off is removed" {
+    is dnf
+    mkdir "$CACHE/repo"
+    touch "$CACHE/repo/old"
+    answers download 1 "Error: no mirror"
+    answers upgrade 1 "Error: Transaction failed"
+    # shellcheck disable=SC2016 # for the stub's shell
+    stub cp 'case $1 in -al) /bin/mkdir -p "$3/repo"; exit 1 ;; esac
+        '"$(command -v cp)"' "$@" && [ -z "${FULL:-}" ]'
+    updated dnf
+    [[ -e $CACHE.dlm-run-1/repo/old ]]
+    rm -r "$CACHE.dlm-run-1"
+    FULL=1 updated dnf
+    refute called "cachedir"
+    [[ ! -e $CACHE.dlm-run-1 && ! -e $CACHE.dlm-run-1.new ]]
+}
+
 @test "update: nothing can be kept: the cache that dnf has" {
     is dnf
     answers download 1 "Error: no mirror"
