@@ -150,7 +150,14 @@ look() {
     read_kernels
     parse "$running"
     own_flavour=$flavour
-    [ -n "$kernels" ] || { finding=none why="no kernel is installed here" && return; }
+    if [ -z "$kernels" ]; then
+        finding=none why="no kernel is installed here"
+        if [ -e "$root/lib/modules/$running" ] && ! ignored "$running"; then
+            finding=unknown why="kernel $running runs, its modules are installed, but no image of a kernel is found (is\
+ /boot mounted? a UKI is not looked at); if the kernel does not come from this disk, set ignore='*' in $conf"
+        fi
+        return
+    fi
     while read -r release image owner package number name; do
         [ "$release" = "$running" ] || continue
         own_image=$image own_owner=$owner own_package=$package own_number=$number

@@ -143,6 +143,16 @@ answers() { # CODE RUNNING
     says "no kernel is installed"
 }
 
+@test "modules of the running kernel, and no image that is known (a UKI, /boot is not mounted): could not find out" {
+    mkdir "$ROOT/lib/modules/5.14.0-503.11.1.el9_5.x86_64"
+    : >"$ROOT/lib/modules/5.14.0-503.11.1.el9_5.x86_64/vmlinuz-virt.efi"
+    answers 75 5.14.0-503.11.1.el9_5.x86_64
+    says "no image of a kernel is found"
+    answers 0 6.1.0-9-amd64 # it comes from elsewhere
+    setting kernel-changed "root=$ROOT" "ignore='*'"
+    answers 0 5.14.0-503.11.1.el9_5.x86_64
+}
+
 @test "none that is certainly of the running one's flavour: could not find out" {
     debian 6.1.0-9-amd64
     answers 75 6.18.44-fc
