@@ -41,14 +41,21 @@ entry() {
         }'
 }
 
-# bootc_status: asks bootc. Sets $booted and $staged to these entries, and $rollback to true or false: whether the next
-# boot goes back to the image before. False if the answer is not understood.
+# bootc_status: asks bootc. Sets $booted and $staged to these entries, $rollback to true or false: whether the next boot
+# goes back to the image before, and $seen to the digest of an image that bootc has seen since it fetched the booted one,
+# if that is none of the deployments; empty: none. False if the answer is not understood.
 bootc_status() {
     ask_tool bootc status --format=yaml
     [ "$code" = 0 ] || return
     booted=$(entry booted) staged=$(entry staged)
     rollback=$(printf '%s\n' "$said" | awk '/^[^ ]/ { status = $0 == "status:" }
         /^  rollbackQueued:/ && status { is = $2 } END { print is ? is : "false" }')
+    seen=$(printf '%s\n' "$said" | awk '/^[^ ]/ { status = $0 == "status:" }
+        /^  [^ -]/ { ours = status && $1 == "booted:" }
+        /^    [^ ]/ { part = $1 }
+        ours && part == "cachedUpdate:" && $1 == "imageDigest:" { print $2 }')
+    # shellcheck disable=SC2034 # for a hook
+    case "$booted $staged $(entry rollback) " in *" $seen "* | "$seen "*) seen='' ;; esac
     case $said in *"kind: BootcHost"*) ;; *) return 1 ;; esac
     case $rollback in true | false) ;; *) return 1 ;; esac
     [ -n "$staged" ] && [ -n "$booted" ] && [ "$booted" != none ]

@@ -17,7 +17,7 @@ upgrade) file=upgrade; [ ! -e "$BOOTC/next" ] || mv "$BOOTC/next" "$BOOTC/status
 esac
 cat "$BOOTC/$file"
 [ ! -e "$BOOTC/$file.exit" ] || exit "$(cat "$BOOTC/$file.exit")"'
-    status none >"$BOOTC/status"
+    CACHED=none status none >"$BOOTC/status"
     echo "No changes in: docker://quay.io/example/os:latest" >"$BOOTC/check"
     echo "No update available." >"$BOOTC/upgrade"
 }
@@ -37,10 +37,17 @@ status() { # STAGED [LINE...]: the digest of the staged image or none, and more 
     fi
     echo "  booted:"
     image aaa 10.1
-    printf '%s\n' "    cachedUpdate:" "      image:" "        image: quay.io/example/os:latest" "        transport: registry" \
-        "      version: 10.9" "      timestamp: null" "      imageDigest: sha256:999" "    incompatible: false" \
-        "    ostree:" "      checksum: cafe" "      deploySerial: 0" "  rollback: null" "  rollbackQueued: false" \
-        "  type: bootcHost"
+    if [[ ${CACHED=999} == none ]]; then echo "    cachedUpdate: null"; else
+        printf '%s\n' "    cachedUpdate:" "      image:" "        image: quay.io/example/os:latest" \
+            "        transport: registry" "      version: 10.9" "      timestamp: null" "      imageDigest: sha256:$CACHED"
+    fi
+    printf '%s\n' "    incompatible: false" "    ostree:" "      checksum: cafe" "      deploySerial: 0"
+    if [[ -z ${BEFORE:-} ]]; then echo "  rollback: null"; else
+        echo "  rollback:"
+        image "$BEFORE" 10.9
+        printf '%s\n' "    cachedUpdate: null" "    incompatible: false" "    ostree:" "      checksum: f00d"
+    fi
+    printf '%s\n' "  rollbackQueued: false" "  type: bootcHost"
 }
 asked() { hook needs_update/bootc; }
 updated() { hook update/bootc; }
@@ -72,6 +79,22 @@ could_not_find_out() { # WHY HOOK
     echo 1 >"$BOOTC/check.exit"
     could_not_find_out "http://***@registry/ failed" asked
     refute says s3cret
+}
+
+@test "needs_update: an image that was staged and dropped (a power cut before the reboot): could not find out" {
+    status none >"$BOOTC/status"
+    could_not_find_out "bootc has seen sha256:999" asked
+    says "bootc upgrade"
+    CACHED=aaa status none >"$BOOTC/status"
+    asked
+    exits 0
+    BEFORE=999 status none >"$BOOTC/status" # somebody went back from it
+    asked
+    exits 0
+    echo "Update available for: docker://quay.io/example/os:latest" >"$BOOTC/check"
+    status none >"$BOOTC/status"
+    asked
+    exits 1
 }
 
 @test "needs_update: an image that somebody else has staged is one, locked or not; a rollback that is queued is not" {
