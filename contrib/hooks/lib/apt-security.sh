@@ -30,6 +30,20 @@ plan() {
         done)
 }
 
+# security_source: true if a security archive is among apt's sources, even an empty one, as for a new release. Read it
+# after `update`.
+security_source() {
+    dir=$(apt-config shell dir Dir::State::lists/d) && eval "$dir" || return
+    find "$dir" -maxdepth 1 -name '*Release' | while read -r file; do
+        release=$(awk '/^Label:/ { label = $0 } /^Suite:/ { suite = $0 } /^(MD5Sum|SHA1|SHA256|SHA512):/ { exit }
+            END { sub(/^Label: */, "", label); sub(/^Suite: */, "", suite); print label ":" suite }' "$file")
+        for archive in $archives; do
+            # shellcheck disable=SC2254 # these are patterns
+            case $release in $archive) echo "$release" ;; esac
+        done
+    done | grep -q .
+}
+
 # held_back: says which security updates apt keeps back, and what holds them.
 held_back() {
     [ -n "$back" ] || return 0

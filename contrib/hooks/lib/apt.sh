@@ -27,6 +27,11 @@ patient() {
     done
 }
 
+# has_sources: false if apt reads packages from nowhere, as with a file of sources whose name ends in neither .list nor
+# .sources. `update` exits 0 then, and nothing is ever newer. Without --no-release-info empty lists would be left out.
+# shellcheck disable=SC2016 # apt's variable
+has_sources() { apt-get indextargets --no-release-info --format '$(URI)' 'Created-By: Packages' | grep -q .; }
+
 # keep: keeps a copy of the package lists by which everything was fetched, for `fetched`. cp -L: among the system's
 # lists, that of a file: repository may be a link into the repository.
 keep() {

@@ -16,7 +16,9 @@ case " $* " in *" Dir::State::lists="*) [ ! -e "$APT/kept.$act" ] || act=kept.$a
 [ ! -e "$APT/$act.once" ] || { mv "$APT/$act.once" "$APT/$act.now"; cat "$APT/$act.now" >&2; exit 100; }
 [ ! -e "$APT/$act" ] || cat "$APT/$act"
 [ ! -e "$APT/$act.exit" ] || exit "$(cat "$APT/$act.exit")"'
+    echo "http://mirror/" >"$APT/indextargets"
     mkdir "$APT/lists"
+    archive Debian-Security stable-security
     echo "Package: ssl" >"$APT/lists/mirror_Packages"
     # shellcheck disable=SC2016 # for the stub's shell
     stub apt-config 'echo "dir=\"$APT/lists/\""'
@@ -30,6 +32,10 @@ case " $* " in *" Dir::State::lists="*) [ ! -e "$APT/kept.$act" ] || act=kept.$a
 apt_get() {
     echo "$2" >"$APT/$1.exit"
     printf '%s\n' "${@:3}" >"$APT/$1"
+}
+archive() { # LABEL SUITE: the archive that is among the sources
+    printf '%s\n' "-----BEGIN PGP SIGNED MESSAGE-----" "Hash: SHA256" "" "Origin: x" "Label: $1" "Suite: $2" "SHA256:" \
+        " 0 0 Suite: stable-security" >"$APT/lists/mirror_InRelease"
 }
 offers() { apt_get simulate 0 "Calculating upgrade..." "$@"; }
 LOCKED='E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)
@@ -77,6 +83,26 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
         hook needs_update/$name
         exits 1
     done
+}
+
+@test "needs_update: no sources at all, or none with security updates: could not find out" {
+    offers
+    archive Pulp stable
+    hook needs_update/apt
+    exits 0
+    hook needs_update/apt-security
+    exits 75
+    says "none of apt's sources is a security archive (archives='Debian-Security:* *:*-security' in"
+    : >"$APT/indextargets"
+    rm "$APT/lists/mirror_InRelease"
+    for name in apt apt-security; do
+        hook needs_update/$name
+        exits 75
+        says "could not find out"
+    done
+    says "none of apt's sources"
+    hook needs_update/apt
+    says "apt has no sources of packages"
 }
 
 @test "needs_update: waits for locked lists" {
@@ -263,6 +289,7 @@ EOF
     exits 0
     called "--force-confold -o Dir::Etc::Preferences="
     setting apt-security "archives='Acme:fixes'"
+    archive Acme fixes
     hook needs_update/apt-security
     exits 1
     [[ $output == local=2 ]]

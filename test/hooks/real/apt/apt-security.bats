@@ -195,10 +195,11 @@ updated() { hook update/apt-security; }
     exits 1
     becomes Ubuntu noble-updates
     asked
-    exits 0
+    exits 75
+    says "none of apt's sources is a security archive"
     becomes Acme-Fixes stable
     asked
-    exits 0
+    exits 75
     setting apt-security "archives='Debian-Security:* Acme-*:stable'"
     asked
     exits 1

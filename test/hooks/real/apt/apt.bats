@@ -69,6 +69,12 @@ could_not_find_out() {
     could_not_find_out "apt-get update failed"
 }
 
+@test "no sources, because of the name of their file" {
+    mv /etc/apt/sources.list /etc/apt/sources.list.d/main.source
+    could_not_find_out "apt has no sources of packages"
+    rm /etc/apt/sources.list.d/main.source
+}
+
 @test "no Release file" {
     offer acme 2
     asked
