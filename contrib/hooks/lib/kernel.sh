@@ -66,13 +66,17 @@ by_rpm() {
     shift
     for file; do
         [ -e "$root$file" ] || continue
-        said=$(within 60 rpm ${root:+--root "$root"} -qf --qf '%{NAME} %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\n' \
-            "$file" 2>&1) && code=0 || code=$?
-        case $code:$said in
-        0:[a-z]*' '*) owner=rpm package=${said%% *} number=$(printf '%s\n' "$said" | sed -n '1s/.* //p') && return ;;
+        # rpm may print warnings before its answer (another backend's database, a lock).
+        said=$(within 60 rpm ${root:+--root "$root"} -qf \
+            --qf 'owner %{NAME} %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\n' "$file" 2>&1) && code=0 || code=$?
+        found=$(printf '%s\n' "$said" | sed -n 's/^owner //p' | head -n 1)
+        if [ "$code" = 0 ] && [ -n "$found" ]; then
+            owner=rpm package=${found%% *} number=${found#* }
+            return
+        fi
         # With --root rpm looks for a file that nothing owns at the wrong place.
-        *'is not owned by any package'* | *'No such file or directory'*) ;;
-        *) cannot_tell "rpm -qf $file failed ($code): $said" ;;
+        case $said in *'is not owned by any package'* | *'No such file or directory'*) ;; *)
+            cannot_tell "rpm -qf $file failed ($code): $said" ;;
         esac
     done
 }

@@ -313,6 +313,27 @@ esac'
     says "cannot open Packages"
 }
 
+@test "rpm that warns (a database that was converted, a lock): its answer counts, not the warning" {
+    el 5.14.0-427.el9.x86_64
+    el 5.14.0-503.el9.x86_64
+    el 5.14.0-611.el9.x86_64+debug
+    # shellcheck disable=SC2016 # the stub expands them
+    stub rpm 'for last; do :; done
+case "$*" in
+*--eval*503*427*) echo 1 ;;
+*--eval*backend*) echo 0 ;;
+*--eval*) echo -1 ;;
+*) echo "warning: Found bdb_ro Packages database while attempting sqlite backend: using bdb_ro backend." >&2
+    release=${last#"${last%5.14.0*}"} release=${release%%/*} flavour=core
+    case $release in *debug) flavour=debug-core ;; esac
+    format=; for word; do [ "$before" != --qf ] || format=$word; before=$word; done
+    printf "%s\n" "$format" | sed "s/%{NAME}/kernel-$flavour/; s/%|.*/${release%.x86*}/" ;;
+esac'
+    answers 1 5.14.0-427.el9.x86_64
+    says "5.14.0-503.el9.x86_64 is installed"
+    answers 0 5.14.0-503.el9.x86_64
+}
+
 @test "Arch Linux: the kernel's own file says its flavour" {
     for one in 6.9.2-arch1-2:linux 6.6.32-1-lts:linux-lts 6.9.9-foo:linux-foo; do
         mkdir -p "$ROOT/lib/modules/${one%:*}"
