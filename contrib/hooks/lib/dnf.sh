@@ -3,6 +3,8 @@
 # shellcheck shell=sh
 : "${name:?}" "${dnf=}" "${options=}" # the hook's name and settings
 
+unset LANGUAGE # the hooks search dnf's output, and Python's gettext reads this before LC_ALL
+
 # shellcheck source=image-mode.sh
 . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/image-mode.sh"
 

@@ -18,6 +18,7 @@ prepare() {
         ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools/$tool"
     done
     stub sleep
+    export LANGUAGE=de # the hooks must not pass it on
     # Neither this machine's image mode nor its cache.
     export DLM_OSTREE_BOOTED=$BATS_TEST_TMPDIR/ostree-booted DLM_CMDLINE=$BATS_TEST_TMPDIR/cmdline
     export DLM_DNF_CONF=$BATS_TEST_TMPDIR/dnf.conf CACHE=$BATS_TEST_TMPDIR/cache
@@ -25,7 +26,8 @@ prepare() {
     printf '%s\n' "[main]" "cachedir = $CACHE/" >"$DLM_DNF_CONF"
 }
 # shellcheck disable=SC2016 # for the stub's shell
-ANSWERS='act=
+ANSWERS='[ -z "${LANGUAGE:-}" ] || { echo "Vorgang abgebrochen."; exit 1; } # Python reads it before LC_ALL
+act=
 for word; do case $word in check-update | upgrade | clean | check | remove) act=$word ;; esac
     case ${0##*/}:$act:$word in
     dnf5::--downloadonly)
@@ -427,7 +429,7 @@ Reboot should not be necessary."
     for how in "dnf5 --setopt=*.skip_if_unavailable=True needs-restarting" "dnf needs-restarting -r" "needs-restarting -r"; do
         rm -f "$BATS_TEST_TMPDIR"/bin/*
         [[ $how != needs* ]] || stub yum 'exit 1'
-        stub "${how%% *}" "echo '$NO'"
+        stub "${how%% *}" "[ -z \"\${LANGUAGE:-}\" ] && echo '$NO'"
         reboot
         exits 0
         says "should not be necessary"

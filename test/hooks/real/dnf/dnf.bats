@@ -5,6 +5,7 @@
 load dnf
 
 prepare() {
+    export LANGUAGE=de # the hooks search dnf's English
     fresh
     repository main
     package /srv/main shell 1 "Provides: /bin/sh"

@@ -4,6 +4,7 @@
 load dnf
 
 prepare() {
+    export LANGUAGE=de # the hook searches dnf's English
     fresh
     repository main
     mkdir -p /etc/dnf/plugins/needs-restarting.d
