@@ -29,8 +29,8 @@ loaded() {
     case $(systemctl show --property=ExecCondition --value -- "$1") in *held.sh*) ;; *) return 1 ;; esac
 }
 
-# rooted UNIT: true if its commands run in a root directory of its own, and ExecCondition= too. held.sh is not there; and
-# without a shell there, the unit could not start after the run either.
+# rooted UNIT: true if its commands, and so ExecCondition=, run in a root directory of its own. That has no held.sh, and
+# perhaps no shell: the unit could not start after the run either.
 rooted() { [ -n "$(systemctl show --property=RootDirectory,RootImage --value -- "$1" | tr -d '/\n')" ]; }
 
 # words WORD...: quotes the words for a line of a unit file.

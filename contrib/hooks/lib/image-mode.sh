@@ -41,9 +41,9 @@ entry() {
         }'
 }
 
-# bootc_status: asks bootc. Sets $booted and $staged to these entries, $rollback to true or false: whether the next boot
-# goes back to the image before, and $seen to the digest of an image that bootc has seen since it fetched the booted one,
-# if that is none of the deployments; empty: none. False if the answer is not understood.
+# bootc_status: asks bootc. Sets $booted and $staged to these entries, and $rollback to true or false: whether the next
+# boot goes back to the image before. Sets $seen to the digest of an image that bootc has seen after the booted one, and
+# that is none of the deployments; empty: none. False if the answer is not understood.
 bootc_status() {
     ask_tool bootc status --format=yaml
     [ "$code" = 0 ] || return
