@@ -52,8 +52,10 @@ copy_metadata() {
     raw=$(zypp_conf metadatadir "$cache/raw") solv=$(zypp_conf solvfilesdir "$cache/solv")
     [ -z "$dirs" ] || raw=$dirs/raw solv=$dirs/solv
     rm -rf "$metadata/new" && mkdir -p "$metadata/new" || return
-    [ ! -d "$raw" ] || cp -a "$raw" "$metadata/new/raw" || return
-    [ ! -d "$solv" ] || cp -a "$solv" "$metadata/new/solv"
+    { [ ! -d "$raw" ] || cp -a "$raw" "$metadata/new/raw"; } &&
+        { [ ! -d "$solv" ] || cp -a "$solv" "$metadata/new/solv"; } && return
+    rm -rf "$metadata/new" # the disk may be full
+    return 1
 }
 
 # keep_metadata: makes $metadata/new what this run installs from. Its packages have been fetched. After a power cut

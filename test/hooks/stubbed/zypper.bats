@@ -297,6 +297,22 @@ installs() { zypper_calls | grep " update " | grep -vc download-only || true; }
     says "going on with what was fetched before"
 }
 
+@test "a copy of the metadata that a full disk cuts off is removed" {
+    mkdir -p "$BATS_TEST_TMPDIR/own/raw"
+    # shellcheck disable=SC2016 # for the stub's shell
+    stub cp 'mkdir -p "$3"; echo half >"$3/half"; exit 1'
+    # shellcheck disable=SC2016
+    stub sed 'echo "$BATS_TEST_TMPDIR/own/raw"' # where libzypp's configuration says that it is
+    answers update 0 "2 packages to upgrade."
+    asked
+    exits 1
+    says "the metadata could not be copied"
+    called "cp -a"
+    [[ ! -e $METADATA/new ]]
+    updated
+    [[ ! -e $METADATA/new ]]
+}
+
 @test "mode=auto: dup where the product asks for it; mode=update there is done, with a warning" {
     local mode id
     setting zypper "os_release=$BATS_TEST_TMPDIR/os-release"
