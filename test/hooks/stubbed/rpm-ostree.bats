@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The hooks for rpm-ostree: every branch, with a stub for the command. The real one needs a host that boots an image:
-# options, exit codes and words are from its source (src/app/rpmostree-builtin-upgrade.cxx and -status.cxx).
+# options, exit codes and words are from its source (src/app/rpmostree-builtin-upgrade.cxx and -status.cxx, and
+# src/daemon/rpmostreed-transaction-types.cxx).
 load ../hook
 bats_require_minimum_version 1.5.0
 
@@ -22,6 +23,7 @@ esac
 [ ! -e "$OSTREE/$file.exit" ] || exit "$(cat "$OSTREE/$file.exit")"'
     answers status 0 "State: idle" "Deployments:"
     answers check 77 "No updates available."
+    answers download 0 "No upgrade available."
 }
 answers() { # WHAT EXIT [LINE...]
     echo "$2" >"$OSTREE/$1.exit"
@@ -47,6 +49,7 @@ could_not_find_out() { # WHY HOOK
     exits 0
     says "no update"
     answers check 0 "AvailableUpdate:" "        Version: 42.1" "         Commit: beef"
+    answers download 0 "Update downloaded."
     asked
     exits 1
     says "42.1"
@@ -67,6 +70,28 @@ could_not_find_out() { # WHY HOOK
     answers status 1 "error: Unknown option --pending-exit-77"
     could_not_find_out "Unknown option" asked
     could_not_find_out "Unknown option" reboot
+}
+
+@test "needs_update: what --check says is not reliable (rpm-ostree issue 1579): the download decides" {
+    answers download 0 "Update downloaded."
+    asked
+    exits 1
+    answers check 0 "AvailableUpdate:"
+    local said
+    for said in "No upgrade available." "Pinned to commit; no upgrade available"; do
+        answers download 0 "$said"
+        asked
+        exits 0
+        says "no update"
+    done
+    answers download 0 "something new"
+    could_not_find_out "not understood" asked
+    answers check 77 "No updates available."
+    setting rpm-ostree download=no
+    asked
+    exits 0
+    answers status 0 "State: idle" "Deployments:" "● ostree-image-signed:docker://quay.io/example/os:stable"
+    could_not_find_out "set download=yes" asked
 }
 
 @test "needs_update: a deployment that somebody else has staged is an update" {
