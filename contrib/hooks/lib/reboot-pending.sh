@@ -45,7 +45,7 @@ ask() {
     case $code in
     0) ;;
     75) unknown="$unknown $1" ;;
-    12[4-7] | 1[3-9]? | 2??) unknown="$unknown $1 (exit $code)" ;; # it hung, can't be executed, or was killed
+    12[4-9] | 1[3-9]? | 2??) unknown="$unknown $1 (exit $code)" ;; # it hung, can't be executed, or was killed
     *) reasons="$reasons${reasons:+; }$1: $(printf '%s' "$said" | tr -s '[:cntrl:]' ' ')" ;;
     esac
 }

@@ -30,9 +30,20 @@ gate() { hook gate/etckeeper; }
 @test "uncommitted=commit: yes, and nothing is asked or committed" {
     unclean 0
     setting etckeeper uncommitted=commit
+    stub apt-get
     gate
     exits 0
     refute called etckeeper
+}
+
+@test "uncommitted=commit without apt, whose hooks would commit: no" {
+    setting etckeeper uncommitted=commit
+    mkdir "$BATS_TEST_TMPDIR/tools"
+    local tool
+    for tool in dirname sh mktemp rm cat; do ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/tools"; done
+    PATH=$BATS_TEST_TMPDIR/tools gate
+    [[ $status == 1 ]]
+    says "is for hosts with apt: use refuse"
 }
 
 @test "etckeeper commits by itself: yes" {

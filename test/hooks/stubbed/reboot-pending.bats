@@ -76,7 +76,7 @@ rebooted() { sed -i '1s/.*/another-boot 7/' "$RECORD"; } # since the record was 
 
 @test "no answer: could not find out" {
     local one
-    for one in 'exit 75' 'exit 126' 'exit 127' 'kill -9 $$' 'exit 137'; do
+    for one in 'exit 75' 'exit 126' 'exit 127' 'kill -1 $$' 'kill -9 $$' 'exit 137'; do
         question one "$one"
         answers 75
         says "these hooks could not find out: one"
