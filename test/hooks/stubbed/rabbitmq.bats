@@ -199,6 +199,14 @@ is() { grep -qx "rabbit@web1 running $1" "$R/nodes"; }
     is maintenance
 }
 
+@test "drain: somebody else's maintenance does not mean that the cluster can do without the node" {
+    node web1 running maintenance
+    node web3 down regular
+    drain
+    exits 1
+    says "nothing was changed, the cluster can't do without rabbit@web1: not running: rabbit@web3"
+}
+
 @test "drain and revive that do nothing are noticed" {
     : >"$R/deaf"
     drain
