@@ -21,12 +21,12 @@ expect() {
     case $answer in *"$3"*) ;; *) answer="its answer to '$2' is '$answer'" && return 1 ;; esac
 }
 
-# look SOCKET: asks for the state of its servers, for `servers`: two tables in one answer.
+# look SOCKET: asks for the state of its servers, for `servers`: two tables in one answer. The second is CSV, with their
+# sessions.
 look() {
     expect "$1" 'show servers state;show stat -1 4 -1' srv_admin_state || return 1
     case $answer in *'# pxname,'*) ;; *) answer="its answer to 'show stat -1 4 -1' is missing" && return 1 ;; esac
 }
-count() { expect "$1" 'show stat -1 4 -1' '# pxname,'; } # SOCKET: asks for their sessions: CSV, one line per server
 
 # servers: prints what `look` found, one line per server: BACKEND/SERVER, its operational state (0 down, 1 starting, 2
 # up, 3 stopping), its administrative state (a sum: 1 maintenance, 8 drain; 4 only says that it was "disabled" in the

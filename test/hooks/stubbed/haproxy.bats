@@ -292,14 +292,30 @@ END
 
 @test "a load balancer that is being reloaded prints nothing: that is not an answer" {
     MUTE="show servers" refused "could not be asked: its answer to 'show servers state;show stat -1 4 -1' is ''"
-    MUTE="show stat" drain
-    exits 1
-    says "the load balancer at /run/a does not answer any more: its answer to 'show stat -1 4 -1' is ''"
     drain
     exits 0
     MUTE="show servers" ready
     exits 1
     says "could not be asked"
+}
+
+@test "a drain that does not hold: an order without an answer, or a reload while sessions end" {
+    MUTE="set server" drain # the process that took the connection ended
+    exits 1
+    says "haproxy-drain: web/web1, api/web1 on /run/a: in drain no longer, or never"
+    says "Start the updater again"
+    drain
+    exits 0
+    server a web web1 "2 8 2"
+    lbs a -- drain_timeout=60
+    # shellcheck disable=SC2016 # not for this shell
+    stub sleep 'sed -i "s/^web web1 .*/web web1 2 0 0/" "$LB/a"'
+    drain
+    exits 1
+    says "haproxy-drain: web/web1 on /run/a: in drain no longer, or never"
+    drain
+    exits 0
+    is a web web1 "2 8 0"
 }
 
 @test "a socket without level admin" {
