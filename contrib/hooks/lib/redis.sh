@@ -97,11 +97,21 @@ may_lose() {
     ask_sentinel CKQUORUM "$master" || return 1
     case $first in "OK "[0-9]*) ;; *) why="Sentinel could not fail over: $first" && return 1 ;; esac
     [ "${keep_quorum:?}" = yes ] || return 0
-    case $sentinel in 127.* | localhost:* | ::1:*) leaves=1 ;; *) leaves=0 ;; esac # this host's own goes down with it
+    if on_this_host "${sentinel%:*}"; then leaves=1; else leaves=0; fi # this host's own goes down with it
     usable=${first#OK } && usable=$((${usable%% *} - leaves)) needed=$((sentinels / 2 + 1))
     [ "$needed" -ge "$quorum" ] || needed=$quorum
     [ "$usable" -ge "$needed" ] ||
         { why="without this host $usable Sentinels would be left, and $needed are needed for a failover" && return 1; }
+}
+
+# on_this_host NAME: true unless each address of NAME is known to be another host's.
+on_this_host() {
+    case $1 in 127.* | localhost | ::1) return 0 ;; esac
+    addresses=$(getent ahosts "$1" | awk '{ print $1 }')
+    for address in ${addresses:-unknown}; do
+        case $(ip route get "$address" 2>/dev/null) in "$address "*) ;; *) return 0 ;; esac
+    done
+    return 1
 }
 
 # unsynced: prints why the replica on this host does not have what its master has. False if it has.
