@@ -131,6 +131,9 @@ unfit() {
     role=$(is string patroni.role) state=$(is string patroni.state) seen=$(is word patroni.dcs_last_seen)
     received=$(is word patroni.xlog.received_location) replayed=$(is word patroni.xlog.replayed_location)
     case $role in master | primary | standby_leader) leads=$me ;; *) leads='' ;; esac
+    for number in "$seen" "$received" "$replayed"; do # a shell that can't calculate ends, which would mean "fit"
+        case $number in *[!0-9]*) echo "its answer was not understood: $number" && return ;; esac
+    done
     if [ -z "$mine" ]; then
         echo "it is not among the members ($(column name 1 | few)); set member in $conf"
     elif [ "$state" != running ]; then

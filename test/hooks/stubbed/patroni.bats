@@ -105,6 +105,16 @@ fails() { exits 1; says "$1"; }
     fine
 }
 
+@test "gate: numbers of another kind are no reason for yes" {
+    sed -i 's/"dcs_last_seen": [0-9]*/"dcs_last_seen": 1.5e9/' "$ANSWERS/patroni"
+    no "Patroni: this member, a: its answer was not understood: 1.5e9"
+    follows
+    sed -i 's/"replayed_location": 67108864/"replayed_location": 1.5/' "$ANSWERS/patroni"
+    no "Patroni: this member, a: its answer was not understood: 1.5"
+    sed -i 's/"replayed_location": 1.5/"replayed_location": null/' "$ANSWERS/patroni"
+    no "Patroni: this member, a: its answer was not understood: null"
+}
+
 @test "gate: the answers that Patroni owes" {
     answer cluster '{"members": []}' 503
     no "could not ask Patroni at http://localhost:8008: /cluster is HTTP status 503"
