@@ -64,6 +64,24 @@ yes() { replication; exits 0; says "the replication may lose this host"; }
     yes
 }
 
+@test "a password in PRIMARY is refused: every user can see the arguments of psql" {
+    local one
+    standby 'streaming t'
+    for one in 'host=db1 password=secret' "host=db1 password = 'secret'" 'postgresql://monitor:secret@db1/postgres' \
+        'postgresql://db1/postgres?password=secret'; do
+        setting postgresql-replication "PRIMARY=\"$one\""
+        replication
+        not_now "PostgreSQL: PRIMARY in ${DLM_CONFIG%/*}/hooks.conf.d/postgresql-replication.conf must not contain a\
+ password, which every user could see: use passfile="
+        refute called secret
+    done
+    echo 2 >"$ANSWERS/primary"
+    for one in 'host=db1 passfile=/etc/pgpass' 'postgresql://monitor@host=db1:5432/postgres'; do
+        setting postgresql-replication "PRIMARY='$one'"
+        yes
+    done
+}
+
 @test "a standby that streams and keeps up, or does not" {
     standby 'streaming t'
     yes
