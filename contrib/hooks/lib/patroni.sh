@@ -138,6 +138,8 @@ unfit() {
         echo "it is not among the members ($(column name 1 | few)); set member in $conf"
     elif [ "$state" != running ]; then
         echo "its PostgreSQL is ${state:-in an unknown state} ($role)"
+    elif [ -z "$leads" ] && [ "$role" != replica ]; then
+        echo "it has the role $role"
     elif [ "${leads:-$leader}" != "$leader" ] || { [ -z "$leads" ] && [ "$leader" = "$me" ]; }; then
         echo "it says that it is $role, but the leader is ${leader:-unknown}; a failover may be under way"
     elif [ -n "$ill" ]; then

@@ -115,6 +115,12 @@ fails() { exits 1; says "$1"; }
     no "Patroni: this member, a: its answer was not understood: null"
 }
 
+@test "gate: a role of its own that nobody knows" {
+    follows
+    sed -i 's/"role": "replica"/"role": "odd"/' "$ANSWERS/patroni"
+    no "Patroni: this member, a: it has the role odd"
+}
+
 @test "gate: the answers that Patroni owes" {
     answer cluster '{"members": []}' 503
     no "could not ask Patroni at http://localhost:8008: /cluster is HTTP status 503"
