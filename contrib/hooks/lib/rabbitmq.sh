@@ -12,17 +12,28 @@ what=RabbitMQ
 numbers "$conf" min_size="$min_size"
 
 # tool PROGRAM COMMAND...: asks the node on this host. Sets $answer to its answer, or to the program's error.
+# Packages have a script that runs the program with `su`, in a session of its own. `timeout` ends only `su`, and $(...)
+# would wait for the program. So the answer goes to a file, and what is left is found by that file's name.
 tool() {
-    program=$1
+    program=$1 code=0
+    file=$(mktemp) || return
     shift
     # shellcheck disable=SC2086 # each option is a word
-    answer=$(within "$timeout" "$program" -q $options "$@" 2>&1)
+    within "$timeout" env "DLM_ANSWER=$file" "$program" -q $options "$@" >"$file" 2>&1 || code=$?
+    answer=$(cat "$file")
+    if [ "$code" = 124 ]; then
+        find /proc -mindepth 2 -maxdepth 2 -name environ -exec grep -lszxF "DLM_ANSWER=$file" {} + |
+            while IFS=/ read -r _ _ pid _; do kill -KILL "$pid" || :; done
+    fi
+    rm -f "$file"
+    return "$code"
 }
 
 # words: prints what that error says in one line.
 words() {
     printf '%s\n' "$answer" | awk '
         NR == 1 || /^Error/ { why = $0 }
+        sub(/.*no answer within/, "no answer within") { why = $0 } # words of su may come before
         why ~ /^Error: *$/ && NF && !/^Error/ { why = $0 }
         /epmd reports|unable to connect to epmd/ { sub(/^[ *]*/, ""); more = " (" $0 ")" }
         END { print (why == "" ? "it gave no answer" : why) more }'

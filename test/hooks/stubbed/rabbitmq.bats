@@ -131,6 +131,14 @@ is() { grep -qx "rabbit@web1 running $1" "$R/nodes"; }
     no "could not ask RabbitMQ: no answer within 60 s"
 }
 
+@test "a question that hangs has an end, although root's script runs the program in a session of its own" {
+    setting rabbitmq timeout=1
+    # shellcheck disable=SC2016
+    stub rabbitmqctl 'setsid /bin/sleep 20 & echo $! >"$R/left"; printf "\nSession terminated, killing shell..."; wait'
+    no "could not ask RabbitMQ: no answer within 1 s"
+    [[ -z $(cat "/proc/$(<"$R/left")/cmdline" 2>/dev/null | tr -d "\0") ]] # ended, even if nobody has waited for it
+}
+
 @test "gate: settings" {
     setting rabbitmq "options='--node rabbit@web1 --longnames'"
     yes

@@ -35,6 +35,17 @@ gate() { hook gate/rabbitmq; }
     yes
 }
 
+@test "a node that hangs: the question has an end, and leaves nothing running" {
+    local began=$SECONDS
+    setting rabbitmq timeout=4
+    systemctl kill --signal=STOP rabbitmq-server
+    gate
+    systemctl kill --signal=CONT rabbitmq-server
+    not_now "could not ask RabbitMQ: no answer within 4 s"
+    [[ $((SECONDS - began)) -lt 12 ]]
+    run -1 grep -lsz DLM_ANSWER= /proc/[0-9]*/environ
+}
+
 @test "drain without a restart: revive takes the node out of maintenance, and then another node goes down" {
     hook pre_update/rabbitmq-drain
     exits 0
