@@ -92,7 +92,22 @@ lost() {
 
 # ahead FILE: asks Pacemaker what it would make of FILE, a copy of the CIB, and sets $state to that.
 ahead() {
-    state=$(within 60 crm_simulate -x "$1" -S -Q -O "$1.then" 2>&1) && [ -s "$1.then" ] && show "$1.then"
+    state=$(within 60 crm_simulate -x "$1" -S -Q -O "$1.then" 2>&1) && [ -s "$1.then" ] && show "$1.then" || return
+    understood || { state="the answer of crm_mon was not understood" && return 1; }
+}
+
+# understood: true if $state is whole, and says of each resource what `running` reads: what runs would be missed.
+understood() {
+    printf '%s\n' "$state" | awk "$attributes"'
+        /^node / { runs += attr("resources_running") }
+        /^resource / {
+            n++
+            role = attr("role")
+            odd += role !~ /^(Start|Stopp|Promot|Demot|Migrat|Monitor)(ed|ing)$|^(Unpromoted|Master|Slave|Unknown)$/ ||
+                attr("active") !~ /^(true|false)$/ || attr("failed") !~ /^(true|false)$/
+        }
+        /^\/(pacemaker-result|crm_mon)>/ { whole = 1 }
+        END { exit !(whole && !odd && (n || !runs)) }'
 }
 
 # foresee [standby]: sets $keep to what runs once the cluster has done what it is about to do. With standby it also sets
