@@ -78,6 +78,15 @@ refused() { # TEXT
     refute says "noout is unset"
 }
 
+@test "Ceph goes away after noout was set: it does not say that nothing was changed" {
+    # shellcheck disable=SC2016 # not for this shell
+    sed -i 's|osd set-group noout ceph1"\*) |&touch "$C/away"; |' "$BATS_TEST_TMPDIR/bin/ceph"
+    pre
+    exits 1
+    says "Ceph could not be asked: [errno 110] RADOS timed out. noout may be set. Fix it, and start the updater again"
+    refute says "Nothing was changed"
+}
+
 @test "a flag of somebody else beside the own one counts" {
     pre
     echo ',{"message":"host ceph2 has flags noout"}' >"$C/other_flags"
