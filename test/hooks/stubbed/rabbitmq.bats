@@ -177,6 +177,17 @@ is() { grep -qx "rabbit@web1 running $1" "$R/nodes"; }
     is regular
 }
 
+@test "drain: again, and the cluster can't do without the node any more: it says that the node is in maintenance" {
+    drain
+    exits 0
+    node web3 down regular
+    drain
+    exits 1
+    refute says "nothing was changed"
+    says "the cluster can't do without rabbit@web1: not running: rabbit@web3. It stays in maintenance, which this run"
+    says "\`rabbitmq-upgrade revive\` ends that"
+}
+
 @test "drain: a node that is down" {
     echo off >"$R/down"
     drain
