@@ -4,6 +4,10 @@
 : "${timeout?}" "${url=}" "${curl_config=}" # its settings
 export LC_ALL=C # awk, sort and tr see bytes, and errors are in English
 
+# A proxy from the environment has another localhost, and would get the password.
+case ${no_proxy:=${NO_PROXY:-}} in '*') ;; *) no_proxy=localhost,127.0.0.1,::1${no_proxy:+,$no_proxy} ;; esac
+export no_proxy
+
 # refuse TEXT: says in one line why this host may not go out of service now, and ends the gate.
 refuse() {
     printf '%s\n' "$(printf %s "$*" | tr '[:cntrl:]' ' ')" >&2

@@ -121,6 +121,20 @@ fails() { exits 1; says "$1"; }
     no "Patroni: this member, a: it has the role odd"
 }
 
+@test "the environment's proxy does not get what is for localhost, nor the password" {
+    mv "$BATS_TEST_TMPDIR/bin/curl" "$BATS_TEST_TMPDIR/bin/curl.real"
+    # shellcheck disable=SC2016 # not for this shell
+    stub curl 'echo "past: ${no_proxy-$NO_PROXY}" >>"$CALLS"; exec curl.real "$@"'
+    http_proxy=http://proxy:3128 fine
+    called "past: localhost,127.0.0.1,::1"
+    NO_PROXY=.example.com fine
+    called "past: localhost,127.0.0.1,::1,.example.com"
+    NO_PROXY=.example.com no_proxy=.example.org fine
+    called "past: localhost,127.0.0.1,::1,.example.org"
+    no_proxy='*' fine
+    called "past: *"
+}
+
 @test "gate: the answers that Patroni owes" {
     answer cluster '{"members": []}' 503
     no "could not ask Patroni at http://localhost:8008: /cluster is HTTP status 503"
