@@ -62,7 +62,11 @@ look_sentinel() {
     ask_sentinel MASTER "$master" || return 1
     [ "$first" = name ] || { why="Sentinel at $sentinel does not know $master: $first" && return 1; }
     leader=$(pair runid) flags=$(pair flags | sed 's/primary/master/') at=$(pair ip):$(pair port)
-    quorum=$(pair quorum) sentinels=$(($(pair num-other-sentinels) + 1))
+    quorum=$(pair quorum) sentinels=$(pair num-other-sentinels)
+    case $quorum:$sentinels in :* | *: | *[!0-9:]*)
+        why="Sentinel at $sentinel does not say how many Sentinels there are, and how many it takes" && return 1 ;;
+    esac
+    sentinels=$((sentinels + 1))
     case $leader:$flags in :* | *:) why="Sentinel at $sentinel does not say who $master is" && return 1 ;; esac
     ask_sentinel REPLICAS "$master" || return 1
     case $first in name | '') ;; *) why="Sentinel at $sentinel does not name the replicas: $first" && return 1 ;; esac

@@ -235,6 +235,7 @@ no_failover() { # WHY
 }
 
 @test "answers and settings that are not understood" {
+    local line
     echo "NOAUTH Authentication required." >"$R/info"
     gate
     not_now "Redis: the server at 127.0.0.1:6379 could not be asked: NOAUTH Authentication required."
@@ -245,7 +246,13 @@ no_failover() { # WHY
     echo "NOAUTH Authentication required." >"$R/replicas"
     gate
     not_now "Redis: Sentinel at 127.0.0.1:26379 does not name the replicas: NOAUTH Authentication required."
-    local line
+    replicas 'bbb slave ok 100' 'ccc slave ok 100'
+    for line in quorum num-other-sentinels; do
+        master_is aaa
+        sed -i "s/^$line/$line-of-a-new-version/" "$R/master"
+        gate
+        not_now "Redis: Sentinel at 127.0.0.1:26379 does not say how many Sentinels there are, and how many it takes"
+    done
     for line in redis=6379 sentinel=host: min_replicas=x keep_quorum=maybe; do
         setting redis "$line"
         gate
