@@ -34,3 +34,17 @@ prepare() {
         says "$line in $BATS_TEST_TMPDIR/etc/hooks.conf.d/kubernetes.conf: use "
     done
 }
+
+@test "no answer to the cordon: it does not say that nothing was changed" {
+    # shellcheck disable=SC2016 # not for this shell
+    stub kubectl 'case "$*" in
+        *" get node "*) printf "%s\n" version=1 cordoned= owner= boot=x ready=True ;;
+        *" patch "*) echo "Error from server (Timeout): context deadline exceeded" >&2; exit 1 ;;
+        esac'
+    setting kubernetes node=web1
+    hook pre_update/kubernetes-drain
+    exits 1
+    says "the node web1 could not be cordoned: Error from server (Timeout): context deadline exceeded."
+    says "\`kubectl get node web1\` shows whether it is."
+    refute says "nothing was changed"
+}
