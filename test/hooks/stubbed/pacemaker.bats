@@ -118,8 +118,8 @@ refused() { # WHY
     export HOW=cat
     gate
     exits 0
-    for how in 'head -n 8' 'head -n 10' 'head -n 12' 'sed "s/ active=\"[a-z]*\"//"' 'sed "s/ role=\"Started/ role=\"on/"' \
-        'sed "s/ failed=/ Failed=/"' 'sed "s/<resource /<Resource /"'; do
+    for how in 'head -n 8' 'head -n 10' 'head -n 12' 'sed "s/ active=\"[a-z]*\"//"' \
+        'sed "s/ role=\"Started/ role=\"on/"' 'sed "s/ failed=/ Failed=/"' 'sed "s/<resource /<Resource /"'; do
         HOW=$how gate
         not_now "Pacemaker: Pacemaker could not be asked what would happen: the answer of crm_mon was not understood"
         HOW=$how refused "nothing was moved: Pacemaker could not be asked what would happen: the answer of crm_mon"

@@ -105,7 +105,10 @@ no_failover() { # WHY
     echo "OK 2 usable Sentinels. Quorum and failover authorization can be reached" >"$R/quorum"
     no_failover "without this host 1 Sentinels would be left, and 2 are needed for a failover"
     # shellcheck disable=SC2016 # not for this shell
-    stub ip 'case $3 in 192.0.2.7) echo "$3 dev eth0 src 192.0.2.1 uid 0" ;; *) echo "local $3 dev lo src $3 uid 0" ;; esac'
+    stub ip 'case $3 in
+        192.0.2.7) echo "$3 dev eth0 src 192.0.2.1 uid 0" ;;
+        *) echo "local $3 dev lo src $3 uid 0" ;;
+        esac'
     # shellcheck disable=SC2016
     stub getent 'case $2 in all) echo "192.0.2.7 STREAM all"; echo "192.0.2.1 STREAM" ;; *) echo "$2 STREAM $2" ;; esac'
     for one in 192.0.2.1:26379 all:26379; do # this host's, too
