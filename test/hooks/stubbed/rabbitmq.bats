@@ -136,7 +136,7 @@ is() { grep -qx "rabbit@web1 running $1" "$R/nodes"; }
     # shellcheck disable=SC2016
     stub rabbitmqctl 'setsid /bin/sleep 20 & echo $! >"$R/left"; printf "\nSession terminated, killing shell..."; wait'
     no "could not ask RabbitMQ: no answer within 1 s"
-    [[ -z $(cat "/proc/$(<"$R/left")/cmdline" 2>/dev/null | tr -d "\0") ]] # ended, even if nobody has waited for it
+    [[ -z $(tr -d "\0" 2>/dev/null <"/proc/$(<"$R/left")/cmdline") ]] # ended, even if nobody has waited for it
 }
 
 @test "gate: settings" {
