@@ -4,6 +4,8 @@
 
 # shellcheck source=cluster.sh
 . "$lib/cluster.sh"
+# shellcheck source=no-proxy.sh
+. "$lib/no-proxy.sh"
 case $strict in yes | no) ;; *) fail "strict=$strict: use yes or no" ;; esac
 case $url in *//*@*) fail "url must not contain a password, which every user could see in the list of processes:" \
     "put it into the file that curl_config names (user = \"NAME:PASSWORD\")" ;; esac

@@ -3,10 +3,8 @@
 : "${conf:?}" "${what:?}" # the gate's settings file, and whom it asks
 : "${timeout?}" "${url=}" "${curl_config=}" # its settings
 export LC_ALL=C # awk, sort and tr see bytes, and errors are in English
-
-# A proxy from the environment has another localhost, and would get the password.
-case ${no_proxy:=${NO_PROXY:-}} in '*') ;; *) no_proxy=localhost,127.0.0.1,::1${no_proxy:+,$no_proxy} ;; esac
-export no_proxy
+# shellcheck source=no-proxy.sh
+. "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/no-proxy.sh"
 
 # refuse TEXT: says in one line why this host may not go out of service now, and ends the gate.
 refuse() {

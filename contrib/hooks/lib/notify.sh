@@ -1,6 +1,8 @@
 # What the notifiers share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/notify.sh"
 # shellcheck shell=sh
 : "${hook:?}" "${curl_config=}" # the notifier's name and setting
+# shellcheck source=no-proxy.sh
+. "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/no-proxy.sh"
 
 fail() {
     echo "$hook: $*" >&2

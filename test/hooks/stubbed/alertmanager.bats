@@ -80,6 +80,14 @@ goes_on() {
     [[ $(grep -c -- "-K /etc/a b .* -X DELETE" "$CALLS") == 2 ]]
 }
 
+@test "the environment's proxy does not get what is for localhost" {
+    mv "$BATS_TEST_TMPDIR/bin/curl" "$BATS_TEST_TMPDIR/bin/curl.real"
+    # shellcheck disable=SC2016 # not for this shell
+    stub curl 'echo "past: $no_proxy" >>"$CALLS"; exec curl.real "$@"'
+    http_proxy=http://proxy:3128 silence
+    called "past: localhost,127.0.0.1,::1"
+}
+
 @test "again in the same run: one silence, with a new end" {
     silence
     silence

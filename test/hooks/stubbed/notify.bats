@@ -20,6 +20,15 @@ tell() { # NAME EVENT [STAGE]
     output="$output${stderr:+${output:+$'\n'}$stderr}"
 }
 
+@test "the environment's proxy does not get what is for localhost" {
+    # shellcheck disable=SC2016 # not for this shell
+    stub curl 'echo "past: $no_proxy" >>"$CALLS"; printf "\n200"'
+    setting webhook url=http://localhost/
+    http_proxy=http://proxy:3128 tell webhook failed
+    exits 0
+    called "past: localhost,127.0.0.1,::1"
+}
+
 @test "mail: the recipient, the event and the hook's last lines; only the chosen events" {
     # shellcheck disable=SC2016 # not for this shell
     stub sendmail 'cat >"$CALLS.mail"'
