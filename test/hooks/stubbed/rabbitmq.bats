@@ -188,6 +188,16 @@ is() { grep -qx "rabbit@web1 running $1" "$R/nodes"; }
     says "\`rabbitmq-upgrade revive\` ends that"
 }
 
+@test "drain: drain_timeout is for the drain, timeout for each question before and after it" {
+    # shellcheck disable=SC2016 # not for this shell
+    stub timeout 'shift; "$@"'
+    setting rabbitmq timeout=7 drain_timeout=9
+    drain
+    exits 0
+    called "timeout 9 env DLM_ANSWER="
+    [[ $(grep -c "^timeout 9 " "$CALLS") == 1 && $(grep "^timeout" "$CALLS" | tail -n 1) == "timeout 7 "* ]]
+}
+
 @test "drain: a node that is down" {
     echo off >"$R/down"
     drain
