@@ -11,6 +11,9 @@ setup_file() {
     quick
     mv /root/05etckeeper /etc/apt/apt.conf.d/
     grep -q '^AVOID_COMMIT' /etc/etckeeper/etckeeper.conf || echo AVOID_COMMIT_BEFORE_INSTALL=1 >>/etc/etckeeper/etckeeper.conf
+    [[ -d /etc/.git ]] || etckeeper init >/dev/null # its package may have done that
+    echo /hosts >>/etc/.git/info/exclude # the lab changes it whenever another host comes or goes
+    git -C /etc rm -q --cached --ignore-unmatch hosts
 }
 prepare() {
     rm -f /etc/changed
@@ -20,10 +23,6 @@ prepare() {
     package /srv/main acme 2
     publish /srv/main Debian-Security stable-security
     sources "$(trusted /srv/main)"
-    if [[ ! -d /etc/.git ]]; then
-        quietly etckeeper init
-        echo /hosts >>/etc/.git/info/exclude # the lab changes it whenever another host comes or goes
-    fi
     ! etckeeper unclean || quietly etckeeper commit test
 }
 gate() { hook gate/etckeeper; }
