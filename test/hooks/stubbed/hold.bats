@@ -95,7 +95,7 @@ held() { run sh "$DLM_HOOKS_DIR/lib/held.sh" "$DLM_STATE" "${1:-run-1}" services
 }
 
 @test "a unit with a root directory of its own, where systemd would look for held.sh: a warning" {
-    ROOTED=/srv/root stop
+    ROOTED=/srv/tree stop
     exits 0
     says "warning: app.service is not held down, a package may start it: it has a root directory of its own"
     [[ ! -e $FILE && $(cat "$UNITS/app.service") == inactive ]]

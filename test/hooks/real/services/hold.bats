@@ -220,10 +220,10 @@ END
 
 @test "a unit with a PATH of its own is held, and no longer than the run; one with a root directory of its own is not" {
     unit one.service '[Service]' 'Environment=PATH=/nowhere' 'ExecStart=/usr/bin/sleep 1000'
-    mkdir -p /srv/root/usr/bin # no shell
+    mkdir -p /srv/tree/usr/bin # no shell
     # shellcheck disable=SC2046 # each file is a word
-    cp --parents $(ldd /usr/bin/sleep | grep -o '/[^ ]*') /usr/bin/sleep /srv/root
-    unit two@.service '[Service]' RootDirectory=/srv/root 'ExecStart=/usr/bin/sleep 1000'
+    cp --parents $(ldd /usr/bin/sleep | grep -o '/[^ ]*') /usr/bin/sleep /srv/tree
+    unit two@.service '[Service]' RootDirectory=/srv/tree 'ExecStart=/usr/bin/sleep 1000'
     systemctl restart one two@a
     setting services-stop "SERVICES='one.service two@a.service'"
     stop
