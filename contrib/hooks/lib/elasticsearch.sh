@@ -24,7 +24,7 @@ api() {
     code=$(printf '%s\n' "$answer" | tail -n 1)
     if [ "$exit" != 0 ]; then
         why=$(printf '%s\n' "$answer" | sed -n 's/^.*\(curl: ([0-9]*) .*\)/\1/p' | tail -n 1)
-        [ -z "$curl_config" ] || [ -r "$curl_config" ] || why="curl_config=$curl_config in $conf can't be read"
+        blame_config
     elif [ "$code" = 401 ] || [ "$code" = 403 ]; then
         why="HTTP status $code: set curl_config to a file with a user that may do this"
     elif ! understand "$(printf '%s\n' "$answer" | sed '$d')"; then

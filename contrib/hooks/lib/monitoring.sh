@@ -15,6 +15,11 @@ refuse() {
 # cannot TEXT: the same if the answer is unknown, which means no.
 cannot() { refuse "could not ask $what${url:+ at $url}: $*"; }
 
+# blame_config: if curl failed because it can't read the file that curl_config names, sets $why to that.
+blame_config() {
+    [ -z "$curl_config" ] || [ -r "$curl_config" ] || why="curl_config=$curl_config in $conf can't be read"
+}
+
 need() { for tool in "$@"; do command -v "$tool" >/dev/null || cannot "$tool is not installed"; done; }
 
 case $timeout in '' | *[!0-9]* | 0*) refuse "timeout=$timeout in $conf: use whole seconds, at least 1" ;; esac
@@ -41,7 +46,7 @@ send() {
         curl -q -sS ${curl_config:+-K "$curl_config"} -K - --connect-timeout 5 --max-time "$timeout" \
             -w '\n%{http_code}' 2>&1) || {
         why=$(printf '%s\n' "$answer" | awk '/^curl: / { why = $0 } END { print why }')
-        [ -z "$curl_config" ] || [ -r "$curl_config" ] || why="curl_config=$curl_config in $conf can't be read"
+        blame_config
         cannot "${why:-curl has failed}"
     }
     code=$(printf '%s\n' "$answer" | tail -n 1)
