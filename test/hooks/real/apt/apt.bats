@@ -483,6 +483,7 @@ installed linux-modules-99.12.74+deb13+1-amd64" ]] || { echo "$output"; false; }
     exits 1
     says "nothing was installed"
     kill "$HOLDER"
+    setting apt lock_timeout=60
     holding /var/cache/apt/archives/lock 1
     updated
     exits 0

@@ -248,10 +248,10 @@ back() { hook post_update/pacemaker-unstandby; }
     until_true runs frail here
     crm_resource --cleanup -r frail # it may have begun there
     crm_resource --wait
-    setting pacemaker-standby 'standby_timeout=5'
+    setting pacemaker-standby 'standby_timeout=15'
     drain
     exits 1
-    says "what ran here does not run on another node (standby_timeout=5 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/pacemaker-standby.conf): frail: it failed too often on there (try \`crm_resource --cleanup --resource frail --node there\`). here is out of standby again"
+    says "what ran here does not run on another node (standby_timeout=15 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/pacemaker-standby.conf): frail: it failed too often on there (try \`crm_resource --cleanup --resource frail --node there\`). here is out of standby again"
     refute standby here
     until_true runs frail here
     gate

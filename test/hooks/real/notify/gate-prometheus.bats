@@ -144,7 +144,5 @@ while True: kept.append(s.accept())' >"$BATS_TEST_TMPDIR/ready" 3>&- &
     stop_hanging=$!
     until grep -q ready "$BATS_TEST_TMPDIR/ready"; do sleep 0.1; done
     setting prometheus "QUERY=up" timeout=1
-    local began=$SECONDS
     no "could not ask Prometheus at http://localhost:9090: curl: (28)*"
-    [[ $((SECONDS - began)) -lt 5 ]]
 }

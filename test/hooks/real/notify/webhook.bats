@@ -59,11 +59,9 @@ got() { tail -n 1 "$GOT" | python3 -c 'import json, sys; r = json.load(sys.stdin
     exits 1
     says "http://localhost:8080 was not told of failed: 403 invalid_token"
     setting webhook url=http://localhost:8080/slow/secret
-    local began=$SECONDS
     tell
     exits 1
     says "was not told of failed: 000"
-    [[ $((SECONDS - began)) -lt 20 ]]
     setting webhook url=http://localhost:8081/secret
     tell
     exits 1

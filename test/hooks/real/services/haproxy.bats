@@ -155,6 +155,7 @@ until_state() { # SERVER "OP TOLD"
     says "web/haproxy on /run/haproxy/admin.sock is not back after 2 s: its health check fails"
     [[ $(state web/haproxy) == "0 0" ]]
     server 8001
+    setting haproxy-ready 'ready_timeout=60'
     hook post_update/haproxy-ready
     exits 0
     [[ $(state web/haproxy) == "2 0" ]]
@@ -171,6 +172,7 @@ until_state() { # SERVER "OP TOLD"
     sed -i '/backend api/,$ s/server haproxy/server renamed/' /etc/haproxy/haproxy.cfg
     systemctl start haproxy
     lb set server web/haproxy state maint
+    setting haproxy-ready 'ready_timeout=60'
     hook post_update/haproxy-ready
     exits 0
     says "web/haproxy on /run/haproxy/admin.sock: somebody has put it into maintenance, it stays there"

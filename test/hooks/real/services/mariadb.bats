@@ -71,7 +71,7 @@ start() { hook post_update/mariadb-start; }
 
 @test "a client that is configured for another server: the hook asks the local one" {
     printf '%s\n' '[client]' host=192.0.2.1 >/root/.my.cnf
-    setting mariadb-start start_timeout=5
+    setting mariadb-start start_timeout=60
     HOME=/root stop
     exits 0
     HOME=/root start
