@@ -9,8 +9,9 @@
 . "$lib/postgresql.sh"
 numbers "$conf" MIN_STANDBYS="$MIN_STANDBYS"
 case $SYNC in yes | no) ;; *) fail "SYNC=$SYNC in $conf: use yes or no" ;; esac
-case $PRIMARY in *password*=* | *://*:*@*) fail "PRIMARY in $conf must not contain a password, which every user could" \
-    "see: use passfile=" ;; esac
+if printf '%s\n' "$PRIMARY" | grep -Eq '(^|[[:space:]?&])(ssl)?password[[:space:]]*=|://[^/]*:[^/]*@'; then
+    fail "PRIMARY in $conf must not contain a password, which every user could see: use passfile="
+fi
 servers=${SERVERS:-$servers}
 
 # ask CONNINFO SQL [WHOM]: asks a server, as the user who runs the one on this host. Sets $answer to the last line.

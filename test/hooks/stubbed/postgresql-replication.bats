@@ -76,7 +76,9 @@ yes() { replication; exits 0; says "the replication may lose this host"; }
         refute called secret
     done
     echo 2 >"$ANSWERS/primary"
-    for one in 'host=db1 passfile=/etc/pgpass' 'postgresql://monitor@host=db1:5432/postgres'; do
+    for one in 'host=db1 passfile=/etc/pgpass' 'host=db1 passfile=/root/db1.password user=monitor' \
+        'host=db1 require_auth=!password sslmode=require' 'postgresql://monitor@host=db1:5432/postgres' \
+        'postgresql://host=db1:5432/postgres?application_name=monitor@db2'; do
         setting postgresql-replication "PRIMARY='$one'"
         yes
     done
