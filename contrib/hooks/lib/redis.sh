@@ -113,7 +113,8 @@ on_this_host() {
     case $1 in 127.* | localhost | ::1) return 0 ;; esac
     addresses=$(getent ahosts "$1" | awk '{ print $1 }')
     for address in ${addresses:-unknown}; do
-        case $(ip route get "$address" 2>/dev/null) in "$address "*) ;; *) return 0 ;; esac
+        # To an own address there is always a route.
+        case $(ip route get "$address" 2>&1) in "$address "* | *unreachable*) ;; *) return 0 ;; esac
     done
     return 1
 }

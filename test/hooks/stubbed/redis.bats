@@ -107,17 +107,24 @@ no_failover() { # WHY
     # shellcheck disable=SC2016 # not for this shell
     stub ip 'case $3 in
         192.0.2.7) echo "$3 dev eth0 src 192.0.2.1 uid 0" ;;
+        2001:db8::7) echo "RTNETLINK answers: Network is unreachable" >&2; exit 2 ;;
         *) echo "local $3 dev lo src $3 uid 0" ;;
         esac'
     # shellcheck disable=SC2016
-    stub getent 'case $2 in all) echo "192.0.2.7 STREAM all"; echo "192.0.2.1 STREAM" ;; *) echo "$2 STREAM $2" ;; esac'
+    stub getent 'case $2 in
+        all) echo "192.0.2.7 STREAM all"; echo "192.0.2.1 STREAM" ;;
+        other) echo "2001:db8::7 STREAM other"; echo "192.0.2.7 STREAM" ;;
+        *) echo "$2 STREAM $2" ;;
+        esac'
     for one in 192.0.2.1:26379 all:26379; do # this host's, too
         setting redis "sentinel=$one"
         no_failover "without this host 1 Sentinels would be left, and 2 are needed for a failover"
     done
-    setting redis sentinel=192.0.2.7:26379 # not this host's
-    gate
-    exits 0
+    for one in 192.0.2.7:26379 other:26379; do # not this host's, also by an address to which no route leads
+        setting redis "sentinel=$one"
+        gate
+        exits 0
+    done
     stub ip 'exit 127'
     gate
     not_now "Redis: without this host 1 Sentinels would be left, and 2 are needed for a failover"
