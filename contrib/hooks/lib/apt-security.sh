@@ -35,8 +35,8 @@ plan() {
 security_source() {
     dir=$(apt-config shell dir Dir::State::lists/d) && eval "$dir" || return
     find "$dir" -maxdepth 1 -name '*Release' | while read -r file; do
-        release=$(awk '/^Label:/ { label = $0 } /^Suite:/ { suite = $0 } /^(MD5Sum|SHA1|SHA256|SHA512):/ { exit }
-            END { sub(/^Label: */, "", label); sub(/^Suite: */, "", suite); print label ":" suite }' "$file")
+        release=$(awk 'sub(/^Label: */, "") { label = $0 } sub(/^Suite: */, "") { suite = $0 }
+            END { print label ":" suite }' "$file")
         for archive in $archives; do
             # shellcheck disable=SC2254 # these are patterns
             case $release in $archive) echo "$release" ;; esac

@@ -93,6 +93,10 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
     hook needs_update/apt-security
     exits 75
     says "none of apt's sources is a security archive (archives='Debian-Security:* *:*-security' in"
+    # apt takes the lines in any order.
+    printf '%s\n' "Label: Acme" "SHA256:" " 0 0 Suite: stable" "Suite: stable-security" >"$APT/lists/mirror_InRelease"
+    hook needs_update/apt-security
+    exits 0
     : >"$APT/indextargets"
     rm "$APT/lists/mirror_InRelease"
     for name in apt apt-security; do
