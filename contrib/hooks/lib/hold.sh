@@ -31,7 +31,10 @@ loaded() {
 
 # rooted UNIT: true if its commands, and so ExecCondition=, run in a root directory of its own. That has no held.sh, and
 # perhaps no shell: the unit could not start after the run either.
-rooted() { [ -n "$(systemctl show --property=RootDirectory,RootImage --value -- "$1" | tr -d '/\n')" ]; }
+rooted() {
+    case $(systemctl show --property=RootDirectoryStartOnly --value -- "$1") in yes) return 1 ;; esac
+    [ -n "$(systemctl show --property=RootDirectory,RootImage --value -- "$1" | tr -d '/\n')" ]
+}
 
 # words WORD...: quotes the words for a line of a unit file.
 words() { printf '%s\n' "$@" | sed 's/[\\"]/\\&/g; s/%/%%/g; s/\$/$$/g; s/.*/"&"/' | tr '\n' ' '; }

@@ -16,6 +16,7 @@ prepare() {
         show*=Id*) echo "$unit" ;;
         show*LoadState*) echo loaded ;;
         show*=Triggers*) echo "app.service other.mount" ;;
+        show*RootDirectoryStartOnly*) echo "${ONLY_START:-no}" ;;
         show*RootDirectory*) echo "${ROOTED:-}"; echo ;;
         show*ExecCondition*) [ -n "${OLD:-}" ] || cat "$UNITS/../loaded/$unit.d/"*.conf 2>/dev/null || : ;;
         show*ActiveState*) cat "$UNITS/$unit" 2>/dev/null || echo inactive ;;
@@ -100,6 +101,9 @@ held() { run sh "$DLM_HOOKS_DIR/lib/held.sh" "$DLM_STATE" "${1:-run-1}" services
     says "warning: app.service is not held down, a package may start it: it has a root directory of its own"
     [[ ! -e $FILE && $(cat "$UNITS/app.service") == inactive ]]
     ROOTED=/ stop
+    [[ -e $FILE ]]
+    rm "$FILE"
+    ROOTED=/srv/tree ONLY_START=yes stop
     [[ -e $FILE ]]
 }
 

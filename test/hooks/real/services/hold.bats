@@ -224,16 +224,19 @@ END
     # shellcheck disable=SC2046 # each file is a word
     cp --parents $(ldd /usr/bin/sleep | grep -o '/[^ ]*') /usr/bin/sleep /srv/tree
     unit two@.service '[Service]' RootDirectory=/srv/tree 'ExecStart=/usr/bin/sleep 1000'
-    systemctl restart one two@a
-    setting services-stop "SERVICES='one.service two@a.service'"
+    unit user.service '[Service]' RootDirectory=/srv/tree RootDirectoryStartOnly=yes 'ExecStart=/usr/bin/sleep 1000'
+    systemctl restart one two@a user
+    setting services-stop "SERVICES='one.service two@a.service user.service'"
     stop
     exits 0
     says "warning: two@a.service is not held down"
     down one
+    down user # its ExecCondition= does not get that root directory
     at update run-2
-    systemctl start one two@a
+    systemctl start one two@a user
     is one active
     is two@a active
+    is user active
 }
 
 @test "starts that were skipped do not count for the start limit" {
