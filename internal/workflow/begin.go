@@ -166,8 +166,9 @@ func (r *run) gate(ctx context.Context, name string) (reason string, err error) 
 	case result.Stopped:
 		return "", errStopped
 	case result.Err != nil:
-		r.Log.Error("gate gave no answer, which counts as no", "gate", name, "error", result.Err)
-		return fmt.Sprintf("it gave no answer (%v)", result.Err), nil
+		why := result.explain(result.Err.Error())
+		r.Log.Error("gate gave no answer, which counts as no", "gate", name, "error", why)
+		return fmt.Sprintf("it gave no answer (%v)", why), nil
 	case result.Exit == 0:
 		return "", nil
 	case result.Said == "":

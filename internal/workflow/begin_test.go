@@ -220,6 +220,9 @@ func TestGates(t *testing.T) {
 			"gate a: one; gate c: three"},
 		{"no answer", []fakeHook{{"a", func([]string) HookResult { return HookResult{Err: errors.New("killed")} }}},
 			"gate a: it gave no answer (killed)"},
+		{"no answer, but words", []fakeHook{{"a", func([]string) HookResult {
+			return HookResult{Err: errors.New("exit 127"), Said: "patroni.conf: url: not found"}
+		}}}, `gate a: it gave no answer (exit 127; it said "patroni.conf: url: not found")`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
