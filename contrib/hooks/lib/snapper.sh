@@ -14,13 +14,17 @@ numbers "$conf" timeout="$timeout"
 case $strict in yes | no) ;; *) fail "strict=$strict in $conf: use yes or no" ;; esac
 case $configs in *[![:space:]]*) ;; *) fail "configs in $conf is empty: name one, such as root" ;; esac
 case $userdata in *dlm_run=*) fail "userdata in $conf: leave out dlm_run, this hook sets it" ;; esac
+[ -z "$userdata" ] || ! printf '%s\n' "$userdata" | tr , '\n' | grep -qv = ||
+    fail "userdata=$userdata in $conf: use NAME=VALUE, and commas between several" # else the pre snapshot would fail
 
-# snap CONFIG ARG...: runs snapper, and sets $said to its output, or why it failed.
+# snap CONFIG ARG...: runs snapper, and sets $said to its output, or to one line that says why it failed.
 snap() {
     config=$1
     shift
     # shellcheck disable=SC2086 # each option is a word
-    said=$(LC_ALL=C within "$timeout" snapper $options -c "$config" "$@" 2>&1)
+    said=$(LC_ALL=C within "$timeout" snapper $options -c "$config" "$@" 2>&1) && return
+    said=$(printf %s "$said" | tr '\n' ' ') && said=${said%.}
+    return 1
 }
 
 # find_pair CONFIG: sets $pre to the newest pre snapshot that this run took, and $post to its post snapshot; empty:

@@ -22,7 +22,7 @@ for arg; do
 done
 [ ! -e "$FAIL" ] || case " $* " in *" $(cat "$FAIL") "*) echo "Failure (error.something)." >&2; exit 1 ;; esac
 case " $* " in
-*" -c nope "*) echo "Config '"'nope'"' not found." >&2; exit 1 ;;
+*" -c nope "*) printf "Config %s not found.\nSee the manual.\n" nope >&2; exit 1 ;;
 *" list "*)
     echo number,type,post-number,userdata
     [ -e "$SNAPSHOTS" ] || echo 0,single,, >"$SNAPSHOTS"
@@ -119,7 +119,7 @@ snapshots() { diff <(printf '%s\n' '0,single,,' "$@") "$SNAPSHOTS"; }
     before
     says "already"
     refute called create
-    for bad in timeout=x strict=maybe userdata=dlm_run=x configs=; do
+    for bad in timeout=x strict=maybe userdata=dlm_run=x userdata=important userdata=a=b,c configs=; do
         setting snapper "$bad"
         before
         exits 1
@@ -154,7 +154,7 @@ snapshots() { diff <(printf '%s\n' '0,single,,' "$@") "$SNAPSHOTS"; }
         echo $command >"$FAIL"
         after
         exits 0
-        says "Failure (error.something)."
+        says "Failure (error.something)"
         refute says DLM_NOTE
     done
 }
@@ -181,7 +181,10 @@ snapshots() { diff <(printf '%s\n' '0,single,,' "$@") "$SNAPSHOTS"; }
 @test "the gate: yes if snapper can list the snapshots of each configuration" {
     yes
     setting snapper "configs='root nope'"
-    no "snapper: snapper can't list the snapshots of configuration nope: Config 'nope' not found."
+    no "snapper: snapper can't list the snapshots of configuration nope: Config nope not found. See the manual"
+    before
+    exits 1 # in one line: of several, only the last is in \`status\`
+    [[ ${stderr##*$'\n'} == *" could be taken: Config nope not found. See the manual. Fix it, and start "* ]]
     stub snapper 'echo one >&2; echo two >&2; exit 1'
     no "snapper: snapper can't list the snapshots of configuration root: one two"
     stub snapper 'exec /bin/sleep 60'
