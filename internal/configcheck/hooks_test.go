@@ -30,6 +30,9 @@ func TestVetServicesStop(t *testing.T) {
 		{"SERVICES = app.service\n", true},
 		{"SERVICES =app.service\n", true},
 		{"SERVICES=app.service db.service\n", true},
+		{"SERVICES=app db\n", true}, // it would run db
+		{"SERVICES=app db cache # three\n", true},
+		{"SERVICES=app export\n", false},
 		{"SERVICES=app.service\n", false},
 		{"SERVICES=app.service # db.service\n", false},
 		{"SERVICES='app.service db.service'\n", false},
@@ -51,7 +54,7 @@ func TestVetServicesStop(t *testing.T) {
 		var refused *config.Error
 		if errors.As(err, &refused) != test.refused || err != nil && (!test.refused ||
 			!strings.Contains(err.Error(), "/50-services-stop has no SERVICES, and would fail with the lock "+
-				"held: put SERVICES=")) {
+				"held: put SERVICES='NAME.service ...' (in quotes, no blanks around =) into ")) {
 			t.Errorf("%q: %v", test.settings, err)
 		}
 	}
