@@ -100,8 +100,8 @@ func VetServicesStop(look *vet.Session, library hook.Library, dir, settings stri
 		text, err := file.Read(conf, 1<<20)
 		if (err == nil || errors.Is(err, fs.ErrNotExist)) && leavesEmpty(string(text), []string{"SERVICES"}) {
 			return &config.Error{Err: fmt.Errorf("%s has no SERVICES, and would fail with the lock held: put "+
-				"SERVICES='NAME.service ...' into %s, or `foreman-dlm-updater hooks disable pre_update/services-stop`",
-				file.Shown(e.Path), conf)}
+				"SERVICES='NAME.service ...' (with quotes, no blanks around =) into %s, or `foreman-dlm-updater hooks "+
+				"disable pre_update/services-stop`", file.Shown(e.Path), conf)}
 		}
 	}
 	return nil
@@ -113,10 +113,15 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // noAssignment matches a line that was meant to set a variable, with blanks around "=" or without quotes around several
-// units. The shell takes a part of it for a command, does not find that, and the hook fails.
+// units. The shell takes a part of it for a command. The variable stays as it was, unless that is a special builtin.
 var noAssignment = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\w+)(?:\s+=|=[\w.@:-]+\s+[\w.@:-]+\.(?:service|socket|timer|path)(?:\s|$))`)
+	return regexp.MustCompile(`^(\w+)(?:\s+=|=[\w.@:-]+\s+[\w.@:-]+\.(?:service|socket|timer|path)(?:\s|$)|` +
+		`=[\w.@:-]+\s+([a-zA-Z][\w@-]*)(?:\s+[a-zA-Z][\w@-]*)*\s*(?:#.*)?$)`)
 })
+
+// specialBuiltins are the commands whose assignments last (POSIX, 2.14).
+var specialBuiltins = []string{"break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set",
+	"shift", "times", "trap", "unset"}
 
 // leavesEmpty reports whether the settings of a bundled hook, which are shell code, certainly leave all of names empty:
 // they only set variables to plain text, and those to blanks at most, or try to set those in a way that fails.
@@ -126,7 +131,8 @@ func leavesEmpty(settings string, names []string) bool {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if part := noAssignment().FindStringSubmatch(line); part != nil && slices.Contains(names, part[1]) {
+		if part := noAssignment().FindStringSubmatch(line); part != nil && slices.Contains(names, part[1]) &&
+			!slices.Contains(specialBuiltins, part[2]) {
 			continue
 		}
 		part := assignment().FindStringSubmatch(line)

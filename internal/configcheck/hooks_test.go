@@ -54,7 +54,7 @@ func TestVetServicesStop(t *testing.T) {
 		var refused *config.Error
 		if errors.As(err, &refused) != test.refused || err != nil && (!test.refused ||
 			!strings.Contains(err.Error(), "/50-services-stop has no SERVICES, and would fail with the lock "+
-				"held: put SERVICES='NAME.service ...' (in quotes, no blanks around =) into ")) {
+				"held: put SERVICES='NAME.service ...' (with quotes, no blanks around =) into ")) {
 			t.Errorf("%q: %v", test.settings, err)
 		}
 	}
