@@ -1,6 +1,6 @@
 # What the hooks for apt share: . "${DLM_HOOKS_DIR:-/usr/share/foreman-dlm-updater/hooks}/lib/apt.sh"
 # shellcheck shell=sh
-: "${hook:?}" "${lock_timeout:=600}" # the hook's name, and its setting
+: "${hook:?}" "${conf:?}" "${lock_timeout:=600}" # the hook's name, its settings file, and a setting
 
 # Nobody is there to answer debconf, ucf, apt-listchanges and apt-listbugs. needrestart would restart the unit that this
 # hook runs in.
@@ -11,6 +11,7 @@ fail() {
     echo "$hook: $*" >&2
     exit 1
 }
+case $lock_timeout in *[!0-9]* | 0?*) fail "lock_timeout=$lock_timeout in $conf: use whole seconds" ;; esac
 
 lists='' # options for apt to read the kept lists instead of the system's
 kept=${DLM_HOOKS_STATE:-/var/lib/foreman_dlm_updater/hooks}/$hook-lists

@@ -170,9 +170,10 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
         setting $name 'lock_timeout=('
         hook needs_update/$name
         exits 75
-        setting $name 'lock_timeout=ten'
+        setting $name 'lock_timeout=10m'
         hook needs_update/$name
         exits 75
+        says "$name: lock_timeout=10m in $BATS_TEST_TMPDIR/etc/hooks.conf.d/$name.conf: use whole seconds"
     done
 }
 
