@@ -98,7 +98,7 @@ func (p *Process) warnOfRun(c *config.Config, stage string) {
 	record, err := state.Store{Path: c.State}.Load()
 	if err == nil && stage != notifyStage && record.InProgress() {
 		fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: a run is in progress, at stage %s: "+
-			"if you disable a hook now, things that it stopped may stay stopped\n", record.Stage)
+			"what a hook has stopped stays down if you disable the hook that starts it\n", record.Stage)
 	}
 }
 

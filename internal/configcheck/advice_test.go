@@ -219,7 +219,7 @@ func TestAdvice(t *testing.T) {
 			want   string
 		}{
 			{"only " + pair[0], func(h *testHost) { enable(first, name)(h); hasTools(h) },
-				fmt.Sprintf("stages: %s is enabled without %s: what it stops or changes stays so; fix it with: "+
+				fmt.Sprintf("stages: %s is enabled without %s: nothing brings back what it stops or changes; fix it with: "+
 					"foreman-dlm-updater hooks enable %[2]s", pair[0], pair[1])},
 			{"only " + pair[1], func(h *testHost) { enable(second, other)(h); hasTools(h) },
 				fmt.Sprintf("stages: %s is enabled without %s: it has nothing to bring back; fix it with: foreman-dlm-updater "+

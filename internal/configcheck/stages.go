@@ -117,7 +117,7 @@ func (h *thisHost) checkStages(_ context.Context, c *config.Config) (found Findi
 	for _, pair := range halves {
 		switch {
 		case bundled[pair[0]] && !bundled[pair[1]]:
-			found.advise(fmt.Sprintf("%s is enabled without %s: what it stops or changes stays so", pair[0], pair[1]),
+			found.advise(fmt.Sprintf("%s is enabled without %s: nothing brings back what it stops or changes", pair[0], pair[1]),
 				enable+pair[1])
 		case bundled[pair[1]] && !bundled[pair[0]]:
 			found.advise(fmt.Sprintf("%s is enabled without %s: it has nothing to bring back", pair[1], pair[0]), enable+pair[0])
