@@ -64,7 +64,7 @@ look_sentinel() {
     leader=$(pair runid) flags=$(pair flags | sed 's/primary/master/') at=$(pair ip):$(pair port)
     quorum=$(pair quorum) sentinels=$(pair num-other-sentinels)
     case $quorum:$sentinels in :* | *: | *[!0-9:]*)
-        why="Sentinel at $sentinel does not say how many Sentinels there are, and how many it takes" && return 1 ;;
+        why="Sentinel at $sentinel does not say how many Sentinels there are, or its quorum" && return 1 ;;
     esac
     sentinels=$((sentinels + 1))
     case $leader:$flags in :* | *:) why="Sentinel at $sentinel does not say who $master is" && return 1 ;; esac

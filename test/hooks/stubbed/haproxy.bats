@@ -302,7 +302,7 @@ END
 @test "a drain that does not hold: an order without an answer, or a reload while sessions end" {
     MUTE="set server" drain # the process that took the connection ended
     exits 1
-    says "haproxy-drain: web/web1, api/web1 on /run/a: in drain no longer, or never"
+    says "haproxy-drain: web/web1, api/web1 on /run/a: not in drain, or no longer"
     says "Start the updater again"
     drain
     exits 0
@@ -312,7 +312,7 @@ END
     stub sleep 'sed -i "s/^web web1 .*/web web1 2 0 0/" "$LB/a"'
     drain
     exits 1
-    says "haproxy-drain: web/web1 on /run/a: in drain no longer, or never"
+    says "haproxy-drain: web/web1 on /run/a: not in drain, or no longer"
     drain
     exits 0
     is a web web1 "2 8 0"

@@ -261,7 +261,7 @@ no_failover() { # WHY
         master_is aaa
         sed -i "s/^$line/$line-of-a-new-version/" "$R/master"
         gate
-        not_now "Redis: Sentinel at 127.0.0.1:26379 does not say how many Sentinels there are, and how many it takes"
+        not_now "Redis: Sentinel at 127.0.0.1:26379 does not say how many Sentinels there are, or its quorum"
     done
     for line in redis=6379 sentinel=host: min_replicas=x keep_quorum=maybe; do
         setting redis "$line"
