@@ -96,7 +96,8 @@ ahead() {
     understood || { state="the answer of crm_mon was not understood" && return 1; }
 }
 
-# understood: true if $state is whole, and says of each resource what `running` reads: what runs would be missed.
+# understood: true if $state is whole, and says of each resource what `running` reads. If not, `running`
+# would miss something that runs.
 understood() {
     printf '%s\n' "$state" | awk "$attributes"'
         /^node / { runs += attr("resources_running") }

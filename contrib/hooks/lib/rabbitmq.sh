@@ -13,7 +13,7 @@ numbers "$conf" min_size="$min_size"
 
 # tool PROGRAM COMMAND...: asks the node on this host. Sets $answer to its answer, or to the program's error.
 # Packages have a script that runs the program with `su`, in a session of its own. `timeout` ends only `su`, and $(...)
-# would wait for the program. So the answer goes to a file, and what is left is found by that file's name.
+# would wait for the program. So the answer goes to a file, whose name, in the environment, finds what is still running.
 tool() {
     program=$1 code=0
     file=$(mktemp) || return
