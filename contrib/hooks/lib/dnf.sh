@@ -44,6 +44,7 @@ ask() {
 # look NOTHING ARG...: answers a needs_update hook's question; NOTHING is how "no" reads. The hook has defined
 # cannot_tell and $answer.
 look() {
+    case ${download:?} in yes | no) ;; *) cannot_tell "download=$download in ${conf:?}: use yes or no" ;; esac
     nothing=$1
     shift
     ! image_mode || cannot_tell "$image"
@@ -76,7 +77,7 @@ look() {
     *"Operation aborted"* | *"Exiting on user command"*) ;; # --assumeno ended it: there is something to do
     *) cannot_tell "$dnf upgrade would fail ($code): $said" ;;
     esac
-    if [ "${download:?}" = yes ]; then
+    if [ "$download" = yes ]; then
         ask -q -y upgrade "$fetch" "$@"
         [ "$code" = 0 ] || cannot_tell "the packages could not be fetched and checked ($code): $said"
     fi

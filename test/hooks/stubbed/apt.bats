@@ -174,6 +174,10 @@ SECURE='Inst ssl [3.0-1] (3.0-1+deb12u1 Debian-Security:12/stable-security [amd6
         hook needs_update/$name
         exits 75
         says "$name: lock_timeout=10m in $BATS_TEST_TMPDIR/etc/hooks.conf.d/$name.conf: use whole seconds"
+        setting $name download=true
+        hook needs_update/$name
+        exits 75
+        says "download=true in $BATS_TEST_TMPDIR/etc/hooks.conf.d/$name.conf: use yes or no"
     done
 }
 
@@ -214,6 +218,15 @@ EOF
     exits 0
     called "--force-confold --auto-remove"
     called "DPkg::Lock::Timeout=7"
+    setting apt autoremove=kernel
+    : >"$CALLS"
+    hook needs_update/apt
+    exits 75
+    says "autoremove=kernel in $BATS_TEST_TMPDIR/etc/hooks.conf.d/apt.conf: use no, yes or kernels"
+    hook update/apt
+    exits 1
+    says "autoremove=kernel in $BATS_TEST_TMPDIR/etc/hooks.conf.d/apt.conf: use no, yes or kernels"
+    refute called apt-get
 }
 
 @test "update: lists that can't be renewed are a warning; a package that can't be fetched is a failure" {

@@ -207,6 +207,8 @@ could_not_find_out() {
         exits 75
         setting "$name" 'timeout=ten'
         could_not_find_out "(125)" asked "$name"
+        setting "$name" download=true
+        could_not_find_out "download=true in $BATS_TEST_TMPDIR/etc/hooks.conf.d/$name.conf: use yes or no" asked "$name"
     done
 }
 

@@ -111,6 +111,10 @@ could_not_find_out() { # WHY HOOK
         rm "$BATS_TEST_TMPDIR/bin/rpm-ostree"
         setting rpm-ostree
         could_not_find_out "(127)" $hook
+        [[ $hook == reboot ]] || {
+            setting rpm-ostree download=true
+            could_not_find_out "download=true" asked
+        }
         setting rpm-ostree 'timeout=('
         $hook
         exits 75

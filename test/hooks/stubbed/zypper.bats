@@ -128,6 +128,8 @@ END
     called "timeout 7"
     setting zypper mode=maybe
     could_not_find_out "mode=maybe" asked
+    setting zypper download=true
+    could_not_find_out "download=true" asked
     setting zypper 'mode=('
     asked
     exits 75
