@@ -113,15 +113,10 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // noAssignment matches a line that was meant to set a variable, with blanks around "=" or without quotes around several
-// units. The shell takes a part of it for a command. The variable stays as it was, unless that is a special builtin.
+// words. The shell takes a part of it for a command, and does not set the variable.
 var noAssignment = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\w+)(?:\s+=|=[\w.@:-]+\s+[\w.@:-]+\.(?:service|socket|timer|path)(?:\s|$)|` +
-		`=[\w.@:-]+\s+([a-zA-Z][\w@-]*)(?:\s+[a-zA-Z][\w@-]*)*\s*(?:#.*)?$)`)
+	return regexp.MustCompile(`^(\w+)(?:\s+=|=[\w.@:-]+(?:\s+[\w.@:-]+)+\s*(?:#.*)?$)`)
 })
-
-// specialBuiltins are the commands whose assignments last (POSIX, 2.14).
-var specialBuiltins = []string{"break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set",
-	"shift", "times", "trap", "unset"}
 
 // leavesEmpty reports whether the settings of a bundled hook, which are shell code, certainly leave all of names empty:
 // they only set variables to plain text, and those to blanks at most, or try to set those in a way that fails.
@@ -131,8 +126,7 @@ func leavesEmpty(settings string, names []string) bool {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if part := noAssignment().FindStringSubmatch(line); part != nil && slices.Contains(names, part[1]) &&
-			!slices.Contains(specialBuiltins, part[2]) {
+		if part := noAssignment().FindStringSubmatch(line); part != nil && slices.Contains(names, part[1]) {
 			continue
 		}
 		part := assignment().FindStringSubmatch(line)

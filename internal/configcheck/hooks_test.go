@@ -32,7 +32,6 @@ func TestVetServicesStop(t *testing.T) {
 		{"SERVICES=app.service db.service\n", true},
 		{"SERVICES=app db\n", true}, // it would run db
 		{"SERVICES=app db cache # three\n", true},
-		{"SERVICES=app export\n", false},
 		{"SERVICES=app.service\n", false},
 		{"SERVICES=app.service # db.service\n", false},
 		{"SERVICES='app.service db.service'\n", false},

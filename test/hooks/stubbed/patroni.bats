@@ -212,8 +212,8 @@ END
     cluster "$(member a leader running)" "$(member b replica streaming 1 20000)"
     fine
     conf MIN_OTHERS=2
-    no "Patroni: without this member, a, the number of good members is 1:" \
-        "MIN_OTHERS=2 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/patroni.conf"
+    no "Patroni: without this member, a, good members are left: 1; needed: 2" \
+        "(MIN_OTHERS in $BATS_TEST_TMPDIR/etc/hooks.conf.d/patroni.conf)"
     conf MAX_LAG=19kB
     no "Patroni: b is 20000 bytes behind the leader"
     conf MAX_LAG=20kB
@@ -223,8 +223,8 @@ END
     conf MAX_LAG=1GB
     fine
     cluster "$(member a leader running)"
-    no "Patroni: without this member, a, the number of good members is 0:" \
-        "MIN_OTHERS=1 in $BATS_TEST_TMPDIR/etc/hooks.conf.d/patroni.conf"
+    no "Patroni: without this member, a, good members are left: 0; needed: 1" \
+        "(MIN_OTHERS in $BATS_TEST_TMPDIR/etc/hooks.conf.d/patroni.conf)"
     conf MIN_OTHERS=0
     no "Patroni: this member, a, leads, and no other may take over ()"
 }
