@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # needs_update/dnf-security and update/dnf-security with Debian's dnf 4, against a repository with advisories that the
 # test makes.
+# Debian: 13
+# Also on Debian: 12
 load dnf
 
 prepare() {

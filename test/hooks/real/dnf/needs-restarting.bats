@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # needs_reboot/dnf-needs-restarting with Debian's dnf 4 and its plugin. A container can't test that a reboot turns yes
 # into no.
+# Debian: 13
+# Also on Debian: 12
 load dnf
 
 prepare() {

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # needs_update/reboot-pending with dnf's own needs-restarting. The host is not rebooted: the record of another boot
 # stands for that.
+# Debian: 13
+# Also on Debian: 12
 load dnf
 
 prepare() {

@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
 # The hooks for RabbitMQ with Debian's, in a cluster of three nodes: the service of this host, and two more beside it.
+# Debian: 13
+# Also on Debian: 12
 load ../../hook
 load ../../set
 
