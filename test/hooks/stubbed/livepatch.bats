@@ -146,6 +146,8 @@ LIST
     rm -r "$ROOT/sys/kernel/livepatch/one"
     canonical nothing-to-apply checked supported 2999-03-07
     answers 0
+    sed -i 's/"State": "nothing/"patchState": "nothing/' "$BATS_TEST_TMPDIR/bin/canonical-livepatch" # version 10
+    answers 0
     canonical applied checked supported 2999-03-07
     answers 75
     stub canonical-livepatch 'echo "{\"Status\": []}"'
