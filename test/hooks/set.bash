@@ -1,17 +1,18 @@
 # For tests that follow a page of docs/bundled-hooks/ on a booted host: `load ../../set` beside hook. In such a test:
 #
-#   documented_hooks PAGE   follows "## Hooks to enable" of the page exactly as it stands
-#   whole_run               a whole run, with the lock of a stand-in for Foreman, that updates the package acme
+#   documented_hooks PAGE [SECTION]   follows "## Hooks to enable", or SECTION, of the page exactly as it stands
+#   whole_run                         a whole run, with the lock of a stand-in for Foreman, that updates acme
 #
 # Neither touches what the page's service needs: the test sets that up. The host needs curl.
 # shellcheck shell=bash disable=SC2154 # bats sets status and output
 
-# documented_hooks PAGE: gives this host a configuration, as a package does, and runs the page's commands.
+# documented_hooks PAGE [SECTION]: gives this host a configuration, as a package does, and runs the page's commands.
 documented_hooks() {
     local block etc=/etc/foreman_dlm_updater
-    block=$(awk '/^## /{ ours = $0 == "## Hooks to enable" } /^```/{ code = ours && $0 == "```sh"; next } code' \
-        "/docs/bundled-hooks/$1.md")
-    [[ -n $block ]] || { echo "$1.md has no commands under \"Hooks to enable\""; return 1; }
+    block=$(awk -v section="## ${2:-Hooks to enable}" '/^## /{ ours = $0 == section }
+        /^```/{ code = ours && $0 == "```sh"; next }
+        code' "/docs/bundled-hooks/$1.md")
+    [[ -n $block ]] || { echo "$1.md has no commands under \"${2:-Hooks to enable}\""; return 1; }
     rm -rf "$etc" /var/lib/foreman_dlm_updater /srv/ca
     mkdir -p "$etc"/{needs_update,gate,pre_update,update,needs_reboot,post_update,hooks.conf}.d /var/lib/foreman_dlm_updater
     {

@@ -276,3 +276,11 @@ END
     [[ "$(state web/haproxy) $(state api/haproxy)" == "2 0 2 0" ]]
     systemctl stop apache2
 }
+
+@test "the example of the index: a PostgreSQL host behind a load balancer" {
+    documented_hooks ../bundled-hooks "Enabling hooks"
+    whole_run
+    [[ $output == *"draining web/haproxy on /run/haproxy/admin.sock"*"postgresql@"*"-main.service accepts connections"* ]]
+    [[ $output == *"api/haproxy on /run/haproxy/admin.sock: up"* ]]
+    [[ "$(state web/haproxy) $(state api/haproxy)" == "2 0 2 0" ]]
+}
