@@ -104,3 +104,39 @@ END
     says "the post snapshot of configuration data could not be taken"
     mount -o remount,rw /srv/data
 }
+
+@test "rollback, on a host that runs from a snapshot, as openSUSE sets it up" {
+    local root=/srv/root top=/srv/top said
+    mkdir -p $root $top
+    truncate -s 300M "$BATS_TEST_TMPDIR/system"
+    mkfs.btrfs -q "$BATS_TEST_TMPDIR/system" >/dev/null
+    mount -o loop "$BATS_TEST_TMPDIR/system" $top
+    quietly btrfs subvolume create $top/@
+    quietly btrfs subvolume create $top/@/.snapshots
+    mkdir $top/@/.snapshots/1
+    quietly btrfs subvolume create $top/@/.snapshots/1/snapshot
+    printf '%s\n' '<?xml version="1.0"?>' '<snapshot><type>single</type><num>1</num><date>2026-01-01 00:00:00</date>' \
+        '</snapshot>' >$top/@/.snapshots/1/info.xml
+    btrfs subvolume set-default $top/@/.snapshots/1/snapshot
+    mount "$(findmnt -n -o SOURCE $top | sed 's/\[.*//')" $root
+    mkdir -p $root/{.snapshots,usr,proc,dev,tmp,var/log,var/lib}
+    ln -s usr/bin usr/sbin usr/lib usr/lib64 $root
+    cp -a /etc $root
+    mount -o subvol=@/.snapshots "$(findmnt -n -o SOURCE $top | sed 's/\[.*//')" $root/.snapshots
+    for dir in usr proc dev tmp; do mount --rbind --make-rprivate /$dir $root/$dir; done
+    sed 's,^SUBVOLUME=.*,SUBVOLUME="/",' $root/etc/snapper/configs/data >$root/etc/snapper/configs/root
+    sed -i 's/^SNAPPER_CONFIGS=.*/SNAPPER_CONFIGS="root"/' $root/etc/default/snapper
+    setting snapper options=--no-dbus
+    echo old >$root/etc/file
+    run chroot $root "$DLM_HOOKS_DIR/pre_update.d/snapper"
+    exits 0
+    says "\`snapper -c root undochange 2..0\`, or \`snapper -c root rollback 2\` and a reboot"
+    echo new >$root/etc/file
+    chroot $root snapper --no-dbus -c root rollback 2
+    said=$(btrfs subvolume get-default $top)
+    [[ ${said##* } == @/.snapshots/*/snapshot && ${said##* } != @/.snapshots/1/snapshot ]] # the reboot's root
+    [[ $(cat "$top/${said##* }/etc/file") == old ]]
+    umount -l $root # with all that is below
+    umount $top
+}
+quietly() { "$@" >/dev/null; }
