@@ -93,6 +93,20 @@ evicted() { changes | grep '^EVICT' || [[ $? == 1 ]]; }
     post
     exits 0
     [[ $(node) == " " ]]
+    pre
+    exits 0
+    take_over web1
+    post
+    exits 0
+    says "web1 is Ready; somebody else has cordoned it: it stays so"
+    [[ $(node) == "true " ]]
+}
+take_over() { # NODE: types what the documentation says
+    # shellcheck disable=SC2016 # for sed
+    sed -n 's/.*`\(kubectl annotate node \)NODE\( [^`]*\)`.*/\1'"$1"'\2/p' /docs/bundled-hooks/kubernetes.md \
+        >"$BATS_TEST_TMPDIR/take-over"
+    [[ -s $BATS_TEST_TMPDIR/take-over ]]
+    KUBECONFIG=$BATS_TEST_TMPDIR/kubeconfig sh -eu "$BATS_TEST_TMPDIR/take-over"
 }
 
 @test "a PodDisruptionBudget that allows nothing" {
