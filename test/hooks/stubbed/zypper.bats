@@ -26,7 +26,7 @@ if [ "$act" = fetch ] && [ -e "$ZYPPER/MISSING" ] && grep -qs 2 "${raw:-/nowhere
     exit 8
 fi
 [ ! -e "$ZYPPER/$act.once" ] || {
-    cat "$ZYPPER/$act.once" >&2
+    cat "$ZYPPER/$act.once" >&"${STREAM:-2}"
     rm "$ZYPPER/$act.once"
     exit "$(cat "$ZYPPER/$act.once.exit")"
 }
@@ -373,16 +373,31 @@ installs() { zypper_calls | grep " update " | grep -vc download-only || true; }
 }
 
 @test "update: waits for rpm's lock, no longer than lock_timeout" {
-    answers update.once 8 "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)"
-    updated
-    exits 0
-    called "sleep 5"
-    says "transaction lock"
+    for STREAM in 2 1; do # zypper 1.14.42, 1.14.89
+        export STREAM
+        answers update.once 8 "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)"
+        updated
+        exits 0
+        called "sleep 5"
+        says "transaction lock"
+    done
     setting zypper lock_timeout=0
     answers update.once 8 "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)"
     updated
     exits 1
     refute called sleep
+}
+
+@test "update: a program that keeps zypper's output open is not waited for" {
+    local began=$SECONDS
+    answers update 0 "Installing: acme"
+    # shellcheck disable=SC2016 # for the stub's shell
+    sed -i 's,^\[ ! -e "$ZYPPER/$act" \].*,&; case $*:$act in *--download-only*) ;; *:update) /bin/sleep 30 2>/dev/null \& ;; esac,' \
+        "$BATS_TEST_TMPDIR/bin/zypper"
+    # A file, because bats waits until a pipe is closed.
+    DLM_STAGE=update PATH=$BATS_TEST_TMPDIR/bin:$PATH "$DLM_HOOKS_DIR/update.d/zypper" >"$BATS_TEST_TMPDIR/out" 3>&-
+    grep -x "Installing: acme" "$BATS_TEST_TMPDIR/out"
+    [[ $((SECONDS - began)) -lt 25 ]]
 }
 
 @test "update: packages in two versions are installed again, except kernels and keys" {

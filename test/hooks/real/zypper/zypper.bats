@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
 # needs_update/zypper and update/zypper with Debian's zypper 1.14, against repositories that the test makes.
+# Debian: 13
+# Also on Debian: 12
 load ../../hook
 load ../rpm
 bats_require_minimum_version 1.5.0
