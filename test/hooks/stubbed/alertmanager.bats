@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # pre_update/alertmanager-silence and post_update/alertmanager-unsilence, with a stub for curl and a directory with a
 # file for each silence. Its answers come from Debian 12's Alertmanager 0.25.0. With the real one:
-# ../real/services/alertmanager.bats.
+# ../real/services/silence.bats.
 load ../hook
 bats_require_minimum_version 1.5.0
 

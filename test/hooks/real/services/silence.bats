@@ -34,16 +34,16 @@ alert() { # INSTANCE: prints the state of an alert about it in Alertmanager: act
     hook pre_update/alertmanager-silence
     exits 0
     says "is set for 3600 s"
-    [[ $(alert alertmanager:9100) == *suppressed* && $(alert alertmanager) == *suppressed* ]]
-    [[ $(alert alertmanager2:9100) == *active* && $(alert my-alertmanager:9100) == *active* ]]
-    [[ $(silences active .comment) == "updates of alertmanager, run run-1" &&
+    [[ $(alert silence:9100) == *suppressed* && $(alert silence) == *suppressed* ]]
+    [[ $(alert silence2:9100) == *active* && $(alert my-silence:9100) == *active* ]]
+    [[ $(silences active .comment) == "updates of silence, run run-1" &&
         $(silences active .createdBy) == foreman-dlm-updater ]]
     local seconds=$(($(date -d "$(silences active .endsAt)" +%s) - $(date +%s)))
     [[ $seconds -gt 3580 && $seconds -le 3600 ]]
     hook post_update/alertmanager-unsilence
     exits 0
     [[ -z $(silences active .id) ]]
-    [[ $(alert alertmanager:9100) == *active* ]]
+    [[ $(alert silence:9100) == *active* ]]
     hook post_update/alertmanager-unsilence # again
     exits 0
     says "has ended"
