@@ -122,7 +122,7 @@ func (s *Server) dwell(in *request, gap Gap) {
 	}
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	in.wait(window)
+	Pause(in.ctx, window)
 }
 
 // body is the lock in an answer. h is the host that asks, if the answer should say whether it is the holder.

@@ -136,14 +136,14 @@ func (s *Server) handle(in *request) answer {
 func (s *Server) process(in *request) answer {
 	f := s.faultFor(in)
 	if f.Kind != DelayAnswer {
-		in.wait(f.Delay)
+		Pause(in.ctx, f.Delay)
 	}
 	if a := f.instead(); a != nil {
 		return *a
 	}
 	a := s.app(in, f)
 	if f.Kind == DelayAnswer {
-		in.wait(f.Delay)
+		Pause(in.ctx, f.Delay)
 	}
 	return f.spoil(a)
 }
