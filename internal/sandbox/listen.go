@@ -69,7 +69,9 @@ func Serve(h http.Handler, l net.Listener, clients *x509.CertPool, certFile, key
 }
 
 // ServePlain answers on l without TLS, so every client is without a name; it closes l at the end.
-func ServePlain(h http.Handler, l net.Listener, errorLog *log.Logger) *Running { return serve(h, l, "http", errorLog) }
+func ServePlain(h http.Handler, l net.Listener, errorLog *log.Logger) *Running {
+	return serve(h, l, "http", errorLog)
+}
 
 func serve(h http.Handler, l net.Listener, scheme string, errorLog *log.Logger) *Running {
 	if errorLog == nil {
