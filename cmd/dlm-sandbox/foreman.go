@@ -18,20 +18,21 @@ import (
 type foremanFlags struct {
 	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
 	Contention        time.Duration `placeholder:"5ms" help:"Up to how long they wait before the check and after the write: they can answer 500 if another host changes the lock meanwhile."`
+	Guarded           bool          `help:"Answer as a Foreman whose database has the guard of contrib/foreman: 500 to whoever loses a race."`
 	AdminPasswordFile string        `placeholder:"FILE" help:"The password of the user admin, who may change locks (default: changeme)."`
 }
 
 // mustBeUnset refuses the flags that make no sense for a FleetLock server.
 func (c *foremanFlags) mustBeUnset() error {
-	if c.RaceWindow != 0 || c.Contention != 0 || c.AdminPasswordFile != "" {
-		return errors.New("--race-window, --contention and --admin-password-file are not for --fleetlock")
+	if c.RaceWindow != 0 || c.Contention != 0 || c.Guarded || c.AdminPasswordFile != "" {
+		return errors.New("--race-window, --contention, --guarded and --admin-password-file are not for --fleetlock")
 	}
 	return nil
 }
 
 // asForeman makes the stand-in for Foreman.
 func (c *serveCmd) asForeman(out *printer, record *recorder) (standIn, error) {
-	opts := sandbox.Options{Window: c.window, Record: func(e sandbox.Event) { record.write(e) }}
+	opts := sandbox.Options{Window: c.window, Guarded: c.Guarded, Record: func(e sandbox.Event) { record.write(e) }}
 	var err error
 	if opts.AdminPassword, err = c.adminPassword(); err != nil {
 		return standIn{}, err
