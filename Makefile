@@ -155,7 +155,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:createrepo-c apt-ftparchive:apt-utils \
   gpg:gpg gpg-agent:gpg-agent dbus-daemon:dbus-daemon zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck \
   systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc \
-  run-parts:debianutils promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint
+  run-parts:debianutils promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint nginx:nginx
 # These packages have no command; they are there if their directory is.
 LIBRARIES := ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli
 DEPS += $(foreach package,$(LIBRARIES),/usr/share/doc/$(package):$(package))

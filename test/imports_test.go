@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"tools/bench":       {"internal/sandbox"},
 	"tools/bench/bare":  nil,
 	"test/chaos":        nil,
+	"test/fleetlock":    nil,
 	"tools/demo":        nil,
 	"tools/scale":       {"internal/sandbox", "tools/scale/model"},
 	"tools/scale/model": {"internal/sandbox"},
