@@ -37,15 +37,18 @@ func openForeman(c *config.Config, log hclog.Logger, r requests) openLock {
 	api := dlm.New(dlm.Options{URL: c.ForemanURL.String(), Files: credentials(c), Timeout: r.timeout, Retries: r.retries,
 		Log: log})
 	settings := foreman.Settings{
-		RetryInterval:  c.LockRetryInterval,
-		RetryJitter:    c.LockRetryJitter,
-		LockTimeout:    c.LockTimeout,
+		Pace:           pace(c),
 		Settle:         c.LockSettle,
 		Refresh:        c.LockRefresh,
 		ReleaseTimeout: c.ReleaseTimeout,
 		Retries:        c.HTTPRetries,
 	}
 	return func(name string, o lock.Options) workflow.Lock { return foreman.Open(api, settings, log, name, o) }
+}
+
+// pace says how long to wait for a lock.
+func pace(c *config.Config) lock.Pace {
+	return lock.Pace{RetryInterval: c.LockRetryInterval, RetryJitter: c.LockRetryJitter, LockTimeout: c.LockTimeout}
 }
 
 // lookAt opens a lock for a command that only looks at it.

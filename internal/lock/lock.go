@@ -155,7 +155,14 @@ type Error struct {
 	Why string
 	// Next says what to do about it; empty: what the meaning suggests.
 	Next string
-	Err  error
+	// Temporary: it proves nothing, and the next try may succeed.
+	Temporary bool
+	// Renewing: this host's certificate or key can't be used, or the web server refuses it. On a first try that is
+	// certain; if all was well before, somebody may be renewing the files at this moment.
+	Renewing bool
+	// RetryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
+	RetryAfter time.Duration
+	Err        error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -166,6 +173,26 @@ func (e *Error) Unwrap() []error {
 		return []error{e.Err}
 	}
 	return []error{e.Meaning, e.Err}
+}
+
+// IsTemporary reports whether an error proves nothing, and the next try may succeed.
+func IsTemporary(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Temporary
+}
+
+func isRenewing(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Renewing
+}
+
+// RetryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
+func RetryAfter(err error) time.Duration {
+	var e *Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.RetryAfter
 }
 
 // FindCause is what a person can do about a server that could not be asked, while a run waits for it.
