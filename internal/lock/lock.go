@@ -135,6 +135,9 @@ type Wording struct {
 	StaleAfter time.Duration
 }
 
+// ErrNoLook: the protocol has no way to look at a lock, and the server answers. It is the Meaning of an *Error.
+var ErrNoLook = errors.New("no way to look at a lock")
+
 // What an error of a lock means for an invocation that ends with it. Compare with errors.Is.
 var (
 	// ErrTryLater: nothing is wrong with this host, but it can't have the lock now.
