@@ -298,4 +298,6 @@ func statusText(status int) string {
 }
 
 // printable makes a foreign text short, and escapes what a terminal or a log would not show as it is.
-func printable(text string) string { return file.Escape(file.Cut(strings.ToValidUTF8(text, "\ufffd"), 300)) }
+func printable(text string) string {
+	return file.Escape(file.Cut(strings.ToValidUTF8(text, "\ufffd"), 300))
+}
