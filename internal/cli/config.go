@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,7 +74,12 @@ func checkOptions(c *config.Config) configcheck.Options {
 			return pair.Leaf, nil
 		},
 		Look: func(ctx context.Context, name string) (string, bool, error) {
-			view, err := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(ctx)
+			l := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout})
+			view, err := l.Look(ctx)
+			if errors.Is(err, lock.ErrNoLook) {
+				return fmt.Sprintf("this host is %q there; the first run shows whether it has a group %q, since %s",
+					l.Origin().Client, name, lockServer(c).NoLook), true, nil
+			}
 			if err != nil || !view.Exists {
 				return "", false, err
 			}

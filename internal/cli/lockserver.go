@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"foreman-dlm-updater/internal/config"
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/fleetlock"
 	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/mtls"
 	"foreman-dlm-updater/internal/workflow"
@@ -31,7 +35,12 @@ type requests struct {
 
 // lockServer returns the protocol of the configuration's lock server. Another protocol needs a case here and a function
 // like openForeman.
-func lockServer(*config.Config) protocol { return protocol{foreman.Wording, openForeman} }
+func lockServer(c *config.Config) protocol {
+	if c.LockServer == config.FleetLock {
+		return protocol{fleetlock.Wording, openFleetLock}
+	}
+	return protocol{foreman.Wording, openForeman}
+}
 
 func openForeman(c *config.Config, log hclog.Logger, r requests) openLock {
 	api := dlm.New(dlm.Options{URL: c.ForemanURL.String(), Files: credentials(c), Timeout: r.timeout, Retries: r.retries,
@@ -44,6 +53,42 @@ func openForeman(c *config.Config, log hclog.Logger, r requests) openLock {
 		Retries:        c.HTTPRetries,
 	}
 	return func(name string, o lock.Options) workflow.Lock { return foreman.Open(api, settings, log, name, o) }
+}
+
+func openFleetLock(c *config.Config, log hclog.Logger, r requests) openLock {
+	api := fleetlock.NewClient(fleetlock.ClientOptions{URL: c.FleetLockURL.String(), Files: credentials(c),
+		ID: fleetLockID(c), Timeout: r.timeout, Retries: r.retries, Log: log})
+	settings := fleetlock.Settings{Pace: pace(c), Settle: c.LockSettle, ReleaseTimeout: c.ReleaseTimeout}
+	return func(name string, o lock.Options) workflow.Lock { return fleetlock.Open(api, settings, log, name, o) }
+}
+
+// machineApp is this program's own: another one that derives an id from the same machine gets another id.
+var machineApp = [16]byte{0x27, 0x9d, 0x5e, 0x0c, 0x8a, 0x41, 0x4f, 0x6b, 0x93, 0xe2, 0x1f, 0x7c, 0xd4, 0x60, 0xb5, 0x38}
+
+// fleetLockID returns a function that says what this host is called at a FleetLock server.
+func fleetLockID(c *config.Config) func() (string, error) {
+	return func() (string, error) {
+		switch {
+		case c.FleetLockID != "":
+			return c.FleetLockID, nil
+		case c.ClientCert != "":
+			cert, err := credentials(c).Leaf()
+			if err != nil {
+				return "", &lock.Error{Meaning: lock.ErrMisconfigured, Renewing: true,
+					Why: "this host's certificate can't be read", Err: fmt.Errorf("find this host's name at the FleetLock server: %w", err)}
+			}
+			if cn := cert.Subject.CommonName; cn != "" {
+				return cn, nil
+			}
+			return "", &lock.Error{Meaning: lock.ErrMisconfigured, Next: "set fleetlock_id",
+				Err: fmt.Errorf("find this host's name at the FleetLock server: the certificate %s has no CN", c.ClientCert)}
+		}
+		if id := host.AppID(machineApp); id != "" {
+			return id, nil
+		}
+		return "", &lock.Error{Meaning: lock.ErrMisconfigured, Next: "set fleetlock_id, or client_crt and client_key",
+			Err: errors.New("find this host's name at the FleetLock server: /etc/machine-id has no id that stays")}
+	}
 }
 
 // pace says how long to wait for a lock.

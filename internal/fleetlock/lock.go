@@ -45,10 +45,11 @@ var Wording = lock.Wording{
 	Server: "the FleetLock server",
 	Where:  "with a request for steady-state in that host's name",
 	Keys:   "fleetlock_url, fleetlock_id and client_crt",
+	NoLook: "FleetLock has no way to look at a lock",
 }
 
 // errNoLook is what a look returns if the server answers.
-var errNoLook = &lock.Error{Meaning: lock.ErrNoLook, Err: errors.New("FleetLock has no way to look at a lock")}
+var errNoLook = &lock.Error{Meaning: lock.ErrNoLook, Err: errors.New(Wording.NoLook)}
 
 // Lock is one lock during one invocation. It must not be used by several goroutines at once.
 type Lock struct {

@@ -131,6 +131,8 @@ type Wording struct {
 	Where string
 	// Keys are the configuration keys that name the server and this host: "foreman_url, client_crt and client_key".
 	Keys string
+	// NoLook says that the protocol has no way to look at a lock; empty: it has.
+	NoLook string
 	// StaleAfter is the age at which the server calls a lock stale; 0: it never does.
 	StaleAfter time.Duration
 }

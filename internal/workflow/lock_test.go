@@ -756,12 +756,12 @@ func TestLockByHand(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.fakeLock().give = func() error { return answer.err }
-			if err := w.workflow().ReleaseLock(t.Context(), "web"); !errors.Is(err, answer.err) {
+			if err := w.workflow().ReleaseLock(t.Context(), "web", nil); !errors.Is(err, answer.err) {
 				t.Errorf("released by hand, %s: %v", name, err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if err := w.workflow().ReleaseLock(ctx, "web"); kind(err) != "later" {
+			if err := w.workflow().ReleaseLock(ctx, "web", nil); kind(err) != "later" {
 				t.Errorf("released by hand, a signal: %v", err)
 			}
 		})
