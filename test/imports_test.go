@@ -16,14 +16,16 @@ const module = "foreman-dlm-updater"
 // through mtls. In addition history, outcome and metrics import state, status imports outcome, metrics imports status,
 // and hook imports process and vet. config and schedule import calendar, byhand and schedule import note, and note and
 // schedule import vet. configcheck imports what it looks at: calendar, config, hook, host, process, schedule, vet, and
-// the stages of state and workflow. Every package may import the leaf internal/file.
+// the stages of state and workflow. fleetsandbox listens as sandbox does. Every package may import the leaf
+// internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
-	"cmd/dlm-sandbox":         {"internal/sandbox"},
+	"cmd/dlm-sandbox":         {"internal/fleetsandbox", "internal/sandbox"},
 	"internal/cli": {"internal/byhand", "internal/calendar", "internal/config", "internal/configcheck", "internal/dlm",
 		"internal/events", "internal/foreman", "internal/history", "internal/hook", "internal/host", "internal/lock",
 		"internal/logging", "internal/metrics", "internal/mtls", "internal/note", "internal/outcome", "internal/process",
 		"internal/schedule", "internal/state", "internal/status", "internal/vet", "internal/workflow"},
+	"internal/fleetsandbox": {"internal/sandbox"},
 	"internal/configcheck": {"internal/calendar", "internal/config", "internal/hook", "internal/host", "internal/process",
 		"internal/schedule", "internal/state", "internal/vet", "internal/workflow"},
 	"internal/events":   {"internal/lock", "internal/state", "internal/status", "internal/workflow"},

@@ -1,47 +1,54 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"foreman-dlm-updater/internal/sandbox"
 )
 
 // fault is a fault on the command line: METHOD:KIND[:TIMES[:DELAY]].
-type fault sandbox.Fault
+type fault struct {
+	method, kind string
+	times        int
+	delay        time.Duration
+}
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (f *fault) UnmarshalText(text []byte) error {
-	parts := strings.Split(string(text), ":")
-	if len(parts) < 2 || len(parts) > 4 {
-		return fmt.Errorf("fault %q: want METHOD:KIND[:TIMES[:DELAY]]", text)
-	}
-	// Only a redirect uses this. It leads nowhere: no client may follow it.
-	out := fault{Location: "https://redirected.example.com/"}
-	if method := strings.ToUpper(parts[0]); method != "ANY" {
-		if !slices.Contains([]string{http.MethodGet, http.MethodPut, http.MethodDelete}, method) {
-			return fmt.Errorf("fault %q: method must be GET, PUT, DELETE or any", text)
+// nowhere is where redirects lead: no client may follow them.
+const nowhere = "https://redirected.example.com/"
+
+// parseFaults reads faults, with what make makes of each.
+func parseFaults[F any](texts []string, make func(fault) (F, error)) (faults []F, err error) {
+	for _, text := range texts {
+		f, err := parseFault(text)
+		if err != nil {
+			return nil, fmt.Errorf("fault %q: %w", text, err)
 		}
-		out.Method = method
+		made, err := make(f)
+		if err != nil {
+			return nil, fmt.Errorf("fault %q: %w", text, err)
+		}
+		faults = append(faults, made)
 	}
-	var err error
-	if out.Kind, err = sandbox.ParseFaultKind(parts[1]); err != nil {
-		return fmt.Errorf("fault %q: %w", text, err)
+	return faults, nil
+}
+
+func parseFault(text string) (f fault, err error) {
+	parts := strings.Split(text, ":")
+	if len(parts) < 2 || len(parts) > 4 {
+		return f, errors.New("want METHOD:KIND[:TIMES[:DELAY]]")
 	}
+	f.method, f.kind = parts[0], parts[1]
 	if len(parts) > 2 {
-		if out.Times, err = strconv.Atoi(parts[2]); err != nil || out.Times < 0 {
-			return fmt.Errorf("fault %q: times must be a number from 0", text)
+		if f.times, err = strconv.Atoi(parts[2]); err != nil || f.times < 0 {
+			return f, errors.New("times must be a number from 0")
 		}
 	}
 	if len(parts) > 3 {
-		if out.Delay, err = time.ParseDuration(parts[3]); err != nil || out.Delay < 0 {
-			return fmt.Errorf("fault %q: delay must be a time such as 5s", text)
+		if f.delay, err = time.ParseDuration(parts[3]); err != nil || f.delay < 0 {
+			return f, errors.New("delay must be a time such as 5s")
 		}
 	}
-	*f = out
-	return nil
+	return f, nil
 }

@@ -10,9 +10,10 @@ import (
 
 // issueCmd makes client certificates.
 type issueCmd struct {
-	Dir        string   `required:"" placeholder:"DIR" help:"Directory of the throw-away CA; made if it is not there."`
-	ForemanURL string   `default:"https://127.0.0.1:8443" placeholder:"URL" help:"Where the server listens, for the settings (default ${default})."`
-	Host       []string `arg:"" help:"Names of the hosts, which become the CNs of their certificates."`
+	Dir          string   `required:"" placeholder:"DIR" help:"Directory of the throw-away CA; made if it is not there."`
+	ForemanURL   string   `default:"https://127.0.0.1:8443" placeholder:"URL" help:"Where the server listens, for the settings (default ${default})."`
+	FleetLockURL string   `name:"fleetlock-url" placeholder:"URL" help:"Print settings for a FleetLock server that listens there, in place of Foreman."`
+	Host         []string `arg:"" help:"Names of the hosts, which become the CNs of their certificates."`
 }
 
 // Run prints a block of settings for each host.
@@ -35,11 +36,19 @@ func (c *issueCmd) Run(stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(stdout, "# %s\nforeman_url = %s\nclient_crt = %s\nclient_key = %s\nca = %s\n",
-			host, c.ForemanURL, cert, key, ca.File())
+		_, err = fmt.Fprintf(stdout, "# %s\n%s\nclient_crt = %s\nclient_key = %s\nca = %s\n",
+			host, c.server(), cert, key, ca.File())
 		if err != nil {
 			return fmt.Errorf("print settings: %w", err)
 		}
 	}
 	return nil
+}
+
+// server is the setting that says where the lock server listens.
+func (c *issueCmd) server() string {
+	if c.FleetLockURL != "" {
+		return "lock_server = fleetlock\nfleetlock_url = " + c.FleetLockURL
+	}
+	return "foreman_url = " + c.ForemanURL
 }

@@ -1,6 +1,6 @@
-// Command dlm-sandbox is a stand-in for Foreman's DLM lock server that runs by itself, for trying out
-// foreman-dlm-updater without a Foreman. It makes the certificates that it needs. Only these and the record survive its
-// end; it can go on from the record.
+// Command dlm-sandbox is a stand-in for Foreman's DLM lock server, or for a FleetLock server, that runs by itself, for
+// trying out foreman-dlm-updater without either. It makes the certificates that it needs. Only these and the record
+// survive its end; it can go on from the record.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"foreman-dlm-updater/internal/fleetsandbox"
 	"foreman-dlm-updater/internal/sandbox"
 )
 
@@ -26,7 +27,7 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Serve serveCmd `cmd:"" help:"Listen as Foreman would, until SIGINT or SIGTERM."`
+	Serve serveCmd `cmd:"" help:"Listen as Foreman or a FleetLock server would, until SIGINT or SIGTERM."`
 	Issue issueCmd `cmd:"" help:"Make client certificates and print the settings that use them."`
 }
 
@@ -42,9 +43,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var g grammar
 	parser, err := kong.New(&g,
 		kong.Name("dlm-sandbox"),
-		kong.Description("A stand-in for Foreman's DLM lock server, for trials and tests."),
+		kong.Description("A stand-in for Foreman's DLM lock server or a FleetLock server, for trials and tests."),
 		kong.Writers(stdout, stderr),
-		kong.Vars{"kinds": strings.Join(sandbox.FaultKinds(), ", ")},
+		kong.Vars{
+			"kinds":      strings.Join(sandbox.FaultKinds(), ", "),
+			"fleetkinds": strings.Join(fleetsandbox.FaultKinds(), ", "),
+			"dialects":   strings.Join(fleetsandbox.Dialects(), ", "),
+		},
 		kong.Exit(func(int) { helped = true }),
 	)
 	if err != nil {

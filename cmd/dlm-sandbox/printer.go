@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"foreman-dlm-updater/internal/fleetsandbox"
 	"foreman-dlm-updater/internal/sandbox"
 )
 
@@ -39,20 +40,65 @@ func (p *printer) request(s *sandbox.Server, r sandbox.Request) {
 	if reading && r.Status == http.StatusOK {
 		return
 	}
-	status := "no answer"
-	if r.Status != 0 {
-		status = strconv.Itoa(r.Status)
-	}
 	what := r.Name
 	if what == "" {
 		what = r.Path
 	}
 	line := fmt.Sprintf("%s %s %s %s -> %s",
-		r.Time.Add(r.Duration).Format(time.TimeOnly), who(r), r.Method, printable(what), status)
+		r.Time.Add(r.Duration).Format(time.TimeOnly), who(r), r.Method, printable(what), status(r.Status))
 	if l, ok := s.Lock(r.Name); ok {
 		line += ", " + condition(l)
 	}
 	p.line(line)
+}
+
+// fleetLockRequest prints a request, and who has the group's slots now.
+func (p *printer) fleetLockRequest(s *fleetsandbox.Server, r fleetsandbox.Request) {
+	what := printable(r.Path)
+	if r.Call != "" && r.Group != "" {
+		what = r.Call + " " + printable(r.Group)
+	}
+	line := fmt.Sprintf("%s %s %s %s -> %s", r.Time.Add(r.Duration).Format(time.TimeOnly), asker(r), r.Method, what,
+		status(r.Status))
+	if slots := s.Slots(r.Group); r.Group != "" && slots > 0 {
+		line += ", " + occupied(r.Group, s.Holders(r.Group), slots)
+	}
+	p.line(line)
+}
+
+// asker is who sent a request: the id that it gives, and its certificate if that says something else.
+func asker(r fleetsandbox.Request) string {
+	switch {
+	case r.ID == "" && r.CN == "":
+		return "(nobody)"
+	case r.ID == "":
+		return printable(r.CN)
+	case r.CN == "" || r.CN == r.ID:
+		return printable(r.ID)
+	}
+	return printable(r.CN) + " as " + printable(r.ID)
+}
+
+func occupied(group string, holders []string, slots int) string {
+	if len(holders) == 0 {
+		return printable(group) + " is free"
+	}
+	var names []string
+	for _, h := range holders {
+		names = append(names, printable(h))
+	}
+	verb := " holds "
+	if len(names) > 1 {
+		verb = " hold "
+	}
+	return fmt.Sprintf("%s%s%s (%d of %d)", strings.Join(names, ", "), verb, printable(group), len(holders), slots)
+}
+
+func status(code int) string {
+	if code == 0 {
+		return "no answer"
+	}
+	return strconv.Itoa(code)
 }
 
 func who(r sandbox.Request) string {

@@ -29,7 +29,9 @@ func (s *Server) act(in *request, to target, who caller) answer {
 	case to.what == oneLock:
 		return s.administer(in, to.name)
 	case who.host == nil:
-		s.findOrCreate(in, to.name) // Foreman makes the lock before it misses the host
+		if _, a := s.findOrCreate(in, to.name); a != nil { // Foreman makes the lock before it misses the host
+			return *a
+		}
 		return denied("You need to authenticate with a valid client cert. The DN has to match a known host.")
 	}
 	return s.change(in, to.name, who.host)
@@ -55,7 +57,10 @@ func (s *Server) show(in *request, name string, h *host) answer {
 // told that it has it. Then the lock is read again, and callbacks run for the changes since the lookup. The caller
 // holds mu; each gap unlocks it.
 func (s *Server) change(in *request, name string, h *host) answer {
-	r := s.findOrCreate(in, name)
+	r, a := s.findOrCreate(in, name)
+	if a != nil {
+		return *a
+	}
 	if in.method == http.MethodPut && h.barred {
 		return refused(idOf(r))
 	}
@@ -85,6 +90,9 @@ func (s *Server) change(in *request, name string, h *host) answer {
 		will = h
 	}
 	if was != will {
+		if a := s.taken(r, will); a != nil {
+			return *a
+		}
 		r.holder = will
 		s.logChange(r, was, will, h.cn)
 	}

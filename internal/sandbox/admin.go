@@ -105,6 +105,9 @@ func (s *Server) edit(in *request, r *row) answer {
 			return notRecorded()
 		}
 	}
+	if a := s.taken(r, holder); a != nil {
+		return *a
+	}
 	s.set(r, enabled, holder)
 	return showLock(r.body(nil))
 }

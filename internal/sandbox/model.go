@@ -91,18 +91,21 @@ func (s *Server) find(in *request, name string) *row {
 
 // findOrCreate finds a lock, or makes it. White space is stripped only here (Foreman's strip_whitespace). So a name
 // with white space is not found the second time, and can't be made again either: the result is nil. Between the
-// validation and the insert it waits for the race window, so two requests can both insert. The caller holds mu, which
-// is unlocked meanwhile.
-func (s *Server) findOrCreate(in *request, name string) *row {
+// validation and the insert it waits for the race window, so two requests can both insert, unless the guard refuses
+// that: then there is an answer. The caller holds mu, which is unlocked meanwhile.
+func (s *Server) findOrCreate(in *request, name string) (*row, *answer) {
 	if r := s.find(in, name); r != nil {
-		return r
+		return r, nil
 	}
 	name = strip(name)
 	if strings.TrimSpace(name) == "" || s.named(name) != nil { // Rails calls all of Unicode's white space blank
-		return nil
+		return nil, nil
 	}
 	s.dwell(in, BeforeWrite)
-	return s.insert(name)
+	if a := s.nameTaken(name); a != nil {
+		return nil, a
+	}
+	return s.insert(name), nil
 }
 
 // strip is Ruby's String#strip.
@@ -122,7 +125,7 @@ func (s *Server) dwell(in *request, gap Gap) {
 	}
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	in.wait(window)
+	Pause(in.ctx, window)
 }
 
 // body is the lock in an answer. h is the host that asks, if the answer should say whether it is the holder.

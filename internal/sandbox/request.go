@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -33,7 +32,6 @@ type request struct {
 	cn          string // of the verified client certificate, "" without one
 	user, pass  string // of Basic authentication
 	basic       bool
-	closed      <-chan struct{} // closed when the listening server is; may be nil
 }
 
 // newRequest takes these parts from r, the body included. It ignores headers about the client's certificate, because
@@ -61,20 +59,6 @@ func newRequest(r *http.Request, cn string) (*request, error) {
 	var err error
 	in.body, err = io.ReadAll(io.LimitReader(r.Body, maxBody))
 	return in, err
-}
-
-// wait sleeps for d, or until the listening server is closed. It does not end with the client: Foreman also goes on
-// when its client has gone.
-func (in *request) wait(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-in.closed:
-	}
 }
 
 // frontend refuses the requests that Apache refuses before Foreman sees them, and the paths that Rack refuses because

@@ -29,6 +29,11 @@ type Options struct {
 	// request's.
 	Window func(ctx context.Context, cn, method string, gap Gap) time.Duration
 
+	// Guarded answers as a Foreman whose database has the guard of contrib/foreman: a lock does not go from one host to
+	// another without being free in between, and no second row gets the name of another. A late DELETE can still free the
+	// next host's lock.
+	Guarded bool
+
 	// AdminPassword lets the user "admin" create, change and destroy locks with Basic
 	// authentication; a user "viewer", who lacks every permission, has the
 	// same password. Empty: Basic authentication is refused.
@@ -136,14 +141,14 @@ func (s *Server) handle(in *request) answer {
 func (s *Server) process(in *request) answer {
 	f := s.faultFor(in)
 	if f.Kind != DelayAnswer {
-		in.wait(f.Delay)
+		Pause(in.ctx, f.Delay)
 	}
 	if a := f.instead(); a != nil {
 		return *a
 	}
 	a := s.app(in, f)
 	if f.Kind == DelayAnswer {
-		in.wait(f.Delay)
+		Pause(in.ctx, f.Delay)
 	}
 	return f.spoil(a)
 }

@@ -36,12 +36,14 @@ func (s *Server) SetEnabled(name string, enabled bool) {
 }
 
 // SetHolder acts as an administrator who gives a lock to the host with this CN, or frees it ("" or an unknown CN). A
-// missing lock is made.
+// missing lock is made. With Options.Guarded, a lock that another host holds stays as it is.
 func (s *Server) SetHolder(name, cn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.namedOrNew(name)
-	s.set(r, r.enabled, s.knownHost(cn))
+	if h := s.knownHost(cn); s.taken(r, h) == nil {
+		s.set(r, r.enabled, h)
+	}
 }
 
 // Restore brings the locks to the state after these events, as if the server had kept its database over a restart. It
