@@ -88,7 +88,8 @@ func (s *serving) awaitStart(t *testing.T) {
 		t.Fatalf("first line %q", line)
 	}
 	s.url = url
-	if s.admin, err = s.out.ReadString('\n'); err != nil || !regexp.MustCompile("^(administrator|groups): ").MatchString(s.admin) {
+	about := regexp.MustCompile("^(administrator|groups): ")
+	if s.admin, err = s.out.ReadString('\n'); err != nil || !about.MatchString(s.admin) {
 		t.Fatalf("second line %q: %v", s.admin, err)
 	}
 }
