@@ -50,9 +50,10 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 # These findings of gosec are meant to be so: ignored errors of closing and tidying up (G104); conversions of
 # descriptors, pids and uids, which fit (G115); commands and files that root's configuration names (G204, G304); random
 # numbers that only spread hosts in time (G404). Left out is what is installed nowhere: test/, tools/, the stand-in
-# server.
+# servers.
 GOSEC := -quiet -exclude=G104,G115,G204,G304,G404 \
-  -exclude-dir=test -exclude-dir=tools -exclude-dir=internal/sandbox -exclude-dir=cmd/dlm-sandbox
+  -exclude-dir=test -exclude-dir=tools -exclude-dir=internal/sandbox -exclude-dir=internal/fleetsandbox \
+  -exclude-dir=cmd/dlm-sandbox
 # A version of the module of the Go vulnerability database, whose own server can't be reached from everywhere.
 # VULNDB=latest takes the newest.
 VULNDB ?= v0.0.0-20261105234957-e22db6528018
