@@ -11,13 +11,13 @@ import (
 const module = "foreman-dlm-updater"
 
 // allowed lists, for each package, the packages of this module that it may import outside of tests. Imports run one
-// way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status, workflow,
-// state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm, which connects
-// through mtls, and so does fleetlock, over mtls. In addition history, outcome and metrics import state, status imports outcome, metrics imports status,
-// and hook imports process and vet. config and schedule import calendar, byhand and schedule import note, and note and
-// schedule import vet. configcheck imports what it looks at: calendar, config, hook, host, process, schedule, vet, and
-// the stages of state and workflow. fleetsandbox listens as sandbox does. Every package may import the leaf
-// internal/file.
+// way: cmd, then cli, then the rest. The rest do not import each other, except along the line events, status,
+// workflow, state. The seam between a run and a lock server is lock; foreman fills it, over the client dlm, which
+// connects through mtls, and so does fleetlock, over mtls. In addition history, outcome and metrics import state,
+// status imports outcome, metrics imports status, and hook imports process and vet. config and schedule import
+// calendar, byhand and schedule import note, and note and schedule import vet. configcheck imports what it looks at:
+// calendar, config, hook, host, process, schedule, vet, and the stages of state and workflow. fleetsandbox listens as
+// sandbox does. Every package may import the leaf internal/file.
 var allowed = map[string][]string{
 	"cmd/foreman-dlm-updater": {"internal/cli"},
 	"cmd/dlm-sandbox":         {"internal/fleetsandbox", "internal/sandbox"},

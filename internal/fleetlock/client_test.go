@@ -58,7 +58,7 @@ func TestProbeIsNoCall(t *testing.T) {
 		if body, _ := io.ReadAll(r.Body); r.Method != "GET" || r.Header.Get("fleet-lock-protocol") != "" || len(body) > 0 {
 			t.Errorf("%s %v %s", r.Method, r.Header, body)
 		}
-		return response(r, 400, "text/plain", `{"kind":"invalid_client_identity","value":"wrong 'fleet-lock-protocol' header"}`)
+		return response(r, 400, "text/plain", `{"kind":"invalid_client_identity","value":"wrong header"}`)
 	})
 	if err := c.Probe(t.Context(), "web"); err != nil {
 		t.Error(err)
@@ -106,7 +106,7 @@ func TestAnswers(t *testing.T) {
 			`answers 400 Bad Request, saying "invalid_client_identity": "empty client ID"`},
 		{400, page, "<center>No required SSL certificate was sent</center>", means(lock.ErrRefused, true),
 			means(lock.ErrRefused, true), "answers 400 Bad Request; presented was none (the key client_crt is not set)"},
-		{401, page, "", means(lock.ErrRefused, true), means(lock.ErrRefused, true), "answers 401 Unauthorized; presented was"},
+		{401, page, "", means(lock.ErrRefused, true), means(lock.ErrRefused, true), "answers 401 Unauthorized; presented"},
 		{403, page, "", means(lock.ErrRefused, true), means(lock.ErrRefused, true), "answers 403 Forbidden; presented was"},
 		{404, page, "", means(lock.ErrMisconfigured, true), means(lock.ErrMisconfigured, true),
 			"answers 404 Not Found for https://lock.example.com/web/v1/…: correct fleetlock_url"},

@@ -197,6 +197,8 @@ func (s *Status) waitingText() string {
 	}
 	lock := s.Lock
 	switch {
+	case lock.NoLook:
+		return fmt.Sprintf("%s (%s)", text, s.Wording.NoLook)
 	case !lock.Seen:
 		return text + ": its holder is not known"
 	case s.anySlot() && !lock.Barred:
