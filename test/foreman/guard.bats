@@ -47,6 +47,19 @@ written() { # which transaction wrote each part
     done
 }
 
+@test "the commands of docs/foreman-database.md" {
+    local page=$BATS_TEST_DIRNAME/../../docs/foreman-database.md commands
+    is "$(sed -n 's,^cd /usr/share/foreman-dlm-updater/\(.*\),\1,p' "$page")" foreman
+    cd "$guard"
+    mapfile -t commands < <(sed -n "s/^ *\(sudo -u postgres \)\?psql -X/psql -X/p" "$page" | sed "s,db.example.com,$PGHOST,")
+    is "${#commands[@]}" 4 # install, check, remove; install in an external database
+    for command in "${commands[@]:0:3}"; do eval "$command"; done
+    absent
+    unset PGDATABASE PGUSER
+    eval "${commands[3]}"
+    psql -X -v ON_ERROR_STOP=1 -U foreman -d foreman -f lock-guard-check.sql
+}
+
 @test "what the plugin and administrators do besides taking a lock goes on as before" {
     file install
     lock web
