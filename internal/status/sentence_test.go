@@ -533,8 +533,8 @@ func TestNoLook(t *testing.T) {
 		want string
 	}{
 		{Status{}, Idle, "nothing to do: no run in progress; lock web is not this host's" + remembers},
-		{Status{Stage: state.Update, Record: acquired}, Interrupted, "stage update was not finished (a signal, a crash or a " +
-			"power cut) and nothing runs; lock web is this run's since 02:14" + remembers +
+		{Status{Stage: state.Update, Record: acquired}, Interrupted, "stage update was not finished (a signal, a crash or " +
+			"a power cut) and nothing runs; lock web is this run's since 02:14" + remembers +
 			"; go on with `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Record: &state.Record{Stage: state.Update}}, Interrupted, "stage update was not " +
 			"finished (a signal, a crash or a power cut) and nothing runs; lock web is this run's" + remembers +
