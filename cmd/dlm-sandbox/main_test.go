@@ -47,7 +47,7 @@ type serving struct {
 	cmd    *exec.Cmd
 	pipe   io.ReadCloser // its standard output
 	url    string
-	admin  string // the line that says who is the administrator
+	admin  string // the line that says who is the administrator, or which groups there are
 	out    *bufio.Reader
 	stderr bytes.Buffer
 }
@@ -76,7 +76,7 @@ func begin(t *testing.T, args ...string) *serving {
 	return s
 }
 
-// awaitStart reads the lines with the address and the administrator.
+// awaitStart reads the lines with the address, and with the administrator or the groups.
 func (s *serving) awaitStart(t *testing.T) {
 	t.Helper()
 	line, err := s.out.ReadString('\n')
@@ -88,7 +88,8 @@ func (s *serving) awaitStart(t *testing.T) {
 		t.Fatalf("first line %q", line)
 	}
 	s.url = url
-	if s.admin, err = s.out.ReadString('\n'); err != nil || !strings.HasPrefix(s.admin, "administrator: ") {
+	about := regexp.MustCompile("^(administrator|groups): ")
+	if s.admin, err = s.out.ReadString('\n'); err != nil || !about.MatchString(s.admin) {
 		t.Fatalf("second line %q: %v", s.admin, err)
 	}
 }
@@ -445,9 +446,15 @@ func TestIssue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	out2, err := sandboxCommand(t, "issue", "--dir", dir, "--fleetlock-url=https://lock.example.com/a", "web2").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := "# web1\nforeman_url = https://foreman.example.com:9000\nclient_crt = " + dir + "/web1.pem\nclient_key = " +
-		dir + "/web1.key\nca = " + dir + "/ca.pem\n"
-	if diff := cmp.Diff(want, string(out)); diff != "" {
+		dir + "/web1.key\nca = " + dir + "/ca.pem\n" +
+		"# web2\nlock_server = fleetlock\nfleetlock_url = https://lock.example.com/a\nclient_crt = " + dir +
+		"/web2.pem\nclient_key = " + dir + "/web2.key\nca = " + dir + "/ca.pem\n"
+	if diff := cmp.Diff(want, string(out)+string(out2)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -487,6 +494,30 @@ func TestErrors(t *testing.T) {
 		{[]string{"serve", "--dir", dir, "--restore"}, 1, "--record says where from"},
 		{[]string{"serve", "--dir", dir, "--restore", "--record", filepath.Join(dir, "ca.key")}, 1, "read record"},
 		{[]string{"serve", "--dir", dir, "--listen", "127.0.0.1:x"}, 1, "listen tcp"},
+		{[]string{"serve", "--fleetlock"}, 64, "missing flags: --dir"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--race-window=1ms"}, 64, "are not for --fleetlock"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--contention=1ms"}, 64, "are not for --fleetlock"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--guarded"}, 64, "are not for --fleetlock"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--admin-password-file", file}, 64, "are not for --fleetlock"},
+		{[]string{"serve", "--dir", dir, "--group", "web=1"}, 64, "need --fleetlock"},
+		{[]string{"serve", "--dir", dir, "--dialect", "consul"}, 64, "need --fleetlock"},
+		{[]string{"serve", "--plain-http"}, 64, "need --fleetlock"},
+		{[]string{"serve", "--fleetlock", "--plain-http", "--dir", dir}, 64, "--plain-http needs no certificates"},
+		{[]string{"serve", "--fleetlock", "--plain-http", "--name", "a"}, 64, "--plain-http needs no certificates"},
+		{[]string{"serve", "--fleetlock", "--plain-http", "--listen", "0.0.0.0:0"}, 64, "on a loopback address"},
+		{[]string{"serve", "--fleetlock", "--plain-http", "--listen", ":0"}, 64, "on a loopback address"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--group", "web"}, 64, "--group"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--group", "web=x"}, 64, "--group"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--group", "web=0"}, 64, "slots must be a number from 1"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--group", "my web=1"}, 64, "letters, digits, dots"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--dialect", "etcd"}, 64, "must be one of airlock"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--dialect", "poseidon", "--group", "web=1"}, 64,
+			"every group has one slot"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "PUT:html"}, 64, "pre-reboot, steady-state or any"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "any:wrong-name"}, 64, "must be one of"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "steady-state:draining"}, 64,
+			"draining is a fault of pre-reboot only"},
+		{[]string{"serve", "--dir", dir, "--fault", "any:draining"}, 64, "must be one of"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {

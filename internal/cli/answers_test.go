@@ -98,7 +98,7 @@ func TestOddAnswers(t *testing.T) {
 					}}
 					client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second,
 						Log: hclog.NewNullLogger(), Transport: way})
-					open := opener(client, foreman.Settings{Settle: 2 * time.Second, RetryInterval: time.Minute})
+					open := opener(client, foreman.Settings{Settle: 2 * time.Second, Pace: lock.Pace{RetryInterval: time.Minute}})
 					l := open(name, lock.Options{})
 					if err := l.Take(t.Context(), lock.Terms{Purpose: lock.ByHand}); !errors.Is(err, odd.want) {
 						t.Errorf("got %v, want %v", err, odd.want)

@@ -138,10 +138,10 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 		failed.since(&s.Error.Time, now, "")
 	case s.Code == status.Stopped:
 		failed.since(s.FailingSince(), now, "")
-	case s.Code == status.Orphan && s.Lock.Since == nil:
+	case s.Code == status.Orphan && s.OrphanSince() == nil:
 		orphan.since(&now, now, "")
 	case s.Code == status.Orphan:
-		orphan.since(s.Lock.Since, now, "")
+		orphan.since(s.OrphanSince(), now, "")
 	}
 	reboot.since(s.RebootPending, now, "the reboot is overdue: it was asked for %s ago")
 	if s.Code != status.Orphan {
@@ -166,7 +166,8 @@ func (cmd *checkCmd) findings(s *status.Status, c *config.Config, now time.Time)
 	} else if !s.Running {
 		notRun.since(&last, now, "no run was started for %s"+seeTimer)
 	}
-	if cert, err := credentials(c).Leaf(); err != nil {
+	if c.ClientCert == "" { // a FleetLock server may need none
+	} else if cert, err := credentials(c).Leaf(); err != nil {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("the certificate: %v", err))
 	} else if left := cert.NotAfter.Sub(now); left < 0 {
 		certificate.left(left, fmt.Sprintf("client_crt %s has expired (%s)", c.ClientCert, clock(cert.NotAfter)))

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +32,7 @@ func (*configShowCmd) Run(p *Process, path configPath) error {
 }
 
 type configCheckCmd struct {
-	Offline bool `help:"Do not ask Foreman."`
+	Offline bool `help:"Do not ask the lock server."`
 }
 
 // Run reports everything that it finds. It checks the host even if the configuration can't be used.
@@ -73,7 +74,12 @@ func checkOptions(c *config.Config) configcheck.Options {
 			return pair.Leaf, nil
 		},
 		Look: func(ctx context.Context, name string) (string, bool, error) {
-			view, err := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(ctx)
+			l := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout})
+			view, err := l.Look(ctx)
+			if errors.Is(err, lock.ErrNoLook) {
+				return fmt.Sprintf("this host is %q there; the first run shows whether it has a group %q, since %s",
+					l.Origin().Client, name, lockServer(c).NoLook), true, nil
+			}
 			if err != nil || !view.Exists {
 				return "", false, err
 			}

@@ -47,7 +47,7 @@ func TestContention(t *testing.T) {
 		_, err := w.work.TakeLock(context.Background(), workflow.ByHand{Name: lock})
 		return err
 	}
-	release := func(w world) error { return w.work.ReleaseLock(context.Background(), lock) }
+	release := func(w world) error { return w.work.ReleaseLock(context.Background(), lock, nil) }
 	// web2 takes the free lock right before the PUT, and gives it up between Foreman's lookup and its check.
 	comesAndGoes := func(w world) { w.server.SetHolder(lock, "web2"); later(w, 5*ms, "") }
 	tests := []struct {

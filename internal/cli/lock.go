@@ -28,11 +28,13 @@ func (p *Process) lockName(c *config.Config) string {
 	return c.LockName
 }
 
-// ownSlot returns the slot that this host holds, if any, in the order of the slots.
+// ownSlot returns the slot that this host holds, if any is known, in the order of the slots.
 func ownSlot(ctx context.Context, c *config.Config) (name string, err error) {
 	for _, slot := range workflow.Slots(c.LockName, c.LockSlots) {
 		view, err := lookAt(c, slot, lock.Options{}, requests{c.HTTPTimeout, c.HTTPRetries}).Look(ctx)
 		switch {
+		case errors.Is(err, lock.ErrNoLook): // nobody can tell
+			return "", nil
 		case err != nil:
 			return "", err
 		case view.Self:
@@ -111,7 +113,7 @@ func (b *byHand) take(ctx context.Context, p *Process, work *workflow.Workflow, 
 	}
 	var left error
 	switch {
-	case l.WasOurs() && b.before != nil:
+	case b.before != nil && (l.WasOurs() || how.Has):
 		left = b.file.Write(*b.before)
 	case l.WasOurs(), l.NotOurs():
 		left = b.file.Remove()
@@ -189,6 +191,18 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 // showLock prints a line about a lock or a flag. more says what the line adds about one that is held.
 func (p *Process) showLock(c *config.Config, kind, name string, more func(lock.View) string) (lock.View, error) {
 	view, err := lookAt(c, name, lock.Options{}, requests{c.HTTPTimeout, c.HTTPRetries}).Look(p.Context)
+	if errors.Is(err, lock.ErrNoLook) {
+		s, err := examine(p.Context, c, false)
+		if err != nil {
+			return view, err
+		}
+		text := s.Holder()
+		if s.ByHand != "" {
+			text += ", by hand: " + s.ByHand
+		}
+		fmt.Fprintln(p.Stdout, p.withConfig(text))
+		return view, nil
+	}
 	if err != nil {
 		return view, err
 	}

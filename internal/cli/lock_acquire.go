@@ -44,7 +44,8 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	// This look is only for the message below. The lock is claimed and verified in any case: a release that got no answer
 	// may still take effect. If this look fails, TakeLock returns the error.
 	before, _ := lookAt(c, name, lock.Options{}, requests{timeout: c.HTTPTimeout}).Look(p.Context)
-	work, how := newWorkflow(p, c, log, nil), workflow.ByHand{Name: name, Slots: slots, Wait: cmd.Wait}
+	work, how := newWorkflow(p, c, log, nil), workflow.ByHand{Name: name, Slots: slots, Wait: cmd.Wait,
+		Has: runHasLock || earlier != nil}
 	hand := &byHand{hold: byhand.Hold{Reason: string(cmd.Reason), Since: time.Now(), By: login()}, before: earlier,
 		file: byhand.Beside(c.State)}
 	if earlier != nil && earlier.Command == nil && cmd.Reason == "" {
@@ -76,6 +77,11 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if c.LockSlots > 1 {
 		fmt.Fprintf(p.Stdout, "lock %s %s: this host begins no update until %s; it is one of %d slots (lock_slots), and "+
 			"other hosts may still update\n", name, what, release, c.LockSlots)
+		return nil
+	}
+	if lockServer(c).NoLook != "" {
+		fmt.Fprintf(p.Stdout, "lock %s %s: this host begins no update until %s; other hosts may still update if the "+
+			"server has more slots\n", name, what, release)
 		return nil
 	}
 	fmt.Fprintf(p.Stdout, "lock %s %s: no host of the cluster, this one included, begins an update until %s\n", name, what,

@@ -95,12 +95,21 @@ func (r *releasing) one(ctx context.Context, name string, origin *lock.Origin, h
 		}
 		return byhand.Beside(r.config.State).Remove()
 	}
-	// Confirm comes first, and fails at once: with a wrong certificate nobody should wait for the release to give up.
+	// A question comes first, and fails at once: with a wrong certificate nobody should wait for the release to give up.
 	var view lock.View
 	options := lock.Options{Origin: origin, Heard: func(seen lock.View, _ error) { view = seen }}
-	err := lookAt(r.config, name, options, requests{r.config.HTTPTimeout, r.config.HTTPRetries}).Confirm(ctx)
+	l := lookAt(r.config, name, options, requests{r.config.HTTPTimeout, r.config.HTTPRetries})
+	server, released := lockServer(r.config), "released"
+	var err error
+	if server.NoLook == "" {
+		err = l.Confirm(ctx)
+	} else if _, err = l.Look(ctx); errors.Is(err, lock.ErrNoLook) { // Confirm would take the lock
+		err = nil
+		if origin == nil {
+			released += ", if this host had it: " + server.NoLook
+		}
+	}
 	var lost *lock.Lost
-	server := lockServer(r.config)
 	switch {
 	case err == nil:
 	case !errors.As(err, &lost):
@@ -115,10 +124,10 @@ func (r *releasing) one(ctx context.Context, name string, origin *lock.Origin, h
 		return errors.Join(fmt.Errorf("release lock %q: it is held by %s, and only that host, or an administrator in %s, "+
 			"can release it", name, view.Holder, server.Server), forget())
 	}
-	if err := r.work.ReleaseLock(ctx, name); err != nil {
+	if err := r.work.ReleaseLock(ctx, name, origin); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.Stdout, "lock %s released\n", name)
+	fmt.Fprintf(r.Stdout, "lock %s %s\n", name, released)
 	if hold != nil && hold.Lock == name && mayRun(*hold) {
 		fmt.Fprintf(r.Stderr, "foreman-dlm-updater: warning: %s may still be running, and goes on without the lock\n",
 			hold.Run())

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -148,7 +149,7 @@ func (what *planner) plan(record *state.Record) (*plan, error) {
 	if what.context.Err() != nil {
 		return nil, &lock.NotNow{Text: "stopped by a signal"}
 	}
-	p.conclude()
+	p.conclude(lockServer(what.config).NoLook)
 	return p, nil
 }
 
@@ -169,14 +170,18 @@ const (
 	unknown = "unknown"
 )
 
-// conclude says what follows from the answers: the first that is not yes decides.
-func (p *plan) conclude() {
+// conclude says what follows from the answers: the first that is not yes decides. noLook says why the lock can't be
+// looked at, if it can't.
+func (p *plan) conclude(noLook string) {
 	for _, one := range p.Answers {
 		switch {
 		case one.Answer == saysYes:
 		case one.Question == askUpdates && one.Answer == saysNo:
 			p.NothingToDo = true
 			p.Sentence = "nothing to do: " + one.Why
+			return
+		case one.Question == askLock && one.Answer == unknown && one.Why == noLook:
+			p.Sentence = "a run would begin now if the lock is free, which can't be known: " + noLook
 			return
 		default:
 			p.Sentence = "no run would begin now: " + one.Why
@@ -290,12 +295,15 @@ func (what *planner) lock(record *state.Record) planAnswer {
 	var busy []string
 	for _, name := range names {
 		view, err := what.work.OpenLock(name, lock.Options{}).Look(what.context)
-		switch {
-		case err != nil:
+		switch noLook := errors.Is(err, lock.ErrNoLook); {
+		case err != nil && !noLook:
 			return planAnswer{askLock, unknown, err.Error(), nil}
-		case view.Self && hold != nil:
+		case (view.Self || noLook) && hold != nil:
+			text := holder(c, name, lock.View{Exists: true, Enabled: true, Holder: "this host", Self: true, Since: view.Since})
 			return planAnswer{askLock, saysNo, fmt.Sprintf("%s, by hand: %s; once nobody needs it, "+
-				"`foreman-dlm-updater lock release`", holder(c, name, view), hold.Who()), nil}
+				"`foreman-dlm-updater lock release`", text, hold.Who()), nil}
+		case noLook:
+			return planAnswer{askLock, unknown, lockServer(c).NoLook, nil}
 		case view.Self && record.InProgress():
 			return planAnswer{askLock, saysYes, fmt.Sprintf("the run in progress has asked for lock %s", name), nil}
 		case view.Self:

@@ -11,6 +11,7 @@ import (
 
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -83,7 +84,8 @@ func cluster(t *testing.T, seed uint64, hosts int, careful bool) int32 {
 		host := &clusterHost{name: name, work: 500 * time.Millisecond, inside: &inside, most: &most}
 		client := dlm.New(dlm.Options{URL: "https://foreman.example.com", Timeout: 30 * time.Second, Retries: 3,
 			Log: hclog.NewNullLogger(), Transport: server.Transport(name)})
-		settings, api := foreman.Settings{RetryInterval: time.Second, Settle: 2 * time.Second}, foreman.API(client)
+		settings := foreman.Settings{Pace: lock.Pace{RetryInterval: time.Second}, Settle: 2 * time.Second}
+		api := foreman.API(client)
 		if !careful {
 			settings.Settle, api = time.Nanosecond, hasty{client}
 		}

@@ -15,6 +15,7 @@ import (
 
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/workflow"
 	"foreman-dlm-updater/tools/scale/model"
@@ -74,8 +75,9 @@ func play(t *testing.T, f model.Fleet, seed uint64) (server *sandbox.Server, beg
 			host := &clusterHost{name: name, work: hold / 2, inside: &inside, most: &most}
 			w := &workflow.Workflow{
 				Settings: workflow.Settings{LockName: "web", MaxReboots: 3, LockSlots: f.Slots, MaxFailed: f.MaxFailed},
-				OpenLock: opener(client, foreman.Settings{RetryInterval: f.Interval, RetryJitter: f.Jitter, Settle: f.Settle}),
-				Store:    host, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
+				OpenLock: opener(client, foreman.Settings{Settle: f.Settle,
+					Pace: lock.Pace{RetryInterval: f.Interval, RetryJitter: f.Jitter}}),
+				Store: host, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 			}
 			results <- w.Run(ctx, false)
 		}()

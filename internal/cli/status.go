@@ -24,7 +24,7 @@ import (
 type statusCmd struct {
 	JSON    bool `name:"json" help:"Print one JSON object; ${docs}/status.schema.json describes it."`
 	Watch   bool `help:"Look again every two seconds until Ctrl-C; without a terminal, print each change."`
-	Offline bool `help:"Do not ask Foreman."`
+	Offline bool `help:"Do not ask the lock server."`
 }
 
 const (
@@ -148,7 +148,7 @@ func lookAtHand(s *status.Status, c *config.Config) *byhand.Hold {
 	case err != nil: // no run begins before somebody has looked
 		s.SetStopped(status.Stop{At: s.At, Why: err.Error(), Next: hint(err)})
 	case hold != nil:
-		s.SetByHand(hold.Who(), hold.PID)
+		s.SetByHand(hold.Who(), hold.Since, hold.PID)
 		return hold
 	}
 	return nil
@@ -195,6 +195,10 @@ func lookAtLock(ctx context.Context, s *status.Status, c *config.Config) {
 	l := lookAt(c, s.Lock.Name, lock.Options{}, requests{timeout: timeout})
 	s.SetOrigin(l.Origin())
 	view, err := l.Look(ctx)
+	if errors.Is(err, lock.ErrNoLook) {
+		s.SetNoLook()
+		return
+	}
 	if err != nil {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("the lock in %s: %v", lockServer(c).Server, err))
 		return

@@ -11,6 +11,7 @@ import (
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/events"
 	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -43,7 +44,7 @@ func TestWatchedRun(t *testing.T) {
 			host := &clusterHost{name: "web1", inside: &atomic.Int32{}, most: &atomic.Int32{}}
 			w := &workflow.Workflow{
 				Settings: workflow.Settings{LockName: "web", MaxReboots: 3},
-				OpenLock: opener(client, foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second}),
+				OpenLock: opener(client, foreman.Settings{Pace: lock.Pace{RetryInterval: time.Minute}, Settle: 2 * time.Second}),
 				Store:    host, Hooks: host, Host: host, Log: hclog.NewNullLogger(),
 			}
 			if fails {

@@ -22,11 +22,18 @@ type Config struct {
 	// Path is the file that was read.
 	Path string
 
-	// LockName is the lock's name in Foreman, not percent-encoded.
+	// LockServer is the kind of server that has the lock.
+	LockServer LockServer
+	// LockName is the lock's name in Foreman, not percent-encoded; with FleetLock, the group.
 	LockName string
-	// ForemanURL is https, without user, query, fragment or trailing slash; it may have a path prefix.
-	ForemanURL *url.URL
-	// ClientCert, ClientKey and CA name PEM files. If CA is "", the system's trust store is used.
+	// ForemanURL is https, without user, query, fragment or trailing slash; it may have a path prefix. FleetLockURL is the
+	// same, but http to a loopback address is possible. The one of the other lock server may be nil.
+	ForemanURL, FleetLockURL *url.URL
+	// FleetLockID is this host's name at a FleetLock server. If it is "", that is the CN of ClientCert or, without one, an
+	// id derived from the machine's.
+	FleetLockID string
+	// ClientCert, ClientKey and CA name PEM files. If CA is "", the system's trust store is used. With FleetLock the first
+	// two may both be "": no certificate is shown.
 	ClientCert, ClientKey, CA string
 
 	// StageDirs has the directory of each of the stages that [Load] got as hookStages.
@@ -123,10 +130,23 @@ type key struct {
 type empty int
 
 const (
-	refused  empty = iota // an error; the original failed on it too
-	unset                 // the same as a missing key
-	required              // an error, and so is a missing key
+	refused     empty = iota // an error; the original failed on it too
+	unset                    // the same as a missing key
+	required                 // an error, and so is a missing key
+	ifForeman                // the same, but only with lock_server = foreman; else as unset
+	ifFleetLock              // the same, but only with lock_server = fleetlock; else as unset
 )
+
+// resolve says what a key without a value means with this lock server.
+func (c *Config) resolve(e empty) empty {
+	switch {
+	case e == ifForeman && c.LockServer == Foreman, e == ifFleetLock && c.LockServer == FleetLock:
+		return required
+	case e == ifForeman, e == ifFleetLock:
+		return unset
+	}
+	return e
+}
 
 // KernelBootID is the default of boot_id_file: the kernel's own (random(4)). With another file, reboots are simulated.
 const KernelBootID = "/proc/sys/kernel/random/boot_id"
@@ -134,10 +154,15 @@ const KernelBootID = "/proc/sys/kernel/random/boot_id"
 // keys is the one list of the keys of [main], bound to the fields of c. Each of hookStages has a key.
 func (c *Config) keys(hookStages []string) []key {
 	return slices.Concat([]key{
-		{"lock_name", "", required, lockName(&c.LockName), "the lock's name in Foreman"},
-		{"foreman_url", "", required, foremanURL(&c.ForemanURL), "a URL such as https://foreman.example.com"},
-		{"client_crt", "", required, path(&c.ClientCert), "the host's Puppet certificate, a PEM file"},
-		{"client_key", "", required, path(&c.ClientKey), "the host's Puppet key, a PEM file"},
+		{"lock_server", string(Foreman), refused, c.lockServer, "foreman or fleetlock"},
+		{"lock_name", "", required, c.lockName, "the lock's name in Foreman"},
+		{"foreman_url", "", ifForeman, serverURL(&c.ForemanURL, "Foreman knows the host by its certificate", false),
+			"a URL such as https://foreman.example.com"},
+		{"fleetlock_url", "", ifFleetLock, serverURL(&c.FleetLockURL, "its host is not a loopback address", true),
+			"a URL such as https://lock.example.com"},
+		{"fleetlock_id", "", unset, c.fleetLockID, "this host's name at the FleetLock server"},
+		{"client_crt", "", ifForeman, path(&c.ClientCert), "the host's Puppet certificate, a PEM file"},
+		{"client_key", "", ifForeman, path(&c.ClientKey), "the host's Puppet key, a PEM file"},
 		{"ca", "", unset, path(&c.CA), "a PEM file"},
 	}, c.stageKeys(hookStages), []key{
 		{"notify.d", "", unset, path(&c.NotifyDir), "a directory"},
@@ -223,6 +248,7 @@ func (c *Config) assign(doc *document, keys []key, r *report) {
 		if k.name == "window" && c.WindowsError != nil {
 			continue
 		}
+		k.empty = c.resolve(k.empty)
 		e, found := doc.lookup(k.name)
 		lines[k.name] = e.line
 		text := k.fallback
@@ -262,6 +288,7 @@ func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *re
 			"%s is more than lock_retry_interval, %s; at most the interval would be right",
 			c.LockRetryJitter, c.LockRetryInterval)
 	}
+	c.checkLockServer(lines, r)
 	c.checkBegin(lines, good, r)
 	c.checkFiles(lines, r)
 }

@@ -23,6 +23,9 @@ client_crt = /etc/crt.pem
 client_key = /etc/key.pem
 `
 
+// fleetLock is what makes minimal a configuration for a FleetLock server.
+const fleetLock = "lock_server = fleetlock\nfleetlock_url = https://lock.example.com\n"
+
 // hookStages are those of the original.
 var hookStages = []string{"needs_update", "pre_update", "update", "needs_reboot", "post_update"}
 
@@ -91,6 +94,7 @@ func TestExampleOfTheOriginal(t *testing.T) {
 func defaults() *Config {
 	const etc = "/etc/foreman_dlm_updater/"
 	return &Config{
+		LockServer: Foreman,
 		LockName:   "web",
 		ForemanURL: &url.URL{Scheme: "https", Host: "foreman.example.com"},
 		ClientCert: "/etc/crt.pem", ClientKey: "/etc/key.pem",
@@ -132,8 +136,11 @@ func TestValues(t *testing.T) {
 	for _, v := range c.Values() {
 		got = append(got, fmt.Sprintf("%s = %s (%s)", v.Key, v.Value, strings.ReplaceAll(v.Origin, c.Path, "FILE")))
 	}
-	want := strings.Split(`lock_name = web (FILE:5)
+	want := strings.Split(`lock_server = foreman (default)
+lock_name = web (FILE:5)
 foreman_url = https://foreman.example.com (FILE:6)
+fleetlock_url =  (default)
+fleetlock_id =  (default)
 client_crt = /etc/crt.pem (FILE:7)
 client_key = /etc/key.pem (FILE:8)
 ca =  (default)
@@ -209,6 +216,20 @@ func TestValid(t *testing.T) {
 		{"foreman_url = HTTPS://F.example.com:8443/a/b//", func(c *Config) any { return c.ForemanURL.String() },
 			"https://F.example.com:8443/a/b"},
 		{"foreman_url = https://[::1]/", func(c *Config) any { return c.ForemanURL.String() }, "https://[::1]"},
+		{"lock_server = FleetLock\nfleetlock_url = https://l", func(c *Config) any { return c.LockServer }, FleetLock},
+		{"lock_server = foreman", func(c *Config) any { return c.LockServer }, Foreman},
+		{"fleetlock_url = https://lock.example.com/web//\nlock_server = fleetlock",
+			func(c *Config) any { return c.FleetLockURL.String() }, "https://lock.example.com/web"},
+		{"fleetlock_url = http://127.0.0.1:9090\nlock_server = fleetlock",
+			func(c *Config) any { return c.FleetLockURL.String() }, "http://127.0.0.1:9090"},
+		{"fleetlock_url = http://[::1]\nlock_server = fleetlock",
+			func(c *Config) any { return c.FleetLockURL.String() }, "http://[::1]"},
+		{"fleetlock_url = http://localhost/\nlock_server = fleetlock",
+			func(c *Config) any { return c.FleetLockURL.String() }, "http://localhost"},
+		{"fleetlock_id = web1.example.com\n" + fleetLock, func(c *Config) any { return c.FleetLockID }, "web1.example.com"},
+		{"fleetlock_id =\n" + fleetLock, func(c *Config) any { return c.FleetLockID }, ""},
+		{"lock_name = 1st-floor.A\n" + fleetLock, func(c *Config) any { return c.LockName }, "1st-floor.A"},
+		{"max_failed = 0\n" + fleetLock, func(c *Config) any { return c.MaxFailed }, 0},
 		{"client_crt = /a//b/../c", func(c *Config) any { return c.ClientCert }, "/a/c"},
 		{"client_key = /a b", func(c *Config) any { return c.ClientKey }, "/a b"},
 		{"ca = /etc/ipa/ca.crt", func(c *Config) any { return c.CA }, "/etc/ipa/ca.crt"},
@@ -326,7 +347,10 @@ func TestInvalid(t *testing.T) {
 		isURL   = "; https://HOST, perhaps with a port and a path, would be right"
 		quoted  = " begins with a quote, which belongs to the value; leave the quotes out"
 		comment = " belongs to the value; a comment needs a line of its own"
-		digit   = " begins with a digit, and Foreman takes such a name for the numeric id of another lock; " +
+		isGroup = " is no group of a FleetLock server; only letters, digits, . and - would be right"
+		noLook  = " with lock_server = fleetlock: it needs a lock that can be looked at, and FleetLock has no way to look; " +
+			"take the line out"
+		digit = " begins with a digit, and Foreman takes such a name for the numeric id of another lock; " +
 			"begin it with a letter"
 	)
 	//bad:Configuration: line want
@@ -357,6 +381,28 @@ func TestInvalid(t *testing.T) {
 		{`foreman_url = "https://f.example.com"`, `"\"https://f.example.com\""` + quoted},
 		{"foreman_url = https://f.example.com # ours", `"# ours"` + comment},
 		{"foreman_url = https://f.example.com/a ; ours", `"; ours"` + comment},
+		{"lock_server =", "is empty; give foreman or fleetlock, or remove the line for the default, foreman"},
+		{"lock_server = etcd", `"etcd" is no lock server; foreman or fleetlock would be right`},
+		{"lock_server = fleetlock # for now", `"# for now"` + comment},
+		{"lock_name = a_b\n" + fleetLock, `"a_b"` + isGroup},
+		{"lock_name = \"web\"\n" + fleetLock, `"\"web\""` + isGroup},
+		{"lock_name = web # all\n" + fleetLock, `"web # all"` + isGroup},
+		{"lock_name = " + strings.Repeat("n", 256) + "\n" + fleetLock, "is 256 bytes long; at most 255 would be right"},
+		{"fleetlock_url =\nlock_server = fleetlock", "is empty; give a URL such as https://lock.example.com"},
+		{"fleetlock_url = http://lock.example.com\nlock_server = fleetlock",
+			`"http://lock.example.com" is not https, and its host is not a loopback address` + isURL},
+		{"fleetlock_url = http://localhost.example.com\nlock_server = fleetlock",
+			`"http://localhost.example.com" is not https, and its host is not a loopback address` + isURL},
+		{"fleetlock_url = https://u@l\nlock_server = fleetlock", `"https://u@l" has a user name` + isURL},
+		{"fleetlock_id = web 1\n" + fleetLock, `"web 1" has white space, or is not UTF-8; one word would be right`},
+		{"fleetlock_id = 'web1'\n" + fleetLock, `"'web1'"` + quoted},
+		{"fleetlock_id = " + strings.Repeat("n", 256) + "\n" + fleetLock,
+			"is 256 bytes long; at most 255 would be right"},
+		{"client_key =\n" + fleetLock, "can't be left out: client_crt is set, and a certificate needs its key"},
+		{"lock_slots = 1\n" + fleetLock, "can't be used with lock_server = fleetlock: the server decides how many slots a " +
+			"group has; take the line out"},
+		{"max_failed = 1\n" + fleetLock, "can't be used" + noLook},
+		{"blocked_by = db\n" + fleetLock, "can't be used" + noLook},
 		{"foreman_url =", "is empty; give a URL such as https://foreman.example.com"},
 		{"foreman_url = http://f.example.com",
 			`"http://f.example.com" is not https, and Foreman knows the host by its certificate` + isURL},
@@ -555,6 +601,10 @@ func TestTheConfigurationIsNoLog(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
+		{"fleetlock_url = https://lock.example.com",
+			"fleetlock_url: has no effect with lock_server = foreman; lock_server = fleetlock would use it"},
+		{"fleetlock_id = web1",
+			"fleetlock_id: has no effect with lock_server = foreman; lock_server = fleetlock would use it"},
 		{"lock_tiemout = 4h", "lock_tiemout: is no known key, and is ignored; the nearest known key is lock_timeout"},
 		{"foreman-url = x", "foreman-url: is no known key, and is ignored; the nearest known key is foreman_url"},
 		{"clientcrt = %d", "clientcrt: is no known key, and is ignored; the nearest known key is client_crt"},

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ func FuzzLoad(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(original)
+	f.Add([]byte("[main]\nlock_name = web\n" + fleetLock))
 	for _, s := range []string{
 		"", minimal, "\ufeff" + minimal, "[Main]\n", "lock = x", minimal + "[main]\n",
 		"  [main]\r\n  state = /a\r\n    b\r\n\r\n  c\r",
@@ -48,10 +51,19 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+// sane reports whether an address of a lock server is what the parser promises.
+func sane(u *url.URL, plainLoopback bool) bool {
+	return checkURL(u, u.String(), "", plainLoopback) == "" && !strings.HasSuffix(u.String(), "/")
+}
+
 func checkPromises(t *testing.T, c *Config) {
 	t.Helper()
-	paths := []string{c.Path, c.ClientCert, c.ClientKey, c.State, c.Lock, c.BootIDFile, c.FreezeDir}
-	for _, optional := range []string{c.CA, c.Log} {
+	foreman := c.LockServer == Foreman
+	paths := []string{c.Path, c.State, c.Lock, c.BootIDFile, c.FreezeDir}
+	if foreman {
+		paths = append(paths, c.ClientCert, c.ClientKey)
+	}
+	for _, optional := range []string{c.CA, c.Log, c.ClientCert, c.ClientKey} {
 		if optional != "" {
 			paths = append(paths, optional)
 		}
@@ -65,9 +77,14 @@ func checkPromises(t *testing.T, c *Config) {
 		}
 	}
 	for name, ok := range map[string]bool{
-		"lock_name": c.LockName != "" && checkLockName(c.LockName) == nil,
-		"foreman_url": checkURL(c.ForemanURL, c.ForemanURL.String()) == "" &&
-			c.ForemanURL.String()[len(c.ForemanURL.String())-1] != '/',
+		"lock_server": foreman || c.LockServer == FleetLock,
+		"lock_name": c.LockName != "" && (!foreman || checkLockName(c.LockName) == nil) &&
+			(foreman || fleetLockGroup().MatchString(c.LockName)),
+		"foreman_url":   !foreman || sane(c.ForemanURL, false),
+		"fleetlock_url": foreman || sane(c.FleetLockURL, true),
+		"fleetlock_id":  !strings.ContainsAny(c.FleetLockID, " \t\n") && len(c.FleetLockID) <= maxID,
+		"fleetlock": foreman || c.LockSlots == 1 && c.MaxFailed == 0 && c.BlockedBy == nil &&
+			(c.ClientCert == "") == (c.ClientKey == ""),
 		"stages":       len(c.StageDirs) == len(hookStages),
 		"reboot_cmd":   len(c.RebootCmd) > 0 && c.RebootCmd[0] != "",
 		"logretention": 0 <= c.LogRetention && c.LogRetention <= 36500,

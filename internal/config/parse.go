@@ -57,16 +57,6 @@ func checkPlain(text string) error {
 	return nil
 }
 
-func lockName(field *string) parser {
-	return func(text string) (string, error) {
-		if err := checkLockName(text); err != nil {
-			return "", err
-		}
-		*field = text
-		return text, nil
-	}
-}
-
 func checkLockName(name string) error {
 	plain := checkPlain(name)
 	switch {
@@ -103,28 +93,14 @@ func beginsNumber(name string) bool {
 	return name != "" && name[0] >= '0' && name[0] <= '9'
 }
 
-func foremanURL(field **url.URL) parser {
-	return func(text string) (string, error) {
-		if err := checkPlain(text); err != nil {
-			return "", err
-		}
-		u, err := url.Parse(strings.TrimRight(text, "/"))
-		if err != nil {
-			return "", fmt.Errorf("%q is not a URL; https://HOST would be right", text)
-		}
-		if what := checkURL(u, text); what != "" {
-			return "", fmt.Errorf("%q %s; https://HOST, perhaps with a port and a path, would be right", text, what)
-		}
-		*field = u
-		return u.String(), nil
-	}
-}
-
-func checkURL(u *url.URL, text string) string {
+func checkURL(u *url.URL, text, why string, plainLoopback bool) string {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
+	case u.Scheme == "http" && plainLoopback && isLoopback(u.Hostname()):
 	case u.Scheme != "https":
-		return "is not https, and Foreman knows the host by its certificate"
+		return "is not https, and " + why
+	}
+	switch {
 	case u.Opaque != "" || u.Hostname() == "":
 		return "has no host"
 	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && (err != nil || port == 0):

@@ -123,7 +123,8 @@ func (h *thisHost) configChecks() []check {
 		all = append(all, check{"pause and freezes", h.checkFreezes})
 	}
 	if h.Look != nil {
-		all = append(all, check{"Foreman", h.checkLock}, check{"Foreman's name", within(patience, h.checkName)})
+		server := serverName(h.Config)
+		all = append(all, check{server, h.checkLock}, check{server + "'s name", within(patience, h.checkName)})
 	}
 	return all
 }

@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,9 +24,8 @@ import (
 )
 
 const (
-	maxRetryAfter = 5 * time.Minute // a longer Retry-After is cut to this
-	firstBackoff  = time.Second     // between the first try and the second; doubled with each try
-	maxBackoff    = 30 * time.Second
+	firstBackoff = time.Second // between the first try and the second; doubled with each try
+	maxBackoff   = 30 * time.Second
 )
 
 // Options configure a Client.
@@ -279,18 +277,6 @@ func notALock(body []byte) string {
 }
 
 func abridged(body []byte) string { return file.Quote(bytes.TrimSpace(body), 120) }
-
-// retryAfter reads the header Retry-After in seconds or as a date; 0 if it is missing or can't be read.
-func retryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(time.Until(at), 0), maxRetryAfter)
-	}
-	return 0
-}
 
 // backoff is how long to wait after the given try, counted from 0: as long as the server asked for; otherwise twice as
 // long with each try, less a random part of up to a half, so that a fleet doesn't come back all at once.

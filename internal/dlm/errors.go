@@ -88,7 +88,7 @@ func (e *Error) refusal(a *mtls.Answer, files mtls.Files) *Error {
 	message, own := foremanMessage(a)
 	switch {
 	case a.Status == http.StatusTooManyRequests || a.Status >= 500:
-		e.Kind, e.RetryAfter = ErrUnavailable, retryAfter(a.Header)
+		e.Kind, e.RetryAfter = ErrUnavailable, mtls.RetryAfter(a.Header)
 		e.Detail = fmt.Sprintf("Foreman answers %s%s", statusText(a.Status), said(message))
 	case a.Status == http.StatusNotFound && strings.HasPrefix(message, "Resource dlmlock not found"):
 		e.Kind, e.Detail = ErrNoLock, "Foreman has no lock of this name"

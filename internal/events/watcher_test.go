@@ -162,8 +162,8 @@ func (w *world) invoke(ctx context.Context, listeners ...Listener) *invocation {
 	work := &workflow.Workflow{
 		Settings: workflow.Settings{LockName: "web", MaxReboots: 3, RebootTimeout: time.Hour, CannotTellExit: 75},
 		OpenLock: func(name string, o lock.Options) workflow.Lock {
-			return foreman.Open(w, foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, LockTimeout: w.timeout,
-				Random: func(time.Duration) time.Duration { return 0 }}, hclog.NewNullLogger(), name, o)
+			return foreman.Open(w, foreman.Settings{Pace: lock.Pace{RetryInterval: time.Minute, LockTimeout: w.timeout,
+				Random: func(time.Duration) time.Duration { return 0 }}, Settle: 2 * time.Second}, hclog.NewNullLogger(), name, o)
 		},
 		Store: w, Hooks: w, Host: w, Log: hclog.NewNullLogger(), MayBegin: w.mayBegin,
 	}

@@ -9,20 +9,20 @@ import (
 
 // attempt looks at the lock and claims it if it is free. It returns why the lock can't be had now; no reason if this
 // host holds it.
-func (t *taking) attempt(ctx context.Context) (obstacle, error) {
+func (t *taking) attempt(ctx context.Context) (lock.Obstacle, error) {
 	view, err := t.show(ctx)
 	if err == nil && !view.Exists {
 		view, err = t.firstOfItsName(ctx)
 	}
 	switch {
 	case err != nil:
-		return obstacle{}, err
+		return lock.Obstacle{}, err
 	case !view.Self && t.wasMoved:
-		return obstacle{}, t.elsewhere(view)
+		return lock.Obstacle{}, t.elsewhere(view)
 	case view.Self && t.Purpose == lock.ForRun && !t.Asked():
-		return obstacle{}, &lock.NotByRun{Lock: t.name, Config: t.options.Config}
+		return lock.Obstacle{}, &lock.NotByRun{Lock: t.name, Config: t.options.Config}
 	}
-	if view.Exists && !(view.Self && t.patient()) { // no PUT then: each refused one is a row in Foreman's database
+	if view.Exists && !(view.Self && t.Patient()) { // no PUT then: each refused one is a row in Foreman's database
 		if busy := t.inTheWay(view); busy.Why != "" {
 			return busy, nil
 		}
@@ -43,88 +43,80 @@ func (t *taking) firstOfItsName(ctx context.Context) (lock.View, error) {
 		t.log.Warn("Foreman has no lock of this name and will make one; if the name is mistyped, nothing keeps two hosts " +
 			"of the cluster from updating at once")
 	}
-	if !pause(ctx, t.Random(t.Settle)) {
+	if !lock.Sleep(ctx, t.RandomBelow(t.Settle)) {
 		return lock.View{}, ctx.Err()
 	}
 	return t.show(ctx)
 }
 
 // claim asks for the lock, lets the claim settle, and looks who holds it.
-func (t *taking) claim(ctx context.Context) (obstacle, error) {
-	if !pause(ctx, time.Until(t.freedAt)) {
-		return obstacle{}, ctx.Err()
+func (t *taking) claim(ctx context.Context) (lock.Obstacle, error) {
+	if !lock.Sleep(ctx, time.Until(t.freedAt)) {
+		return lock.Obstacle{}, ctx.Err()
 	}
 	if t.Announce != nil {
 		if err := t.Announce(t.name); err != nil {
-			return obstacle{}, err
+			return lock.Obstacle{}, err
 		}
 	}
 	for try := 0; ; try++ {
-		t.holder, t.spread = unknown, false
+		t.holder, t.Spread = unknown, false
 		// A signal does not cut this short: Foreman may grant a claim even if nobody waits for the answer.
 		claimErr := meaningOnce(t.api.Acquire(context.WithoutCancel(ctx), t.name))
 		t.settlesAt = time.Now().Add(t.settle())
 		switch {
 		case isNotNow(claimErr):
 			return t.refused(ctx)
-		case claimErr != nil && !isTemporary(claimErr):
-			return obstacle{}, claimErr
+		case claimErr != nil && !lock.IsTemporary(claimErr):
+			return lock.Obstacle{}, claimErr
 		}
-		if !pause(ctx, max(t.settle(), retryAfter(claimErr))) {
-			return obstacle{}, ctx.Err()
+		if !lock.Sleep(ctx, max(t.settle(), lock.RetryAfter(claimErr))) {
+			return lock.Obstacle{}, ctx.Err()
 		}
 		switch view, err := t.show(ctx); {
 		case err != nil:
-			return obstacle{}, err
+			return lock.Obstacle{}, err
 		case view.Self:
-			return obstacle{}, nil
+			return lock.Obstacle{}, nil
 		case view.Holder != "":
 			return t.inTheWay(view), nil
 		case claimErr == nil:
-			return obstacle{Wait: lock.Wait{Why: "another host was faster, and has released the lock again"}}, nil
+			return lock.Obstacle{Wait: lock.Wait{Why: "another host was faster, and has released the lock again"}}, nil
 		case try >= t.Retries:
-			return obstacle{}, claimErr
+			return lock.Obstacle{}, claimErr
 		}
 	}
 }
 
 // refused finds out why Foreman refused a claim.
-func (t *taking) refused(ctx context.Context) (obstacle, error) {
+func (t *taking) refused(ctx context.Context) (lock.Obstacle, error) {
 	view, err := t.show(ctx)
 	switch {
 	case err != nil:
-		return obstacle{}, err
+		return lock.Obstacle{}, err
 	case !view.Exists:
-		return obstacle{Wait: lock.Wait{Why: "Foreman refused the lock, and somebody has deleted it since"}}, nil
+		return lock.Obstacle{Wait: lock.Wait{Why: "Foreman refused the lock, and somebody has deleted it since"}}, nil
 	}
 	busy := t.inTheWay(view)
 	if busy.Why == "" {
-		busy = obstacle{lock.Wait{Barred: true,
+		busy = lock.Obstacle{Wait: lock.Wait{Barred: true,
 			Why: "Foreman refuses the lock although nobody holds it: this host is barred (host parameter " +
 				"can_acquire_update_locks)"},
-			t.remedy("if this host is to update, set its parameter can_acquire_update_locks to true in Foreman")}
+			Next: t.Remedy("if this host is to update, set its parameter can_acquire_update_locks to true in Foreman")}
 	}
-	if view.Self && t.patient() {
+	if view.Self && t.Patient() {
 		t.log.Warn("Foreman does not confirm the lock, but this host holds it; going on", "why", busy.Why)
-		return obstacle{}, nil
+		return lock.Obstacle{}, nil
 	}
 	return busy, nil
 }
 
-// remedy is what a person can do about an obstacle. It adds that a run tries again by itself.
-func (t *taking) remedy(what string) string {
-	if t.Purpose != lock.ForRun && t.Purpose != lock.OutOfService {
-		return what
-	}
-	return what + "; the next `foreman-dlm-updater run` tries again"
-}
-
 // inTheWay says why the lock can't be had: somebody else holds it, or it is disabled.
-func (t *taking) inTheWay(view lock.View) obstacle {
+func (t *taking) inTheWay(view lock.View) lock.Obstacle {
 	switch {
 	case !view.Enabled:
-		return obstacle{lock.Wait{Why: "the lock is disabled in Foreman"},
-			t.remedy("when it is time, enable the lock in Foreman (Monitor > Distributed Locks)")}
+		return lock.Obstacle{Wait: lock.Wait{Why: "the lock is disabled in Foreman"},
+			Next: t.Remedy("when it is time, enable the lock in Foreman (Monitor > Distributed Locks)")}
 	case view.Holder != "" && !view.Self && view.Holder == t.origin.Holder:
 		busy := heldBy(view)
 		busy.Why += ", which was Foreman's name for this host when it took the lock: an administrator has to free it " +
@@ -133,20 +125,20 @@ func (t *taking) inTheWay(view lock.View) obstacle {
 	case view.Holder != "" && !view.Self:
 		return heldBy(view)
 	}
-	return obstacle{}
+	return lock.Obstacle{}
 }
 
 const heldByText = "held by "
 
-func heldBy(view lock.View) obstacle {
-	return obstacle{Wait: lock.Wait{Why: heldByText + view.Holder, Since: view.Since}}
+func heldBy(view lock.View) lock.Obstacle {
+	return lock.Obstacle{Wait: lock.Wait{Why: heldByText + view.Holder, Since: view.Since}}
 }
 
 // show looks at the lock and notes what the answer proves, and whom it names.
 func (t *taking) show(ctx context.Context) (lock.View, error) {
 	view, err := t.prove(ctx)
 	if err == nil {
-		t.answered = true
+		t.Answered = true
 		t.shown = view.Holder
 	}
 	return view, err

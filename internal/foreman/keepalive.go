@@ -91,7 +91,7 @@ func (k *keeper) refresh() bool {
 			return false
 		}
 		err = meaningOnce(k.api.Acquire(context.WithoutCancel(ctx), k.name))
-		k.settlesAt, k.unanswered = time.Now().Add(k.settle()), isTemporary(err)
+		k.settlesAt, k.unanswered = time.Now().Add(k.settle()), lock.IsTemporary(err)
 		if isNotNow(err) { // the lock was lost in between, or is this host's and disabled
 			if lookErr := k.Confirm(ctx); lookErr != nil {
 				err = lookErr

@@ -70,7 +70,7 @@ func TestKeepAlive(t *testing.T) {
 				l := s.open(lock.Options{})
 				l.KeepAlive()
 				l.KeepAlive() // once is enough
-				pause(t.Context(), test.lasts)
+				lock.Sleep(t.Context(), test.lasts)
 				began := time.Now()
 				l.StopKeepAlive()
 				if took := time.Since(began); took > time.Minute { // what is under way is waited for
@@ -90,7 +90,7 @@ func TestKeepAlive(t *testing.T) {
 				if err := l.Give(t.Context()); err != nil || s.heldBy() == "me" {
 					t.Errorf("released: %v, held by %q", err, s.heldBy())
 				}
-				pause(t.Context(), 5*time.Hour)
+				lock.Sleep(t.Context(), 5*time.Hour)
 				if s.heldBy() == "me" {
 					t.Error("it is this host's again")
 				}
@@ -114,7 +114,7 @@ func releaseDuringRefresh(t *testing.T) {
 	var busy atomic.Bool
 	s.before("claim", func() error {
 		busy.Store(true)
-		pause(context.Background(), 20*time.Second)
+		lock.Sleep(context.Background(), 20*time.Second)
 		busy.Store(false)
 		return nil
 	})
@@ -126,7 +126,7 @@ func releaseDuringRefresh(t *testing.T) {
 	})
 	l := s.open(lock.Options{})
 	l.KeepAlive()
-	pause(t.Context(), 25*time.Second)
+	lock.Sleep(t.Context(), 25*time.Second)
 	if err := l.Give(t.Context()); err != nil || s.heldBy() != "" {
 		t.Errorf("%v, held by %q", err, s.heldBy())
 	}

@@ -11,7 +11,6 @@ package foreman
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -35,15 +34,11 @@ type API interface {
 // Settings are the configuration's values. A duration of 0 means "never" or "for ever", as the configuration's
 // documentation says.
 type Settings struct {
-	RetryInterval  time.Duration
-	RetryJitter    time.Duration
-	LockTimeout    time.Duration
+	lock.Pace
 	Settle         time.Duration
 	Refresh        time.Duration
 	ReleaseTimeout time.Duration
 	Retries        int // how often to repeat a claim that got no usable answer
-	// Random returns a random duration below d; nil: math/rand. A simulation sets its own, to be repeatable.
-	Random func(d time.Duration) time.Duration
 }
 
 // Wording holds the words for Foreman in sentences.
@@ -96,12 +91,9 @@ const (
 
 // Open makes a Lock. It sends no request.
 func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *Lock {
-	if s.Random == nil {
-		s.Random = rand.N[time.Duration]
-	}
 	l := &Lock{Settings: s, api: api, options: o, origin: o.Origin, plainLog: log}
 	if !o.Claimed && len(o.Slots) > 0 { // each host begins at another slot
-		name = o.Slots[s.Random(time.Duration(len(o.Slots)))]
+		name = o.Slots[s.RandomBelow(time.Duration(len(o.Slots)))]
 	}
 	l.use(name)
 	if o.Claimed {
@@ -229,15 +221,3 @@ func whoseNow(view lock.View) string {
 
 // clock writes a time for a sentence.
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
-
-// pause waits for d. It returns false if the context ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -248,8 +248,8 @@ func TestMeaning(t *testing.T) {
 			if !strings.Contains(public.Next, test.next) || test.next == "" && public.Next != "" {
 				t.Errorf("next %q", public.Next)
 			}
-			if isTemporary(got) != test.passes || isRenewing(got) != test.renewing {
-				t.Errorf("passes %t, renewing %t", isTemporary(got), isRenewing(got))
+			if public.Temporary != test.passes || public.Renewing != test.renewing {
+				t.Errorf("passes %t, renewing %t", public.Temporary, public.Renewing)
 			}
 		})
 	}

@@ -6,27 +6,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"time"
 
 	"foreman-dlm-updater/internal/dlm"
 	"foreman-dlm-updater/internal/lock"
 )
-
-// failure is an error of the API, with what follows from it.
-type failure struct {
-	public lock.Error // for callers of this package
-	kind   error      // the sentinel of package dlm; nil: none fits
-	// temporary: it proves nothing, and the next try may succeed.
-	temporary bool
-	// renewing: this host's certificate or key can't be used, or the web server refuses it. On a first look that is
-	// certain; if all was well before, somebody may be renewing the files at this moment.
-	renewing bool
-	// retryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
-	retryAfter time.Duration
-}
-
-func (f *failure) Error() string { return f.public.Error() }
-func (f *failure) Unwrap() error { return &f.public }
 
 // why says in a few words what is wrong with answers that prove nothing.
 var why = map[error]string{
@@ -52,36 +35,36 @@ func meaning(err error) error {
 	if err == nil {
 		return nil
 	}
-	f := &failure{public: lock.Error{Err: err, Next: advice(err)}}
+	e := &lock.Error{Err: err, Next: advice(err)}
 	var answer *dlm.Error
 	if !errors.As(err, &answer) {
-		return f
+		return e
 	}
-	f.kind, f.public.Meaning = answer.Kind, meanings[answer.Kind]
+	e.Meaning = meanings[answer.Kind]
 	switch answer.Kind {
 	case dlm.ErrUnavailable, dlm.ErrNotForeman, dlm.ErrWrongURL, dlm.ErrUntrusted:
-		f.temporary, f.retryAfter = true, answer.RetryAfter
+		e.Temporary, e.RetryAfter = true, answer.RetryAfter
 	case dlm.ErrCredentials:
-		f.renewing = true
+		e.Renewing = true
 	case dlm.ErrRefused:
-		f.renewing = answer.Status == 0 // by the web server, before Foreman was asked who this host is
+		e.Renewing = answer.Status == 0 // by the web server, before Foreman was asked who this host is
 	}
-	if f.temporary || f.renewing {
-		f.public.Why = why[answer.Kind]
+	if e.Temporary || e.Renewing {
+		e.Why = why[answer.Kind]
 	}
 	if refusedByPage(answer) {
-		f.public.Meaning = lock.ErrRefused
+		e.Meaning = lock.ErrRefused
 	}
-	return f
+	return e
 }
 
 // meaningOnce is meaning for a request that follows a successful look and is not tried again: if the certificate or key
 // can't be used now, somebody is renewing the files.
 func meaningOnce(err error) error {
 	err = meaning(err)
-	var f *failure
-	if errors.As(err, &f) && f.kind == dlm.ErrCredentials {
-		f.temporary, f.renewing = true, false
+	var e *lock.Error
+	if errors.As(err, &e) && errors.Is(err, dlm.ErrCredentials) {
+		e.Temporary, e.Renewing = true, false
 	}
 	return err
 }
@@ -105,31 +88,6 @@ func advice(err error) string {
 			"in /etc/nsswitch.conf, as `getent ahosts %[1]s` does", name.Name)
 	}
 	return ""
-}
-
-func isTemporary(err error) bool {
-	var f *failure
-	return errors.As(err, &f) && f.temporary
-}
-
-// isFailure reports whether an error says something about the server.
-func isFailure(err error) bool {
-	var f *failure
-	return errors.As(err, &f)
-}
-
-func isRenewing(err error) bool {
-	var f *failure
-	return errors.As(err, &f) && f.renewing
-}
-
-// retryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
-func retryAfter(err error) time.Duration {
-	var f *failure
-	if !errors.As(err, &f) {
-		return 0
-	}
-	return f.retryAfter
 }
 
 func isNotNow(err error) bool { return errors.Is(err, dlm.ErrNotNow) }

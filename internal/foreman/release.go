@@ -144,8 +144,8 @@ func (r *releasing) attempt(ctx context.Context) (over bool, err error) {
 
 // wait waits before the next attempt: for d, or until the deadline if that is earlier.
 func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) error {
-	d -= r.Random(d / 4) // so that hosts don't ask the same Foreman all at once
-	d = max(d, retryAfter(reason))
+	d -= r.RandomBelow(d / 4) // so that hosts don't ask the same Foreman all at once
+	d = max(d, lock.RetryAfter(reason))
 	if !r.deadline.IsZero() {
 		left := time.Until(r.deadline)
 		if left <= 0 {
@@ -154,7 +154,7 @@ func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) err
 		}
 		d = min(d, left)
 	}
-	if !pause(ctx, d) {
+	if !lock.Sleep(ctx, d) {
 		return ctx.Err()
 	}
 	return nil
@@ -177,7 +177,7 @@ func whyNotReleased(err error) string {
 		return err.Error()
 	case isNotNow(err):
 		return "Foreman refuses the release"
-	case isTemporary(err):
+	case lock.IsTemporary(err):
 		return "Foreman is unavailable"
 	}
 	return "Foreman can't be used"

@@ -56,7 +56,8 @@ func newServer(t *testing.T) *server {
 	half := func(d time.Duration) time.Duration { return d / 2 } // so that all waits are as long as the settings say
 	ctx, cancel := context.WithCancel(t.Context())
 	return &server{t: t, ctx: ctx, stop: cancel, exists: true, enabled: true,
-		settings: Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, Refresh: time.Hour, Retries: 3, Random: half}}
+		settings: Settings{Pace: lock.Pace{RetryInterval: time.Minute, Random: half}, Settle: 2 * time.Second,
+			Refresh: time.Hour, Retries: 3}}
 }
 
 func (s *server) open(o lock.Options) *Lock {
@@ -223,7 +224,7 @@ func (s *server) isStopped() error { s.stop(); return nil }
 // lateClaim lets a claim of this host come true a second later.
 func (s *server) lateClaim() error {
 	go func() {
-		pause(context.Background(), time.Second)
+		lock.Sleep(context.Background(), time.Second)
 		s.hold("me")
 	}()
 	return nil
@@ -237,7 +238,7 @@ func (s *server) unansweredAndLate() error {
 
 // slow lets time pass.
 func slow(d time.Duration) func() error {
-	return func() error { pause(context.Background(), d); return nil }
+	return func() error { lock.Sleep(context.Background(), d); return nil }
 }
 
 // says is an answer.

@@ -258,7 +258,7 @@ func TestMayWaitsForDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.before("look 1", says(unreachable()))
-		well := time.Now().Add(3 * troubleTimeout)
+		well := time.Now().Add(3 * 23 * time.Hour)
 		err := s.open(lock.Options{}).Take(t.Context(), lock.Terms{May: func(context.Context, lock.Point) (lock.Wait, error) {
 			if time.Now().Before(well) {
 				return lock.Wait{Why: "not well", For: lock.Gate}, nil

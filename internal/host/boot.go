@@ -5,6 +5,9 @@ package host
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -176,4 +179,25 @@ func MachineID() string {
 func MachineIDIsTransient() bool {
 	m, err := mountOf(machineID)
 	return err == nil && (m.point == machineID && m.volatile() || m.emptied())
+}
+
+// AppID derives an id from the machine id, which should not be shown to others (machine-id(5)). It is the one that
+// sd_id128_get_machine_app_specific(3) returns for app, in 32 hexadecimal digits. It is empty if MachineID is.
+func AppID(app [16]byte) string {
+	machine, err := hex.DecodeString(MachineID())
+	if err != nil || len(machine) != len(app) {
+		return ""
+	}
+	return deriveID([16]byte(machine), app)
+}
+
+// deriveID is HMAC-SHA256 with the machine id as its key, cut to 128 bits, of which six say that it is a UUID of
+// version 4 (systemd, src/libsystemd/sd-id128/sd-id128.c).
+func deriveID(machine, app [16]byte) string {
+	mac := hmac.New(sha256.New, machine[:])
+	mac.Write(app[:])
+	id := mac.Sum(nil)[:len(machine)]
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return hex.EncodeToString(id)
 }

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -79,5 +81,28 @@ func TestPIDNamespaces(t *testing.T) {
 			strings.HasSuffix(string(out), fmt.Sprintf(" %d", uint64(InitialPIDNamespace))) {
 			t.Errorf("%q: %q, %v", how, out, err)
 		}
+	}
+}
+
+// TestAppID compares with systemd itself.
+func TestAppID(t *testing.T) {
+	tool, err := exec.LookPath("systemd-id128")
+	if err != nil || MachineID() == "" {
+		t.Skip("there is no systemd-id128, or this machine has no id")
+	}
+	for _, app := range [][16]byte{{0: 1}, {0x5a, 0x4f, 15: 0xff}, [16]byte(slices.Repeat([]byte{0xe7}, 16))} {
+		ask := exec.CommandContext(t.Context(), tool, "machine-id", "--app-specific="+hex.EncodeToString(app[:]))
+		want, err := ask.Output()
+		if got := AppID(app); err != nil || got != strings.TrimSpace(string(want)) {
+			t.Errorf("app %x: %s, systemd says %s (%v)", app, got, want, err)
+		}
+	}
+}
+
+// TestDerivedID: the id must never change, or a host would forget the lock that it holds.
+func TestDerivedID(t *testing.T) {
+	machine := [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+	if got, want := deriveID(machine, [16]byte{1}), "57710835d3f14726a4fee3c52f543aed"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

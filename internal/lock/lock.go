@@ -131,9 +131,14 @@ type Wording struct {
 	Where string
 	// Keys are the configuration keys that name the server and this host: "foreman_url, client_crt and client_key".
 	Keys string
+	// NoLook says that the protocol has no way to look at a lock; empty: it has.
+	NoLook string
 	// StaleAfter is the age at which the server calls a lock stale; 0: it never does.
 	StaleAfter time.Duration
 }
+
+// ErrNoLook: the protocol has no way to look at a lock, and the server answers. It is the Meaning of an *Error.
+var ErrNoLook = errors.New("no way to look at a lock")
 
 // What an error of a lock means for an invocation that ends with it. Compare with errors.Is.
 var (
@@ -155,7 +160,14 @@ type Error struct {
 	Why string
 	// Next says what to do about it; empty: what the meaning suggests.
 	Next string
-	Err  error
+	// Temporary: it proves nothing, and the next try may succeed.
+	Temporary bool
+	// Renewing: this host's certificate or key can't be used, or the web server refuses it. On a first try that is
+	// certain; if all was well before, somebody may be renewing the files at this moment.
+	Renewing bool
+	// RetryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
+	RetryAfter time.Duration
+	Err        error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -166,6 +178,26 @@ func (e *Error) Unwrap() []error {
 		return []error{e.Err}
 	}
 	return []error{e.Meaning, e.Err}
+}
+
+// IsTemporary reports whether an error proves nothing, and the next try may succeed.
+func IsTemporary(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Temporary
+}
+
+func isRenewing(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Renewing
+}
+
+// RetryAfter is how long the server asks to wait before the next request; 0: it doesn't say.
+func RetryAfter(err error) time.Duration {
+	var e *Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.RetryAfter
 }
 
 // FindCause is what a person can do about a server that could not be asked, while a run waits for it.

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -104,6 +105,22 @@ func (c *Client) exchange(req *http.Request) (*Answer, error) {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	return &Answer{resp.StatusCode, resp.Header, body}, nil
+}
+
+// maxRetryAfter is what a longer Retry-After is cut to.
+const maxRetryAfter = 5 * time.Minute
+
+// RetryAfter reads the header Retry-After in seconds or as a date, at most 5 minutes; 0 if it is missing or can't be
+// read.
+func RetryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(time.Until(at), 0), maxRetryAfter)
+	}
+	return 0
 }
 
 // CloseIdleConnections closes the connections that are kept for the next request.

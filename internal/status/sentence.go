@@ -55,7 +55,7 @@ func (s *Status) codeAndSentence() (Code, string) {
 		return Running, fmt.Sprintf("`lock exec` is running (pid %d); %s, by hand: %s", s.PID, s.Holder(), s.ByHand)
 	case s.Running:
 		return Running, fmt.Sprintf("an invocation is running (pid %d); %s", s.PID, s.Holder())
-	case s.Stage == "" && s.Lock.Self && s.stop.Later:
+	case s.Stage == "" && s.holdsWithoutRun() && s.stop.Later:
 		return Orphan, s.orphanText()
 	case s.gaveUp() && s.No != nil && s.stop.Stage == "": // it had not begun
 		return NotNow, s.noText() + s.holderAfter()
@@ -77,7 +77,7 @@ func (s *Status) codeAndSentence() (Code, string) {
 	case s.Stage != "":
 		return Interrupted, fmt.Sprintf("stage %s was not finished (a signal, a crash or a power cut) and nothing runs; %s; "+
 			"go on with %s", s.Stage, s.Holder(), s.runCommand())
-	case s.Lock.Self:
+	case s.holdsWithoutRun():
 		return Orphan, s.orphanText()
 	case s.No != nil:
 		return NotNow, s.noText() + s.holderAfter()
@@ -197,6 +197,8 @@ func (s *Status) waitingText() string {
 	}
 	lock := s.Lock
 	switch {
+	case lock.NoLook:
+		return fmt.Sprintf("%s (%s)", text, s.Wording.NoLook)
 	case !lock.Seen:
 		return text + ": its holder is not known"
 	case s.anySlot() && !lock.Barred:
@@ -271,6 +273,8 @@ func (s *Status) holderText() string {
 	lock := s.Lock
 	var text string
 	switch {
+	case lock.NoLook:
+		return s.rememberedText()
 	case !lock.Seen:
 		return fmt.Sprintf("the holder of lock %s is not known", lock.Name)
 	case s.anySlot():
@@ -289,6 +293,22 @@ func (s *Status) holderText() string {
 		text += ", and disabled in " + s.Wording.Server
 	}
 	return text
+}
+
+// rememberedText says what this host remembers of a lock that nobody can look at.
+func (s *Status) rememberedText() string {
+	what := "not this host's"
+	switch since := s.OutOfServiceSince(); {
+	case since != nil:
+		what = "this run's since " + s.clock(*since)
+	case s.OutOfService():
+		what = "this run's"
+	case s.ByHand != "":
+		what = "this host's"
+	case s.Record != nil && !s.Record.ClaimSent.IsZero():
+		what = "asked for by this run"
+	}
+	return fmt.Sprintf("lock %s is %s, as far as this host remembers (%s)", s.Lock.Name, what, s.Wording.NoLook)
 }
 
 // sinceText says since when the lock is held. long: also how long that is, and when the server calls it stale.

@@ -518,3 +518,43 @@ func TestSince(t *testing.T) {
 		}
 	}
 }
+
+// TestNoLook: what this host remembers of a lock whose protocol has no way to look.
+func TestNoLook(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 24, 0, 0, time.Local)
+	at := time.Date(2026, 11, 22, 2, 14, 0, 0, time.Local)
+	asked := &state.Record{Stage: state.LockGet, ClaimSent: at}
+	acquired := &state.Record{Stage: state.Update, Story: &state.Story{Acquired: at}}
+	failed := &state.Error{Stage: state.Update, Hook: "50-apt", Message: "exit 100", Time: at}
+	const remembers = ", as far as this host remembers (FleetLock has no way to look at a lock)"
+	tests := []struct {
+		s    Status
+		code Code
+		want string
+	}{
+		{Status{}, Idle, "nothing to do: no run in progress; lock web is not this host's" + remembers},
+		{Status{Stage: state.Update, Record: acquired}, Interrupted, "stage update was not finished (a signal, a crash or " +
+			"a power cut) and nothing runs; lock web is this run's since 02:14" + remembers +
+			"; go on with `foreman-dlm-updater run`"},
+		{Status{Stage: state.Update, Record: &state.Record{Stage: state.Update}}, Interrupted, "stage update was not " +
+			"finished (a signal, a crash or a power cut) and nothing runs; lock web is this run's" + remembers +
+			"; go on with `foreman-dlm-updater run`"},
+		{Status{Stage: state.LockGet, Record: asked}, Interrupted, "stage lock_get was not finished (a signal, a crash or " +
+			"a power cut) and nothing runs; lock web is asked for by this run" + remembers +
+			"; go on with `foreman-dlm-updater run`"},
+		{Status{Stage: state.LockGet, Record: asked, Running: true, WaitingSince: &at}, Waiting,
+			"waiting 3 h 10 min for lock web (FleetLock has no way to look at a lock)"},
+		{Status{Stage: state.Update, Record: acquired, Error: failed}, Failed, "stage update failed 02:14 in 50-apt (exit " +
+			"100), lock kept; fix it, then `foreman-dlm-updater run`"},
+		{Status{ByHand: "by root since 02:14"}, Orphan, "no run in progress: lock web is this host's" + remembers +
+			", by hand: by root since 02:14; once nobody needs it, `foreman-dlm-updater lock release`"},
+	}
+	for _, test := range tests {
+		test.s.Lock.Name, test.s.Wording = "web", lock.Wording{NoLook: "FleetLock has no way to look at a lock"}
+		test.s.SetNoLook()
+		test.s.Say(now)
+		if test.s.Code != test.code || test.s.Sentence != test.want {
+			t.Errorf("%s: %s\nwant %s: %s", test.s.Code, test.s.Sentence, test.code, test.want)
+		}
+	}
+}

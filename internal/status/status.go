@@ -93,6 +93,7 @@ type Status struct {
 	waitsFor string        // what the run waits for, if it is not the lock
 	stop     Stop          // more about Stopped
 	handPID  int           // the process of `lock exec` that took the lock by hand
+	handAt   *time.Time    // when the lock was taken by hand
 	exceeded string        // that too many hosts have failed, if the run waits for a slot and does not know it yet
 }
 
@@ -126,8 +127,10 @@ type Stop struct {
 	Later bool
 }
 
-// SetByHand fills in who has the lock by hand, and the process of `lock exec` that took it; 0: none.
-func (s *Status) SetByHand(who string, pid int) { s.ByHand, s.handPID = who, pid }
+// SetByHand fills in who has the lock by hand, since when, and the process of `lock exec` that took it; 0: none.
+func (s *Status) SetByHand(who string, since time.Time, pid int) {
+	s.ByHand, s.handAt, s.handPID = who, timeOrNil(since), pid
+}
 
 // SetStopped fills in why the last invocation did not succeed.
 func (s *Status) SetStopped(stop Stop) {
@@ -225,7 +228,7 @@ func (s *Status) Obstacle() Obstacle {
 // Lock is the lock as Foreman showed it.
 type Lock struct {
 	Name string `json:"name"`
-	// Seen says whether Foreman answered. Without an answer the other fields mean nothing.
+	// Seen says whether the lock server showed the lock. If it did not, the next five fields mean nothing.
 	Seen    bool   `json:"seen"`
 	Exists  bool   `json:"exists"`
 	Enabled bool   `json:"enabled"`
@@ -235,6 +238,8 @@ type Lock struct {
 	Since *time.Time `json:"since,omitempty"`
 	// Barred: Foreman refuses this host the lock although it is free.
 	Barred bool `json:"barred,omitempty"`
+	// NoLook: the lock server answered, but its protocol has no way to look at a lock.
+	NoLook bool `json:"no_look,omitempty"`
 }
 
 // SetRecord fills in the record of the run in progress; nil: there is none. Set Running before.
@@ -312,6 +317,21 @@ func (l *Lock) See(view lock.View) {
 	if view.Holder != "" {
 		l.Since = timeOrNil(view.Since)
 	}
+}
+
+// SetNoLook fills in that the lock server answered, but its protocol has no way to look at a lock.
+func (s *Status) SetNoLook() { s.Lock.NoLook = true }
+
+// holdsWithoutRun reports whether this host holds the lock, if no run does. If nobody can look at the lock, the record
+// of a lock that a person has counts.
+func (s *Status) holdsWithoutRun() bool { return s.Lock.Self || s.Lock.NoLook && s.ByHand != "" }
+
+// OrphanSince is when this host took the lock that no run has; nil: the time is not known.
+func (s *Status) OrphanSince() *time.Time {
+	if s.Lock.NoLook {
+		return s.handAt
+	}
+	return s.Lock.Since
 }
 
 // SetOrigin fills in which lock server is asked, and under which name.

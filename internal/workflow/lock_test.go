@@ -729,6 +729,8 @@ func TestLockByHand(t *testing.T) {
 			[]string{"take by hand, now", "abandon"}, "may hold the lock"},
 		{"ours before", false, notNow, true, false, false, "later", []string{"take by hand, now"}, "left as it is"},
 		{"a signal", true, context.Canceled, false, true, true, "later", []string{"take by hand", "abandon"}, ""},
+		{"on record as ours", false, unavailable, false, false, false, "later", []string{"take by hand, now"},
+			"left as it is"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -744,7 +746,8 @@ func TestLockByHand(t *testing.T) {
 					return test.take
 				}
 				l.wasOurs, l.abandoned = test.wasOurs, test.abandoned
-				_, err := w.workflow().TakeLock(ctx, ByHand{Name: "web", Wait: test.wait})
+				_, err := w.workflow().TakeLock(ctx, ByHand{Name: "web", Wait: test.wait,
+					Has: strings.HasPrefix(test.name, "on record")})
 				if kind(err) != test.kind || !strings.Contains(w.log.String(), test.said) {
 					t.Errorf("%v, want %s, said %q in %s", err, test.kind, test.said, w.log)
 				}
@@ -756,12 +759,12 @@ func TestLockByHand(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.fakeLock().give = func() error { return answer.err }
-			if err := w.workflow().ReleaseLock(t.Context(), "web"); !errors.Is(err, answer.err) {
+			if err := w.workflow().ReleaseLock(t.Context(), "web", nil); !errors.Is(err, answer.err) {
 				t.Errorf("released by hand, %s: %v", name, err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if err := w.workflow().ReleaseLock(ctx, "web"); kind(err) != "later" {
+			if err := w.workflow().ReleaseLock(ctx, "web", nil); kind(err) != "later" {
 				t.Errorf("released by hand, a signal: %v", err)
 			}
 		})

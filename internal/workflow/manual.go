@@ -17,6 +17,8 @@ type ByHand struct {
 	Slots []string
 	// Wait: until it is free, as a run does.
 	Wait bool
+	// Has: this host is on record to have the lock already, so that it is not released if it can't be taken again.
+	Has bool
 	// Asks: gates and the failure budget count, as for a run. Pauses, freezes and windows never do.
 	Asks bool
 	// Announce, Waits and Heard are those of lock.Terms and lock.Options. They may be nil.
@@ -42,7 +44,7 @@ func (w *Workflow) TakeLock(ctx context.Context, how ByHand) (Lock, error) {
 	switch {
 	case err == nil:
 		return l, nil
-	case l.WasOurs():
+	case l.WasOurs() || how.Has:
 		w.Log.Warn("this host already held the lock; left as it is", "lock", l.Name())
 	case !l.Abandon(ctx) && l.Asked(): // who has asked for nothing has taken nothing
 		w.Log.Warn("this host may hold the lock; check with `foreman-dlm-updater lock show`", "lock", l.Name())
@@ -106,9 +108,9 @@ func (r *run) heldByHand() bool {
 	return err != nil || held != nil && held.Lock == cmp.Or(r.Lock, r.LockName)
 }
 
-// ReleaseLock releases the lock that this host holds.
-func (w *Workflow) ReleaseLock(ctx context.Context, name string) error {
-	err := w.OpenLock(name, lock.Options{Config: w.ConfigPath}).Give(ctx)
+// ReleaseLock releases the lock that this host holds. origin says which server was asked for it; nil: not known.
+func (w *Workflow) ReleaseLock(ctx context.Context, name string, origin *lock.Origin) error {
+	err := w.OpenLock(name, lock.Options{Config: w.ConfigPath, Origin: origin}).Give(ctx)
 	if err != nil && ctx.Err() != nil {
 		return errStopped
 	}

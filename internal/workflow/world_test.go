@@ -84,7 +84,8 @@ func newWorld(t *testing.T) *world {
 		t: t,
 		settings: Settings{LockName: "web", RebootTimeout: 15 * time.Minute, MaxReboots: 3, ConfigPath: "/etc/config.ini",
 			StatePath: "/var/lib/state"},
-		locks:   foreman.Settings{RetryInterval: time.Minute, Settle: 2 * time.Second, Refresh: time.Hour, Retries: 3},
+		locks: foreman.Settings{Pace: lock.Pace{RetryInterval: time.Minute}, Settle: 2 * time.Second, Refresh: time.Hour,
+			Retries: 3},
 		log:     &strings.Builder{},
 		machine: "machine-1",
 		hooks: map[state.Stage][]fakeHook{

@@ -80,11 +80,17 @@ BOOT_LAB_NSPAWN="--bind-ro=$given:/given --bind-ro=$PWD/host:/test --bind-ro=$ST
 BOOT_LAB_NSPAWN="$BOOT_LAB_NSPAWN --bind-ro=$(readlink -f ../../contrib/puppet):/module"
 export BOOT_LAB_NSPAWN
 "$lab" up web1
-on_host() { timeout 3600 "$lab" exec web1 bats --tap --print-output-on-failure "/test/$1"; }
-on_host apply.bats
-on_host middle.bats # leaves the host in an update that ends with a reboot
+on_host() { timeout 3600 "$lab" exec "$1" bats --tap --print-output-on-failure "/test/$2"; }
+on_host web1 apply.bats
+on_host web1 middle.bats # leaves the host in an update that ends with a reboot
 "$lab" wait web1 2
-on_host after.bats
+on_host web1 after.bats
 got=$(tail -n 2 "$work/record" | sed -E 's/.*"kind":"([a-z]+)".*"host":"([^"]*)".*/\1 \2/' | xargs)
 [[ $got == "acquire web1.example.com release web1.example.com" ]] ||
     { echo "FAILED: what happened to the lock: $got"; cat "$work/record"; exit 1; } >&2
+
+# The server with Foreman's database, and nothing else of Foreman.
+echo "puppet: guarding a database of Foreman's on a booted host (1 min)" | tee -a "${PROGRESS:-/dev/null}"
+cp ../foreman/plugin.sql "$given/plugin.sql"
+BOOT_LAB_PKGS=bats,puppet-agent,postgresql "$lab" up foreman
+on_host foreman database.bats

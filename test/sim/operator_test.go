@@ -79,7 +79,7 @@ func (h *host) releaseByHand(name string) {
 	h.invoke("by hand: lock release "+name, func(inv *invocation, w *workflow.Workflow) error {
 		inv.takeOver(name)
 		inv.lockSettings.ReleaseTimeout = 30 * time.Second
-		err := w.ReleaseLock(inv.ctx, name)
+		err := w.ReleaseLock(inv.ctx, name, nil)
 		if err == nil {
 			inv.mu.Lock()
 			defer inv.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/foreman"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
 	"foreman-dlm-updater/internal/workflow"
@@ -78,8 +79,8 @@ func newPlan(r *random) plan {
 	}
 	p.every = p.trouble / pick[time.Duration](r, 2, 4, 8)
 	p.locks = foreman.Settings{
-		RetryInterval:  p.every / time.Duration(3+r.n(8)),
-		LockTimeout:    pick(r, 0, 0, 10*time.Second, time.Hour),
+		Pace: lock.Pace{RetryInterval: p.every / time.Duration(3+r.n(8)),
+			LockTimeout: pick(r, 0, 0, 10*time.Second, time.Hour)},
 		Settle:         pick(r, 500*time.Millisecond, 2*time.Second, 2*time.Second, 10*time.Second),
 		Refresh:        pick(r, 0, max(20*time.Second, p.hookTime/3), time.Hour),
 		ReleaseTimeout: pick(r, 0, 0, 0, time.Minute),

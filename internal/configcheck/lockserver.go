@@ -9,8 +9,16 @@ import (
 	"foreman-dlm-updater/internal/workflow"
 )
 
-// checkLock asks Foreman for the lock and all its slots. An answer shows that the CA signed Foreman's certificate, and
-// that Foreman knows this host.
+// serverName is what people call the lock server.
+func serverName(c *config.Config) string {
+	if c.LockServer == config.FleetLock {
+		return "FleetLock server"
+	}
+	return "Foreman"
+}
+
+// checkLock asks the lock server for the lock and all its slots. An answer shows that the CA signed the server's
+// certificate, and that Foreman knows this host.
 func (h *thisHost) checkLock(ctx context.Context, c *config.Config) (found Finding) {
 	var holders []string
 	for _, name := range workflow.Slots(c.LockName, c.LockSlots) {
@@ -35,15 +43,22 @@ func (h *thisHost) checkLock(ctx context.Context, c *config.Config) (found Findi
 		}
 	}
 	if len(found.Advice) == 0 {
-		found.Fine = "it knows this host; " + strings.Join(holders, "; ")
+		found.Fine = strings.Join(holders, "; ")
+		if c.LockServer != config.FleetLock {
+			found.Fine = "it knows this host; " + found.Fine
+		}
 	}
 	return found
 }
 
-// checkName warns if only other programs of this host find Foreman's address: glibc asks whatever /etc/nsswitch.conf
-// names (mDNS, LDAP, systemd-resolved), but this program only reads /etc/hosts and asks DNS servers.
+// checkName warns if only other programs of this host find the lock server's address: glibc asks whatever
+// /etc/nsswitch.conf names (mDNS, LDAP, systemd-resolved), but this program only reads /etc/hosts and asks DNS servers.
 func (h *thisHost) checkName(ctx context.Context, c *config.Config) Finding {
-	name := c.ForemanURL.Hostname()
+	url, key := c.ForemanURL, "foreman_url"
+	if c.LockServer == config.FleetLock {
+		url, key = c.FleetLockURL, "fleetlock_url"
+	}
+	name := url.Hostname()
 	addresses, err := h.lookup(ctx, name)
 	if err == nil {
 		return fine(fmt.Sprintf("%s is %s", name, strings.Join(addresses, ", ")))
@@ -53,5 +68,5 @@ func (h *thisHost) checkName(ctx context.Context, c *config.Config) Finding {
 		return advise(fmt.Sprintf("this host knows the address of %s (%s), but /etc/hosts and DNS don't, and a run asks "+
 			"nothing else: %v", name, address, err), fmt.Sprintf("echo '%s %s' >>/etc/hosts", address, name))
 	}
-	return advise(fmt.Sprintf("nobody knows the address of %s: %v; correct foreman_url, or DNS", name, err), "")
+	return advise(fmt.Sprintf("nobody knows the address of %s: %v; correct %s, or DNS", name, err, key), "")
 }
