@@ -241,7 +241,8 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	case refused && heldByOther(a):
 		return &Refusal{a.Status, said.Value, true}
 	case refused && a.Status == http.StatusInternalServerError && said.Kind != "":
-		return &Refusal{a.Status, said.Value, said.Kind == "failed_lock"}
+		// airlock's kind "failed_lock" is also for a lost race, and for an etcd that fails (internal/lock/semaphore.go).
+		return &Refusal{a.Status, said.Value, strings.HasSuffix(said.Value, " semaphore slots currently locked")}
 	case a.Status < 500 && a.Status >= 400 && said.Kind == "unknown_group":
 		e.Temporary, e.Meaning, e.Why = false, lock.ErrMisconfigured, ""
 		e.Next = fmt.Sprintf("correct lock_name, or add the group %s to the server's configuration", group)

@@ -117,6 +117,8 @@ func TestAnswers(t *testing.T) {
 		{429, json, "", means(lock.ErrUnavailable, true), means(lock.ErrUnavailable, true), "answers 429 Too Many"},
 		{500, plain, `{"kind":"failed_lock","value":"all 1 semaphore slots currently locked"}`, refused(true),
 			means(lock.ErrUnavailable, true), "all 1 semaphore slots currently locked"},
+		{500, plain, `{"kind":"failed_lock","value":"context deadline exceeded"}`, refused(false),
+			means(lock.ErrUnavailable, true), "context deadline exceeded"},
 		{500, plain, `{"kind":"failed_sem_init","value":"context deadline exceeded"}`, refused(false),
 			means(lock.ErrUnavailable, true), "context deadline exceeded"},
 		{500, page, "", means(lock.ErrUnavailable, true), means(lock.ErrUnavailable, true), "answers 500 Internal"},

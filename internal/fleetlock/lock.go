@@ -179,9 +179,12 @@ func (l *Lock) claim(ctx context.Context) error {
 	return err
 }
 
-// heldBy says that another host has the lock, in the server's words if it has any.
+// heldBy says that another host has the lock, or may have it, in the server's words if it has any.
 func heldBy(refused *Refusal) lock.Obstacle {
 	why := "held by another host"
+	if !refused.Certain {
+		why = "refused, and the server may not know who holds it"
+	}
 	if refused.Text != "" {
 		why += fmt.Sprintf(" (the FleetLock server says %q)", refused.Text)
 	}
