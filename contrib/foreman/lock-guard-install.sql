@@ -24,7 +24,7 @@ DECLARE
         AND relpersistence = 'p' ORDER BY oid);
     locks regclass := tables[1];
     owner regrole := (SELECT relowner FROM pg_class WHERE oid = locks);
-    missing text := (SELECT string_agg(wanted, ', ')
+    missing text := (SELECT string_agg(wanted, ', ' ORDER BY wanted)
         FROM unnest('{id,type,name,enabled,host_id,created_at,updated_at}'::text[]) wanted
         WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = locks AND attname = wanted AND NOT attisdropped));
 BEGIN
