@@ -24,7 +24,7 @@ DECLARE
         AND relpersistence = 'p' ORDER BY oid);
     locks regclass := tables[1];
     owner regrole := (SELECT relowner FROM pg_class WHERE oid = locks);
-    missing text := (SELECT string_agg(wanted, ', ')
+    missing text := (SELECT string_agg(wanted, ', ' ORDER BY wanted)
         FROM unnest('{id,type,name,enabled,host_id,created_at,updated_at}'::text[]) wanted
         WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = locks AND attname = wanted AND NOT attisdropped));
 BEGIN
@@ -61,23 +61,24 @@ BEGIN
     SELECT * INTO fn FROM pg_proc WHERE proname = 'dlmlock_one_holder' AND pronamespace = space AND pronargs = 0;
     IF fn.prosrc NOT LIKE '%, which has to release it first%' THEN
         RAISE EXCEPTION 'there is another function dlmlock_one_holder() in the schema %', space
-            USING HINT = 'It is none of this guard. Rename it, or drop it.';
+            USING HINT = 'It is not part of this guard. Rename it, or drop it.';
     END IF;
     SELECT * INTO tg FROM pg_trigger WHERE tgrelid = locks AND tgname = 'dlmlock_one_holder';
     IF tg.tgfoid IS DISTINCT FROM fn.oid AND tg.tgfoid IS NOT NULL THEN
         RAISE EXCEPTION 'there is another trigger dlmlock_one_holder on the table %', locks
-            USING HINT = format('It calls %s, and is none of this guard. Rename it, or drop it.',
+            USING HINT = format('It calls %s, and is not part of this guard. Rename it, or drop it.',
                 tg.tgfoid::regprocedure);
     END IF;
     SELECT * INTO ix FROM pg_class WHERE relname = 'dlmlocks_one_of_a_name' AND relnamespace = space;
     IF ix.oid IS NOT NULL AND pg_get_indexdef(ix.oid) IS DISTINCT FROM
             format('CREATE UNIQUE INDEX dlmlocks_one_of_a_name ON %s USING btree (type, name)', locks) THEN
         RAISE EXCEPTION 'there is something else called dlmlocks_one_of_a_name in the schema %', space
-            USING HINT = 'It is none of this guard. Rename it, or drop it.';
+            USING HINT = 'It is not part of this guard. Rename it, or drop it.';
     END IF;
 
     EXECUTE format($query$
-        SELECT string_agg(format('id %%s: %%s, %%s, %%s, created %%s, updated %%s', id, name,
+        SELECT string_agg(format('id %%s: %%s, %%s, %%s, created %%s, updated %%s', id,
+            regexp_replace(name, '[[:cntrl:]]', '?', 'g'), -- any host can choose a name, and this is for a terminal
             coalesce('held by host ' || host_id, 'free'), CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END,
             created_at::timestamp(0), updated_at::timestamp(0)), E'\n' ORDER BY name, id)
         FROM (SELECT *, count(*) OVER (PARTITION BY name) AS of_this_name FROM %s) locks WHERE of_this_name > 1

@@ -7,7 +7,10 @@ class() { # PARAMETERS: applies the class; exits with CODE
     echo "class { 'foreman_dlm_updater::foreman_database': $2 }" >/root/database.pp
     applies "$1" /root/database.pp
 }
-guarded() { ! sql "UPDATE dlmlocks SET host_id = 2 WHERE name = 'web' AND host_id = 1" 2>/dev/null; }
+guarded() {
+    run sql "UPDATE dlmlocks SET host_id = 2 WHERE name = 'web' AND host_id = 1"
+    says "lock web is held by host 1, which has to release it first"
+}
 
 @test "a server with Foreman's database, and without the package foreman-dlm-updater" {
     install -d "$environment/modules"
@@ -39,7 +42,7 @@ guarded() { ! sql "UPDATE dlmlocks SET host_id = 2 WHERE name = 'web' AND host_i
 @test "absent removes it; a second run changes nothing" {
     class 2 "ensure => absent"
     says "dropped the trigger dlmlock_one_holder on public.dlmlocks"
-    run ! guarded
+    sql "UPDATE dlmlocks SET host_id = 2"
     sql "UPDATE dlmlocks SET host_id = 1"
     class 0 "ensure => absent"
 }
@@ -50,8 +53,9 @@ guarded() { ! sql "UPDATE dlmlocks SET host_id = 2 WHERE name = 'web' AND host_i
     says "there are several locks of one name, which nobody can take"
     says "id 1: web, held by host 1, enabled, created"
     says "id 2: web, free, enabled, created"
-    run ! guarded
-    sql "UPDATE dlmlocks SET host_id = 1 WHERE id = 1; DELETE FROM dlmlocks WHERE id = 2"
+    sql "UPDATE dlmlocks SET host_id = 2 WHERE id = 1" # nothing was changed
+    sql "UPDATE dlmlocks SET host_id = 1 WHERE id = 1"
+    sql "DELETE FROM dlmlocks WHERE id = 2"
     class 2 ""
     guarded
     class 2 "ensure => absent"
