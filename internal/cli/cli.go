@@ -50,7 +50,7 @@ type grammar struct {
 	Unpause unpauseCmd `cmd:"" help:"End the pause: runs may begin again."`
 	Window  windowCmd  `cmd:"" help:"Say whether a maintenance window is open, and when the next ones open."`
 	Conf    struct {
-		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and the lock server."`
+		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, host and lock server."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`
 	Lock struct {

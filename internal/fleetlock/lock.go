@@ -141,14 +141,9 @@ func (l *Lock) Confirm(ctx context.Context) error {
 	}
 	err := l.ask(ctx)
 	var refused *Refusal
-	if errors.As(err, &refused) && refused.Status >= 500 {
-		// If the answers that follow prove nothing, this one stands.
-		again := l.askAgain(ctx)
-		if again == nil {
-			again = l.askSettled(ctx)
-		}
-		if again == nil || errors.As(again, &refused) {
-			err = again
+	if errors.As(err, &refused) && !refused.Certain {
+		if err = l.askAgain(ctx); err == nil { // if another host had it, this is a first grant
+			err = l.askSettled(ctx)
 		}
 	}
 	switch {
@@ -188,7 +183,7 @@ func (l *Lock) askAgain(ctx context.Context) error {
 	return err
 }
 
-// askSettled lets a grant settle, and asks for the lock, once only: after a refusal the next grant would be a first one.
+// askSettled lets a grant settle, and asks for the lock once: after a refusal the next grant would be a first one.
 func (l *Lock) askSettled(ctx context.Context) error {
 	if !lock.Sleep(ctx, l.settle()) {
 		return ctx.Err()

@@ -20,7 +20,8 @@ import (
 var dialects = []fleetsandbox.Dialect{fleetsandbox.Airlock, fleetsandbox.Poseidon, fleetsandbox.Heathcliff,
 	fleetsandbox.Consul}
 
-// TestTwoGrantsAreTheLock: a free lock is asked for twice, a settle time apart, and announced before.
+// TestTwoGrantsAreTheLock: a free lock is asked for twice, a settle time apart, and announced before. The first time,
+// every release of an earlier process has settled.
 func TestTwoGrantsAreTheLock(t *testing.T) {
 	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {
@@ -36,7 +37,7 @@ func TestTwoGrantsAreTheLock(t *testing.T) {
 				if err != nil || !l.Asked() || l.NotOurs() {
 					t.Fatal(err)
 				}
-				want := []string{"0s pre-reboot 200", "2s pre-reboot 200"}
+				want := []string{"2s pre-reboot 200", "4s pre-reboot 200"}
 				if diff := cmp.Diff(want, s.requests("me", began)); diff != "" {
 					t.Error(diff)
 				}
@@ -107,7 +108,7 @@ func TestWaits(t *testing.T) {
 		if err != nil || len(waits) != 1 {
 			t.Errorf("%v, %q", err, waits)
 		}
-		want := []string{"0s pre-reboot 423", "1m0s pre-reboot 423", "2m0s pre-reboot 200", "2m2s pre-reboot 200"}
+		want := []string{"2s pre-reboot 423", "1m2s pre-reboot 423", "2m2s pre-reboot 200", "2m4s pre-reboot 200"}
 		if diff := cmp.Diff(want, s.requests("me", began)); diff != "" {
 			t.Error(diff)
 		}
@@ -122,7 +123,7 @@ func TestAsksAgainSoon(t *testing.T) {
 		if err := s.open("me", lock.Options{}).Take(t.Context(), byHand); err != nil {
 			t.Error(err)
 		}
-		want := []string{"0s pre-reboot 500", "1s pre-reboot 200", "3s pre-reboot 200"}
+		want := []string{"2s pre-reboot 500", "3s pre-reboot 200", "5s pre-reboot 200"}
 		if diff := cmp.Diff(want, s.requests("me", began)); diff != "" {
 			t.Error(diff)
 		}
@@ -216,8 +217,8 @@ func TestMayNot(t *testing.T) {
 		lock.BeforeLook:  {"1m0s pre-reboot 200", "1m2s pre-reboot 200"},
 		lock.BeforeClaim: {"1m0s pre-reboot 200", "1m2s pre-reboot 200"},
 		// The release comes at once, again when the last request has settled, and a settle time later.
-		lock.Verified: {"0s pre-reboot 200", "2s pre-reboot 200", "2s steady-state 200", "4s steady-state 200",
-			"6s steady-state 200", "1m6s pre-reboot 200", "1m8s pre-reboot 200"},
+		lock.Verified: {"2s pre-reboot 200", "4s pre-reboot 200", "4s steady-state 200", "6s steady-state 200",
+			"8s steady-state 200", "1m8s pre-reboot 200", "1m10s pre-reboot 200"},
 	} {
 		t.Run(fmt.Sprint(point), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
