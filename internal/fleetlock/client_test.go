@@ -81,7 +81,7 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	granted := func(err error) bool { return err == nil }
-	//bad:FleetLock servers: status media body take release says
+	//bad:FleetLock servers: status says
 	tests := []struct {
 		status        int
 		media, body   string

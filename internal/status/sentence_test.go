@@ -2,7 +2,9 @@ package status
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -240,6 +242,32 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// TestSchemaKnowsEachField: no test has to set a field for the schema to lack it.
+func TestSchemaKnowsEachField(t *testing.T) {
+	doc := schemaText(t)
+	properties := func(object any) []string {
+		return slices.Sorted(maps.Keys(object.(map[string]any)["properties"].(map[string]any)))
+	}
+	top := doc["properties"].(map[string]any)
+	for of, object := range map[reflect.Type]any{
+		reflect.TypeFor[Status](): doc, reflect.TypeFor[Lock](): top["lock"], reflect.TypeFor[Last](): top["last"],
+		reflect.TypeFor[RebootDue](): top["reboot_due"], reflect.TypeFor[No](): top["no"],
+		reflect.TypeFor[Pause](): top["pause"], reflect.TypeFor[state.Error](): top["error"],
+		reflect.TypeFor[Place](): doc["$defs"].(map[string]any)["place"],
+	} {
+		var fields []string
+		for _, field := range reflect.VisibleFields(of) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && name != "-" {
+				fields = append(fields, name)
+			}
+		}
+		slices.Sort(fields)
+		if diff := cmp.Diff(fields, properties(object)); diff != "" {
+			t.Errorf("fields of %s (-struct +schema):\n%s", of, diff)
+		}
+	}
+}
+
 // taken is the record of a run whose lock was asked for at https://old.
 func taken(cn, holder string) *state.Record {
 	return &state.Record{Taken: &state.Taken{URL: "https://old", CN: cn, Holder: holder}}
@@ -337,17 +365,23 @@ func TestObstacle(t *testing.T) {
 	}
 }
 
-// schema is the documented one, made strict: a field that it does not know is an error here.
-func schema(t *testing.T) *jsonschema.Schema {
+// schemaText is the documented schema.
+func schemaText(t *testing.T) (doc map[string]any) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/status.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var doc map[string]any
 	if err := json.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
+	return doc
+}
+
+// schema is the documented one, made strict: a field that it does not know is an error here.
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc := schemaText(t)
 	properties := doc["properties"].(map[string]any)
 	for _, object := range []any{doc, properties["lock"], properties["error"], properties["last"],
 		properties["reboot_due"], properties["no"], properties["pause"], doc["$defs"].(map[string]any)["place"]} {
@@ -549,12 +583,16 @@ func TestNoLook(t *testing.T) {
 		{Status{ByHand: "by root since 02:14"}, Orphan, "no run in progress: lock web is this host's" + remembers +
 			", by hand: by root since 02:14; once nobody needs it, `foreman-dlm-updater lock release`"},
 	}
+	schema := schema(t)
 	for _, test := range tests {
 		test.s.Lock.Name, test.s.Wording = "web", lock.Wording{NoLook: "FleetLock has no way to look at a lock"}
 		test.s.SetNoLook()
 		test.s.Say(now)
 		if test.s.Code != test.code || test.s.Sentence != test.want {
 			t.Errorf("%s: %s\nwant %s: %s", test.s.Code, test.s.Sentence, test.code, test.want)
+		}
+		if err := schema.Validate(asJSON(t, test.s)); err != nil {
+			t.Errorf("%s: %v", test.s.Sentence, err)
 		}
 	}
 }
