@@ -2,6 +2,7 @@
 # Tests contrib/foreman with a real PostgreSQL: a cluster in a temporary directory, with a Unix socket and no TCP.
 # Needs Debian's package postgresql, which any user can start; as root it runs as the user postgres.
 # usage: run.sh [FILE.bats]...       (default: all)
+# ROUNDS=60: that many rounds of each race, for the table in docs/foreman-database.md.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 bin=$(find /usr/lib/postgresql -path '*/bin/initdb' -printf '%h\n' 2>/dev/null | sort -V | tail -n 1)
