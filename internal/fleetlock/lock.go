@@ -44,7 +44,7 @@ type Settings struct {
 var Wording = lock.Wording{
 	Server: "the FleetLock server",
 	Where:  "with a request for steady-state in that host's name",
-	Keys:   "fleetlock_url, fleetlock_id and client_crt",
+	Keys:   "lock_server, fleetlock_url, fleetlock_id and client_crt",
 	NoLook: "FleetLock has no way to look at a lock",
 }
 

@@ -373,6 +373,8 @@ func (s *Status) HeldSince() *time.Time {
 	switch {
 	case s.Lock.Self:
 		return s.Lock.Since
+	case s.Lock.NoLook && s.ByHand != "":
+		return s.handAt
 	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage):
 		return nil
 	}
