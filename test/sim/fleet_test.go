@@ -60,11 +60,21 @@ func (w *world) fleetWindow(ctx context.Context, id, call string, gap fleetsandb
 func (w *world) fleetRecorded(e fleetsandbox.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	byAnother := e.ID != e.By && e.By != "admin" && e.By != "server"
 	if e.Kind == fleetsandbox.EventAcquire {
 		w.fleet.holders[e.ID] = true
 	} else {
 		delete(w.fleet.holders, e.ID)
-		w.overwritten += btoi(e.ID != e.By && e.By != "admin")
+		w.overwritten += btoi(byAnother)
+	}
+	for _, h := range w.hosts {
+		switch {
+		case h.name != e.ID:
+		case e.Kind == fleetsandbox.EventRelease:
+			h.lost = h.lost || byAnother
+		case h.lost:
+			h.regained = time.Now()
+		}
 	}
 	w.noteLocked("server", "%s of %s by %s; now held by %q", e.Kind, e.ID, e.By, w.heldLocked())
 	w.findLate(e.By, e.Group)
@@ -85,8 +95,8 @@ func (w *world) fleetAdminAct(r *random) {
 	w.actors.Go(func() {
 		w.note("admin", "a host elsewhere asks for a slot, for %s", after)
 		w.askElsewhere(fleetsandbox.PreReboot)
-		if w.sleep(after) {
-			w.askElsewhere(fleetsandbox.SteadyState)
+		w.sleep(after)
+		for w.askElsewhere(fleetsandbox.SteadyState) != http.StatusOK && w.sleep(time.Minute) {
 		}
 	})
 }
@@ -94,16 +104,18 @@ func (w *world) fleetAdminAct(r *random) {
 // slotTakenAway: the host's slot is taken from it by somebody's decision. The caller holds mu.
 func (h *host) slotTakenAway() { h.freed, h.inside = time.Now(), "" }
 
-func (w *world) askElsewhere(call string) {
+func (w *world) askElsewhere(call string) (status int) {
 	body := fmt.Sprintf(`{"client_params":{"id":%q,"group":%q}}`, elsewhere, lockName)
 	req, err := http.NewRequest(http.MethodPost, fleetURL+"/v1/"+call, bytes.NewReader([]byte(body)))
 	if err != nil {
 		panic(err) // impossible
 	}
 	req.Header.Set("Fleet-Lock-Protocol", "true")
-	if _, err := w.fleet.Transport(elsewhere).RoundTrip(req); err != nil {
+	res, err := w.fleet.Transport(elsewhere).RoundTrip(req)
+	if err != nil {
 		panic(err) // it has no faults
 	}
+	return res.StatusCode
 }
 
 const fleetURL = "https://fleetlock.example.com"
@@ -196,6 +208,9 @@ func (inv *invocation) asksForSlot() {
 		return
 	}
 	h.run.claimed[lockName] = true
+	if l.rowSince.IsZero() {
+		h.lost = false
+	}
 	switch since := time.Since(h.gaveBack); {
 	case l.final:
 		inv.breaksLocked("%s sends a pre-reboot after its last steady-state", inv.name)
@@ -314,6 +329,7 @@ func (inv *invocation) entersTwiceGranted(stage state.Stage, l *looks) {
 	if !l.twice {
 		inv.breaksLocked("%s: stage %s begins, and no two grants in a row were a settle time apart", inv.name, stage)
 	}
+	inv.host.unknowing = inv.regained.After(l.row)
 }
 
 // TestBrokenPromises: if a FleetLock server forgets its holders, or two replicas of it count for themselves, more hosts

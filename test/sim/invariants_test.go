@@ -394,11 +394,12 @@ func (inv *invocation) enters(stage state.Stage) {
 	if inv.row(slot).taken.After(l.selfAt) || inv.fleet != nil && h.freed.After(l.row) { // by somebody's decision, and it can't know
 		return
 	}
-	inside := 1
+	inside, unknowing := 1, h.unknowing
 	for _, other := range inv.world.hosts {
 		if other == h || other.inside == "" {
 			continue
 		}
+		unknowing = unknowing || other.unknowing
 		if inside++; other.inside == slot && inv.fleet == nil {
 			inv.tooMany("%s begins stage %s while %s is inside", h.name, stage, other.name)
 		}
@@ -406,7 +407,12 @@ func (inv *invocation) enters(stage state.Stage) {
 	if stage == state.PreUpdate && inside > 1 {
 		inv.beside++
 	}
-	if inside > inv.capacity {
+	switch {
+	case inside <= inv.capacity:
+	case unknowing:
+		inv.unknowable++
+		inv.noteLocked("---", "%d hosts are inside, and one can't know that it had lost its slot between two grants", inside)
+	default:
 		inv.tooMany("%s begins stage %s, and now %d hosts are inside", h.name, stage, inside)
 	}
 	h.inside = slot
