@@ -14,6 +14,7 @@ import (
 	"foreman-dlm-updater/internal/fleetsandbox"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -118,6 +119,66 @@ func (w *world) askElsewhere(call string) (status int) {
 	return res.StatusCode
 }
 
+// handOf is the record that a person has the slot.
+type handOf struct{ *invocation }
+
+func (h handOf) Load() (*workflow.Holding, error) {
+	if err := h.step("read the by-hand record"); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.host.hand {
+		return nil, nil
+	}
+	return &workflow.Holding{Lock: lockName, Who: "an operator"}, nil
+}
+
+// Clear removes the record: the server has said that the slot is another host's. From now on it is nobody's business.
+func (h handOf) Clear() error {
+	if err := h.step("remove the by-hand record"); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.host.hand, h.manual[lockName] = false, false
+	h.noteLocked(h.name, "the by-hand record is removed")
+	h.mu.Unlock()
+	h.checkHolder()
+	return nil
+}
+
+// acquireOnRecord is `lock acquire`: the record is written before the lock is asked for, and removed if this host
+// certainly does not hold it.
+func (inv *invocation) acquireOnRecord(w *workflow.Workflow, wait bool) error {
+	record, err := w.Store.Load()
+	if err != nil {
+		return err
+	}
+	runHasLock := record.InProgress() && workflow.HasLock(record.Stage)
+	inv.mu.Lock()
+	earlier, wrote := inv.host.hand, false
+	inv.mu.Unlock()
+	how := workflow.ByHand{Name: lockName, Wait: wait, Has: runHasLock || earlier}
+	if !runHasLock {
+		how.Announce = func(string) error {
+			if err := inv.step("write the by-hand record"); err != nil {
+				return err
+			}
+			inv.mu.Lock()
+			defer inv.mu.Unlock()
+			inv.host.hand, wrote = true, true
+			return nil
+		}
+	}
+	l, err := w.TakeLock(inv.ctx, how)
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if err != nil && wrote && !earlier && l.NotOurs() && !inv.isDead() {
+		inv.host.hand, inv.host.manual[lockName] = false, false
+	}
+	return err
+}
+
 const fleetURL = "https://fleetlock.example.com"
 
 // useFleet gives the invocation the real client.
@@ -204,7 +265,7 @@ func (inv *invocation) sends(call string) {
 func (inv *invocation) asksForSlot() {
 	h, l := inv.host, inv.look(lockName)
 	l.asked = true
-	if inv.byHand {
+	if inv.byHand || h.hand && h.disk.stage() == state.LockGet { // then the record of a person names it
 		return
 	}
 	h.run.claimed[lockName] = true

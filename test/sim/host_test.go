@@ -28,6 +28,8 @@ type host struct {
 	inhibited time.Time
 	// manual are the locks that an operator has taken or forgotten by hand, and answers for.
 	manual map[string]bool
+	// hand: a record on the disk says that a person has the slot of a FleetLock server.
+	hand bool
 	// inside is the lock with which it has begun a guarded stage. It is empty once the host has come to post_update, or
 	// lost the lock by somebody's decision.
 	inside string

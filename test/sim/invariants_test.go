@@ -292,7 +292,7 @@ func (inv *invocation) cleared(before *state.Record) {
 	}
 	for _, slot := range inv.slotNames() {
 		// taken by hand, and left as it is
-		foreign := h.manual[slot] && before != nil && before.Stage == state.LockGet && !h.run.claimed[slot]
+		foreign := before != nil && before.Stage == state.LockGet && (h.hand || h.manual[slot] && !h.run.claimed[slot])
 		if inv.look(slot).self && !foreign {
 			inv.breaksLocked("%s forgets its run, and the last look said that it holds lock %s", h.name, slot)
 		}

@@ -42,6 +42,9 @@ func (h *host) byHand(act int, wait bool, stage state.Stage) {
 		name := h.lockInQuestion()
 		h.invoke("by hand: lock acquire", func(inv *invocation, w *workflow.Workflow) error {
 			inv.takeOver(name)
+			if inv.fleet != nil {
+				return inv.acquireOnRecord(w, wait)
+			}
 			_, err := w.TakeLock(inv.ctx, workflow.ByHand{Name: name, Wait: wait})
 			return err
 		})
@@ -83,7 +86,7 @@ func (h *host) releaseByHand(name string) {
 		if err == nil {
 			inv.mu.Lock()
 			defer inv.mu.Unlock()
-			inv.host.manual[name] = false
+			inv.host.manual[name], inv.host.hand = false, false
 		}
 		return err
 	})
