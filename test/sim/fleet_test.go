@@ -399,13 +399,12 @@ func (inv *invocation) entersTwiceGranted(stage state.Stage, l *looks) {
 func TestBrokenPromises(t *testing.T) {
 	for _, asks := range []lockServer{forgetful, replicas} {
 		t.Run(string(asks), func(t *testing.T) {
-			n := number(t, "HISTORIES", usually) / 20
+			n := number(t, "HISTORIES", usually) / 5
 			all := histories(t, asks, n, (*result).flaw)
-			if all.twoInside < n/100 {
-				t.Errorf("in %d of %d histories more hosts were inside than there are slots: the oracle sees little",
-					all.twoInside, n)
+			if n >= 100 && all.twoInside == 0 {
+				t.Errorf("in none of %d histories more hosts were inside than there are slots: the oracle sees nothing", n)
 			}
-			if asks == forgetful && all.told == 0 {
+			if asks == forgetful && n >= 100 && all.told == 0 {
 				t.Error("no host that was inside was told that another one has the lock")
 			}
 		})

@@ -154,7 +154,7 @@ func (h *host) orphan() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, name := range h.lockNames() {
-		if h.manual[name] || h.holds(h.name, name) && h.disk.content == nil && h.running == nil {
+		if h.manual[name] || h.hand || h.holds(h.name, name) && h.disk.content == nil && h.running == nil {
 			return name
 		}
 	}
