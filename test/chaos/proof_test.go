@@ -62,6 +62,7 @@ type rules struct {
 	maxFailed int // as many flags of others keep a host from beginning; 0: there are no flags
 	gated     bool
 	shared    bool // all slots are one lock, of which each host has at most one
+	guarded   bool // the server lets no claim overwrite another host's
 }
 
 // lockOf is the lock of an event. Of a shared one, each host has its own slot.
@@ -214,6 +215,9 @@ func (v *verdict) changed(e entry, h *progress) {
 		v.claims++
 		if before.by != "" {
 			v.overwritten++
+		}
+		if before.by != "" && v.guarded {
+			v.flaw("%s took %s from %s, and the server guards it", e.Host, name, before.by)
 		}
 		if slot != "" && slot != name {
 			v.flaw("%s has %s, and took %s", e.Host, slot, name)

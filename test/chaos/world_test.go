@@ -86,7 +86,8 @@ func newWorld(t *testing.T, o settings) *world {
 }
 
 func (w *world) rules() rules {
-	r := rules{slots: w.slots, gated: w.slots > 1, shared: w.lock == fleetLock}
+	r := rules{slots: w.slots, gated: w.slots > 1, shared: w.lock == fleetLock,
+		guarded: w.lock == guardedForeman}
 	if r.gated && !r.shared {
 		r.maxFailed = 1
 	}
