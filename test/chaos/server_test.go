@@ -18,6 +18,7 @@ type server struct {
 	mu                   sync.Mutex
 	url                  string
 	cmd                  *exec.Cmd
+	heard                func(line string) // called with each line about a request, if set
 }
 
 // misfortunes are what goes wrong with requests, a handful at a time: METHOD:KIND:TIMES:DELAY.
@@ -36,12 +37,17 @@ func (s *server) start(trouble int) error {
 	if s.url != "" {
 		address = strings.TrimPrefix(s.url, "https://")
 	}
-	args := []string{"serve", "--dir", filepath.Join(s.dir, "ca"), "--listen", address,
-		"--race-window", s.window, "--contention", "40ms", "--record", s.ledger, "--restore"}
+	args := []string{"--listen", address, "--contention", "40ms", "--restore"}
 	for _, i := range rand.Perm(len(misfortunes))[:trouble] {
 		args = append(args, "--fault", misfortunes[i])
 	}
-	s.cmd = exec.Command(s.program, args...)
+	return s.serve(args)
+}
+
+// serve runs it with these flags. It returns when the server listens. The caller holds mu.
+func (s *server) serve(args []string) error {
+	s.cmd = exec.Command(s.program, append([]string{"serve", "--dir", filepath.Join(s.dir, "ca"),
+		"--race-window", s.window, "--record", s.ledger}, args...)...)
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -54,8 +60,11 @@ func (s *server) start(trouble int) error {
 	for said := ""; lines.Scan(); said += lines.Text() + "\n" {
 		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
 			s.url = url
-			go func() { // nobody reads on; it must not wait for that
+			go func() { // it must not wait for a reader
 				for lines.Scan() {
+					if s.heard != nil {
+						s.heard(lines.Text())
+					}
 				}
 			}()
 			return nil
