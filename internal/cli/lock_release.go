@@ -109,6 +109,9 @@ func (r *releasing) one(ctx context.Context, name string, origin *lock.Origin, h
 			released += ", if this host had it: " + server.NoLook
 		}
 	}
+	if hold != nil && hold.Lock == name {
+		err = cmp.Or(takenElsewhere(r.config, hold, err), err)
+	}
 	var lost *lock.Lost
 	switch {
 	case err == nil:
@@ -125,6 +128,9 @@ func (r *releasing) one(ctx context.Context, name string, origin *lock.Origin, h
 			"can release it", name, view.Holder, server.Server), forget())
 	}
 	if err := r.work.ReleaseLock(ctx, name, origin); err != nil {
+		if hold != nil && hold.Lock == name {
+			err = cmp.Or(takenElsewhere(r.config, hold, err), err)
+		}
 		return err
 	}
 	fmt.Fprintf(r.Stdout, "lock %s %s\n", name, released)

@@ -52,6 +52,8 @@ type Waiting struct {
 	Why string `json:"why,omitempty"`
 	// Barred: Foreman refuses the lock although nobody holds it.
 	Barred bool `json:"barred,omitempty"`
+	// Refusal says why the run could not have the lock when it last asked; only if it waits for that.
+	Refusal string `json:"refusal,omitempty"`
 }
 
 // Failure says why a stage failed, with the output of its hook.

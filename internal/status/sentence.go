@@ -197,6 +197,8 @@ func (s *Status) waitingText() string {
 	}
 	lock := s.Lock
 	switch {
+	case s.noLook() && s.refusal != "":
+		return text + ": " + s.refusal
 	case !lock.Seen:
 		return text + ": its holder is not known"
 	case s.anySlot() && !lock.Barred:
@@ -225,7 +227,8 @@ func (s *Status) failedText() string {
 		return fmt.Sprintf("%s, but %s%s%s; fix it, then %s", text, s.holderText(),
 			s.raisedText(", and flag %s was raised for this host"), s.elsewhereText(), s.runCommand())
 	}
-	return fmt.Sprintf("%s, lock kept%s; fix it, then %s", text, s.raisedText(", flag %s up"), s.runCommand())
+	return fmt.Sprintf("%s, lock kept%s%s; fix it, then %s", text, s.raisedText(", flag %s up"), s.elsewhereText(),
+		s.runCommand())
 }
 
 // failureText says when, in which hook and why the stage failed.
@@ -271,7 +274,7 @@ func (s *Status) holderText() string {
 	lock := s.Lock
 	var text string
 	switch {
-	case lock.NoLook:
+	case s.noLook():
 		return s.rememberedText()
 	case !lock.Seen:
 		return fmt.Sprintf("the holder of lock %s is not known", lock.Name)

@@ -47,7 +47,7 @@ func (w *Workflow) TakeLock(ctx context.Context, how ByHand) (Lock, error) {
 	case l.WasOurs() || how.Has:
 		w.Log.Warn("this host already held the lock; left as it is", "lock", l.Name())
 	case !l.Abandon(ctx) && l.Asked(): // who has asked for nothing has taken nothing
-		w.Log.Warn("this host may hold the lock; check with `foreman-dlm-updater lock show`", "lock", l.Name())
+		w.Log.Warn("this host may hold the lock: `foreman-dlm-updater lock release` gives it back", "lock", l.Name())
 	}
 	if ctx.Err() != nil {
 		err = errStopped
