@@ -104,7 +104,12 @@ func fleetLockFaults(texts []string) ([]fleetsandbox.Fault, error) {
 		} else if out.Call != fleetsandbox.PreReboot && out.Call != fleetsandbox.SteadyState {
 			return out, errors.New("method must be pre-reboot, steady-state or any")
 		}
-		out.Kind, err = fleetsandbox.ParseFaultKind(f.kind)
-		return out, err
+		if out.Kind, err = fleetsandbox.ParseFaultKind(f.kind); err != nil {
+			return out, err
+		}
+		if only := out.Kind.Only(); only != "" && out.Call != "" && out.Call != only {
+			return out, fmt.Errorf("%s is a fault of %s only", f.kind, only)
+		}
+		return out, nil
 	})
 }

@@ -17,7 +17,7 @@ import (
 // foremanFlags are about a server that answers as Foreman.
 type foremanFlags struct {
 	Contention        time.Duration `placeholder:"5ms" help:"Up to how long they wait before the check and after the write: they can answer 500 if another host changes the lock meanwhile."`
-	Guarded           bool          `help:"Answer as a Foreman whose database has the guard of contrib/foreman: 500 to whoever loses a race."`
+	Guarded           bool          `help:"Answer as if Foreman's database had the guard: 500 to whoever loses a race."`
 	AdminPasswordFile string        `placeholder:"FILE" help:"The password of the user admin, who may change locks (default: changeme)."`
 }
 

@@ -88,7 +88,8 @@ func (s *serving) awaitStart(t *testing.T) {
 		t.Fatalf("first line %q", line)
 	}
 	s.url = url
-	if s.admin, err = s.out.ReadString('\n'); err != nil || !regexp.MustCompile("^(administrator|groups): ").MatchString(s.admin) {
+	about := regexp.MustCompile("^(administrator|groups): ")
+	if s.admin, err = s.out.ReadString('\n'); err != nil || !about.MatchString(s.admin) {
 		t.Fatalf("second line %q: %v", s.admin, err)
 	}
 }
@@ -514,6 +515,8 @@ func TestErrors(t *testing.T) {
 			"every group has one slot"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "PUT:html"}, 64, "pre-reboot, steady-state or any"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "any:wrong-name"}, 64, "must be one of"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "steady-state:draining"}, 64,
+			"draining is a fault of pre-reboot only"},
 		{[]string{"serve", "--dir", dir, "--fault", "any:draining"}, 64, "must be one of"},
 	}
 	for _, tt := range tests {

@@ -24,7 +24,7 @@ import (
 type statusCmd struct {
 	JSON    bool `name:"json" help:"Print one JSON object; ${docs}/status.schema.json describes it."`
 	Watch   bool `help:"Look again every two seconds until Ctrl-C; without a terminal, print each change."`
-	Offline bool `help:"Do not ask Foreman."`
+	Offline bool `help:"Do not ask the lock server."`
 }
 
 const (

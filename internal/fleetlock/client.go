@@ -81,7 +81,8 @@ func (c *Client) PreReboot(ctx context.Context, group string) error {
 }
 
 // SteadyState gives a lock back, and repeats that after errors that may pass. nil: this host does not hold the lock,
-// or will not in a moment (axxapy/fleetlock-consul answers before it has released). The error is an *lock.Error.
+// or will not in a moment (axxapy/fleetlock-consul answers before it has released). Newer poseidon/fleetlock says 423
+// if another host holds it, which comes to the same. The error is an *lock.Error.
 func (c *Client) SteadyState(ctx context.Context, group string) error {
 	return c.repeat(ctx, "steady-state", group)
 }
@@ -160,7 +161,7 @@ func (c *Client) once(ctx context.Context, call, group string) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Status == http.StatusOK && !isPage(a):
+	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && heldByOther(a):
 		return nil
 	}
 	return c.explain(a, purposes[call], group)
@@ -242,10 +243,11 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 		RetryAfter: mtls.RetryAfter(a.Header)}
 	detail := "answers " + statusText(a.Status) + saying(said)
 	switch refused := purpose == "take"; {
-	case refused && (a.Status == http.StatusConflict || a.Status == http.StatusLocked):
+	case refused && heldByOther(a):
 		return &Refusal{a.Status, said.Value, true}
 	case refused && a.Status == http.StatusInternalServerError && said.Kind != "":
-		return &Refusal{a.Status, said.Value, said.Kind == "failed_lock"}
+		// airlock's kind "failed_lock" is also for a lost race, and for an etcd that fails (internal/lock/semaphore.go).
+		return &Refusal{a.Status, said.Value, strings.HasSuffix(said.Value, " semaphore slots currently locked")}
 	case a.Status < 500 && a.Status >= 400 && said.Kind == "unknown_group":
 		e.Temporary, e.Meaning, e.Why = false, lock.ErrMisconfigured, ""
 		e.Next = fmt.Sprintf("correct lock_name, or add the group %s to the server's configuration", group)
@@ -313,6 +315,11 @@ func said(text string) string {
 		return ""
 	}
 	return fmt.Sprintf(", saying %q", text)
+}
+
+// heldByOther reports whether a server says that another host has the lock.
+func heldByOther(a *mtls.Answer) bool {
+	return a.Status == http.StatusConflict || a.Status == http.StatusLocked
 }
 
 // isPage reports whether a body is a web page: a proxy's, or a web server's own.

@@ -73,6 +73,7 @@ type Lock struct {
 // Open makes a Lock. It sends no request.
 func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *Lock {
 	l := &Lock{Settings: s, api: api, log: log.With("lock", name), name: name, options: o, origin: o.Origin}
+	l.freedAt = time.Now().Add(l.settle()) // an earlier process of this host may have released it a moment ago
 	if o.Claimed {
 		l.settlesAt = time.Now().Add(l.settle())
 	}
@@ -141,6 +142,11 @@ func (l *Lock) Confirm(ctx context.Context) error {
 	}
 	err := l.ask(ctx)
 	var refused *Refusal
+	if errors.As(err, &refused) && !refused.Certain {
+		if err = l.askAgain(ctx); err == nil { // if another host had it, this is a first grant
+			err = l.askSettled(ctx)
+		}
+	}
 	switch {
 	case !errors.As(err, &refused):
 		return err
@@ -153,13 +159,8 @@ func (l *Lock) Confirm(ctx context.Context) error {
 // ask asks for the lock, and tells listeners. The caller has put on record that this host does that.
 func (l *Lock) ask(ctx context.Context) error {
 	err := l.claim(ctx)
-	var refused *Refusal
-	// airlock says 500 if the lock is held, if another host was faster in a race for a slot although others are free, and
-	// if etcd fails.
-	if errors.As(err, &refused) && refused.Status >= 500 && lock.Sleep(ctx, l.RandomBelow(l.settle())) {
-		err = l.claim(ctx)
-	}
 	if l.options.Heard != nil {
+		var refused *Refusal
 		switch _, id := l.api.Identity(); {
 		case err == nil:
 			l.options.Heard(lock.View{Exists: true, Enabled: true, Holder: id, Self: true}, nil)
@@ -170,6 +171,25 @@ func (l *Lock) ask(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// askAgain asks for the lock, and once more if the answer is a 500: airlock says that if the lock is held, if another
+// host was faster in a race for a slot although others are free, and if etcd fails.
+func (l *Lock) askAgain(ctx context.Context) error {
+	err := l.ask(ctx)
+	var refused *Refusal
+	if errors.As(err, &refused) && refused.Status >= 500 && lock.Sleep(ctx, l.RandomBelow(l.settle())) {
+		err = l.ask(ctx)
+	}
+	return err
+}
+
+// askSettled lets a grant settle, and asks for the lock once: after a refusal the next grant would be a first one.
+func (l *Lock) askSettled(ctx context.Context) error {
+	if !lock.Sleep(ctx, l.settle()) {
+		return ctx.Err()
+	}
+	return l.ask(ctx)
 }
 
 // claim sends the request. A signal does not cut it short: the server may grant it even if nobody waits for the answer.
@@ -183,9 +203,12 @@ func (l *Lock) claim(ctx context.Context) error {
 	return err
 }
 
-// heldBy says that another host has the lock, in the server's words if it has any.
+// heldBy says that another host has the lock, or may have it, in the server's words if it has any.
 func heldBy(refused *Refusal) lock.Obstacle {
 	why := "held by another host"
+	if !refused.Certain {
+		why = "refused, and the server may not know who holds it"
+	}
 	if refused.Text != "" {
 		why += fmt.Sprintf(" (the FleetLock server says %q)", refused.Text)
 	}

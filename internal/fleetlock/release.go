@@ -75,7 +75,7 @@ func (r *releasing) once(ctx context.Context) (over bool, err error) {
 	err = r.api.SteadyState(context.WithoutCancel(ctx), r.name)
 	r.freedAt = time.Now().Add(r.settle())
 	r.released = r.released || err == nil
-	over = err == nil && settled && r.yes
+	over = err == nil && r.yes
 	r.yes = err == nil && settled
 	return over, err
 }

@@ -51,24 +51,14 @@ func (t *taking) twice(ctx context.Context) (lock.Obstacle, error) {
 			return lock.Obstacle{}, err
 		}
 	}
-	if busy, err := t.once(ctx); busy.Why != "" || err != nil {
-		return busy, err
+	err := t.askAgain(ctx)
+	if err == nil {
+		t.Answered, t.Spread = true, false // if another host was granted the lock, too, both ask in step
+		err = t.askSettled(ctx)
 	}
-	t.Spread = false // if another host was granted the lock, too, both ask in step
-	if !lock.Sleep(ctx, t.settle()) {
-		return lock.Obstacle{}, ctx.Err()
-	}
-	return t.once(ctx)
-}
-
-// once asks for the lock. No reason and no error: it is granted.
-func (t *taking) once(ctx context.Context) (lock.Obstacle, error) {
-	err := t.ask(ctx)
 	var refused *Refusal
-	if err == nil || errors.As(err, &refused) {
+	if errors.As(err, &refused) {
 		t.Answered = true
-	}
-	if refused != nil {
 		return heldBy(refused), nil
 	}
 	return lock.Obstacle{}, err

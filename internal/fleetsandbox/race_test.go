@@ -112,7 +112,8 @@ func TestLostRaceSays(t *testing.T) {
 		call    string
 		want    string
 	}{
-		{Airlock, PreReboot, `{"kind":"failed_lock","value":"failed to lock semaphore: conflict on semaphore detected, aborting"}`},
+		{Airlock, PreReboot, `{"kind":"failed_lock","value":"failed to lock semaphore: conflict on semaphore ` +
+			`detected, aborting"}`},
 		{Airlock, SteadyState, `{"kind":"failed_lock","value":"failed to release any semaphore lock: conflict on semaphore ` +
 			`detected, aborting"}`},
 		{Poseidon, PreReboot, `{"kind":"lock_held","value":"reboot lease lock unavailable, held by "}`},

@@ -218,6 +218,3 @@ func whoseNow(view lock.View) string {
 	}
 	return heldBy(view).String()
 }
-
-// clock writes a time for a sentence.
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -199,6 +199,8 @@ func (s *Status) waitingText() string {
 	switch {
 	case s.noLook() && s.refusal != "":
 		return text + ": " + s.refusal
+	case lock.NoLook:
+		return fmt.Sprintf("%s (%s)", text, s.Wording.NoLook)
 	case !lock.Seen:
 		return text + ": its holder is not known"
 	case s.anySlot() && !lock.Barred:

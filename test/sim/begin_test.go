@@ -73,6 +73,9 @@ func (w *world) newBegin(r *random) begin {
 	if r.chance(0.3) {
 		b.blockedBy = []string{blocker}
 	}
+	if w.fleet != nil {
+		b.maxFailed, b.blockedBy = 0, nil
+	}
 	if r.chance(w.calendars) {
 		b.calendar = w.newCalendar(r)
 	}
@@ -113,7 +116,7 @@ func (c *calendar) refuses(at time.Duration) *workflow.Refusal {
 // slotNames and flagNames are all locks of the cluster.
 func (w *world) slotNames() []string { return workflow.Slots(lockName, w.begins.slots) }
 func (w *world) flagNames() []string {
-	if w.begins.plain {
+	if w.begins.plain || w.fleet != nil {
 		return nil
 	}
 	return workflow.Flags(lockName, w.begins.slots)
@@ -197,6 +200,9 @@ func (w *world) meddle() {
 		case 2:
 			h.pauseUntil(time.Time{})
 		case 3:
+			if w.fleet != nil {
+				continue
+			}
 			w.note("admin", "a host elsewhere takes %s for %s", blocker, rest)
 			w.server.SetHolder(blocker, elsewhere)
 			w.actors.Go(func() {

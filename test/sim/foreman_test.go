@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -54,6 +55,10 @@ func (w *world) recorded(e sandbox.Event) {
 	r := w.row(e.Lock)
 	switch e.Kind {
 	case sandbox.EventAcquire:
+		if w.asks == guardedForeman && r.holder != "" && r.holder != e.Host {
+			w.overwrites = fmt.Sprintf("%s overwrites %s as the holder of %s, which is guarded", e.By, r.holder, e.Lock)
+			w.breaksLocked("%s", w.overwrites)
+		}
 		r.holder, r.since = e.Host, time.Now()
 		if isFlag(e.Lock) && e.Host == e.By {
 			w.raised++
@@ -69,8 +74,14 @@ func (w *world) recorded(e sandbox.Event) {
 		return
 	}
 	w.noteLocked("foreman", "%s: %s of %s by %s; now held by %q", e.Lock, e.Kind, e.Host, e.By, r.holder)
+	w.findLate(e.By, e.Lock)
+	w.lateRelease = w.lateRelease || w.late == http.MethodDelete
+}
+
+// findLate looks whether a change that was just written by a host is a request that comes too late. The caller holds mu.
+func (w *world) findLate(by, lock string) {
 	for _, a := range w.asked {
-		if took := time.Since(a.since); a.who == e.By && a.lock == e.Lock && !a.written && took > w.locks.Settle {
+		if took := time.Since(a.since); a.who == by && a.lock == lock && !a.written && took > w.locks.Settle {
 			w.lateWrite(a.who, a.method, took)
 		}
 	}
@@ -114,6 +125,10 @@ func (w *world) administrate() {
 }
 
 func (w *world) adminAct(r *random) {
+	if w.fleet != nil {
+		w.fleetAdminAct(r)
+		return
+	}
 	cn := w.hosts[r.n(len(w.hosts))].name
 	after := r.between(time.Second, time.Hour)
 	undo := func(f func()) {
@@ -183,6 +198,9 @@ func (w *world) calmDown() {
 	w.calm = true
 	w.noteLocked("---", "from now on nothing goes wrong")
 	w.mu.Unlock()
+	if w.fleet != nil {
+		return
+	}
 	for _, h := range w.hosts {
 		w.server.Bar(h.name, false)
 	}
@@ -196,6 +214,9 @@ func (w *world) calmDown() {
 
 // removeDuplicates is what an administrator does who was told that there are two locks of a name.
 func (w *world) removeDuplicates() {
+	if w.fleet != nil {
+		return
+	}
 	for _, name := range w.lockNames() {
 		w.mu.Lock()
 		told := w.row(name).duplicate

@@ -31,6 +31,10 @@ type host struct {
 	// inside is the lock with which it has begun a guarded stage. It is empty once the host has come to post_update, or
 	// lost the lock by somebody's decision.
 	inside string
+	// freed is when somebody last took this host's slot of a FleetLock server from it by hand.
+	freed time.Time
+	// gaveBack is when the last steady-state was answered, or sent if it had no answer.
+	gaveBack time.Time
 	begin
 	pausedUntil time.Time
 	run         watch

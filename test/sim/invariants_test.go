@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -44,6 +45,10 @@ type looks struct {
 	// asked: a PUT was sent. pending: a claim may still come true; it settles at a time, or is on its way (zero).
 	asked, pending bool
 	settles        time.Time
+	// row is when the first of the grants in a row was sent, rowSince when it was answered; zero: the last answer was
+	// none. twice: another one was sent a settle time later.
+	row, rowSince time.Time
+	twice         bool
 }
 
 // look finds what the invocation knows of a lock. The caller holds mu.
@@ -307,7 +312,7 @@ func (w *world) checkHolder() {
 	defer w.mu.Unlock()
 	for _, name := range w.lockNames() {
 		for _, h := range w.hosts {
-			if w.row(name).holder == h.name && !h.manual[name] && !names(recordIn(h.disk.content), name) {
+			if w.holds(h.name, name) && !h.manual[name] && !names(recordIn(h.disk.content), name) {
 				w.breaksLocked("%s holds %s, and has no run on record that names it", h.name, name)
 			}
 		}
@@ -383,7 +388,10 @@ func (inv *invocation) enters(stage state.Stage) {
 	case !l.self:
 		inv.breaksLocked("%s: stage %s begins, and the last look said that it does not hold the lock", h.name, stage)
 	}
-	if inv.row(slot).taken.After(l.selfAt) { // by somebody's decision, and it can't know
+	if inv.fleet != nil {
+		inv.entersTwiceGranted(stage, l)
+	}
+	if inv.row(slot).taken.After(l.selfAt) || inv.fleet != nil && h.freed.After(l.row) { // by somebody's decision, and it can't know
 		return
 	}
 	inside := 1
@@ -391,17 +399,29 @@ func (inv *invocation) enters(stage state.Stage) {
 		if other == h || other.inside == "" {
 			continue
 		}
-		if inside++; other.inside == slot {
-			inv.breaksLocked("%s begins stage %s while %s is inside", h.name, stage, other.name)
+		if inside++; other.inside == slot && inv.fleet == nil {
+			inv.tooMany("%s begins stage %s while %s is inside", h.name, stage, other.name)
 		}
 	}
 	if stage == state.PreUpdate && inside > 1 {
 		inv.beside++
 	}
-	if inside > inv.begins.slots {
-		inv.breaksLocked("%s begins stage %s, and now %d hosts are inside", h.name, stage, inside)
+	if inside > inv.capacity {
+		inv.tooMany("%s begins stage %s, and now %d hosts are inside", h.name, stage, inside)
 	}
 	h.inside = slot
+}
+
+// tooMany: more hosts are inside than there are slots. The caller holds mu.
+func (w *world) tooMany(format string, args ...any) {
+	if w.twoInside == "" {
+		w.twoInside = fmt.Sprintf(format, args...)
+	}
+	if w.asks.breaksItsPromise() {
+		w.noteLocked("---", format, args...)
+		return
+	}
+	w.breaksLocked(format, args...)
 }
 
 // hookEnds: a hook has run to its end.

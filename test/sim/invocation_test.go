@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"regexp"
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/fleetlock"
 	"foreman-dlm-updater/internal/foreman"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
@@ -40,7 +42,13 @@ type invocation struct {
 	announces bool
 	// api and lockSettings are what it asks the lock server with; a mistake may change them.
 	api          foreman.API
+	fleetAPI     fleetlock.API
 	lockSettings foreman.Settings
+	// transport carries its requests to a FleetLock server; a mistake may change it.
+	transport http.RoundTripper
+	log       hclog.Logger
+	// credulous: any two grants count. That they are not enough is to be found by what comes of it.
+	credulous bool
 }
 
 // start starts the program on the run in progress, or a new one.
@@ -248,7 +256,13 @@ func (inv *invocation) workflow() *workflow.Workflow {
 		w.MayBegin = inv.mayBegin
 	}
 	w.OpenLock = func(name string, o lock.Options) workflow.Lock {
+		if inv.fleet != nil {
+			return fleetlock.Open(inv.fleetAPI, inv.fleetSettings(), log, name, o)
+		}
 		return foreman.Open(inv.api, inv.lockSettings, log, name, o)
+	}
+	if inv.fleet != nil {
+		inv.useFleet(log)
 	}
 	if inv.mistake != nil {
 		inv.mistake.make(inv, w)

@@ -438,25 +438,31 @@ func (s restless) Release(ctx context.Context, name string) error {
 
 // TestMistakes: each mistake is found.
 func TestMistakes(t *testing.T) {
-	for _, m := range mistakes {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			played := 0
-			for seed := uint64(0); played < 20*m.within; seed++ {
-				if m.plain && !isPlain(beginsOf(seed)) {
-					continue
-				}
-				played++
-				r := simulate(t, seed, m, false)
-				if r.broken != "" && r.late == "" {
-					t.Logf("%s: found by history %d (seed %d): %s", m.name, played, seed, r.broken)
-					if played > m.within {
-						t.Errorf("%s: only history %d finds it, and %d should have", m.name, played, m.within)
-					}
-					return
-				}
-			}
-			t.Errorf("%s: not found in %d histories", m.name, 20*m.within)
-		})
+	for asks, all := range map[lockServer][]*mistake{plainForeman: mistakes, fleetLock: fleetMistakes} {
+		for _, m := range all {
+			t.Run(string(asks)+"/"+m.name, func(t *testing.T) {
+				t.Parallel()
+				m.isFound(t, asks)
+			})
+		}
 	}
+}
+
+func (m *mistake) isFound(t *testing.T, asks lockServer) {
+	played := 0
+	for seed := uint64(0); played < 20*m.within; seed++ {
+		if m.plain && !isPlain(beginsOf(asks.streams(seed))) {
+			continue
+		}
+		played++
+		r := simulate(t, asks, seed, m, false)
+		if r.broken != "" && r.late == "" {
+			t.Logf("%s: found by history %d (seed %d): %s", m.name, played, seed, r.broken)
+			if played > m.within {
+				t.Errorf("%s: only history %d finds it, and %d should have", m.name, played, m.within)
+			}
+			return
+		}
+	}
+	t.Errorf("%s: not found in %d histories", m.name, 20*m.within)
 }

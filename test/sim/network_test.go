@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"foreman-dlm-updater/internal/fleetsandbox"
 )
 
 // network carries the requests of one invocation to Foreman and its answers back: an http.RoundTripper.
@@ -23,10 +25,11 @@ type fate struct {
 	lag         time.Duration // the most that is left of its way once nobody waits for an answer any more
 	status      int           // answered by somebody else than Foreman
 	after       int           // the status that replaces Foreman's answer
+	fault       fleetsandbox.Fault
 }
 
 // fate draws what happens to a request.
-func (n network) fate(lock string) fate {
+func (n network) fate(call, lock string) fate {
 	r := n.rng
 	way := func() time.Duration { return time.Millisecond + r.between(n.latency/4+1, 4*n.latency) }
 	f := fate{there: way(), back: way(), lag: r.part(n.lag)}
@@ -35,6 +38,10 @@ func (n network) fate(lock string) fate {
 	}
 	if n.plan.late && r.chance(0.2) {
 		f.lag = r.part(5 * n.locks.Settle)
+	}
+	if n.asks.breaksItsPromise() && r.chance(0.1) {
+		f.fault = n.ownFault(call)
+		return f
 	}
 	if !r.chance(n.odds.network) && !(isFlag(lock) && r.chance(n.flags)) {
 		return f
@@ -61,6 +68,10 @@ func (n network) fate(lock string) fate {
 	case 9:
 		f.status = pick(r, 200, 302, 401, 404)
 	default:
+		if n.fleet != nil {
+			f.fault = n.serverFault(call)
+			return f
+		}
 		f.after = pick(r, 500, 500, 200)
 	}
 	return f
@@ -71,10 +82,12 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := n.step(req.Method); err != nil {
 		return nil, err
 	}
-	lock := asksFor(req)
-	f := n.fate(lock)
+	call, lock := asksFor(req)
+	f := n.fate(call, lock)
 	n.count(f)
-	n.note("%s %s sent%s", req.Method, lock, f.told())
+	n.note("%s %s sent%s", call, lock, f.told())
+	n.sends(call)
+	sent := time.Now()
 	answers, gone := make(chan *http.Response, 1), make(chan struct{})
 	n.actors.Go(func() { n.deliver(req, f, answers, gone) })
 	defer close(gone)
@@ -88,16 +101,19 @@ func (n network) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-n.dead:
 		return nil, errDead
 	case <-req.Context().Done():
-		n.note("%s: given up", req.Method)
+		n.note("%s: given up", call)
+		n.hears(call, sent, nil)
 		return nil, req.Context().Err()
 	case <-breaks:
-		n.note("%s: connection broken", req.Method)
+		n.note("%s: connection broken", call)
+		n.hears(call, sent, nil)
 		return nil, fmt.Errorf("connection reset: %w", io.EOF)
 	case res := <-answers:
-		if err := n.step("hearing the answer to " + req.Method); err != nil {
+		if err := n.step("hearing the answer to " + call); err != nil {
 			return nil, err
 		}
-		n.note("%s: answered %d", req.Method, res.StatusCode)
+		n.note("%s: answered %d", call, res.StatusCode)
+		n.hears(call, sent, res)
 		return res, nil
 	}
 }
@@ -114,7 +130,7 @@ func (n network) count(f fate) {
 func (f fate) told() string {
 	text := ""
 	for _, part := range []string{f.name, status("answered by another with", f.status),
-		status("the answer will be", f.after)} {
+		status("the answer will be", f.after), string(f.fault.Kind)} {
 		if part != "" {
 			text += ": " + part
 		}
@@ -147,13 +163,14 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 	}
 	res := canned(f.status)
 	if res == nil {
-		res = n.ask(req, since)
+		res = n.ask(req, since, f.fault)
 		if f.again > 0 && !lost {
 			again := time.Now()
 			n.actors.Go(func() {
 				time.Sleep(f.again)
-				n.world.note("network", "%s of %s arrives once more", req.Method, n.name)
-				n.ask(req, again)
+				call, _ := asksFor(req)
+				n.world.note("network", "%s of %s arrives once more", call, n.name)
+				n.ask(req, again, fleetsandbox.Fault{})
 			})
 		}
 	}
@@ -171,11 +188,15 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 	}
 }
 
-// ask hands a request to Foreman, which works on it whatever becomes of the client. It is late if it is written later
+// ask hands a request to the server, which works on it whatever becomes of the client. It is late if it is written later
 // than the settle time after since.
-func (n network) ask(req *http.Request, since time.Time) *http.Response {
-	ctx, answered := n.arrives(n.name, req.Method, asksFor(req), since)
+func (n network) ask(req *http.Request, since time.Time, f fleetsandbox.Fault) *http.Response {
+	call, lock := asksFor(req)
+	ctx, answered := n.arrives(n.name, call, lock, since)
 	defer answered()
+	if n.fleet != nil {
+		return n.askFleet(ctx, req, f)
+	}
 	res, err := n.server.Transport(n.name).RoundTrip(
 		(&http.Request{Method: req.Method, URL: req.URL, Header: req.Header}).WithContext(ctx))
 	if err != nil {
@@ -197,8 +218,13 @@ func (w *world) processed(method string, status int) {
 	w.noteLocked("foreman", "%s is answered 500: the lock was changed meanwhile", method)
 }
 
-// asksFor is the lock in /api/dlmlocks/NAME/lock.
-func asksFor(req *http.Request) string { return path.Base(path.Dir(req.URL.Path)) }
+// asksFor is the method and the lock in /api/dlmlocks/NAME/lock, or the call in /v1/CALL.
+func asksFor(req *http.Request) (call, lock string) {
+	if path.Base(path.Dir(req.URL.Path)) == "v1" {
+		return path.Base(req.URL.Path), lockName
+	}
+	return req.Method, path.Base(path.Dir(req.URL.Path))
+}
 
 // canned is an answer that is not Foreman's to this request; nil for status 0.
 func canned(status int) *http.Response {

@@ -67,7 +67,7 @@ func (inv *invocation) takeOver(name string) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.byHand = true
-	inv.row(name).taken = time.Now()
+	inv.row(name).taken, inv.host.freed = time.Now(), time.Now()
 	inv.host.manual[name] = true
 	if inv.host.inside == name {
 		inv.host.inside = ""
@@ -114,7 +114,7 @@ func (h *host) setByHand(stage state.Stage) {
 		name := cmp.Or(record.Lock, lockName)
 		h.mu.Lock()
 		inv.byHand = true
-		h.run.tampered, h.inside, h.row(name).taken = true, "", time.Now()
+		h.run.tampered, h.inside, h.row(name).taken, h.freed = true, "", time.Now(), time.Now()
 		next := state.Record{Stage: stage, RunID: record.RunID, Began: record.Began, Lock: name, Flags: record.Flags,
 			MachineID: h.name, Rebooted: record.Rebooted}
 		if stage == state.NeedsUpdate { // forgets the locks, too
@@ -151,7 +151,7 @@ func (h *host) orphan() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, name := range h.lockNames() {
-		if h.manual[name] || h.row(name).holder == h.name && h.disk.content == nil && h.running == nil {
+		if h.manual[name] || h.holds(h.name, name) && h.disk.content == nil && h.running == nil {
 			return name
 		}
 	}

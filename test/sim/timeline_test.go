@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"foreman-dlm-updater/internal/fleetsandbox"
 )
 
 // broke is who tells of a broken invariant.
@@ -69,9 +71,11 @@ func (r result) timeline() string {
 
 // tally adds up what came of many histories.
 type tally struct {
+	asks              lockServer
 	histories, failed int
 	counts
 	late, byPut, byDelete int // written later than the settle time; and broke an invariant
+	twoInside             int // with more hosts inside than there are slots
 }
 
 func (a *tally) add(r result) {
@@ -81,11 +85,13 @@ func (a *tally) add(r result) {
 		a.givenBack+r.givenBack
 	a.raised, a.exceeded, a.beside = a.raised+r.raised, a.exceeded+r.exceeded, a.beside+r.beside
 	a.requests, a.spoiled, a.stumbled = a.requests+r.requests, a.spoiled+r.spoiled, a.stumbled+r.stumbled
+	a.overwritten, a.told = a.overwritten+r.overwritten, a.told+r.told
+	a.twoInside += btoi(r.twoInside != "")
 	if r.late == "" {
 		return
 	}
 	a.late++
-	if r.broken != "" && r.late == http.MethodPut {
+	if r.broken != "" && (r.late == http.MethodPut || r.late == fleetsandbox.PreReboot) {
 		a.byPut++
 	} else if r.broken != "" {
 		a.byDelete++
@@ -93,13 +99,20 @@ func (a *tally) add(r result) {
 }
 
 func (a tally) String() string {
-	return fmt.Sprintf("%d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; "+
-		"%d runs began, %d of them with another slot than the first and %d while another host was inside; "+
-		"a pause, freeze or window ended %d invocations; %d verified locks were given back before the run began; "+
-		"%d flags were raised, and %d looks found another host's flag up; "+
-		"%d requests, %d of them with trouble; Foreman itself answered %d with 500 though the change was made, "+
-		"because another host had changed the lock; in %d histories a request that was written later than the settle time "+
-		"changed the holder, which broke an invariant in %d (a PUT) and %d (a DELETE)",
-		a.histories, a.runs, a.invocations, a.killed, a.down, a.begun, a.otherSlot, a.beside, a.refused, a.givenBack,
-		a.raised, a.exceeded, a.requests, a.spoiled, a.stumbled, a.late, a.byPut, a.byDelete)
+	text := fmt.Sprintf("%s: %d histories: %d runs in %d invocations, of which %d were killed; hosts went down %d times; "+
+		"%d runs began, %d of them while another host was inside; a pause, freeze or window ended %d invocations; "+
+		"%d verified locks were given back before the run began; %d requests, %d of them with trouble; ", a.asks,
+		a.histories, a.runs, a.invocations, a.killed, a.down, a.begun, a.beside, a.refused, a.givenBack, a.requests,
+		a.spoiled)
+	if a.asks.isForeman() {
+		text += fmt.Sprintf("%d runs began with another slot than the first; %d flags were raised, and %d looks found "+
+			"another host's flag up; Foreman itself answered %d with 500 though the change was made, because another host had "+
+			"changed the lock, or refused the change, if it is guarded; ", a.otherSlot, a.raised, a.exceeded, a.stumbled)
+	} else {
+		text += fmt.Sprintf("%d slots were lost to a host that was written later; hosts that were inside heard %d times that "+
+			"another host has the lock; ", a.overwritten, a.told)
+	}
+	return text + fmt.Sprintf("in %d histories a request that was written later than the settle time changed the holder, "+
+		"which broke an invariant in %d (it takes the lock) and %d (it releases it); in %d histories more hosts were inside "+
+		"than there are slots", a.late, a.byPut, a.byDelete, a.twoInside)
 }

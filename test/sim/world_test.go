@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +52,7 @@ type plan struct {
 	crashes     int           // of each host, at any time
 	admin       int           // acts of administrators
 	operator    int           // acts of operators
+	capacity    int           // as many hosts may be inside at once
 	begins
 }
 
@@ -104,13 +107,40 @@ func newPlan(r *random) plan {
 	return p
 }
 
-// world is one history: hosts, Foreman, the network between them, and those who meddle.
+// lockServer is a kind of lock server that histories are played with.
+type lockServer string
+
+const (
+	plainForeman   lockServer = "foreman"
+	guardedForeman lockServer = "guarded" // plays the same seeds
+	fleetLock      lockServer = "fleetlock"
+	// FleetLock servers that break their promise by themselves.
+	forgetful lockServer = "forget"
+	replicas  lockServer = "replicas"
+)
+
+func (l lockServer) isForeman() bool { return l == plainForeman || l == guardedForeman }
+
+// breaksItsPromise reports whether no client can keep two hosts from being inside at once.
+func (l lockServer) breaksItsPromise() bool { return l == forgetful || l == replicas }
+
+// streams gives the histories of a FleetLock server seeds of their own.
+func (l lockServer) streams(seed uint64) uint64 {
+	if l.isForeman() {
+		return seed
+	}
+	return seed | 1<<40
+}
+
+// world is one history: hosts, a lock server, the network between them, and those who meddle.
 type world struct {
 	seed uint64
 	plan
 	mistake *mistake
 	began   time.Time
-	server  *sandbox.Server
+	asks    lockServer
+	server  *sandbox.Server // nil: fleet takes its place
+	fleet   *fleet          // nil: server takes its place
 	hosts   []*host
 	dwell   *random
 	actors  sync.WaitGroup
@@ -122,7 +152,11 @@ type world struct {
 	calm   bool // nothing goes wrong any more
 	rows   map[string]*row
 	asked  []*asking // what the server has to do
-	late   string    // PUT or DELETE: one written later than the settle time was the last to change the holder so
+	late   string    // the request that was the last to change the holder although it was written after the settle time
+	// lateRelease: a late request has released a lock.
+	lateRelease bool
+	twoInside   string // how more hosts came to be inside than there are slots; empty: they did not
+	overwrites  string // how a claim overwrote a holder whom the guard should have kept; empty: none did
 	counts
 	broken string // the first invariant that was broken
 }
@@ -142,17 +176,25 @@ type beginnings struct {
 	givenBack int // locks that a run had verified, and gave back before it began
 	raised    int // flags
 	exceeded  int // looks at a flag that another host held, before a run began
+	// overwritten counts slots that a host lost because another one was written after it.
+	overwritten int
+	told        int // refusals that a host heard while it was inside
 }
 
-func newWorld(seed uint64, m *mistake, verbose bool) *world {
-	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), dwell: newRandom(seed, 1),
-		over: make(chan struct{}), verbose: verbose, rows: map[string]*row{}}
+func newWorld(asks lockServer, seed uint64, m *mistake, verbose bool) *world {
+	w := &world{seed: seed, plan: newPlan(newRandom(seed)), mistake: m, began: time.Now(), asks: asks,
+		dwell: newRandom(seed, 1), over: make(chan struct{}), verbose: verbose, rows: map[string]*row{}}
 	w.begins = newBegins(beginsOf(seed), &w.plan)
-	w.server = sandbox.New(sandbox.Options{Window: w.windowOf, Record: w.recorded})
-	for _, name := range w.lockNames() {
-		if w.exists {
-			w.server.SetHolder(name, "")
+	w.capacity = w.begins.slots
+	if asks.isForeman() {
+		w.server = sandbox.New(sandbox.Options{Window: w.windowOf, Record: w.recorded, Guarded: asks == guardedForeman})
+		for _, name := range w.lockNames() {
+			if w.exists {
+				w.server.SetHolder(name, "")
+			}
 		}
+	} else {
+		w.newFleet()
 	}
 	for i := range w.plan.hosts {
 		w.hosts = append(w.hosts, w.newHost(i))
@@ -188,6 +230,10 @@ func (w *world) play() {
 		h.end()
 	}
 	w.actors.Wait()
+	if w.fleet != nil {
+		w.fleet.Wait()
+		return
+	}
 	w.server.Wait()
 }
 
@@ -232,12 +278,23 @@ func (w *world) finished() bool {
 
 // heldLocked lists the locks that are held, with their holders. The caller holds mu.
 func (w *world) heldLocked() (held []string) {
+	if w.fleet != nil {
+		return slices.Sorted(maps.Keys(w.fleet.holders))
+	}
 	for _, name := range w.lockNames() {
 		if holder := w.row(name).holder; holder != "" {
 			held = append(held, name+" by "+holder)
 		}
 	}
 	return held
+}
+
+// holds reports whether the server has a host as holder of a lock. The caller holds mu.
+func (w *world) holds(host, name string) bool {
+	if w.fleet != nil {
+		return w.fleet.holders[host]
+	}
+	return w.row(name).holder == host
 }
 
 // standing says what is left.
@@ -255,19 +312,25 @@ func (w *world) standing() string {
 
 // result is what came of a history.
 type result struct {
+	asks   lockServer
 	seed   uint64
 	broken string // the first invariant that was broken; empty: none
-	late   string // PUT or DELETE: one that was written later than the settle time has changed the holder
-	events []event
+	late   string // the request that has changed the holder although it was written later than the settle time
+	// lateRelease: a late request has released a lock. twoInside says how more hosts came to be inside than there are
+	// slots; empty: they did not.
+	lateRelease bool
+	twoInside   string
+	overwrites  string // how a claim overwrote a holder whom the guard should have kept; empty: none did
+	events      []event
 	counts
 }
 
 // simulate plays one history. It has to be called outside of any bubble.
-func simulate(t *testing.T, seed uint64, m *mistake, verbose bool) (r result) {
+func simulate(t *testing.T, asks lockServer, seed uint64, m *mistake, verbose bool) (r result) {
 	inBubble(t, func() {
-		w := newWorld(seed, m, verbose)
+		w := newWorld(asks, asks.streams(seed), m, verbose)
 		w.play()
-		r = result{seed, w.broken, w.late, w.events, w.counts}
+		r = result{asks, seed, w.broken, w.late, w.lateRelease, w.twoInside, w.overwrites, w.events, w.counts}
 	})
 	return r
 }
