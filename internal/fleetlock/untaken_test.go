@@ -16,10 +16,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// answers is a network that gives these answers one after the other: the last one for ever.
-type answers []func() (*http.Response, error)
+// replies is a network that gives these answers one after the other: the last one for ever.
+type replies []func() (*http.Response, error)
 
-func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *replies) RoundTrip(r *http.Request) (*http.Response, error) {
 	next := (*a)[0]
 	if len(*a) > 1 {
 		*a = (*a)[1:]
@@ -48,19 +48,19 @@ func TestUntaken(t *testing.T) {
 	cut := fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})
 	tests := []struct {
 		name    string
-		answers answers
+		answers replies
 		claimed bool
 		want    bool
 	}{
-		{"unknown group", answers{unknown}, false, true},
-		{"no connection", answers{refused}, false, true},
-		{"no connection, then an unknown group", answers{refused, unknown}, false, true},
-		{"no such name", answers{nobody}, false, true},
-		{"connection cut", answers{cut}, false, false},
-		{"connection cut, then none", answers{cut, refused}, false, false},
-		{"connection cut, then an unknown group", answers{cut, unknown}, false, false},
-		{"202", answers{says(202, "")}, false, false},
-		{"an earlier invocation asked", answers{unknown}, true, false},
+		{"unknown group", replies{unknown}, false, true},
+		{"no connection", replies{refused}, false, true},
+		{"no connection, then an unknown group", replies{refused, unknown}, false, true},
+		{"no such name", replies{nobody}, false, true},
+		{"connection cut", replies{cut}, false, false},
+		{"connection cut, then none", replies{cut, refused}, false, false},
+		{"connection cut, then an unknown group", replies{cut, unknown}, false, false},
+		{"202", replies{says(202, "")}, false, false},
+		{"an earlier invocation asked", replies{unknown}, true, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestUntaken(t *testing.T) {
 // TestUntakenOnce: a claim that may be granted later counts, whatever comes after it.
 func TestUntakenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &answers{fails(errors.New("EOF")), fails(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})}
+		way := &replies{fails(errors.New("EOF")), fails(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})}
 		api := NewClient(ClientOptions{URL: "https://fleetlock.example.com", Timeout: time.Second,
 			ID: func() (string, error) { return "web1", nil }, Log: hclog.NewNullLogger(), Transport: way})
 		l := Open(api, Settings{Settle: time.Second}, hclog.NewNullLogger(), "web", lock.Options{})

@@ -36,7 +36,8 @@ type prover struct {
 // and ends with one that was written after it. So the interval contains the work, and if no more intervals overlap than
 // there are slots, neither does more work.
 func prove(entries []entry, l locks) verdict {
-	p := &prover{verdict: verdict{locks: l}, holders: map[string]string{}, inside: map[string]string{}, done: map[string][]string{}}
+	p := &prover{verdict: verdict{locks: l}, holders: map[string]string{}, inside: map[string]string{},
+		done: map[string][]string{}}
 	for _, e := range entries {
 		isChange := e.kind == acquire || e.kind == release
 		switch {

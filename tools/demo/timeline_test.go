@@ -56,7 +56,8 @@ func TestFits(t *testing.T) {
 		a.tell(a.began.Add(time.Minute), "web2", "lock_get", longest)
 		text.WriteString(timeline(span, l))
 	}
-	text.WriteString(prove(parseLedger(sound), foreman).String() + "\n" + prove(parseGroup(soundGroup), fleetLock).String())
+	text.WriteString(prove(parseLedger(sound), foreman).String() + "\n")
+	text.WriteString(prove(parseGroup(soundGroup), fleetLock).String())
 	for line := range strings.Lines(text.String()) {
 		if len(line) > 80 { // with its end
 			t.Errorf("%d columns: %s", len(line)-1, line)
