@@ -97,7 +97,9 @@ func TestRounds(t *testing.T) {
 	play := func(i int) {
 		c, began := contests[i], time.Now()
 		c.programs, c.window, c.hosts = programs, window, hosts
-		results[i], took[i] = c.play(t, n), time.Since(began)
+		results[i] = c.play(t, n)
+		took[i] = time.Since(began)
+		t.Logf("%s: %d rounds in %.0f s", c.name, n, took[i].Seconds())
 	}
 	var all sync.WaitGroup
 	for i := range contests {
