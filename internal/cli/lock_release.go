@@ -72,6 +72,12 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	closeLog()
+	if run && record.Story != nil { // for `status`, where nobody can look at the lock
+		record.Story.Released = time.Now()
+		if err := (state.Store{Path: c.State}).Save(*record); err != nil {
+			return err
+		}
+	}
 	if record.InProgress() {
 		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; "+
 			"to forget it: %s\n", record.Stage, p.withConfig("foreman-dlm-updater state clear"))

@@ -328,6 +328,14 @@ func (s *Status) SetNoLook() { s.Lock.NoLook = true }
 // of a lock that a person has counts.
 func (s *Status) holdsWithoutRun() bool { return s.Lock.Self || s.noLook() && s.ByHand != "" }
 
+// released is when a person released the run's lock, which the run takes again when it goes on; nil: nobody did.
+func (s *Status) released() *time.Time {
+	if s.Record == nil || s.Record.Story == nil {
+		return nil
+	}
+	return timeOrNil(s.Record.Story.Released)
+}
+
 // noLook reports whether nobody can look at the lock, even if the server answers.
 func (s *Status) noLook() bool { return s.Lock.NoLook || !s.Lock.Seen && s.Wording.NoLook != "" }
 
@@ -378,7 +386,7 @@ func (s *Status) HeldSince() *time.Time {
 	switch {
 	case s.Lock.Self:
 		return s.Lock.Since
-	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage):
+	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage), s.released() != nil:
 		return nil
 	}
 	return timeOrNil(s.Record.Story.Acquired)
