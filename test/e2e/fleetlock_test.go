@@ -70,9 +70,11 @@ func failsWithSlot(t *testing.T, bad, other *host) {
 	bad.run("systemctl", "stop", "foreman-dlm-updater.timer")
 	bad.once("needs_update", "exit 1") // there is an update
 	bad.once("update", "echo no space left >&2; exit 1")
-	if _, err := bad.try("systemctl", "start", updateUnit); err == nil {
-		t.Error("the run did not fail")
-	}
+	bad.run("systemctl", "start", "--no-block", updateUnit)
+	bad.eventually("the unit has failed", func() error {
+		_, err := bad.try("systemctl", "is-failed", updateUnit)
+		return err
+	})
 	says := func(h *host, pattern string, args ...string) {
 		t.Helper()
 		text, err := h.try(append([]string{"foreman-dlm-updater"}, args...)...)
@@ -90,7 +92,7 @@ func failsWithSlot(t *testing.T, bad, other *host) {
 	says(bad, `FleetLock server: this host is "fleet1.example.com" there`, "config", "check")
 	says(other, `lock "fleet": held by another host \(the FleetLock server says`, "lock", "acquire")
 	says(other, `the command was not run: lock "fleet": held by another host`, "lock", "exec", "--", "true")
-	bad.run("systemctl", "start", updateUnit) // needs_reboot says no: the update brought no kernel
+	bad.run("systemctl", "start", "--no-block", updateUnit) // needs_reboot says no: the update brought no kernel
 	bad.checkEnd(2)
 	says(other, `^lock fleet acquired: this host begins no update until`, "lock", "acquire")
 	says(other, `by hand: by `, "status")
