@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fleetLock: two hosts under one slot of a FleetLock server, whose timers fire in the same second, update and reboot one
-// after the other. One shows its certificate, the other has none, and is called by its machine id. Then one fails: it
-// keeps the slot, and says so to whoever looks.
+// fleetLock: two hosts share one slot of a FleetLock server. Their timers fire in the same second, and they update and
+// reboot one after the other. One shows its certificate, the other has none, and is called by its machine id. Then one
+// fails: it keeps the slot, and says so to whoever looks.
 func fleetLock(t *testing.T, l *lab) {
 	hosts := []*host{l.boot(t, "fleet1"), l.boot(t, "fleet2")}
 	named, nameless := hosts[0], hosts[1]
