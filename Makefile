@@ -18,7 +18,7 @@ say = echo "$(1)" | tee -a "$${PROGRESS:-/dev/null}"
 
 .DEFAULT_GOAL := help
 .PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-foreman \
-  test-hooks hooks-stubbed hooks-real test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input \
+  test-hooks hooks-stubbed hooks-real test-packages test-puppet e2e bench scale chaos rounds demo fuzz docs-bad-input \
   docs-outcomes deps clean
 
 help: ## list the targets
@@ -135,9 +135,13 @@ KILLS ?= 400
 chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked when it might not
 	KILLS=$(KILLS) LOCK=$(LOCK) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
-demo: ## five hosts that update two at a time, and one that fails, to look at
+ROUNDS ?= 200
+rounds: ## update 8 hosts ROUNDS (200) times with each kind of lock server, and count how many are inside at once
+	ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 5h -run 'TestRounds$$|TestTooMany$$' ./test/chaos
+
+demo: ## five hosts that update two at a time, and one that fails, to look at; LOCK=fleetlock: with FleetLock
 	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."
-	@$(GO) run ./tools/demo
+	@$(GO) run ./tools/demo $(LOCK)
 
 docs-bad-input: ## write the lists of bad input in docs/bad-input.md from the tests
 	$(GO) run ./tools/badinput

@@ -495,7 +495,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"serve", "--dir", dir, "--restore", "--record", filepath.Join(dir, "ca.key")}, 1, "read record"},
 		{[]string{"serve", "--dir", dir, "--listen", "127.0.0.1:x"}, 1, "listen tcp"},
 		{[]string{"serve", "--fleetlock"}, 64, "missing flags: --dir"},
-		{[]string{"serve", "--fleetlock", "--dir", dir, "--race-window=1ms"}, 64, "are not for --fleetlock"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--contention=1ms"}, 64, "are not for --fleetlock"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--contention=1ms"}, 64, "are not for --fleetlock"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--guarded"}, 64, "are not for --fleetlock"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--admin-password-file", file}, 64, "are not for --fleetlock"},

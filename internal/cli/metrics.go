@@ -58,6 +58,7 @@ func (r *reporter) listen(news <-chan events.Event) {
 	r.snapshot.Last, r.refused = r.file.Read()
 	if r.refused != nil { // do not replace the file: somebody may need it
 		r.warn(r.refused)
+	} else if r.config.ClientCert == "" { // a FleetLock server may need none
 	} else if cert, err := credentials(r.config).Leaf(); err != nil {
 		r.warn(err)
 	} else {

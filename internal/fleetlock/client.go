@@ -76,7 +76,7 @@ func (r *Refusal) Error() string {
 
 // PreReboot asks for a lock, and repeats that after errors that may pass. nil: granted, now or before, and only that
 // (status 200). The errors are *Refusal and *lock.Error. After any of them the server may still have granted the lock,
-// or grant it later.
+// or grant it later, unless the *lock.Error is in an *Untaken.
 func (c *Client) PreReboot(ctx context.Context, group string) error {
 	return c.repeat(ctx, "pre-reboot", group)
 }
@@ -95,9 +95,14 @@ func (c *Client) SteadyState(ctx context.Context, group string) error {
 
 func (c *Client) repeat(ctx context.Context, call, group string) error {
 	var backoff time.Duration
+	untaken := true
 	for try := 0; ; try++ {
 		err := c.once(ctx, call, group)
+		untaken = untaken && provesUntaken(err)
 		if !mayPass(err) || try >= c.Retries {
+			if untaken {
+				err = &Untaken{err}
+			}
 			return err
 		}
 		backoff = lock.Backoff(backoff)
@@ -259,7 +264,9 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	case a.Status < 500 && a.Status >= 400 && said.Kind == "unknown_group":
 		e.Temporary, e.Meaning, e.Why = false, lock.ErrMisconfigured, ""
 		e.Next = fmt.Sprintf("correct lock_name, or add the group %s to the server's configuration", group)
-		detail = fmt.Sprintf("knows no group %q (%s%s)", group, statusText(a.Status), saying(said))
+		e.Err = &unknownGroupError{fmt.Sprintf("%s lock %q: the FleetLock server knows no group %[2]q (%s%s)", purpose, group,
+			statusText(a.Status), saying(said))}
+		return e
 	case a.Status == http.StatusAccepted:
 		e.Why = "the FleetLock server is not ready with this host: it may be draining it"
 		detail = "answers 202 Accepted, which is no grant: perhaps it is still draining this host"
@@ -284,6 +291,27 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	e.Err = fmt.Errorf("%s lock %q: the FleetLock server %s", purpose, group, detail)
 	return e
 }
+
+// Untaken: none of the tries can have taken the lock.
+type Untaken struct{ error }
+
+// Unwrap returns what the last try failed with.
+func (e *Untaken) Unwrap() error { return e.error }
+
+// provesUntaken reports whether an error proves that the request has taken nothing: the server knows no such group, or
+// nothing was sent.
+func provesUntaken(err error) bool {
+	var unknown *unknownGroupError
+	var name *net.DNSError
+	var network *net.OpError
+	return errors.As(err, &unknown) || errors.As(err, &name) || errors.Is(err, mtls.ErrCredentials) ||
+		errors.As(err, &network) && network.Op == "dial"
+}
+
+// unknownGroupError: the server knows no such group.
+type unknownGroupError struct{ text string }
+
+func (e *unknownGroupError) Error() string { return e.text }
 
 func saying(said problem) string {
 	switch {

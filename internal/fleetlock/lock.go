@@ -87,7 +87,8 @@ func (l *Lock) Name() string { return l.name }
 // Asked reports whether this invocation, or an earlier one of the run, may have asked for the lock.
 func (l *Lock) Asked() bool { return !l.settlesAt.IsZero() }
 
-// NotOurs reports whether this host has certainly given the lock back. A refusal does not show that: a request that
+// NotOurs reports whether this host has certainly given the lock back, or no request of the run can have taken it. A
+// refusal does not show that: a request that
 // was sent before it may still be granted.
 func (l *Lock) NotOurs() bool { return l.notOurs }
 
@@ -204,8 +205,11 @@ func (l *Lock) askSettled(ctx context.Context) error {
 
 // claim sends the request. A signal does not cut it short: the server may grant it even if nobody waits for the answer.
 func (l *Lock) claim(ctx context.Context) error {
-	l.notOurs = false
 	err := l.api.PreReboot(context.WithoutCancel(ctx), l.name)
+	var untaken *Untaken
+	if l.notOurs = !l.Asked() && errors.As(err, &untaken); l.notOurs {
+		return err
+	}
 	l.settlesAt = time.Now().Add(l.settle())
 	return err
 }
