@@ -299,13 +299,17 @@ type Untaken struct{ error }
 func (e *Untaken) Unwrap() error { return e.error }
 
 // provesUntaken reports whether an error proves that the request has taken nothing: the server knows no such group, or
-// nothing was sent.
+// no connection came about. A server reads no request of a client whose certificate it refuses.
 func provesUntaken(err error) bool {
 	var unknown *unknownGroupError
 	var name *net.DNSError
 	var network *net.OpError
-	return errors.As(err, &unknown) || errors.As(err, &name) || errors.Is(err, mtls.ErrCredentials) ||
-		errors.As(err, &network) && network.Op == "dial"
+	for _, unsent := range []error{mtls.ErrCredentials, mtls.ErrNotTLS, mtls.ErrUntrusted, mtls.ErrRefused} {
+		if errors.Is(err, unsent) {
+			return true
+		}
+	}
+	return errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &network) && network.Op == "dial"
 }
 
 // unknownGroupError: the server knows no such group.
