@@ -17,8 +17,8 @@ SCRIPTS    = $(shell git ls-files | xargs grep -lE '^\#!.*(/| )(ba|da)?sh( |$$)'
 say = echo "$(1)" | tee -a "$${PROGRESS:-/dev/null}"
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-hooks \
-  hooks-stubbed hooks-real test-packages test-puppet e2e bench scale chaos demo fuzz docs-bad-input \
+.PHONY: help build packages repo snapshot test unit sim sim-race lint security test-rules test-foreman \
+  test-hooks hooks-stubbed hooks-real test-packages test-puppet e2e bench scale chaos rounds demo fuzz docs-bad-input \
   docs-outcomes deps clean
 
 help: ## list the targets
@@ -36,7 +36,7 @@ repo: packages ## signed apt and dnf repositories of them in dist/repo/; SIGNING
 # Steps that compile run beside steps that mostly wait for hosts to boot; snapshot compiles while the others wait.
 test: deps ## run everything that CI runs; does its own set-up
 	@test/side-by-side.sh "unit lint e2e" hooks-real "test-packages test-puppet" \
-	  "test-rules hooks-stubbed snapshot"
+	  "test-rules test-foreman hooks-stubbed snapshot"
 
 lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 	@test -z "$$(gofmt -l cmd internal test tools)" || { gofmt -d cmd internal test tools; exit 1; }
@@ -50,9 +50,10 @@ lint: ## gofmt, vet, staticcheck, go.mod, shellcheck
 # These findings of gosec are meant to be so: ignored errors of closing and tidying up (G104); conversions of
 # descriptors, pids and uids, which fit (G115); commands and files that root's configuration names (G204, G304); random
 # numbers that only spread hosts in time (G404). Left out is what is installed nowhere: test/, tools/, the stand-in
-# server.
+# servers.
 GOSEC := -quiet -exclude=G104,G115,G204,G304,G404 \
-  -exclude-dir=test -exclude-dir=tools -exclude-dir=internal/sandbox -exclude-dir=cmd/dlm-sandbox
+  -exclude-dir=test -exclude-dir=tools -exclude-dir=internal/sandbox -exclude-dir=internal/fleetsandbox \
+  -exclude-dir=cmd/dlm-sandbox
 # A version of the module of the Go vulnerability database, whose own server can't be reached from everywhere.
 # VULNDB=latest takes the newest.
 VULNDB ?= v0.0.0-20261105234957-e22db6528018
@@ -84,6 +85,9 @@ test-rules: ## the alerts for Prometheus, by promtool
 	  promtool check rules contrib/prometheus/foreman-dlm-updater.rules.yml && \
 	  promtool test rules contrib/prometheus/tests.yml; \
 	else test -z "$$CI" && echo "SKIPPED: promtool is not installed (Debian has it in the package prometheus)" >&2; fi
+
+test-foreman: ## the guard for Foreman's database, with a PostgreSQL of its own (half a minute)
+	test/foreman/run.sh
 
 test-hooks: hooks-stubbed hooks-real ## the bundled hooks, both ways
 
@@ -132,9 +136,13 @@ KILLS ?= 400
 chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes); prove that none worked when it might not; or LOCK
 	KILLS=$(KILLS) LOCK=$(LOCK) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
-demo: ## five hosts that update two at a time, and one that fails, to look at
+ROUNDS ?= 200
+rounds: ## update 8 hosts ROUNDS (200) times with each kind of lock server, and count how many are inside at once
+	ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 5h -run 'TestRounds$$|TestTooMany$$' ./test/chaos
+
+demo: ## five hosts that update two at a time, and one that fails, to look at; LOCK=fleetlock: with FleetLock
 	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."
-	@$(GO) run ./tools/demo
+	@$(GO) run ./tools/demo $(LOCK)
 
 docs-bad-input: ## write the lists of bad input in docs/bad-input.md from the tests
 	$(GO) run ./tools/badinput
@@ -156,9 +164,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 DEPS := bats:bats lintian:lintian rpmlint:rpmlint rpmsign:rpm createrepo_c:createrepo-c apt-ftparchive:apt-utils \
   gpg:gpg gpg-agent:gpg-agent dbus-daemon:dbus-daemon zsh:zsh fish:fish mandoc:mandoc shellcheck:shellcheck \
   systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 dpkg-scanpackages:dpkg-dev gcc:gcc \
-  run-parts:debianutils promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint
+  run-parts:debianutils promtool:prometheus puppet:puppet-agent puppet-lint:puppet-lint nginx:nginx
 # These packages have no command; they are there if their directory is.
-LIBRARIES := ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli
+LIBRARIES := postgresql ruby-rspec-puppet puppet-strings puppet-module-puppetlabs-stdlib ruby-puppetserver-ca-cli
 DEPS += $(foreach package,$(LIBRARIES),/usr/share/doc/$(package):$(package))
 
 deps: # installs what the tests need

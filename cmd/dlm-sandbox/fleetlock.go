@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"foreman-dlm-updater/internal/fleetsandbox"
 )
@@ -61,6 +63,7 @@ func (c *serveCmd) asFleetLock(out *printer, record *recorder) (standIn, error) 
 	s = fleetsandbox.New(fleetsandbox.Options{
 		Dialect:  c.Dialect,
 		Groups:   c.Group,
+		Window:   c.fleetLockWindow,
 		Record:   func(e fleetsandbox.Event) { record.write(e) },
 		Answered: func(r fleetsandbox.Request) { out.fleetLockRequest(s, r) },
 	})
@@ -70,6 +73,14 @@ func (c *serveCmd) asFleetLock(out *printer, record *recorder) (standIn, error) 
 		s.Inject(f)
 	}
 	return standIn{s, "groups: " + c.groups()}, err
+}
+
+// fleetLockWindow is how long a request waits in a gap.
+func (c *serveCmd) fleetLockWindow(_ context.Context, _, _ string, gap fleetsandbox.Gap) time.Duration {
+	if gap == fleetsandbox.BeforeWrite {
+		return c.RaceWindow
+	}
+	return 0
 }
 
 // groups says which groups there are.
@@ -93,7 +104,12 @@ func fleetLockFaults(texts []string) ([]fleetsandbox.Fault, error) {
 		} else if out.Call != fleetsandbox.PreReboot && out.Call != fleetsandbox.SteadyState {
 			return out, errors.New("method must be pre-reboot, steady-state or any")
 		}
-		out.Kind, err = fleetsandbox.ParseFaultKind(f.kind)
-		return out, err
+		if out.Kind, err = fleetsandbox.ParseFaultKind(f.kind); err != nil {
+			return out, err
+		}
+		if only := out.Kind.Only(); only != "" && out.Call != "" && out.Call != only {
+			return out, fmt.Errorf("%s is a fault of %s only", f.kind, only)
+		}
+		return out, nil
 	})
 }

@@ -119,6 +119,19 @@ func TestFleetLockPlain(t *testing.T) {
 	s.stop(t, syscall.SIGTERM)
 }
 
+// TestFleetLockRace: of two hosts that ask at once, one is told that it was too late, and so is the reader.
+func TestFleetLockRace(t *testing.T) {
+	s := serve(t, "--fleetlock", "--plain-http", "--group", "web=2", "--race-window", "300ms")
+	answers := make(chan int)
+	for _, id := range []string{"web1", "web2"} {
+		go func() { answers <- lock(t, &http.Client{}, s.url, fleetsandbox.PreReboot, id, "web") }()
+	}
+	if got := []int{<-answers, <-answers}; got[0]+got[1] != 700 {
+		t.Errorf("answers %v", got)
+	}
+	s.awaitLine(t, "POST pre-reboot web -> 500 (lost a race), web")
+}
+
 // TestHelp: the help names each fault and dialect, and which flags are for which server.
 func TestHelp(t *testing.T) {
 	out, err := sandboxCommand(t, "serve", "--help").Output()
@@ -131,7 +144,7 @@ func TestHelp(t *testing.T) {
 		t.Fatalf("no flags are for --fleetlock: %s", text)
 	}
 	_, foreman, _ = strings.Cut(foreman, "As Foreman --")
-	for _, want := range []string{"race-window", "contention", "guarded", "admin-password-file"} {
+	for _, want := range []string{"contention", "guarded", "admin-password-file"} {
 		if !strings.Contains(foreman, want) || strings.Contains(fleet, want) {
 			t.Errorf("--%s is not among the flags for Foreman", want)
 		}

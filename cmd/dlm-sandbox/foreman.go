@@ -16,16 +16,15 @@ import (
 
 // foremanFlags are about a server that answers as Foreman.
 type foremanFlags struct {
-	RaceWindow        time.Duration `placeholder:"50ms" help:"How long PUT and DELETE wait between check and write, so that hosts can race."`
 	Contention        time.Duration `placeholder:"5ms" help:"Up to how long they wait before the check and after the write: they can answer 500 if another host changes the lock meanwhile."`
-	Guarded           bool          `help:"Answer as a Foreman whose database has the guard of contrib/foreman: 500 to whoever loses a race."`
+	Guarded           bool          `help:"Answer as if Foreman's database had the guard: 500 to whoever loses a race."`
 	AdminPasswordFile string        `placeholder:"FILE" help:"The password of the user admin, who may change locks (default: changeme)."`
 }
 
 // mustBeUnset refuses the flags that make no sense for a FleetLock server.
 func (c *foremanFlags) mustBeUnset() error {
-	if c.RaceWindow != 0 || c.Contention != 0 || c.Guarded || c.AdminPasswordFile != "" {
-		return errors.New("--race-window, --contention, --guarded and --admin-password-file are not for --fleetlock")
+	if c.Contention != 0 || c.Guarded || c.AdminPasswordFile != "" {
+		return errors.New("--contention, --guarded and --admin-password-file are not for --fleetlock")
 	}
 	return nil
 }
@@ -70,7 +69,7 @@ func foremanFaults(texts []string) ([]sandbox.Fault, error) {
 }
 
 // window is how long a request waits in a gap.
-func (c *foremanFlags) window(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
+func (c *serveCmd) window(_ context.Context, _, _ string, gap sandbox.Gap) time.Duration {
 	switch {
 	case gap == sandbox.BeforeWrite:
 		return c.RaceWindow

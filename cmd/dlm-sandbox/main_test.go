@@ -88,7 +88,8 @@ func (s *serving) awaitStart(t *testing.T) {
 		t.Fatalf("first line %q", line)
 	}
 	s.url = url
-	if s.admin, err = s.out.ReadString('\n'); err != nil || !regexp.MustCompile("^(administrator|groups): ").MatchString(s.admin) {
+	about := regexp.MustCompile("^(administrator|groups): ")
+	if s.admin, err = s.out.ReadString('\n'); err != nil || !about.MatchString(s.admin) {
 		t.Fatalf("second line %q: %v", s.admin, err)
 	}
 }
@@ -494,7 +495,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"serve", "--dir", dir, "--restore", "--record", filepath.Join(dir, "ca.key")}, 1, "read record"},
 		{[]string{"serve", "--dir", dir, "--listen", "127.0.0.1:x"}, 1, "listen tcp"},
 		{[]string{"serve", "--fleetlock"}, 64, "missing flags: --dir"},
-		{[]string{"serve", "--fleetlock", "--dir", dir, "--race-window=1ms"}, 64, "are not for --fleetlock"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--contention=1ms"}, 64, "are not for --fleetlock"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--contention=1ms"}, 64, "are not for --fleetlock"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--guarded"}, 64, "are not for --fleetlock"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--admin-password-file", file}, 64, "are not for --fleetlock"},
@@ -514,6 +515,8 @@ func TestErrors(t *testing.T) {
 			"every group has one slot"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "PUT:html"}, 64, "pre-reboot, steady-state or any"},
 		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "any:wrong-name"}, 64, "must be one of"},
+		{[]string{"serve", "--fleetlock", "--dir", dir, "--fault", "steady-state:draining"}, 64,
+			"draining is a fault of pre-reboot only"},
 		{[]string{"serve", "--dir", dir, "--fault", "any:draining"}, 64, "must be one of"},
 	}
 	for _, tt := range tests {

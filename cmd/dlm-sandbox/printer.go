@@ -60,6 +60,9 @@ func (p *printer) fleetLockRequest(s *fleetsandbox.Server, r fleetsandbox.Reques
 	}
 	line := fmt.Sprintf("%s %s %s %s -> %s", r.Time.Add(r.Duration).Format(time.TimeOnly), asker(r), r.Method, what,
 		status(r.Status))
+	if r.Lost {
+		line += " (lost a race)"
+	}
 	if slots := s.Slots(r.Group); r.Group != "" && slots > 0 {
 		line += ", " + occupied(r.Group, s.Holders(r.Group), slots)
 	}

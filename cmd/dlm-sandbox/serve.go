@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"foreman-dlm-updater/internal/sandbox"
 )
@@ -28,6 +29,8 @@ type serveCmd struct {
 	Restore   bool     `help:"Begin with the locks as they are at the end of the record."`
 	Fault     []string `sep:"none" placeholder:"METHOD:KIND[:TIMES[:DELAY]]" help:"Something that goes wrong; METHOD may be any, TIMES 0 is always; repeatable. Methods are GET, PUT and DELETE, with --fleetlock pre-reboot and steady-state. Kinds: ${kinds}. With --fleetlock: ${fleetkinds}."`
 	FleetLock bool     `name:"fleetlock" help:"Answer as a FleetLock server in place of Foreman."`
+
+	RaceWindow time.Duration `placeholder:"50ms" help:"How long a request that changes a lock waits between check and write, so that hosts can race."`
 
 	foremanFlags   `group:"As Foreman"`
 	fleetLockFlags `group:"With --fleetlock"`

@@ -42,14 +42,15 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata",
 		Setup: setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"conf":    conf,
-			"deaf":    deaf,
-			"exits":   exits,
-			"foreman": foremanCommand,
-			"metric":  metric,
-			"reboot":  reboot,
-			"valid":   valid,
-			"waitfor": waitFor,
+			"conf":      conf,
+			"deaf":      deaf,
+			"exits":     exits,
+			"fleetlock": fleetLockCommand,
+			"foreman":   foremanCommand,
+			"metric":    metric,
+			"reboot":    reboot,
+			"valid":     valid,
+			"waitfor":   waitFor,
 		},
 	})
 }
@@ -74,7 +75,7 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { running.Close() })
-	env.Values[foremanKey{}] = server
+	env.Values[foremanKey{}], env.Values[fleetKey{}] = server, map[string]*fleetServer{}
 	config := fmt.Sprintf(`[main]
 lock_name = web
 foreman_url = %s

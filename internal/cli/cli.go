@@ -50,7 +50,7 @@ type grammar struct {
 	Unpause unpauseCmd `cmd:"" help:"End the pause: runs may begin again."`
 	Window  windowCmd  `cmd:"" help:"Say whether a maintenance window is open, and when the next ones open."`
 	Conf    struct {
-		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, this host and Foreman."`
+		Check configCheckCmd `cmd:"" help:"Check the configuration, the hooks, the certificate, host and lock server."`
 		Show  configShowCmd  `cmd:"" help:"Print the effective values, and where each comes from."`
 	} `cmd:"" name:"config" help:"Check or show the configuration."`
 	Lock struct {
@@ -74,7 +74,7 @@ type grammar struct {
 const description = `Updates this host while it holds its cluster's lock in Foreman.
 
 Exit codes: 0 done, nothing to do, or a reboot is under way; 1 a stage failed, or the state can't be read or ` +
-	`written; 64 wrong command line; 75 not now, try later; 77 Foreman refuses this host or can't be trusted; ` +
+	`written; 64 wrong command line; 75 not now, try later; 77 the lock server refuses this host or can't be trusted; ` +
 	`78 the configuration is wrong.`
 
 // Main runs the command line and returns the exit code.

@@ -32,7 +32,7 @@ func (*configShowCmd) Run(p *Process, path configPath) error {
 }
 
 type configCheckCmd struct {
-	Offline bool `help:"Do not ask Foreman."`
+	Offline bool `help:"Do not ask the lock server."`
 }
 
 // Run reports everything that it finds. It checks the host even if the configuration can't be used.

@@ -68,15 +68,32 @@ func originOf(hold *byhand.Hold) *lock.Origin {
 }
 
 // heldByHand returns the record of a lock that a person has; nil: there is none. lost: the lock server says that it is
-// not this host's any more. If nobody can tell, the record counts.
-func (p *Process) heldByHand(c *config.Config) (hold *byhand.Hold, lost *lock.Lost, err error) {
+// not this host's any more. elsewhere: another server would have to be asked. If nobody can tell, the record counts.
+func (p *Process) heldByHand(c *config.Config) (hold *byhand.Hold, lost *lock.Lost, elsewhere, err error) {
 	hold, err = byhand.Beside(c.State).Read()
 	if hold == nil || err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	l := lookAt(c, hold.Lock, lock.Options{Origin: originOf(hold)}, requests{c.HTTPTimeout, c.HTTPRetries})
-	errors.As(l.Confirm(p.Context), &lost)
-	return hold, lost, nil
+	err = l.Confirm(p.Context)
+	errors.As(err, &lost)
+	return hold, lost, takenElsewhere(c, hold, err), nil
+}
+
+// takenElsewhere returns the error for a lock that a person took at another server, or under another name, if that is
+// what err says; nil: it says something else. The protocols know of runs only.
+func takenElsewhere(c *config.Config, hold *byhand.Hold, err error) error {
+	var elsewhere *lock.Elsewhere
+	if hold == nil || !errors.As(err, &elsewhere) {
+		return nil
+	}
+	now, server := lookAt(c, hold.Lock, lock.Options{}, requests{}).Origin(), lockServer(c)
+	return &lock.Elsewhere{
+		Text: fmt.Sprintf("lock %q was taken by hand at %s as %q (%s), and may still be held there; the configuration now "+
+			"names %s and %q", hold.Lock, hold.Server, hold.Client, hold.Who(), now.Server, now.Client),
+		Next: fmt.Sprintf("set %s back, then `foreman-dlm-updater lock release`; or free lock %s there (%s), and remove %s",
+			server.Keys, hold.Lock, server.Where, byhand.Beside(c.State).Path),
+	}
 }
 
 // byHand takes a lock for a person, and keeps the record of that.

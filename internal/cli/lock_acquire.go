@@ -36,6 +36,13 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	if err != nil {
 		return err
 	}
+	if origin := workflow.OriginOf(record); runHasLock && lockServer(c).NoLook != "" {
+		// The run does not take a lock of another server for its own, and would not release it.
+		l := lookAt(c, name, lock.Options{Origin: origin}, requests{c.HTTPTimeout, c.HTTPRetries})
+		if now := lookAt(c, name, lock.Options{}, requests{}).Origin(); origin != nil && origin.Differs(now) {
+			return l.Confirm(p.Context) // it says so, and asks nobody
+		}
+	}
 	log, closeLog, err := p.consoleLog()
 	if err != nil {
 		return err
@@ -92,10 +99,12 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 // stillHeld returns the record of a lock that a person has; nil: there is none, or the lock server says that it is not
 // this host's any more. A lock that is no slot any more keeps nobody else from updating: it has to be released first.
 func (cmd *lockAcquireCmd) stillHeld(p *Process, c *config.Config) (*byhand.Hold, error) {
-	hold, lost, err := p.heldByHand(c)
+	hold, lost, elsewhere, err := p.heldByHand(c)
 	switch {
 	case hold == nil || lost != nil || err != nil:
 		return nil, err
+	case elsewhere != nil: // the new record would take the place of the only one of that lock
+		return nil, elsewhere
 	case !slices.Contains(workflow.Slots(c.LockName, c.LockSlots), hold.Lock):
 		return nil, &lock.NotByRun{Lock: hold.Lock, Config: c.Path, Who: hold.Who()}
 	}

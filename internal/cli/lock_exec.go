@@ -86,7 +86,7 @@ func (cmd *lockExecCmd) free(p *Process, c *config.Config) error {
 		return &lock.NotNow{Text: fmt.Sprintf("run %s is on record, in stage %s", record.RunID, record.Stage),
 			Next: "let it end first (`foreman-dlm-updater run`), or forget it (`foreman-dlm-updater state clear`)"}
 	}
-	hold, lost, err := p.heldByHand(c)
+	hold, lost, _, err := p.heldByHand(c)
 	switch {
 	case err != nil:
 		return err

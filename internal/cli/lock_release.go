@@ -72,6 +72,12 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	closeLog()
+	if run && record.Story != nil { // for `status`, where nobody can look at the lock
+		record.Story.Released = time.Now()
+		if err := (state.Store{Path: c.State}).Save(*record); err != nil {
+			return err
+		}
+	}
 	if record.InProgress() {
 		fmt.Fprintf(p.Stdout, "a run is still on record (stage %s): the next invocation takes the lock again and goes on; "+
 			"to forget it: %s\n", record.Stage, p.withConfig("foreman-dlm-updater state clear"))
@@ -109,6 +115,9 @@ func (r *releasing) one(ctx context.Context, name string, origin *lock.Origin, h
 			released += ", if this host had it: " + server.NoLook
 		}
 	}
+	if hold != nil && hold.Lock == name {
+		err = cmp.Or(takenElsewhere(r.config, hold, err), err)
+	}
 	var lost *lock.Lost
 	switch {
 	case err == nil:
@@ -125,6 +134,9 @@ func (r *releasing) one(ctx context.Context, name string, origin *lock.Origin, h
 			"can release it", name, view.Holder, server.Server), forget())
 	}
 	if err := r.work.ReleaseLock(ctx, name, origin); err != nil {
+		if hold != nil && hold.Lock == name {
+			err = cmp.Or(takenElsewhere(r.config, hold, err), err)
+		}
 		return err
 	}
 	fmt.Fprintf(r.Stdout, "lock %s %s\n", name, released)

@@ -63,31 +63,33 @@ func openFleetLock(c *config.Config, log hclog.Logger, r requests) openLock {
 }
 
 // machineApp is this program's own: another one that derives an id from the same machine gets another id.
-var machineApp = [16]byte{0x27, 0x9d, 0x5e, 0x0c, 0x8a, 0x41, 0x4f, 0x6b, 0x93, 0xe2, 0x1f, 0x7c, 0xd4, 0x60, 0xb5, 0x38}
+var machineApp = [16]byte{0x27, 0x9d, 0x5e, 0x0c, 0x8a, 0x41, 0x4f, 0x6b, 0x93, 0xe2, 0x1f, 0x7c, 0xd4, 0x60, 0xb5,
+	0x38}
 
 // fleetLockID returns a function that says what this host is called at a FleetLock server.
 func fleetLockID(c *config.Config) func() (string, error) {
 	return func() (string, error) {
+		e := &lock.Error{Meaning: lock.ErrMisconfigured, Next: "set fleetlock_id"}
 		switch {
 		case c.FleetLockID != "":
 			return c.FleetLockID, nil
-		case c.ClientCert != "":
+		case c.ClientCert == "":
+			if id := host.AppID(machineApp); id != "" {
+				return id, nil
+			}
+			e.Err, e.Next = errors.New("/etc/machine-id has no id that stays"), e.Next+", or client_crt and client_key"
+		default:
 			cert, err := credentials(c).Leaf()
-			if err != nil {
-				return "", &lock.Error{Meaning: lock.ErrMisconfigured, Renewing: true,
-					Why: "this host's certificate can't be read", Err: fmt.Errorf("find this host's name at the FleetLock server: %w", err)}
+			if err == nil && cert.Subject.CommonName != "" {
+				return cert.Subject.CommonName, nil
 			}
-			if cn := cert.Subject.CommonName; cn != "" {
-				return cn, nil
+			e.Err = fmt.Errorf("the certificate %s has no CN", c.ClientCert)
+			if err != nil { // somebody may be renewing it
+				e.Err, e.Renewing, e.Why, e.Next = err, true, "this host's certificate can't be read", ""
 			}
-			return "", &lock.Error{Meaning: lock.ErrMisconfigured, Next: "set fleetlock_id",
-				Err: fmt.Errorf("find this host's name at the FleetLock server: the certificate %s has no CN", c.ClientCert)}
 		}
-		if id := host.AppID(machineApp); id != "" {
-			return id, nil
-		}
-		return "", &lock.Error{Meaning: lock.ErrMisconfigured, Next: "set fleetlock_id, or client_crt and client_key",
-			Err: errors.New("find this host's name at the FleetLock server: /etc/machine-id has no id that stays")}
+		e.Err = fmt.Errorf("find this host's name at the FleetLock server: %w", e.Err)
+		return "", e
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 type statusCmd struct {
 	JSON    bool `name:"json" help:"Print one JSON object; ${docs}/status.schema.json describes it."`
 	Watch   bool `help:"Look again every two seconds until Ctrl-C; without a terminal, print each change."`
-	Offline bool `help:"Do not ask Foreman."`
+	Offline bool `help:"Do not ask the lock server."`
 }
 
 const (
@@ -148,7 +148,11 @@ func lookAtHand(s *status.Status, c *config.Config) *byhand.Hold {
 	case err != nil: // no run begins before somebody has looked
 		s.SetStopped(status.Stop{At: s.At, Why: err.Error(), Next: hint(err)})
 	case hold != nil:
-		s.SetByHand(hold.Who(), hold.Since, hold.PID)
+		who, origin := hold.Who(), originOf(hold)
+		if now := lookAt(c, hold.Lock, lock.Options{}, requests{}).Origin(); origin != nil && origin.Differs(now) {
+			who += fmt.Sprintf(", at %s as %q, which the configuration does not name any more", hold.Server, hold.Client)
+		}
+		s.SetByHand(who, hold.Since, hold.PID)
 		return hold
 	}
 	return nil

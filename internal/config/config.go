@@ -281,7 +281,7 @@ func (c *Config) assign(doc *document, keys []key, r *report) {
 func (c *Config) checkTogether(lines map[string]int, good map[string]bool, r *report) {
 	if good["lock_retry_interval"] && c.LockRetryInterval < time.Second {
 		r.warnf(lines["lock_retry_interval"], "lock_retry_interval",
-			"%s makes every waiting host ask Foreman all the time; 60s would be right", c.LockRetryInterval)
+			"%s makes every waiting host ask the lock server all the time; 60s would be right", c.LockRetryInterval)
 	}
 	if good["lock_retry_jitter"] && good["lock_retry_interval"] && c.LockRetryJitter > c.LockRetryInterval {
 		r.errorf(lines["lock_retry_jitter"], "lock_retry_jitter",

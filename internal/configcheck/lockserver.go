@@ -51,8 +51,8 @@ func (h *thisHost) checkLock(ctx context.Context, c *config.Config) (found Findi
 	return found
 }
 
-// checkName warns if only other programs of this host find the lock server's address: glibc asks whatever /etc/nsswitch.conf
-// names (mDNS, LDAP, systemd-resolved), but this program only reads /etc/hosts and asks DNS servers.
+// checkName warns if only other programs of this host find the lock server's address: glibc asks whatever
+// /etc/nsswitch.conf names (mDNS, LDAP, systemd-resolved), but this program only reads /etc/hosts and asks DNS servers.
 func (h *thisHost) checkName(ctx context.Context, c *config.Config) Finding {
 	url, key := c.ForemanURL, "foreman_url"
 	if c.LockServer == config.FleetLock {

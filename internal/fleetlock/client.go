@@ -76,13 +76,14 @@ func (r *Refusal) Error() string {
 
 // PreReboot asks for a lock, and repeats that after errors that may pass. nil: granted, now or before, and only that
 // (status 200). The errors are *Refusal and *lock.Error. After any of them the server may still have granted the lock,
-// or grant it later.
+// or grant it later, unless the *lock.Error is in an *Untaken.
 func (c *Client) PreReboot(ctx context.Context, group string) error {
 	return c.repeat(ctx, "pre-reboot", group)
 }
 
 // SteadyState gives a lock back, and repeats that after errors that may pass. nil: this host does not hold the lock,
-// or will not in a moment (axxapy/fleetlock-consul answers before it has released). The error is an *lock.Error.
+// or will not in a moment (axxapy/fleetlock-consul answers before it has released). Newer poseidon/fleetlock says 423
+// if another host holds it, which comes to the same. The error is an *lock.Error.
 func (c *Client) SteadyState(ctx context.Context, group string) error {
 	defer func() {
 		c.mu.Lock()
@@ -94,9 +95,14 @@ func (c *Client) SteadyState(ctx context.Context, group string) error {
 
 func (c *Client) repeat(ctx context.Context, call, group string) error {
 	var backoff time.Duration
+	untaken := true
 	for try := 0; ; try++ {
 		err := c.once(ctx, call, group)
+		untaken = untaken && provesUntaken(err)
 		if !mayPass(err) || try >= c.Retries {
+			if untaken {
+				err = &Untaken{err}
+			}
 			return err
 		}
 		backoff = lock.Backoff(backoff)
@@ -168,7 +174,7 @@ func (c *Client) once(ctx context.Context, call, group string) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Status == http.StatusOK && !isPage(a):
+	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && heldByOther(a):
 		return nil
 	}
 	return c.explain(a, purposes[call], group)
@@ -250,14 +256,17 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 		RetryAfter: mtls.RetryAfter(a.Header)}
 	detail := "answers " + statusText(a.Status) + saying(said)
 	switch refused := purpose == "take"; {
-	case refused && (a.Status == http.StatusConflict || a.Status == http.StatusLocked):
+	case refused && heldByOther(a):
 		return &Refusal{a.Status, said.Value, true}
 	case refused && a.Status == http.StatusInternalServerError && said.Kind != "":
-		return &Refusal{a.Status, said.Value, said.Kind == "failed_lock"}
+		// airlock's kind "failed_lock" is also for a lost race, and for an etcd that fails (internal/lock/semaphore.go).
+		return &Refusal{a.Status, said.Value, strings.HasSuffix(said.Value, " semaphore slots currently locked")}
 	case a.Status < 500 && a.Status >= 400 && said.Kind == "unknown_group":
 		e.Temporary, e.Meaning, e.Why = false, lock.ErrMisconfigured, ""
 		e.Next = fmt.Sprintf("correct lock_name, or add the group %s to the server's configuration", group)
-		detail = fmt.Sprintf("knows no group %q (%s%s)", group, statusText(a.Status), saying(said))
+		e.Err = &unknownGroupError{fmt.Sprintf("%s lock %q: the FleetLock server knows no group %[2]q (%s%s)", purpose, group,
+			statusText(a.Status), saying(said))}
+		return e
 	case a.Status == http.StatusAccepted:
 		e.Why = "the FleetLock server is not ready with this host: it may be draining it"
 		detail = "answers 202 Accepted, which is no grant: perhaps it is still draining this host"
@@ -283,6 +292,27 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	return e
 }
 
+// Untaken: none of the tries can have taken the lock.
+type Untaken struct{ error }
+
+// Unwrap returns what the last try failed with.
+func (e *Untaken) Unwrap() error { return e.error }
+
+// provesUntaken reports whether an error proves that the request has taken nothing: the server knows no such group, or
+// nothing was sent.
+func provesUntaken(err error) bool {
+	var unknown *unknownGroupError
+	var name *net.DNSError
+	var network *net.OpError
+	return errors.As(err, &unknown) || errors.As(err, &name) || errors.Is(err, mtls.ErrCredentials) ||
+		errors.As(err, &network) && network.Op == "dial"
+}
+
+// unknownGroupError: the server knows no such group.
+type unknownGroupError struct{ text string }
+
+func (e *unknownGroupError) Error() string { return e.text }
+
 func saying(said problem) string {
 	switch {
 	case said.Kind == "":
@@ -298,6 +328,11 @@ func said(text string) string {
 		return ""
 	}
 	return fmt.Sprintf(", saying %q", text)
+}
+
+// heldByOther reports whether a server says that another host has the lock.
+func heldByOther(a *mtls.Answer) bool {
+	return a.Status == http.StatusConflict || a.Status == http.StatusLocked
 }
 
 // isPage reports whether a body is a web page: a proxy's, or a web server's own.

@@ -23,7 +23,7 @@ type request struct {
 	at   time.Duration // since the beginning
 }
 
-// script is a server that gives answers to pre-reboot, one after the other, and then grants. It says yes to each release.
+// script is a server that gives answers to pre-reboot, one after the other, and then grants. It says yes to releases.
 type script struct {
 	answers []error
 	began   time.Time
@@ -68,6 +68,7 @@ func (s *script) asked() (at []time.Duration) {
 var (
 	granted  error // 200
 	failed   = &Refusal{http.StatusInternalServerError, "all 1 semaphore slots currently locked", true}
+	unsure   = &Refusal{http.StatusInternalServerError, "context deadline exceeded", false}
 	held     = &Refusal{http.StatusLocked, "held by web2", true}
 	noAnswer = &lock.Error{Meaning: lock.ErrUnavailable, Temporary: true, Why: "no answer", Err: errors.New("timeout")}
 )
@@ -92,6 +93,7 @@ func TestGrantsInARow(t *testing.T) {
 		{"refused by a store that fails, and granted at once", []error{granted, failed, granted}},
 		{"refused", []error{granted, held, granted}},
 		{"refused twice", []error{granted, failed, failed, granted}},
+		{"by a store that fails", []error{unsure, granted, unsure, granted}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			with(t, slices.Clone(tt.answers), lock.Options{}, func(s *script, l *Lock) {
@@ -110,33 +112,42 @@ func TestGrantsInARow(t *testing.T) {
 	}
 }
 
-// TestConfirm: a refusal in the look before a stage counts until two grants in a row have followed.
-func TestConfirm(t *testing.T) {
+// TestConfirmAgain: a refusal that may only be a store that fails counts until two grants in a row have followed.
+func TestConfirmAgain(t *testing.T) {
+	const still, lost, unknown = "still ours", "lost", "unknown"
 	for _, tt := range []struct {
 		name    string
 		answers []error
-		lost    bool
+		want    string
 		asks    int
 	}{
-		{"granted", nil, false, 1},
-		{"held", []error{held}, true, 1},
-		{"failed, and granted twice", []error{failed, granted, granted}, false, 3},
-		{"failed twice, and granted twice", []error{failed, failed, granted, granted}, false, 4},
-		{"failed, granted, and held", []error{failed, granted, held}, true, 3},
-		{"failed, and no answer", []error{failed, noAnswer}, true, 2},
-		{"failed, granted, and no answer", []error{failed, granted, noAnswer}, true, 3},
-		{"failed three times", []error{failed, failed, failed}, true, 3},
+		{"granted", nil, still, 1},
+		{"held", []error{held}, lost, 1},
+		{"all slots locked", []error{failed}, lost, 1},
+		{"unsure, and granted twice", []error{unsure, granted, granted}, still, 3},
+		{"unsure twice, and granted twice", []error{unsure, unsure, granted, granted}, still, 4},
+		{"unsure, and held", []error{unsure, held}, lost, 2},
+		{"unsure, granted, and held", []error{unsure, granted, held}, lost, 3},
+		{"unsure, and no answer", []error{unsure, noAnswer}, unknown, 2},
+		{"unsure, granted, and no answer", []error{unsure, granted, noAnswer}, unknown, 3},
+		{"unsure three times", []error{unsure, unsure, unsure}, unknown, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			with(t, tt.answers, lock.Options{Claimed: true}, func(s *script, l *Lock) {
-				err := l.Confirm(context.Background())
-				var lost *lock.Lost
-				if errors.As(err, &lost) != tt.lost || !tt.lost && err != nil {
-					t.Errorf("it returns %v", err)
+				err, got := l.Confirm(context.Background()), unknown
+				var gone *lock.Lost
+				switch {
+				case err == nil:
+					got = still
+				case errors.As(err, &gone):
+					got = lost
+				}
+				if got != tt.want {
+					t.Errorf("%s, not %s: %v", got, tt.want, err)
 				}
 				if at := s.asked(); len(at) != tt.asks {
 					t.Errorf("it asks at %v, not %d times", at, tt.asks)
-				} else if !tt.lost && tt.asks > 1 && at[tt.asks-1]-at[tt.asks-2] < settle {
+				} else if got == still && tt.asks > 1 && at[tt.asks-1]-at[tt.asks-2] < settle {
 					t.Errorf("it asks at %v, and trusts grants that are no settle time apart", at)
 				}
 			})

@@ -46,7 +46,7 @@ type Settings struct {
 var Wording = lock.Wording{
 	Server: "the FleetLock server",
 	Where:  "with a request for steady-state in that host's name",
-	Keys:   "fleetlock_url, fleetlock_id and client_crt",
+	Keys:   "lock_server, fleetlock_url, fleetlock_id and client_crt",
 	NoLook: "FleetLock has no way to look at a lock",
 }
 
@@ -87,7 +87,8 @@ func (l *Lock) Name() string { return l.name }
 // Asked reports whether this invocation, or an earlier one of the run, may have asked for the lock.
 func (l *Lock) Asked() bool { return !l.settlesAt.IsZero() }
 
-// NotOurs reports whether this host has certainly given the lock back. A refusal does not show that: a request that
+// NotOurs reports whether this host has certainly given the lock back, or no request of the run can have taken it. A
+// refusal does not show that: a request that
 // was sent before it may still be granted.
 func (l *Lock) NotOurs() bool { return l.notOurs }
 
@@ -152,14 +153,9 @@ func (l *Lock) Confirm(ctx context.Context) error {
 	}
 	err := l.ask(ctx)
 	var refused *Refusal
-	if errors.As(err, &refused) && refused.Status >= 500 {
-		// If the answers that follow prove nothing, this one stands.
-		again := l.askAgain(ctx)
-		if again == nil {
-			again = l.askSettled(ctx)
-		}
-		if again == nil || errors.As(again, &refused) {
-			err = again
+	if errors.As(err, &refused) && !refused.Certain {
+		if err = l.askAgain(ctx); err == nil { // if another host had it, this is a first grant
+			err = l.askSettled(ctx)
 		}
 	}
 	switch {
@@ -199,7 +195,7 @@ func (l *Lock) askAgain(ctx context.Context) error {
 	return err
 }
 
-// askSettled lets a grant settle, and asks for the lock, once only: after a refusal the next grant would be a first one.
+// askSettled lets a grant settle, and asks for the lock once: after a refusal the next grant would be a first one.
 func (l *Lock) askSettled(ctx context.Context) error {
 	if !lock.Sleep(ctx, l.settle()) {
 		return ctx.Err()
@@ -209,15 +205,21 @@ func (l *Lock) askSettled(ctx context.Context) error {
 
 // claim sends the request. A signal does not cut it short: the server may grant it even if nobody waits for the answer.
 func (l *Lock) claim(ctx context.Context) error {
-	l.notOurs = false
 	err := l.api.PreReboot(context.WithoutCancel(ctx), l.name)
+	var untaken *Untaken
+	if l.notOurs = !l.Asked() && errors.As(err, &untaken); l.notOurs {
+		return err
+	}
 	l.settlesAt = time.Now().Add(l.settle())
 	return err
 }
 
-// heldBy says that another host has the lock, in the server's words if it has any.
+// heldBy says that another host has the lock, or may have it, in the server's words if it has any.
 func heldBy(refused *Refusal) lock.Obstacle {
 	why := "held by another host"
+	if !refused.Certain {
+		why = "refused, and the server may not know who holds it"
+	}
 	if refused.Text != "" {
 		why += fmt.Sprintf(" (the FleetLock server says %q)", refused.Text)
 	}

@@ -12,11 +12,13 @@ import (
 // Give releases the lock. It keeps trying until release_timeout, since a lock that stays held blocks the whole cluster.
 // The errors are *lock.NotNow (release_timeout is over), *lock.Elsewhere (another server gave this host the lock) and
 // the context's error.
-func (l *Lock) Give(ctx context.Context) error {
+func (l *Lock) Give(ctx context.Context) error { return l.give(ctx, false) }
+
+func (l *Lock) give(ctx context.Context, perhaps bool) error {
 	if l.moved() {
 		return l.elsewhere()
 	}
-	r := &releasing{Lock: l}
+	r := &releasing{Lock: l, perhaps: perhaps}
 	if l.ReleaseTimeout > 0 {
 		r.deadline = time.Now().Add(l.ReleaseTimeout)
 		if certain := l.settlesAt.Add(2 * l.settle()); certain.After(r.deadline) { // an earlier end would give up each time
@@ -30,6 +32,7 @@ func (l *Lock) Give(ctx context.Context) error {
 type releasing struct {
 	*Lock
 	deadline time.Time
+	perhaps  bool // nobody knows whether this host has the lock
 	// yes: the server has said yes to a release that was sent when all requests for the lock had settled.
 	yes     bool
 	lastWhy string // why it fails, as logged last
@@ -42,7 +45,11 @@ func (r *releasing) run(ctx context.Context) error {
 		switch {
 		case over:
 			r.notOurs = true
-			r.log.Info("lock released")
+			if r.perhaps {
+				r.log.Info("lock released, if this host had it")
+			} else {
+				r.log.Info("lock released")
+			}
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -67,7 +74,7 @@ func (r *releasing) once(ctx context.Context) (over bool, err error) {
 	settled := !time.Now().Before(r.settlesAt) // before the request, which may take long
 	err = r.api.SteadyState(context.WithoutCancel(ctx), r.name)
 	r.released = r.released || err == nil
-	over = err == nil && settled && r.yes
+	over = err == nil && r.yes
 	r.yes = err == nil && settled
 	return over, err
 }
@@ -77,8 +84,13 @@ func (r *releasing) wait(ctx context.Context, d time.Duration, reason error) err
 	if !r.deadline.IsZero() {
 		left := time.Until(r.deadline)
 		if left <= 0 {
-			return &lock.NotNow{Text: fmt.Sprintf("gave up releasing lock %q after %s (release_timeout): %v", r.name,
+			gaveUp := &lock.NotNow{Text: fmt.Sprintf("gave up releasing lock %q after %s (release_timeout): %v", r.name,
 				r.ReleaseTimeout, reason)}
+			var answer *lock.Error
+			if errors.As(reason, &answer) {
+				gaveUp.Next = answer.Next
+			}
+			return gaveUp
 		}
 		d = min(d, left)
 	}
@@ -114,5 +126,5 @@ func (l *Lock) Abandon(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	return l.Give(ctx) == nil
+	return l.give(ctx, true) == nil
 }

@@ -61,6 +61,7 @@ type answer struct {
 	header map[string]string
 	body   string
 	end    ending
+	lost   bool // it is the answer to whoever lost a race
 }
 
 const (

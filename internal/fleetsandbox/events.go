@@ -11,8 +11,8 @@ const (
 	EventRelease EventKind = "release"
 )
 
-// Event is a change of a slot. In JSON it has the names of an event of package sandbox, so that whoever reads one record
-// can read the other.
+// Event is a change of a slot. In JSON it has the names of an event of package sandbox, so that whoever reads one
+// record can read the other.
 type Event struct {
 	Time  time.Time `json:"time"`
 	Kind  EventKind `json:"kind"`

@@ -60,6 +60,9 @@ func ParseFaultKind(name string) (FaultKind, error) {
 // only is the call that a kind is about, if it is not about both.
 var only = map[FaultKind]string{Draining: PreReboot, EarlyRelease: SteadyState, Replicas: PreReboot}
 
+// Only returns the call that the kind is about, "" if it is about both.
+func (k FaultKind) Only() string { return only[k] }
+
 // Fault is something that goes wrong with the requests that it matches.
 type Fault struct {
 	Call  string // PreReboot or SteadyState; "": any
@@ -110,7 +113,7 @@ func (s *Server) faultFor(in *request) Fault {
 }
 
 func (f *Fault) matches(in *request) bool {
-	if call := only[f.Kind]; call != "" && call != in.call {
+	if call := f.Kind.Only(); call != "" && call != in.call {
 		return false
 	}
 	return (f.Call == "" || f.Call == in.call) && (f.ID == "" || f.ID == in.id)

@@ -170,7 +170,7 @@ func TestEarlyRelease(t *testing.T) {
 						t.Errorf("before the release, a may not take it again: %+v", got)
 					}
 				}
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				synctest.Wait()
 				if got := s.Holders("web"); len(got) > 0 {
 					t.Errorf("held by %q after the release", got)

@@ -86,7 +86,8 @@ func TestPlain(t *testing.T) {
 	defer run.Close()
 	tr := &http.Transport{}
 	defer tr.CloseIdleConnections()
-	if got := post(t, tr, run.URL+"/v1/pre-reboot", wantsWeb); got.Status != 200 || !strings.HasPrefix(run.URL, "http://") {
+	got := post(t, tr, run.URL+"/v1/pre-reboot", wantsWeb)
+	if got.Status != 200 || !strings.HasPrefix(run.URL, "http://") {
 		t.Errorf("%s: %+v", run.URL, got)
 	}
 	if got, want := eventString(s), "acquire:a:"; got != want {
@@ -190,6 +191,7 @@ func neverTooMany(t *testing.T, d Dialect, slots int) {
 				if n := inside.Add(1); n > int64(slots) {
 					t.Errorf("%d hosts are inside", n)
 				}
+				insist(t, tr, run.URL+"/v1/pre-reboot", body) // meanwhile others may come in
 				inside.Add(-1)
 				insist(t, tr, run.URL+"/v1/steady-state", body)
 			}

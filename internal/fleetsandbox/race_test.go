@@ -91,6 +91,11 @@ func TestRaces(t *testing.T) {
 				if diff := cmp.Diff(tt.holds, s.Holders("web")); diff != "" {
 					t.Errorf("holders (-want +got):\n%s", diff)
 				}
+				for i, r := range s.Requests() {
+					if lost := i > 0 && r.Status != 200 && r.Time.Sub(s.Requests()[0].Time) < window; r.Lost != lost {
+						t.Errorf("%s of %s lost a race: %v, want %v", r.Call, r.ID, r.Lost, lost)
+					}
+				}
 				if got := eventString(s); got != tt.events {
 					t.Errorf("events %q, want %q", got, tt.events)
 				}
@@ -107,7 +112,8 @@ func TestLostRaceSays(t *testing.T) {
 		call    string
 		want    string
 	}{
-		{Airlock, PreReboot, `{"kind":"failed_lock","value":"failed to lock semaphore: conflict on semaphore detected, aborting"}`},
+		{Airlock, PreReboot, `{"kind":"failed_lock","value":"failed to lock semaphore: conflict on semaphore ` +
+			`detected, aborting"}`},
 		{Airlock, SteadyState, `{"kind":"failed_lock","value":"failed to release any semaphore lock: conflict on semaphore ` +
 			`detected, aborting"}`},
 		{Poseidon, PreReboot, `{"kind":"lock_held","value":"reboot lease lock unavailable, held by "}`},

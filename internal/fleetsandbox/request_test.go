@@ -34,7 +34,8 @@ func TestRefused(t *testing.T) {
 		{"id is a number", "POST", "/v1/pre-reboot", "true", `{"client_params":{"id":1,"group":"web"}}`, badBody},
 		{"no group", "POST", "/v1/pre-reboot", "true", `{"client_params":{"id":"a"}}`, badBody},
 		{"a group with a space", "POST", "/v1/pre-reboot", "true", `{"client_params":{"id":"a","group":"my web"}}`, badBody},
-		{"a group with a line end", "POST", "/v1/pre-reboot", "true", `{"client_params":{"id":"a","group":"web\n"}}`, badBody},
+		{"a group with a line end", "POST", "/v1/pre-reboot", "true",
+			`{"client_params":{"id":"a","group":"web\n"}}`, badBody},
 		{"no id", "POST", "/v1/pre-reboot", "true", `{"client_params":{"group":"web"}}`,
 			with(badBody, Consul, kind("missing_id"))},
 	}
@@ -132,7 +133,8 @@ func TestDialectText(t *testing.T) {
 	}
 	var d Dialect
 	err := d.UnmarshalText([]byte("etcd"))
-	if diff := cmp.Diff(`unknown dialect "etcd": it must be one of airlock, poseidon, heathcliff, consul`, err.Error()); diff != "" {
+	const want = `unknown dialect "etcd": it must be one of airlock, poseidon, heathcliff, consul`
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -104,6 +104,7 @@ func (s *Server) refuseWrite(in *request, f Fault, g *group, version int) *answe
 	default:
 		return nil
 	}
+	a.lost = true
 	return &a
 }
 
@@ -160,7 +161,9 @@ func (s *Server) giveBack(in *request, f Fault) answer {
 	}
 	s.dwell(in, BeforeWrite, 0)
 	if d != Heathcliff && g.version != version {
-		return d.lost(in.call)
+		a := d.lost(in.call)
+		a.lost = true
+		return a
 	}
 	s.drop(in.group, in.id, in.cn)
 	g.version++ // airlock writes even if nothing changes

@@ -103,6 +103,7 @@ type Request struct {
 	ID       string        // as the client gives it
 	CN       string        // of the caller's certificate; "" without one
 	Status   int           // of the answer; 0 while there is none, or if none was sent
+	Lost     bool          // it lost a race: others wrote to the group between its reading and its writing
 	Duration time.Duration // from arrival to the answer; 0 while it is processed
 }
 
@@ -174,6 +175,7 @@ func (s *Server) handle(in *request) answer {
 	if a.end == sent {
 		s.requests[n].Status = a.status
 	}
+	s.requests[n].Lost = a.lost
 	s.requests[n].Duration = time.Since(start)
 	done := s.requests[n]
 	s.mu.Unlock()

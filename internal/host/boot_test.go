@@ -91,7 +91,8 @@ func TestAppID(t *testing.T) {
 		t.Skip("there is no systemd-id128, or this machine has no id")
 	}
 	for _, app := range [][16]byte{{0: 1}, {0x5a, 0x4f, 15: 0xff}, [16]byte(slices.Repeat([]byte{0xe7}, 16))} {
-		want, err := exec.CommandContext(t.Context(), tool, "machine-id", "--app-specific="+hex.EncodeToString(app[:])).Output()
+		ask := exec.CommandContext(t.Context(), tool, "machine-id", "--app-specific="+hex.EncodeToString(app[:]))
+		want, err := ask.Output()
 		if got := AppID(app); err != nil || got != strings.TrimSpace(string(want)) {
 			t.Errorf("app %x: %s, systemd says %s (%v)", app, got, want, err)
 		}

@@ -6,8 +6,8 @@ import (
 )
 
 // taken is the answer to an UPDATE that gives a held lock to another host, which the trigger of the guard refuses; nil
-// if it does not. Rails passes on what PostgreSQL says (here as PostgreSQL 15 says it), and the transaction leaves neither
-// a change nor an event. The caller holds mu.
+// if it does not. Rails passes on what PostgreSQL says (this is what PostgreSQL 15 says), and the transaction leaves
+// neither a change nor an event. The caller holds mu.
 func (s *Server) taken(r *row, will *host) *answer {
 	if !s.opts.Guarded || r.holder == nil || will == nil || r.holder == will {
 		return nil

@@ -19,6 +19,8 @@ type Story struct {
 	Invocations int `json:"invocations,omitempty"`
 	// Acquired is when the run took the lock.
 	Acquired time.Time `json:"acquired,omitzero"`
+	// Released is when a person released the lock of this run; zero: nobody did since the run last took it.
+	Released time.Time `json:"released,omitzero"`
 	// WaitedMS is how long the run has waited in all, without the wait in progress.
 	WaitedMS int64 `json:"waited_ms,omitempty"`
 	// WaitedFor is what the run has waited for, in the order in which it first did: "lock", or a question (package lock).
@@ -52,6 +54,8 @@ type Waiting struct {
 	Why string `json:"why,omitempty"`
 	// Barred: Foreman refuses the lock although nobody holds it.
 	Barred bool `json:"barred,omitempty"`
+	// Refusal says why the run could not have the lock when it last asked; only if it waits for that.
+	Refusal string `json:"refusal,omitempty"`
 }
 
 // Failure says why a stage failed, with the output of its hook.

@@ -197,6 +197,10 @@ func (s *Status) waitingText() string {
 	}
 	lock := s.Lock
 	switch {
+	case s.noLook() && s.refusal != "":
+		return text + ": " + s.refusal
+	case lock.NoLook:
+		return fmt.Sprintf("%s (%s)", text, s.Wording.NoLook)
 	case !lock.Seen:
 		return text + ": its holder is not known"
 	case s.anySlot() && !lock.Barred:
@@ -225,7 +229,12 @@ func (s *Status) failedText() string {
 		return fmt.Sprintf("%s, but %s%s%s; fix it, then %s", text, s.holderText(),
 			s.raisedText(", and flag %s was raised for this host"), s.elsewhereText(), s.runCommand())
 	}
-	return fmt.Sprintf("%s, lock kept%s; fix it, then %s", text, s.raisedText(", flag %s up"), s.runCommand())
+	kept := "lock kept"
+	if at := s.released(); at != nil {
+		kept = "lock released by hand " + s.clock(*at)
+	}
+	return fmt.Sprintf("%s, %s%s%s; fix it, then %s", text, kept, s.raisedText(", flag %s up"), s.elsewhereText(),
+		s.runCommand())
 }
 
 // failureText says when, in which hook and why the stage failed.
@@ -271,7 +280,7 @@ func (s *Status) holderText() string {
 	lock := s.Lock
 	var text string
 	switch {
-	case lock.NoLook:
+	case s.noLook():
 		return s.rememberedText()
 	case !lock.Seen:
 		return fmt.Sprintf("the holder of lock %s is not known", lock.Name)
@@ -296,7 +305,9 @@ func (s *Status) holderText() string {
 // rememberedText says what this host remembers of a lock that nobody can look at.
 func (s *Status) rememberedText() string {
 	what := "not this host's"
-	switch since := s.OutOfServiceSince(); {
+	switch since, released := s.OutOfServiceSince(), s.released(); {
+	case released != nil:
+		what = fmt.Sprintf("not this host's (released by hand %s)", s.clock(*released))
 	case since != nil:
 		what = "this run's since " + s.clock(*since)
 	case s.OutOfService():

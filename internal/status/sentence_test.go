@@ -2,7 +2,9 @@ package status
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +21,8 @@ import (
 // TestSentences is every sentence that there is, with its code.
 // wording is Foreman's.
 var wording = lock.Wording{Server: "Foreman", Barred: "Foreman bars this host (parameter can_acquire_update_locks)",
-	Where: "Monitor > Distributed Locks", Keys: "foreman_url, client_crt and client_key", StaleAfter: 4 * time.Hour}
+	Where: "Monitor > Distributed Locks", Keys: "lock_server, foreman_url, client_crt and client_key",
+	StaleAfter: 4 * time.Hour}
 
 func TestSentences(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 24, 3, 0, time.Local)
@@ -128,13 +131,13 @@ func TestSentences(t *testing.T) {
 			origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14, " +
 				"which was this run's own name when it took the lock; this run asked https://old for it as \"web3\": " +
-				"set foreman_url, client_crt and client_key back, or have an administrator free it there " +
+				"set lock_server, foreman_url, client_crt and client_key back, or have an administrator free it there " +
 				"(Monitor > Distributed Locks), then `foreman-dlm-updater state set update`; " +
 				"fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"),
 			origin: lock.Origin{Server: "https://new", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; " +
-				"this run asked https://old for it as \"web1\": set foreman_url, client_crt and client_key back, " +
+				"this run asked https://old for it as \"web1\": set lock_server, foreman_url, client_crt and client_key back, " +
 				"or have an administrator free it there (Monitor > Distributed Locks), " +
 				"then `foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"),
@@ -240,6 +243,32 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// TestSchemaKnowsEachField: no test has to set a field for the schema to lack it.
+func TestSchemaKnowsEachField(t *testing.T) {
+	doc := schemaText(t)
+	properties := func(object any) []string {
+		return slices.Sorted(maps.Keys(object.(map[string]any)["properties"].(map[string]any)))
+	}
+	top := doc["properties"].(map[string]any)
+	for of, object := range map[reflect.Type]any{
+		reflect.TypeFor[Status](): doc, reflect.TypeFor[Lock](): top["lock"], reflect.TypeFor[Last](): top["last"],
+		reflect.TypeFor[RebootDue](): top["reboot_due"], reflect.TypeFor[No](): top["no"],
+		reflect.TypeFor[Pause](): top["pause"], reflect.TypeFor[state.Error](): top["error"],
+		reflect.TypeFor[Place](): doc["$defs"].(map[string]any)["place"],
+	} {
+		var fields []string
+		for _, field := range reflect.VisibleFields(of) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && name != "-" {
+				fields = append(fields, name)
+			}
+		}
+		slices.Sort(fields)
+		if diff := cmp.Diff(fields, properties(object)); diff != "" {
+			t.Errorf("fields of %s (-struct +schema):\n%s", of, diff)
+		}
+	}
+}
+
 // taken is the record of a run whose lock was asked for at https://old.
 func taken(cn, holder string) *state.Record {
 	return &state.Record{Taken: &state.Taken{URL: "https://old", CN: cn, Holder: holder}}
@@ -337,17 +366,23 @@ func TestObstacle(t *testing.T) {
 	}
 }
 
-// schema is the documented one, made strict: a field that it does not know is an error here.
-func schema(t *testing.T) *jsonschema.Schema {
+// schemaText is the documented schema.
+func schemaText(t *testing.T) (doc map[string]any) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/status.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var doc map[string]any
 	if err := json.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
+	return doc
+}
+
+// schema is the documented one, made strict: a field that it does not know is an error here.
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc := schemaText(t)
 	properties := doc["properties"].(map[string]any)
 	for _, object := range []any{doc, properties["lock"], properties["error"], properties["last"],
 		properties["reboot_due"], properties["no"], properties["pause"], doc["$defs"].(map[string]any)["place"]} {
@@ -516,5 +551,63 @@ func TestSince(t *testing.T) {
 		if diff := cmp.Diff([]*time.Time{test.held, test.wanted}, []*time.Time{s.HeldSince(), s.WantedSince()}); diff != "" {
 			t.Errorf("%s: held, wanted: %s", test.name, diff)
 		}
+	}
+}
+
+// TestNoLook: what this host remembers of a lock whose protocol has no way to look.
+func TestNoLook(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 24, 0, 0, time.Local)
+	at := time.Date(2026, 11, 22, 2, 14, 0, 0, time.Local)
+	asked := &state.Record{Stage: state.LockGet, ClaimSent: at}
+	acquired := &state.Record{Stage: state.Update, Story: &state.Story{Acquired: at}}
+	failed := &state.Error{Stage: state.Update, Hook: "50-apt", Message: "exit 100", Time: at}
+	const remembers = ", as far as this host remembers (FleetLock has no way to look at a lock)"
+	tests := []struct {
+		s    Status
+		code Code
+		want string
+	}{
+		{Status{}, Idle, "nothing to do: no run in progress; lock web is not this host's" + remembers},
+		{Status{Stage: state.Update, Record: acquired}, Interrupted, "stage update was not finished (a signal, a crash or " +
+			"a power cut) and nothing runs; lock web is this run's since 02:14" + remembers +
+			"; go on with `foreman-dlm-updater run`"},
+		{Status{Stage: state.Update, Record: &state.Record{Stage: state.Update}}, Interrupted, "stage update was not " +
+			"finished (a signal, a crash or a power cut) and nothing runs; lock web is this run's" + remembers +
+			"; go on with `foreman-dlm-updater run`"},
+		{Status{Stage: state.LockGet, Record: asked}, Interrupted, "stage lock_get was not finished (a signal, a crash or " +
+			"a power cut) and nothing runs; lock web is asked for by this run" + remembers +
+			"; go on with `foreman-dlm-updater run`"},
+		{Status{Stage: state.LockGet, Record: asked, Running: true, WaitingSince: &at}, Waiting,
+			"waiting 3 h 10 min for lock web (FleetLock has no way to look at a lock)"},
+		{Status{Stage: state.Update, Record: acquired, Error: failed}, Failed, "stage update failed 02:14 in 50-apt (exit " +
+			"100), lock kept; fix it, then `foreman-dlm-updater run`"},
+		{Status{ByHand: "by root since 02:14"}, Orphan, "no run in progress: lock web is this host's" + remembers +
+			", by hand: by root since 02:14; once nobody needs it, `foreman-dlm-updater lock release`"},
+	}
+	schema := schema(t)
+	for _, test := range tests {
+		test.s.Lock.Name, test.s.Wording = "web", lock.Wording{NoLook: "FleetLock has no way to look at a lock"}
+		test.s.SetNoLook()
+		test.s.Say(now)
+		if test.s.Code != test.code || test.s.Sentence != test.want {
+			t.Errorf("%s: %s\nwant %s: %s", test.s.Code, test.s.Sentence, test.code, test.want)
+		}
+		if err := schema.Validate(asJSON(t, test.s)); err != nil {
+			t.Errorf("%s: %v", test.s.Sentence, err)
+		}
+	}
+}
+
+// TestHeldByHandWithoutLook: since when a lock is held that a person has taken, and that nobody can look at.
+func TestHeldByHandWithoutLook(t *testing.T) {
+	at := time.Date(2026, 11, 22, 2, 14, 0, 0, time.Local)
+	var s Status
+	s.SetNoLook()
+	if s.HeldSince() != nil || s.OrphanSince() != nil {
+		t.Error("held although nobody has taken it")
+	}
+	s.SetByHand("by root", at, 0)
+	if !s.HeldSince().Equal(at) || !s.OrphanSince().Equal(at) {
+		t.Errorf("%v, %v", s.HeldSince(), s.OrphanSince())
 	}
 }

@@ -91,6 +91,7 @@ type Status struct {
 	Record   *state.Record `json:"-"`
 	rebooted bool          // the host was rebooted as asked
 	waitsFor string        // what the run waits for, if it is not the lock
+	refusal  string        // why the run could not have the lock when it last asked
 	stop     Stop          // more about Stopped
 	handPID  int           // the process of `lock exec` that took the lock by hand
 	handAt   *time.Time    // when the lock was taken by hand
@@ -259,6 +260,7 @@ func (s *Status) SetRecord(record *state.Record) {
 	}
 	if wait := record.Story.Waiting; wait != nil {
 		s.WaitingSince, s.Lock.Barred, s.waitsFor = timeOrNil(wait.Since), wait.Barred, wait.Why
+		s.refusal = wait.Refusal
 		if wait.For != "" {
 			s.No = &No{Question: lock.Question(wait.For), Why: wait.Why}
 		}
@@ -324,11 +326,22 @@ func (s *Status) SetNoLook() { s.Lock.NoLook = true }
 
 // holdsWithoutRun reports whether this host holds the lock, if no run does. If nobody can look at the lock, the record
 // of a lock that a person has counts.
-func (s *Status) holdsWithoutRun() bool { return s.Lock.Self || s.Lock.NoLook && s.ByHand != "" }
+func (s *Status) holdsWithoutRun() bool { return s.Lock.Self || s.noLook() && s.ByHand != "" }
+
+// released is when a person released the run's lock, which the run takes again when it goes on; nil: nobody did.
+func (s *Status) released() *time.Time {
+	if s.Record == nil || s.Record.Story == nil {
+		return nil
+	}
+	return timeOrNil(s.Record.Story.Released)
+}
+
+// noLook reports whether nobody can look at the lock, even if the server answers.
+func (s *Status) noLook() bool { return s.Lock.NoLook || !s.Lock.Seen && s.Wording.NoLook != "" }
 
 // OrphanSince is when this host took the lock that no run has; nil: the time is not known.
 func (s *Status) OrphanSince() *time.Time {
-	if s.Lock.NoLook {
+	if s.noLook() {
 		return s.handAt
 	}
 	return s.Lock.Since
@@ -373,7 +386,9 @@ func (s *Status) HeldSince() *time.Time {
 	switch {
 	case s.Lock.Self:
 		return s.Lock.Since
-	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage):
+	case s.noLook() && s.ByHand != "":
+		return s.handAt
+	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage), s.released() != nil:
 		return nil
 	}
 	return timeOrNil(s.Record.Story.Acquired)

@@ -57,7 +57,7 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	err := r.lock.Take(ctx, terms)
 	switch {
 	case err == nil:
-		r.tookLock, r.held, r.obstacle = true, Yes, lock.Wait{}
+		r.tookLock, r.held, r.obstacle, r.story.Released = true, Yes, lock.Wait{}, time.Time{}
 		r.Lock = r.lock.Name()
 		r.noteOrigin()
 	case ctx.Err() != nil:

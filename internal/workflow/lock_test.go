@@ -729,6 +729,8 @@ func TestLockByHand(t *testing.T) {
 			[]string{"take by hand, now", "abandon"}, "may hold the lock"},
 		{"ours before", false, notNow, true, false, false, "later", []string{"take by hand, now"}, "left as it is"},
 		{"a signal", true, context.Canceled, false, true, true, "later", []string{"take by hand", "abandon"}, ""},
+		{"on record as ours", false, unavailable, false, false, false, "later", []string{"take by hand, now"},
+			"the record stays"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -744,7 +746,8 @@ func TestLockByHand(t *testing.T) {
 					return test.take
 				}
 				l.wasOurs, l.abandoned = test.wasOurs, test.abandoned
-				_, err := w.workflow().TakeLock(ctx, ByHand{Name: "web", Wait: test.wait})
+				_, err := w.workflow().TakeLock(ctx, ByHand{Name: "web", Wait: test.wait,
+					Has: strings.HasPrefix(test.name, "on record")})
 				if kind(err) != test.kind || !strings.Contains(w.log.String(), test.said) {
 					t.Errorf("%v, want %s, said %q in %s", err, test.kind, test.said, w.log)
 				}

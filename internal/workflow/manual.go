@@ -44,10 +44,12 @@ func (w *Workflow) TakeLock(ctx context.Context, how ByHand) (Lock, error) {
 	switch {
 	case err == nil:
 		return l, nil
-	case l.WasOurs() || how.Has:
+	case l.WasOurs():
 		w.Log.Warn("this host already held the lock; left as it is", "lock", l.Name())
+	case how.Has: // the server may have said that another host has it by now
+		w.Log.Warn("this host is on record to hold the lock; nothing is given back, and the record stays", "lock", l.Name())
 	case !l.Abandon(ctx) && l.Asked(): // who has asked for nothing has taken nothing
-		w.Log.Warn("this host may hold the lock; check with `foreman-dlm-updater lock show`", "lock", l.Name())
+		w.Log.Warn("this host may hold the lock: `foreman-dlm-updater lock release` gives it back", "lock", l.Name())
 	}
 	if ctx.Err() != nil {
 		err = errStopped

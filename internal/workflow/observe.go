@@ -247,13 +247,19 @@ func (r *run) noteFailure() {
 // waits tells that the run can't go on now, and saves that for other processes (`status`).
 func (r *run) waits(wait lock.Wait) {
 	r.obstacle = wait
-	now := &state.Waiting{Since: time.Now(), Barred: wait.Barred}
+	now := &state.Waiting{Since: time.Now(), Barred: wait.Barred, Refusal: wait.Why}
 	if wait.For != "" {
-		now.For, now.Why = string(wait.For), wait.Why
+		now.For, now.Why, now.Refusal = string(wait.For), wait.Why, ""
 	}
 	if before := r.story.Waiting; before != nil {
 		now.Since = before.Since
 		if *now == *before {
+			return
+		}
+		same := *before
+		if same.Refusal = now.Refusal; *now == same { // for people who look, and no news
+			r.story.Waiting = now
+			r.saveStory()
 			return
 		}
 	}

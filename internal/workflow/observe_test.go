@@ -38,7 +38,11 @@ func TestWaitsForSomethingElse(t *testing.T) {
 			t.Errorf("on record: %+v", wait)
 		}
 		r.waits(lock.Wait{Why: "held by web3"})
-		if wait := w.disk.Story.Waiting; wait.Why != "" || len(told) != 3 {
+		if wait := w.disk.Story.Waiting; wait.Why != "" || wait.Refusal != "held by web3" || len(told) != 3 {
+			t.Errorf("on record: %+v, told %q", wait, told)
+		}
+		r.waits(lock.Wait{Why: "held by web4"})
+		if wait := w.disk.Story.Waiting; wait.Refusal != "held by web4" || len(told) != 3 {
 			t.Errorf("on record: %+v, told %q", wait, told)
 		}
 		if got := w.disk.Story.WaitedFor; !slices.Equal(got, []string{"gate", "lock"}) {

@@ -96,7 +96,7 @@ $c -n $at -a version -d 'print the version'
 $c -n "$at; or $at run" -l after-reboot -d 'do nothing if no run is in progress'
 $c -n "$at; or $at run" -l now -d 'in spite of a pause, a freeze or a closed window'
 $c -n "$at status" -l json -d 'one JSON object'
-$c -n "$at status" -l offline -d 'do not ask Foreman'
+$c -n "$at status" -l offline -d 'do not ask the lock server'
 $c -n "$at status" -l watch -d 'look again every two seconds'
 
 $c -n "$at check" -l failed -x -d 'a stage failed'
@@ -122,7 +122,7 @@ $c -n "$at pause" -l for -x -d 'how long it lasts'
 
 $c -n "$at config" -a check -d 'check everything'
 $c -n "$at config" -a show -d 'the effective values and their origins'
-$c -n "$at config check" -l offline -d 'do not ask Foreman'
+$c -n "$at config check" -l offline -d 'do not ask the lock server'
 
 $c -n "$at lock" -a show -d 'which host holds it'
 $c -n "$at lock" -a acquire -d 'take it by hand'

@@ -53,7 +53,7 @@ _foreman_dlm_updater() {
         flags+=('--after-reboot:do nothing if no run is in progress' '--now:in spite of a pause, a freeze or a closed window')
         ;;
     run) flags+=('--after-reboot:do nothing if no run is in progress' '--now:in spite of a pause, a freeze or a closed window') ;;
-    status) flags+=('--json:one JSON object' '--watch:look again every two seconds' '--offline:do not ask Foreman') ;;
+    status) flags+=('--json:one JSON object' '--watch:look again every two seconds' '--offline:do not ask the lock server') ;;
     check)
         flags+=(
             '--failed:a stage failed'
@@ -80,7 +80,7 @@ _foreman_dlm_updater() {
         ;;
     pause) flags+=('--reason:why, for the others' '--until:when it ends' '--for:how long it lasts') ;;
     config) offered=('check:check everything' 'show:the effective values and their origins') ;;
-    'config check') flags+=('--offline:do not ask Foreman') ;;
+    'config check') flags+=('--offline:do not ask the lock server') ;;
     lock)
         offered=('show:which host holds it' 'acquire:take it by hand' 'release:release it' 'exec:run a command under it')
         ;;

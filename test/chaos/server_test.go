@@ -20,6 +20,7 @@ type server struct {
 	mu                   sync.Mutex
 	url                  string
 	cmd                  *exec.Cmd
+	heard                func(line string) // called with each line about a request, if set
 }
 
 // lockServer is a kind of lock server.
@@ -55,8 +56,7 @@ func (s *server) start(trouble int) error {
 	if s.url != "" {
 		address = strings.TrimPrefix(s.url, "https://")
 	}
-	args := []string{"serve", "--dir", filepath.Join(s.dir, "ca"), "--listen", address,
-		"--record", s.ledger, "--restore"}
+	args := []string{"--listen", address, "--restore"}
 	switch s.lock {
 	case fleetLock:
 		args = append(args, "--fleetlock", "--group", fmt.Sprintf("web=%d", s.slots))
@@ -64,13 +64,19 @@ func (s *server) start(trouble int) error {
 		args = append(args, "--guarded")
 		fallthrough
 	default:
-		args = append(args, "--race-window", s.window, "--contention", "40ms")
+		args = append(args, "--contention", "40ms")
 	}
 	all := misfortunes[s.lock]
 	for _, i := range rand.Perm(len(all))[:trouble] {
 		args = append(args, "--fault", all[i])
 	}
-	s.cmd = exec.Command(s.program, args...)
+	return s.serve(args)
+}
+
+// serve runs it with these flags. It returns when the server listens. The caller holds mu.
+func (s *server) serve(args []string) error {
+	s.cmd = exec.Command(s.program, append([]string{"serve", "--dir", filepath.Join(s.dir, "ca"),
+		"--race-window", s.window, "--record", s.ledger}, args...)...)
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -83,8 +89,11 @@ func (s *server) start(trouble int) error {
 	for said := ""; lines.Scan(); said += lines.Text() + "\n" {
 		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
 			s.url = url
-			go func() { // nobody reads on; it must not wait for that
+			go func() { // it must not wait for a reader
 				for lines.Scan() {
+					if s.heard != nil {
+						s.heard(lines.Text())
+					}
 				}
 			}()
 			return nil

@@ -23,6 +23,7 @@ func TestBootedHosts(t *testing.T) {
 		"UpdateFromTimer":     updateFromTimer,
 		"NothingBeforeReboot": nothingBeforeReboot,
 		"ThreeHostsAtOnce":    threeHostsAtOnce,
+		"FleetLock":           fleetLock,
 		"PowerCut":            powerCut,
 		"UpgradeOfTheUpdater": upgradeOfTheUpdater,
 		"StopInUpdate":        stopInUpdate,

@@ -31,6 +31,8 @@ type host struct {
 	name string
 	cn   string // of its certificate; not its name, so that a test can tell which one counts
 	lock string // one for each host, so that no test waits for another
+	// fleetLock: the lock is a group of the FleetLock server, which knows the host as cn.
+	fleetLock bool
 }
 
 // settings is what an administrator puts into config.ini, besides what the package has put there.
@@ -210,6 +212,10 @@ func (h *host) checkEnd(wantBoots int) {
 		h.t.Errorf("failed units: %s", got)
 	}
 	want := fmt.Sprintf("nothing to do: no run in progress; lock %s is free\n", h.lock)
+	if h.fleetLock {
+		want = fmt.Sprintf("nothing to do: no run in progress; lock %s is not this host's, as far as this host remembers "+
+			"(FleetLock has no way to look at a lock)\n", h.lock)
+	}
 	if got := h.run("foreman_dlm_updater", "status"); got != want {
 		h.t.Errorf("status: got %q, want %q", got, want)
 	}
@@ -375,5 +381,5 @@ func (h *host) tellIfFailed() {
 	} else {
 		h.t.Logf("journal of %s:\n%s", h.name, text)
 	}
-	h.t.Logf("the server:\n%s", h.lab.read("server.log"))
+	h.t.Logf("the servers:\n%s\n%s", h.lab.read("server.log"), h.lab.read("fleetlock.log"))
 }

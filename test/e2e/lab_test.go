@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// lab is a network of hosts, and the stand-in Foreman in it, which the hosts know as https://server:8443.
+// lab is a network of hosts, and two lock servers in it, which the hosts know as https://server:8443 (the stand-in
+// Foreman) and https://server:8444 (a FleetLock server, whose group "fleet" has one slot).
 type lab struct {
 	t *testing.T
 	// dir is for all that is made: the lab itself, and in "given" what the hosts see as /e2e.
@@ -49,7 +50,8 @@ func newLab(t *testing.T) *lab {
 	l.publishLedger("old", "1.0")
 	l.publishLedger("new", "2.0")
 	l.publishProduct()
-	l.serve()
+	l.serve("server.log", ":8443")
+	l.serve("fleetlock.log", ":8444", "--fleetlock", "--group", "fleet=1")
 	return l
 }
 
@@ -106,15 +108,15 @@ func (l *lab) build() {
 	must(l.t, cmd)
 }
 
-// serve starts the stand-in Foreman. It records what happens to locks in the file "record".
-func (l *lab) serve() {
+// serve starts a lock server. It records what happens to locks in the file "record".
+func (l *lab) serve(logName, address string, flags ...string) {
 	l.t.Helper()
-	log, err := os.Create(l.path("server.log"))
+	log, err := os.Create(l.path(logName))
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	cmd := l.script("net", l.path("given/bin/dlm-sandbox"), "serve", "--dir", l.path("given/ca"),
-		"--listen", ":8443", "--name", "server", "--record", l.path("record"))
+	cmd := l.script("net", append([]string{l.path("given/bin/dlm-sandbox"), "serve", "--dir", l.path("given/ca"),
+		"--listen", address, "--name", "server", "--record", l.path("record")}, flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
@@ -122,12 +124,12 @@ func (l *lab) serve() {
 	l.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
-			l.t.Errorf("the server: %v\n%s", err, l.read("server.log"))
+			l.t.Errorf("the server: %v\n%s", err, l.read(logName))
 		}
 		log.Close()
 	})
 	err = poll(func() error {
-		if log := l.read("server.log"); !bytes.Contains(log, []byte("listening on")) {
+		if log := l.read(logName); !bytes.Contains(log, []byte("listening on")) {
 			return fmt.Errorf("it says %q", log)
 		}
 		return nil

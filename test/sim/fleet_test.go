@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -368,7 +369,7 @@ func says(res *http.Response) word {
 		panic(err) // impossible: it is in memory
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	var problem struct{ Kind string }
+	var problem struct{ Value string }
 	_ = json.Unmarshal(body, &problem)
 	switch res.StatusCode {
 	case http.StatusOK:
@@ -378,7 +379,7 @@ func says(res *http.Response) word {
 	case http.StatusConflict, http.StatusLocked:
 		return refused
 	case http.StatusInternalServerError:
-		if problem.Kind == "failed_lock" {
+		if strings.HasSuffix(problem.Value, "semaphore slots currently locked") { // else etcd may have failed
 			return refused
 		}
 	}

@@ -37,7 +37,8 @@ type row struct{ what, happens string }
 var sections = []string{
 	"State files", "Full disks", "Lock and log files", "Configuration", "Command line",
 	"Hooks", "Hook directories and links", "Hook settings",
-	"Server answers", "Certificates and connections", "Environment", "What would block", "Signals", "Two at once",
+	"Server answers", "FleetLock servers", "Certificates and connections", "Environment", "What would block", "Signals",
+	"Two at once",
 }
 
 func main() {

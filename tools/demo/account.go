@@ -16,14 +16,15 @@ type account struct {
 	out    io.Writer
 	colour bool
 	began  time.Time
+	locks  locks
 	// holders are the hosts that have the slots; empty: none.
 	holders []string
 }
 
-func newAccount(out io.Writer) *account {
+func newAccount(out io.Writer, l locks) *account {
 	file, ok := out.(*os.File)
 	wanted := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" // https://no-color.org
-	return &account{out: out, holders: make([]string, len(slotNames)),
+	return &account{out: out, locks: l, holders: make([]string, len(l.slots)),
 		colour: wanted && ok && isatty.IsTerminal(file.Fd())}
 }
 
@@ -49,6 +50,21 @@ func (a *account) wait(what string) (stop func()) {
 
 // introduce explains the output.
 func (a *account) introduce() {
+	if a.locks.fleetLock {
+		a.say(`
+Five hosts of a cluster, web1 to web5. Three may be out of service at a time:
+the group %s of the FleetLock server has as many slots, and each host asks for
+one before it touches anything. The host that fails keeps its slot. That stops
+nobody, so the others go on two at a time (max_failed needs Foreman's locks,
+which can be looked at).
+
+The server writes only what nobody else has changed since it looked: of all who
+ask in the same %d ms it refuses all but one. A host asks again, %s later,
+before it believes a yes. Who has a slot is from the server's record.
+
+   s slots host stage`, lockName, raceWindow.Milliseconds(), settle)
+		return
+	}
 	a.say(`
 Five hosts of a cluster, web1 to web5. Two may be out of service at a time
 (lock_slots = 2): each asks the server for one of the locks %s
@@ -59,7 +75,7 @@ The server has the real one's flaw: it says yes to all who ask for a lock in
 the same %d ms, and the last one wins. So a host looks again, %s later, before
 it believes it.
 
-   s slots host stage`, strings.Join(slotNames, " and "), raceWindow.Milliseconds(), settle)
+   s slots host stage`, strings.Join(a.locks.slots, " and "), raceWindow.Milliseconds(), settle)
 }
 
 // tell writes a line about a host and its stage, with the holders of the slots by their numbers.

@@ -15,13 +15,6 @@ import (
 // hostNames are the hosts of the cluster. The first two get a new kernel with the update.
 var hostNames = []string{"web1", "web2", "web3", "web4", "web5"}
 
-// slotNames are the locks that let two hosts update at once. flagNames are the locks that tell of failed runs, one for
-// each slot.
-var (
-	slotNames = []string{lockName, lockName + ".slot2"}
-	flagNames = []string{lockName + ".failed1", lockName + ".failed2"}
-)
-
 const (
 	lockName   = "web"
 	failing    = "web3" // its disk is full, and it is the first to begin
@@ -106,8 +99,10 @@ func (h *host) config(connection string) string {
 	set := func(key, value string) { fmt.Fprintf(&b, "%s = %s\n", key, strings.ReplaceAll(value, "%", "%%")) }
 	b.WriteString("[main]\n" + strings.ReplaceAll(strings.TrimSpace(connection), "%", "%%") + "\n")
 	set("lock_name", lockName)
-	set("lock_slots", strconv.Itoa(len(slotNames)))
-	set("max_failed", "1")
+	if locks := h.lab.account.locks; !locks.fleetLock {
+		set("lock_slots", strconv.Itoa(len(locks.slots)))
+		set("max_failed", "1")
+	}
 	for _, stage := range stages {
 		set(stage+".d", h.path(stage+".d"))
 	}

@@ -26,6 +26,8 @@ type lab struct {
 	// serverLog is shown if something fails.
 	serverLog transcript
 	hosts     []*host
+	// tooLate is told which host's request lost a race: the server's record has no line for that.
+	tooLate func(host string) error
 	// queue passes events to the main goroutine, which alone changes anything. Closing closed ends that.
 	queue  chan func() error
 	closed chan struct{}
@@ -54,7 +56,11 @@ func (l *lab) post(do func() error) {
 // build builds the two programs. Its working files are in the folder too, and are removed with it.
 func (l *lab) build(ctx context.Context) error {
 	began := time.Now()
-	l.account.say("Building foreman-dlm-updater and the stand-in for Foreman's lock server ...")
+	standIn := "Foreman's lock server"
+	if l.account.locks.fleetLock {
+		standIn = "a FleetLock server"
+	}
+	l.account.say("Building foreman-dlm-updater and the stand-in for %s ...", standIn)
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", l.dir+"/",
 		"foreman-dlm-updater/cmd/foreman-dlm-updater", "foreman-dlm-updater/cmd/dlm-sandbox")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOTMPDIR="+l.dir)
@@ -72,6 +78,9 @@ func (l *lab) build(ctx context.Context) error {
 func (l *lab) serve(ctx context.Context) (err error) {
 	cmd := exec.Command(l.program("dlm-sandbox"), "serve", "--dir", l.ca(), "--listen", "127.0.0.1:0",
 		"--race-window", raceWindow.String(), "--record", l.ledger.path)
+	if locks := l.account.locks; locks.fleetLock {
+		cmd.Args = append(cmd.Args, "--fleetlock", "--group", fmt.Sprintf("%s=%d", lockName, len(locks.slots)))
+	}
 	cmd.Env = environment()
 	listening := make(chan string, 1)
 	l.server, err = start(cmd,
@@ -79,6 +88,9 @@ func (l *lab) serve(ctx context.Context) (err error) {
 			l.serverLog.add(line)
 			if url, ok := strings.CutPrefix(line, "listening on "); ok {
 				listening <- url
+			}
+			if words := strings.Fields(line); strings.Contains(line, "pre-reboot") && strings.Contains(line, "(lost a race)") {
+				l.post(func() error { return l.tooLate(words[1]) })
 			}
 		},
 		func(err error) {
@@ -102,7 +114,11 @@ func (l *lab) serve(ctx context.Context) (err error) {
 
 // addHosts makes the hosts, and the locks.
 func (l *lab) addHosts(ctx context.Context) error {
-	args := append([]string{"issue", "--dir", l.ca(), "--foreman-url", l.url}, hostNames...)
+	flag := "--foreman-url"
+	if l.account.locks.fleetLock {
+		flag = "--fleetlock-url"
+	}
+	args := append([]string{"issue", "--dir", l.ca(), flag, l.url}, hostNames...)
 	issue := exec.Command(l.program("dlm-sandbox"), args...)
 	issue.Env = environment()
 	text, err := run(issue, ctx.Done())
@@ -117,7 +133,10 @@ func (l *lab) addHosts(ctx context.Context) error {
 		}
 		l.hosts = append(l.hosts, h)
 	}
-	for _, name := range slices.Concat(slotNames, flagNames) {
+	if l.account.locks.fleetLock {
+		return nil
+	}
+	for _, name := range slices.Concat(l.account.locks.slots, l.account.locks.flags) {
 		if err := l.makeLock(ctx, name); err != nil {
 			return err
 		}

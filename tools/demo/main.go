@@ -2,7 +2,8 @@
 // stops the rest, an operator fixes it, and the rest go on. The hosts are folders with hooks, their reboots are
 // simulated, and the lock server is dlm-sandbox. The programs are the real ones; the demo builds them. At the end it
 // proves that no more than two hosts were in guarded stages at the same time, and that none began while the failed one
-// was not fixed, or fails.
+// was not fixed, or fails. With the argument fleetlock the server is a FleetLock server with three slots, and the rest
+// go on beside the failed host.
 //
 // It needs Go and /bin/sh, takes half a minute once the Go cache is warm, and leaves nothing behind: everything is in
 // one temporary folder. It is a show, not a test suite: little goes wrong.
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -34,15 +36,19 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(),
 		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
-	if err := demo(ctx, os.Stdout); err != nil {
+	if err := demo(ctx, os.Stdout, strings.Join(os.Args[1:], " ")); err != nil {
 		fmt.Fprintf(os.Stderr, "demo: error: %v\n", err)
 		os.Exit(1)
 	}
 }
 
 // demo sets up, shows and cleans up.
-func demo(ctx context.Context, out io.Writer) (err error) {
-	a := newAccount(out)
+func demo(ctx context.Context, out io.Writer, server string) (err error) {
+	locks, err := locksOf(server)
+	if err != nil {
+		return err
+	}
+	a := newAccount(out, locks)
 	l, err := newLab(a)
 	if err != nil {
 		return err

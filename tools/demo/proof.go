@@ -11,18 +11,21 @@ var guarded = []string{"pre_update", "update", "needs_reboot", "reboot"}
 
 // verdict is the result of the proof.
 type verdict struct {
+	locks       locks
 	intervals   int      // how many guarded stages were begun
 	most        int      // how many hosts were in guarded stages at the same time, at most
 	order       []string // the hosts in the order in which they released their slots
 	claims      int      // how many claims of slots were answered with yes
 	overwritten int      // how many of these another host's claim overwrote
 	after       int      // how many hosts began once the flag was down again
+	beside      int      // how many began while the failed host was not fixed
 	flaws       []string // everything that is wrong
 }
 
 // prover goes through the ledger.
 type prover struct {
 	verdict
+	broken  bool              // the failing host has failed, and is not fixed
 	holders map[string]string // the hosts that have the slots and flags
 	raised  []string          // the hosts that have raised a flag
 	inside  map[string]string // the guarded stage that a host is in
@@ -32,14 +35,15 @@ type prover struct {
 // prove goes through the ledger in order. The interval of a stage begins with a line that was written before its work
 // and ends with one that was written after it. So the interval contains the work, and if no more intervals overlap than
 // there are slots, neither does more work.
-func prove(entries []entry) verdict {
-	p := &prover{holders: map[string]string{}, inside: map[string]string{}, done: map[string][]string{}}
+func prove(entries []entry, l locks) verdict {
+	p := &prover{verdict: verdict{locks: l}, holders: map[string]string{}, inside: map[string]string{},
+		done: map[string][]string{}}
 	for _, e := range entries {
 		isChange := e.kind == acquire || e.kind == release
 		switch {
-		case isChange && slices.Contains(slotNames, e.lock):
+		case isChange && slices.Contains(l.slots, e.lock):
 			p.slotChanged(e)
-		case isChange && slices.Contains(flagNames, e.lock):
+		case isChange && slices.Contains(l.flags, e.lock):
 			p.flagChanged(e)
 		case isChange:
 			p.flaw("%s changed lock %q, which is no slot and no flag", e.host, e.lock)
@@ -92,7 +96,7 @@ func (p *prover) flagChanged(e entry) {
 
 // flagged returns the host whose flag is up; empty: none is.
 func (p *prover) flagged() string {
-	for _, flag := range flagNames {
+	for _, flag := range p.locks.flags {
 		if host := p.holders[flag]; host != "" {
 			return host
 		}
@@ -106,7 +110,7 @@ func (p *prover) began(e entry) {
 		p.flaw("%s began %s inside %s", e.host, e.stage, stage)
 	}
 	p.inside[e.host] = e.stage
-	if p.most = max(p.most, len(p.inside)); len(p.inside) > len(slotNames) {
+	if p.most = max(p.most, len(p.inside)); len(p.inside) > len(p.locks.slots) {
 		p.flaw("%s began %s, so that %d hosts were in guarded stages", e.host, e.stage, len(p.inside))
 	}
 	if e.stage == guarded[0] {
@@ -114,7 +118,11 @@ func (p *prover) began(e entry) {
 			p.flaw("%s began although %s had failed", e.host, host)
 		}
 		p.after += min(len(p.raised), 1)
+		if p.broken {
+			p.beside++
+		}
 	}
+	p.broken = p.broken && e.host != failing
 	p.needsSlot(e, "began")
 }
 
@@ -124,11 +132,12 @@ func (p *prover) ended(e entry) {
 	}
 	delete(p.inside, e.host)
 	p.done[e.host] = append(p.done[e.host], e.stage)
+	p.broken = p.broken || e.host == failing && strings.HasPrefix(e.text, "fails")
 	p.needsSlot(e, "ended")
 }
 
 func (p *prover) needsSlot(e entry, verb string) {
-	for _, slot := range slotNames {
+	for _, slot := range p.locks.slots {
 		if p.holders[slot] == e.host {
 			return
 		}
@@ -154,15 +163,18 @@ func (p *prover) complete() {
 	if order := slices.Sorted(slices.Values(p.order)); !slices.Equal(order, hostNames) {
 		p.flaw("slots were released by %v, not once by each host", p.order)
 	}
-	if !slices.Equal(p.raised, []string{failing}) {
-		p.flaw("flags were raised by %v, not once by %s", p.raised, failing)
-	}
-	for _, lock := range slices.Concat(slotNames, flagNames) {
+	for _, lock := range slices.Concat(p.locks.slots, p.locks.flags) {
 		if host := p.holders[lock]; host != "" {
 			p.flaw("%s still has %s", host, lock)
 		}
 	}
-	if p.after == 0 {
+	switch {
+	case p.locks.fleetLock && p.beside == 0:
+		p.flaw("nobody began beside %s", failing)
+	case p.locks.fleetLock:
+	case !slices.Equal(p.raised, []string{failing}):
+		p.flaw("flags were raised by %v, not once by %s", p.raised, failing)
+	case p.after == 0:
 		p.flaw("%s stopped nobody", failing)
 	}
 }
@@ -176,10 +188,14 @@ func (v verdict) String() string {
 	}
 	fmt.Fprintf(&b, "Each lies within the time in which its host had a slot. All are free again:\n"+
 		"%s released theirs in this order.\n", strings.Join(v.order, ", "))
-	fmt.Fprintf(&b, "While %s's flag was up, no host began; %d began once it was down.\n", failing, v.after)
-	fmt.Fprintf(&b, "%d claims were answered with yes, of which %d were overwritten by another host's\n",
-		v.claims, v.overwritten)
-	b.WriteString("claim and noticed by settle-and-verify: nobody worked on such a claim.\n")
+	if v.locks.fleetLock {
+		fmt.Fprintf(&b, "%s failed and kept its slot; %d others began in the other slots meanwhile.\n", failing, v.beside)
+	} else {
+		fmt.Fprintf(&b, "While %s's flag was up, no host began; %d began once it was down.\n", failing, v.after)
+		fmt.Fprintf(&b, "%d claims were answered with yes, of which %d were overwritten by another host's\n",
+			v.claims, v.overwritten)
+		b.WriteString("claim and noticed by settle-and-verify: nobody worked on such a claim.\n")
+	}
 	b.WriteString("Proven by the order in which all hooks and the server wrote to one pipe;\nno clocks are compared.")
 	return b.String()
 }

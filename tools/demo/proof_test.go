@@ -84,10 +84,10 @@ func parseLedger(text string) []entry {
 }
 
 func TestProve(t *testing.T) {
-	got := prove(parseLedger(sound))
-	want := verdict{intervals: 18, most: 2, order: []string{"web1", "web3", "web2", "web4", "web5"}, claims: 7,
-		overwritten: 2, after: 3}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(verdict{})); diff != "" {
+	got := prove(parseLedger(sound), foreman)
+	want := verdict{locks: foreman, intervals: 18, most: 2, order: []string{"web1", "web3", "web2", "web4", "web5"},
+		claims: 7, overwritten: 2, after: 3}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(verdict{}, locks{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if err := got.err(); err != nil {
@@ -147,7 +147,7 @@ func TestProveFlaws(t *testing.T) {
 			if !strings.Contains(sound, tt.old) {
 				t.Fatalf("the ledger has no %q", tt.old)
 			}
-			got := prove(parseLedger(strings.Replace(sound, tt.old, tt.new, 1)))
+			got := prove(parseLedger(strings.Replace(sound, tt.old, tt.new, 1)), foreman)
 			if err := got.err(); err == nil || !strings.Contains(err.Error(), tt.flaw) {
 				t.Errorf("error %v, want %q", err, tt.flaw)
 			}
@@ -155,5 +155,107 @@ func TestProveFlaws(t *testing.T) {
 				t.Errorf("claims to have proven something:\n%s", got)
 			}
 		})
+	}
+}
+
+// soundGroup is the ledger of a good run with a FleetLock server, whose events say web for each of the slots.
+const soundGroup = `acquire web3 web
+acquire web2 web
+acquire web1 web
+web3 pre_update begin stops its service
+web1 pre_update begin
+web3 pre_update end
+web1 pre_update end
+web3 update begin
+web1 update begin
+web2 pre_update begin
+web3 update end fails: no space left on its disk
+web2 pre_update end
+web2 update begin
+web2 update end
+web1 update end
+web1 needs_reboot begin
+web1 needs_reboot end
+web1 reboot begin
+web1 reboot end
+web2 needs_reboot begin
+web2 needs_reboot end
+web2 reboot begin
+web2 reboot end
+release web1 web
+acquire web4 web
+web4 pre_update begin
+web4 pre_update end
+web4 update begin
+web4 update end
+web4 needs_reboot begin
+web4 needs_reboot end
+release web2 web
+acquire web5 web
+web5 pre_update begin
+web5 pre_update end
+web5 update begin
+web5 update end
+web5 needs_reboot begin
+web5 needs_reboot end
+release web4 web
+release web5 web
+web3 update begin
+web3 update end
+web3 needs_reboot begin
+web3 needs_reboot end
+release web3 web`
+
+// parseGroup reads the lines as the show does with a FleetLock server: each slot gets a name.
+func parseGroup(text string) []entry {
+	entries := parseLedger(text)
+	holders := make([]string, len(fleetLock.slots))
+	for i, e := range entries {
+		entries[i].lock = fleetLock.named(e, holders)
+		if slot := slices.Index(fleetLock.slots, entries[i].lock); slot >= 0 {
+			holders[slot] = ""
+			if e.kind == acquire {
+				holders[slot] = e.host
+			}
+		}
+	}
+	return entries
+}
+
+// TestProveGroup: the same for a FleetLock server.
+func TestProveGroup(t *testing.T) {
+	want := verdict{locks: fleetLock, intervals: 18, most: 3, order: []string{"web1", "web2", "web4", "web5", "web3"},
+		claims: 5, beside: 2}
+	got := prove(parseGroup(soundGroup), fleetLock)
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(verdict{}, locks{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	tests := []struct{ name, old, new, flaw string }{
+		{"one too many", "release web1 web\n", "", `web4 changed lock "web", which is no slot and no flag`},
+		{"without a slot", "acquire web4 web\n", "", "web4 began pre_update without a slot"},
+		{"released meanwhile", "web2 update end\n", "release web2 web\n",
+			"slot slot2 changed hands (release by web2) while web2 was in update"},
+		{"a slot left", "\nrelease web3 web", "", "web3 still has slot1"},
+		{"nobody beside it", "fails: no space left on its disk", "", "nobody began beside web3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := prove(parseGroup(strings.Replace(soundGroup, tt.old, tt.new, 1)), fleetLock)
+			if err := got.err(); err == nil || !strings.Contains(err.Error(), tt.flaw) {
+				t.Errorf("error %v, want %q", err, tt.flaw)
+			}
+		})
+	}
+}
+
+// TestLocksOf: without LOCK it is Foreman.
+func TestLocksOf(t *testing.T) {
+	for name, want := range map[string]bool{"": false, "foreman": false, "fleetlock": true, "FleetLock": true} {
+		if got, err := locksOf(name); err != nil || got.fleetLock != want {
+			t.Errorf("%q: %+v, %v", name, got, err)
+		}
+	}
+	if _, err := locksOf("etcd"); err == nil {
+		t.Error("etcd is no lock server")
 	}
 }

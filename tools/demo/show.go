@@ -31,8 +31,13 @@ type show struct {
 }
 
 func newShow(l *lab) *show {
-	return &show{lab: l, open: map[string]entry{}, since: make([]time.Time, len(slotNames)), impatient: l.hosts[0],
-		failing: l.hosts[slices.Index(hostNames, failing)]}
+	s := &show{lab: l, open: map[string]entry{}, since: make([]time.Time, len(l.account.locks.slots)),
+		impatient: l.hosts[0], failing: l.hosts[slices.Index(hostNames, failing)]}
+	l.tooLate = func(host string) error {
+		l.account.tell(time.Now(), host, "lock_get", "asks; it says no: another host was faster")
+		return nil
+	}
+	return s
 }
 
 // failure is an error of one host.
@@ -79,6 +84,7 @@ func (s *show) wrote(e entry) error {
 		s.over = true
 		return nil
 	}
+	e.lock = s.account.locks.named(e, s.account.holders)
 	s.entries = append(s.entries, e)
 	switch e.kind {
 	case acquire, release:
@@ -93,7 +99,7 @@ func (s *show) wrote(e entry) error {
 
 // changed handles a change of a slot or a flag.
 func (s *show) changed(e entry) error {
-	slot := slices.Index(slotNames, e.lock)
+	slot := slices.Index(s.account.locks.slots, e.lock)
 	switch {
 	case slot >= 0 && e.kind == acquire:
 		return s.granted(e, slot)
@@ -165,7 +171,7 @@ func (s *show) worked(e entry) {
 // holds notes which host has a slot from now on.
 func (s *show) holds(slot int, host string, at time.Time) {
 	if before := s.account.holders[slot]; before != "" {
-		s.draw(slotRows[slot], before[len(before)-1], s.since[slot], at)
+		s.draw(s.account.locks.rows()[slot], before[len(before)-1], s.since[slot], at)
 	}
 	s.account.holders[slot], s.since[slot] = host, at
 }
@@ -200,7 +206,10 @@ func (s *show) logged(h *host, at time.Time, l logLine) {
 		}
 	case "waiting for the lock":
 		why, _, _ := strings.Cut(l.Why, " since ")
-		if strings.HasPrefix(why, "all ") {
+		switch {
+		case s.account.locks.fleetLock && strings.HasPrefix(why, "held by another host"):
+			why = "the server says no: all slots are held"
+		case strings.HasPrefix(why, "all "):
 			why = "both slots are held"
 		}
 		s.waitsFor(h, waiting, at)
@@ -213,7 +222,11 @@ func (s *show) logged(h *host, at time.Time, l logLine) {
 	case "lock acquired":
 		if h.waits != 0 {
 			s.draw(h.name, h.waits, h.asked, at)
-			s.account.tell(at, h.name, "lock_get", "looks again: the slot is really its own")
+			text := "looks again: the slot is really its own"
+			if s.account.locks.fleetLock {
+				text = "asks again, and hears yes: the slot is its own"
+			}
+			s.account.tell(at, h.name, "lock_get", text)
 		}
 		h.claimed, h.waits = false, 0
 	case "rebooting":
@@ -273,6 +286,9 @@ func (s *show) ended(h *host, err error) error {
 	switch {
 	case h == s.failing && !h.failed && isExit(err, 1):
 		h.failed = true
+		if s.account.locks.fleetLock { // it has no flag to raise
+			h.asked = now
+		}
 		s.account.tell(now, h.name, "", "stops, and keeps its slot: its run has failed")
 		s.mayNeedOperator()
 		return nil
@@ -317,9 +333,9 @@ func (s *show) finish(h *host) error {
 
 // conclude shows the timeline and the proof.
 func (s *show) conclude() error {
-	rows := s.account.paintRows(timeline(s.spans))
+	rows := s.account.paintRows(timeline(s.spans, s.account.locks))
 	s.account.say("\nWho did what when (a column is %s):\n\n%s", columnFor(s.spans), rows)
-	v := prove(s.entries)
+	v := prove(s.entries, s.account.locks)
 	s.account.say("%s", v)
 	return v.err()
 }

@@ -14,18 +14,24 @@ const (
 	broken  = '!' // its run has failed
 )
 
-// slotRows are the rows that show who holds the slots.
-var slotRows = []string{"slot1", "slot2"}
-
 // letters are the stages that are drawn. needs_update is too short.
 var letters = map[string]byte{"pre_update": 'P', "update": 'U', "needs_reboot": '?', "reboot": 'R', "post_update": 'S'}
 
 const legend = `  w waits for a slot, or makes sure of it
-  - may not begin: a host has failed        ! has failed, and keeps its slot
+%s! has failed, and keeps its slot
   guarded stages: P pre_update (stops the service), U update, ? needs_reboot,
   R reboot
   S post_update (starts the service)
-  slot1, slot2: the number of the host that holds it`
+  %s: the number of the host that holds it`
+
+// legendFor explains the letters that can be seen.
+func legendFor(l locks) string {
+	mayNot := "  - may not begin: a host has failed        "
+	if l.fleetLock {
+		mayNot = "  "
+	}
+	return fmt.Sprintf(legend, mayNot, strings.Join(l.rows(), ", "))
+}
 
 // span is a stretch of a row of the timeline.
 type span struct {
@@ -45,14 +51,14 @@ func columnFor(spans []span) time.Duration {
 }
 
 // timeline draws a row for each host and for each slot, and a legend.
-func timeline(spans []span) string {
+func timeline(spans []span, l locks) string {
 	column := columnFor(spans)
 	var b strings.Builder
 	b.WriteString(axis(spans, column))
-	for _, row := range slices.Concat(hostNames, slotRows) {
+	for _, row := range slices.Concat(hostNames, l.rows()) {
 		fmt.Fprintf(&b, "  %-5s %s\n", row, draw(spans, row, column))
 	}
-	return b.String() + "\n" + legend + "\n"
+	return b.String() + "\n" + legendFor(l) + "\n"
 }
 
 // axis is the line with the seconds, one label in twenty columns.
@@ -87,7 +93,7 @@ func draw(spans []span, row string, column time.Duration) string {
 		}
 	}
 	for i, s := range spans {
-		if s.row == row && !slices.Contains(slotRows, row) && !shown[i] {
+		if s.row == row && !strings.HasPrefix(row, "slot") && !shown[i] {
 			cells[min(int((s.from+s.to)/2/column), len(cells)-1)] = s.letter
 		}
 	}

@@ -36,7 +36,7 @@ func TestTimeline(t *testing.T) {
   S post_update (starts the service)
   slot1, slot2: the number of the host that holds it
 `
-	if diff := cmp.Diff(want, timeline(spans)); diff != "" {
+	if diff := cmp.Diff(want, timeline(spans, foreman)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -44,11 +44,20 @@ func TestTimeline(t *testing.T) {
 // TestFits: the longest output fits on a terminal of 80 columns.
 func TestFits(t *testing.T) {
 	var text bytes.Buffer
-	a := newAccount(&text)
-	a.introduce()
-	a.began = time.Now()
-	a.tell(a.began.Add(time.Minute), "web2", "lock_get", "stopped: 1 failure is allowed, and web3 has failed")
-	text.WriteString(timeline([]span{{"web1", 'U', 0, time.Minute}}) + prove(parseLedger(sound)).String())
+	span := []span{{"web1", 'U', 0, time.Minute}}
+	for _, l := range []locks{foreman, fleetLock} {
+		a := newAccount(&text, l)
+		a.introduce()
+		a.began = time.Now()
+		longest := "stopped: 1 failure is allowed, and web3 has failed"
+		if l.fleetLock {
+			longest = "asks; it says no: another host was faster"
+		}
+		a.tell(a.began.Add(time.Minute), "web2", "lock_get", longest)
+		text.WriteString(timeline(span, l))
+	}
+	text.WriteString(prove(parseLedger(sound), foreman).String() + "\n")
+	text.WriteString(prove(parseGroup(soundGroup), fleetLock).String())
 	for line := range strings.Lines(text.String()) {
 		if len(line) > 80 { // with its end
 			t.Errorf("%d columns: %s", len(line)-1, line)

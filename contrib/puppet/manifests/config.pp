@@ -22,15 +22,24 @@ class foreman_dlm_updater::config {
     'system' => undef,
     default  => pick($foreman_dlm_updater::ca, $agent['localcacert']),
   }
+  $certificate = $foreman_dlm_updater::client_crt ? {
+    'none'  => {},
+    default => {
+      'client_crt' => pick($foreman_dlm_updater::client_crt, $agent['hostcert']),
+      'client_key' => pick($foreman_dlm_updater::client_key, $agent['hostprivkey']),
+    },
+  }
 
   $stage_dirs = Hash($foreman_dlm_updater::hook_stages.map |$stage| {
       ["${stage}.d", getvar("foreman_dlm_updater::${stage}_d")]
   })
   $settings = {
+    'lock_server'         => $foreman_dlm_updater::lock_server,
     'lock_name'           => $foreman_dlm_updater::lock_name,
     'foreman_url'         => $foreman_dlm_updater::foreman_url,
-    'client_crt'          => pick($foreman_dlm_updater::client_crt, $agent['hostcert']),
-    'client_key'          => pick($foreman_dlm_updater::client_key, $agent['hostprivkey']),
+    'fleetlock_url'       => $foreman_dlm_updater::fleetlock_url,
+    'fleetlock_id'        => $foreman_dlm_updater::fleetlock_id,
+  } + $certificate + {
     'ca'                  => $ca,
   } + $stage_dirs + {
     'gate.d'              => $foreman_dlm_updater::gate_d,

@@ -1,4 +1,4 @@
-# @summary Updates this host while it holds its cluster's lock in Foreman: package, configuration, hooks and timer.
+# @summary Updates this host while it holds its cluster's lock: package, configuration, hooks and timer.
 #
 # While a run is under way (from stage pre_update to post_update, and unless it has failed), Puppet changes neither the
 # package nor the configuration nor the hooks, and reports the changes as noop: a hook that stopped a service needs the
@@ -18,11 +18,32 @@
 #     },
 #   }
 #
-# @param foreman_url
-#   Foreman with the DLM plugin; a path prefix is allowed.
+# @example Another one, with a lock of a FleetLock server
+#   class { 'foreman_dlm_updater':
+#     lock_server   => 'fleetlock',
+#     fleetlock_url => 'https://lock.example.com',
+#     lock_name     => 'web',
+#     hooks         => {
+#       'needs_update/apt'            => bundled,
+#       'update/apt'                  => bundled,
+#       'needs_reboot/kernel-changed' => bundled,
+#     },
+#   }
+#
 # @param lock_name
 #   The lock in Foreman that the hosts of one cluster share. Create it in Foreman first: then a mistyped name is an
-#   error.
+#   error. With `fleetlock`, the group: letters, digits, `.` and `-`.
+# @param lock_server
+#   What keeps the lock: `foreman` (the default) or `fleetlock`. With `fleetlock`, `lock_slots`, `max_failed` and
+#   `blocked_by` are errors.
+# @param foreman_url
+#   Foreman with the DLM plugin; a path prefix is allowed. Required with `foreman`.
+# @param fleetlock_url
+#   The FleetLock server: `https://`, or `http://` to a loopback address; a path prefix is allowed. Required with
+#   `fleetlock`.
+# @param fleetlock_id
+#   What this host is called at the FleetLock server. Default: the CN of `client_crt`; without a certificate, an id
+#   derived from the machine's. Two hosts with one name are one host to the server: both get the lock.
 # @param ensure
 #   `absent` removes the package, the configuration, the hooks that Puppet manages and the timer's override. It fails
 #   while a run is on record, because nothing could release the lock then.
@@ -54,12 +75,13 @@
 # @param timer_spread
 #   Each host begins at its own time within this period after the schedule. Default: the package's, two hours.
 # @param client_crt
-#   The certificate by which Foreman knows the host. Default: the Puppet agent's.
+#   The certificate by which the lock server, or the proxy in front of it, knows the host. Default: the Puppet agent's.
+#   With `fleetlock`, `none` shows none; `client_key` is left out then.
 # @param client_key
 #   The certificate's key. Default: the Puppet agent's.
 # @param ca
-#   The CA that vouches for Foreman's certificate; `system` for the system's trust store. Default: the Puppet agent's
-#   CA.
+#   The CA that vouches for the lock server's certificate; `system` for the system's trust store. Default: the Puppet
+#   agent's CA.
 # @param needs_update_d
 #   The directory of the hooks that find out whether there are updates; key `needs_update.d`.
 # @param pre_update_d
@@ -141,8 +163,11 @@
 # @param boot_id_file
 #   The file with the kernel's boot id; for demonstrations and tests.
 class foreman_dlm_updater (
-  Stdlib::HTTPSUrl $foreman_url,
-  Foreman_dlm_updater::Lock_name $lock_name,
+  Variant[Foreman_dlm_updater::Lock_name, Foreman_dlm_updater::Fleetlock_group] $lock_name,
+  Optional[Enum['foreman', 'fleetlock']] $lock_server = undef,
+  Optional[Stdlib::HTTPSUrl] $foreman_url = undef,
+  Optional[Foreman_dlm_updater::Fleetlock_url] $fleetlock_url = undef,
+  Optional[Pattern[/\A[^[:space:][:cntrl:]]{1,255}\z/]] $fleetlock_id = undef,
   Enum['present', 'absent'] $ensure = 'present',
   Boolean $package_manage = true,
   Variant[Enum['installed', 'present', 'latest'], Pattern[/\A\d[\w.+~:-]*\z/]] $package_ensure = 'installed',
@@ -155,7 +180,7 @@ class foreman_dlm_updater (
   Boolean $timer_enable = true,
   Optional[Variant[Foreman_dlm_updater::Line, Array[Foreman_dlm_updater::Line, 1]]] $timer_schedule = undef,
   Optional[Foreman_dlm_updater::Duration] $timer_spread = undef,
-  Optional[Stdlib::Unixpath] $client_crt = undef,
+  Optional[Variant[Enum['none'], Stdlib::Unixpath]] $client_crt = undef,
   Optional[Stdlib::Unixpath] $client_key = undef,
   Optional[Variant[Enum['system'], Stdlib::Unixpath]] $ca = undef,
   Stdlib::Unixpath $needs_update_d = '/etc/foreman_dlm_updater/needs_update.d',
@@ -205,6 +230,7 @@ class foreman_dlm_updater (
     default => undef, # not false, which would override a noop that somebody else has set
   }
 
+  include foreman_dlm_updater::lock_server
   contain foreman_dlm_updater::install
   contain foreman_dlm_updater::config
   contain foreman_dlm_updater::service

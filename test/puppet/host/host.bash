@@ -14,6 +14,9 @@ says() { [[ $output == *"$1"* ]] || { printf 'not said: %s\noutput: %s\n' "$1" "
 facts() { puppet facts show foreman_dlm_updater foreman_dlm_updater_ssl 2>/dev/null >/root/facts.json; }
 fact() { ruby -rjson -e 'puts JSON.parse(File.read("/root/facts.json")).dig(*ARGV).inspect' "$@"; }
 
+# json KEY...: prints a value of the JSON in $output, in Ruby's notation.
+json() { ruby -rjson -e 'puts JSON.parse(ARGV.shift).dig(*ARGV).inspect' "$output" "$@"; }
+
 # block N KIND: prints the Nth code block of that kind in the README.
 block() {
     awk -v n="$1" -v kind="\`\`\`$2" '/^```/ && in_it { exit } in_it { print } $0 == kind && ++seen == n { in_it = 1 }' \

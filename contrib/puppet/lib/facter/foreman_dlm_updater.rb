@@ -2,9 +2,9 @@
 
 require 'json'
 
-# Where this host stands in its updates. The fact writes nothing and does not ask Foreman.
-#   code            where the host stands: one of the codes in status.schema.json, without what only Foreman knows
-#   lock            the lock's name
+# Where this host stands in its updates. The fact writes nothing and does not ask the lock server.
+#   code            where the host stands: one of the codes in status.schema.json, without what only the server knows
+#   lock            the lock's name; with FleetLock, the group
 #   in_progress     whether a run is on record
 #   under_way       whether that run is between pre_update and post_update, and has not failed
 #   running         whether an invocation of the updater is running now

@@ -5,7 +5,10 @@ require 'open3'
 
 # Each parameter that is a key of config.ini, with a value other than the default, and the value's form in the file.
 KEYS = {
+  'lock_server' => ['foreman', 'lock_server = foreman'],
   'foreman_url' => ['https://foreman.example.com/prefix', 'foreman_url = https://foreman.example.com/prefix'],
+  'fleetlock_url' => ['https://lock.example.com/prefix', 'fleetlock_url = https://lock.example.com/prefix'],
+  'fleetlock_id' => ['node-100%', 'fleetlock_id = node-100%%'],
   'lock_name' => ['galera 1', 'lock_name = galera 1'],
   'client_crt' => ['/etc/ssl/host.pem', 'client_crt = /etc/ssl/host.pem'],
   'client_key' => ['/etc/ssl/host.key', 'client_key = /etc/ssl/host.key'],
@@ -47,6 +50,10 @@ KEYS = {
 OTHERS = ['ensure', 'package_manage', 'package_ensure', 'repo_manage', 'repo_url', 'repo_key', 'hooks', 'purge_hooks',
           'freezes', 'timer_enable', 'timer_schedule', 'timer_spread'].freeze
 CONFIG = '/etc/foreman_dlm_updater/config.ini'
+
+# The parameters that a site with a FleetLock server has to give, and those that have no place there.
+FLEETLOCK = { 'lock_server' => 'fleetlock', 'fleetlock_url' => 'https://lock.example.com', 'lock_name' => 'web' }.freeze
+NEED_A_LOOK = ['lock_slots', 'max_failed', 'blocked_by'].freeze
 
 describe 'foreman_dlm_updater' do
   let(:facts) { FACT_SETS['debian-12'] }
@@ -93,11 +100,81 @@ describe 'foreman_dlm_updater' do
       file = "#{MODULES}/config.ini"
       File.write(file, catalogue.resource('file', CONFIG)[:content])
       shown, trouble, status = Open3.capture3(program, '-c', file, 'config', 'show')
-      expect(trouble).to eq ''
+      expect(trouble.lines.grep_v(/: fleetlock_(url|id): has no effect with lock_server = foreman;/)).to eq []
       expect(status).to be_success
       keys, origins = shown.lines(chomp: true).map { |line| [line.split.first, line.split('# ').last] }.transpose
       expect(keys).to match_array(KEYS.values.map { |_, line| line.split.first })
       expect(origins).to all(start_with("#{file}:"))
+    end
+  end
+
+  context 'with a FleetLock server' do
+    let(:params) { FLEETLOCK }
+    let(:agent) { FACT_SETS['debian-12']['foreman_dlm_updater_ssl'] }
+    let(:lock_keys) { ini.grep(/^(lock_server|lock_name|\w+_url|\w+_id|client_\w+|ca) /) }
+
+    it 'shows the agent\'s certificate' do
+      expect(lock_keys).to eq ['lock_server = fleetlock', 'lock_name = web', 'fleetlock_url = https://lock.example.com',
+                               "client_crt = #{agent['hostcert']}", "client_key = #{agent['hostprivkey']}", "ca = #{agent['localcacert']}"]
+    end
+
+    context 'with every key that is for it' do
+      let(:params) { KEYS.reject { |name, _| NEED_A_LOOK.include?(name) }.transform_values(&:first).merge(FLEETLOCK).merge('max_failed' => 0) }
+
+      it 'is a configuration that the program takes' do
+        file = "#{MODULES}/fleetlock.ini"
+        File.write(file, catalogue.resource('file', CONFIG)[:content])
+        _, trouble, status = Open3.capture3(ENV.fetch('FOREMAN_DLM_UPDATER'), '-c', file, 'config', 'show')
+        expect(trouble).to eq ''
+        expect(status).to be_success
+      end
+    end
+
+    context 'without a certificate' do
+      let(:params) { FLEETLOCK.merge('client_crt' => 'none', 'fleetlock_id' => 'web1') }
+
+      it { expect(lock_keys.grep(/client/)).to eq [] }
+      it { expect(lock_keys).to include("ca = #{agent['localcacert']}", 'fleetlock_id = web1') }
+    end
+
+    ['http://localhost:8080', 'http://127.0.0.2/prefix', 'HTTP://[::1]:8080', 'HTTPS://lock.example.com'].each do |url|
+      context("with fleetlock_url #{url}") do
+        let(:params) { FLEETLOCK.merge('fleetlock_url' => url) }
+
+        it { expect(ini).to include("fleetlock_url = #{url}") }
+      end
+    end
+
+    ['1web', '-', 'a.b-C.9', 'x' * 255].each do |group|
+      context("with lock_name #{group}") do
+        let(:params) { FLEETLOCK.merge('lock_name' => group) }
+
+        it { expect(ini).to include("lock_name = #{group}") }
+      end
+    end
+  end
+
+  # Each is refused before anything on the host is changed, with the reason.
+  {
+    'Foreman, without its URL' => [{ 'lock_name' => 'web' }, /lock_server foreman: foreman_url is missing/],
+    'Foreman, by name, without its URL' => [{ 'lock_name' => 'web', 'lock_server' => 'foreman' }, /foreman_url is missing/],
+    'Foreman, without a certificate' => [REQUIRED.merge('client_crt' => 'none'), /client_crt can't be none: Foreman knows the host by its certificate/],
+    'Foreman, with a name that is a number' => [REQUIRED.merge('lock_name' => '1web'), /lock_name '1web' .*must not begin with a digit/],
+    'FleetLock, without its URL' => [FLEETLOCK.reject { |name, _| name == 'fleetlock_url' }, /lock_server fleetlock: fleetlock_url is missing/],
+    'FleetLock, with a name of Foreman\'s' => [FLEETLOCK.merge('lock_name' => 'galera 1'), /lock_name 'galera 1' is no group; only letters, digits, \. and -/],
+    'FleetLock, with a long name' => [FLEETLOCK.merge('lock_name' => 'x' * 256), /is no group.*255/],
+    'FleetLock, with slots' => [FLEETLOCK.merge('lock_slots' => 1), /lock_slots has no place here: the server decides how many slots a group has/],
+    'FleetLock, with a budget' => [FLEETLOCK.merge('max_failed' => 1), /max_failed has no place here: FleetLock has no way to look at a lock/],
+    'FleetLock, with other locks' => [FLEETLOCK.merge('blocked_by' => ['db']), /blocked_by has no place here: FleetLock has no way to look at a lock/],
+    'FleetLock, with a key without a certificate' =>
+      [FLEETLOCK.merge('client_crt' => 'none', 'client_key' => '/etc/ssl/host.key'), /client_key has no place here: client_crt is none/],
+    'FleetLock, with much that is wrong' =>
+      [FLEETLOCK.merge('fleetlock_url' => :undef, 'lock_slots' => 2), /fleetlock_url is missing[^;]*; lock_slots has no place here/],
+  }.each do |what, (given, why)|
+    context "with #{what}" do
+      let(:params) { given }
+
+      it { is_expected.to compile.and_raise_error(why) }
     end
   end
 
@@ -256,12 +333,17 @@ describe 'foreman_dlm_updater' do
   {
     'foreman_url' => ['http://foreman.example.com', 'foreman.example.com'],
     'lock_name' => ['1web', '+1', '..', 'a/b', ' web', "web\nca = /tmp/ca", 'a%20b', ''],
+    'lock_server' => ['Foreman', 'etcd', ''],
+    'fleetlock_url' => ['lock.example.com', 'http://lock.example.com', 'http://127.0.0.1.example.com', 'http://localhost@example.com',
+                        'http://10.0.0.1', "https://lock.example.com\nca = /tmp/ca", "http://localhost/\nca = /tmp/ca", ''],
+    'fleetlock_id' => ['', 'a b', ' a', "a\nca = /tmp/ca", 'x' * 256],
     'package_ensure' => ['1.0; reboot', 'absent', ''],
     'repo_url' => ["https://packages.example.com/' ./\ndeb", 'ftp://packages.example.com'],
     'repo_key' => ['mQ=='],
     'timer_schedule' => ["daily\nExecStart=/bin/sh", [], ''],
     'timer_spread' => ['soon', -1],
-    'client_crt' => ['certs/host.pem'],
+    'client_crt' => ['certs/host.pem', 'None', 'system'],
+    'client_key' => ['certs/host.pem', 'none'],
     'ca' => ['none'],
     'pre_update_d' => ['hooks', "/srv\nca = /tmp/ca"],
     'reboot_cmd' => ['', "reboot\nlog = /tmp/log", ' reboot'],

@@ -39,12 +39,12 @@ describe 'foreman_dlm_updater' do
     end
   end
 
-  ['## When a run may begin', '## Hooks'].each do |section|
+  { '## When a run may begin' => REQUIRED, '## Hooks' => REQUIRED, '## A site with FleetLock' => {} }.each do |section, required|
     context "with the data of the section #{section}" do
       let(:facts) { FACT_SETS['debian-12'] }
       let(:params) do
         data = YAML.safe_load(File.read("#{MODULE}/README.md")[/^##{section}$.*?^```yaml\n(.*?)^```/m, 1])
-        REQUIRED.merge(data.transform_keys { |key| key.sub('foreman_dlm_updater::', '') })
+        required.merge(data.transform_keys { |key| key.sub('foreman_dlm_updater::', '') })
       end
 
       it { is_expected.to compile.with_all_deps }

@@ -61,6 +61,11 @@ describe 'fact foreman_dlm_updater' do
 
   it('tells of no run') { expect(fact(JSON.generate(idle), never, never)).to eq base }
 
+  it 'tells of a lock that nobody can look at' do
+    lock = { 'lock' => { 'name' => 'web', 'seen' => false, 'no_look' => true }, 'stage' => 'update', 'code' => 'running' }
+    expect(fact(JSON.generate(begun.merge(lock)), never, never)).to eq base.merge(run, 'stage' => 'update', 'code' => 'running', 'under_way' => true)
+  end
+
   {
     'success' => [['success', 0, 10], never],
     'failed' => [['exit-code', 1, 10], never],

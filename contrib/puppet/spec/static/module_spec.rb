@@ -64,6 +64,14 @@ describe 'the module' do
     expect(File.read("#{MODULE}/types/bundled_hook.pp").scan(/'(.+)'/).flatten).to match_array(bundled)
   end
 
+  it 'has the SQL files for Foreman\'s database as they are in contrib/foreman' do
+    names = ->(dir) { Dir["#{dir}/*.sql"].map { |file| File.basename(file) } }
+    expect(names["#{MODULE}/files"]).to match_array(names["#{MODULE}/../foreman"]).and have_attributes(length: 3)
+    names["#{MODULE}/files"].each do |name|
+      expect(File.read("#{MODULE}/files/#{name}")).to eq(File.read("#{MODULE}/../foreman/#{name}")), "cp contrib/foreman/#{name} contrib/puppet/files/"
+    end
+  end
+
   describe 'tasks' do
     Dir["#{MODULE}/tasks/*.json"].sort.each do |file|
       name = File.basename(file, '.json')
