@@ -126,9 +126,14 @@ func (r *reporter) tellEnd(ctx context.Context, last events.Event, err error) {
 		s.Lock.Name = notOurs.Lock
 	}
 	var refusal *workflow.Refusal
-	// Ask Foreman whether this host holds the lock even so.
+	// Find out whether this host holds the lock even so.
 	if !s.Lock.Seen && (s.Code == status.Idle || notOurs != nil || errors.As(err, &refusal)) {
-		lookAtLock(ctx, s, r.config)
+		if lockServer(r.config).NoLook == "" {
+			lookAtLock(ctx, s, r.config)
+		} else { // no request would tell
+			s.SetNoLook()
+			lookAtHand(s, r.config)
+		}
 		s.Say(time.Now())
 	}
 	r.tell(last)

@@ -49,6 +49,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	slowest time.Duration
+	gave    time.Time
 }
 
 // NewClient makes a client. It reads no file and opens no connection.
@@ -84,6 +85,11 @@ func (c *Client) PreReboot(ctx context.Context, group string) error {
 // or will not in a moment (axxapy/fleetlock-consul answers before it has released). Newer poseidon/fleetlock says 423
 // if another host holds it, which comes to the same. The error is an *lock.Error.
 func (c *Client) SteadyState(ctx context.Context, group string) error {
+	defer func() {
+		c.mu.Lock()
+		c.gave = time.Now()
+		c.mu.Unlock()
+	}()
 	return c.repeat(ctx, "steady-state", group)
 }
 
@@ -132,6 +138,13 @@ func (c *Client) Slowest() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.slowest
+}
+
+// Gave is when SteadyState last returned; zero: never.
+func (c *Client) Gave() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gave
 }
 
 // Identity is the server's address, and this host's name there; the name is empty if it can't be found out now.

@@ -28,6 +28,7 @@ type script struct {
 	answers []error
 	began   time.Time
 	got     []request
+	gave    time.Time
 }
 
 func (s *script) note(call string) { s.got = append(s.got, request{call, time.Since(s.began)}) }
@@ -44,8 +45,11 @@ func (s *script) PreReboot(context.Context, string) error {
 
 func (s *script) SteadyState(context.Context, string) error {
 	s.note("steady-state")
+	s.gave = time.Now()
 	return nil
 }
+
+func (s *script) Gave() time.Time { return s.gave }
 
 func (*script) Probe(context.Context, string) error { return nil }
 func (*script) Slowest() time.Duration              { return 0 }
@@ -149,6 +153,24 @@ func TestConfirmAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReleaseOfAnotherLock: what one Lock has given back, the next one does not ask for at once.
+func TestReleaseOfAnotherLock(t *testing.T) {
+	with(t, nil, lock.Options{}, func(s *script, l *Lock) {
+		time.Sleep(time.Hour)
+		if err := Open(s, l.Settings, hclog.NewNullLogger(), "web", lock.Options{}).Give(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Take(context.Background(), lock.Terms{Purpose: lock.ByHandNow}); err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range s.got[1:] {
+			if last := s.got[i]; last.call != r.call && r.at-last.at < settle {
+				t.Errorf("it asks too soon: %v", s.got)
+			}
+		}
+	})
 }
 
 // TestEarlierRelease: an earlier process of this host may have given the lock back a moment ago, and the network may

@@ -29,6 +29,8 @@ type API interface {
 	Probe(ctx context.Context, group string) error
 	// Slowest is the longest time that the server has needed for an answer so far.
 	Slowest() time.Duration
+	// Gave is when a steady-state was last answered, or given up, whichever Lock sent it; zero: never.
+	Gave() time.Time
 	// Identity returns the server's address and this host's name there. It sends no request.
 	Identity() (url, id string)
 }
@@ -44,7 +46,7 @@ type Settings struct {
 var Wording = lock.Wording{
 	Server: "the FleetLock server",
 	Where:  "with a request for steady-state in that host's name",
-	Keys:   "fleetlock_url, fleetlock_id and client_crt",
+	Keys:   "lock_server, fleetlock_url, fleetlock_id and client_crt",
 	NoLook: "FleetLock has no way to look at a lock",
 }
 
@@ -63,17 +65,16 @@ type Lock struct {
 	// settlesAt is when the server must have carried out all requests of this run that can take the lock, answered or
 	// not. Zero: there are none.
 	settlesAt time.Time
-	// freedAt is when the server must have carried out all releases. A request for the lock that is sent earlier may be
-	// undone by one of them.
-	freedAt time.Time
+	// opened is when the Lock was opened. An earlier process of this host may have released the lock just before.
+	opened time.Time
 	// released: the server has said yes to a release. notOurs: it is certain.
 	released, notOurs bool
 }
 
 // Open makes a Lock. It sends no request.
 func Open(api API, s Settings, log hclog.Logger, name string, o lock.Options) *Lock {
-	l := &Lock{Settings: s, api: api, log: log.With("lock", name), name: name, options: o, origin: o.Origin}
-	l.freedAt = time.Now().Add(l.settle()) // an earlier process of this host may have released it a moment ago
+	l := &Lock{Settings: s, api: api, log: log.With("lock", name), name: name, options: o, origin: o.Origin,
+		opened: time.Now()}
 	if o.Claimed {
 		l.settlesAt = time.Now().Add(l.settle())
 	}
@@ -123,6 +124,16 @@ func (l *Lock) Origin() lock.Origin {
 // settle is how long a request may take effect after its answer, or after nobody waits for one any more. A slow server
 // needs more time for all requests.
 func (l *Lock) settle() time.Duration { return max(l.Settle, 3*l.api.Slowest()) }
+
+// freedAt is when the server must have carried out all releases. A request for the lock that is sent earlier may be
+// undone by one of them.
+func (l *Lock) freedAt() time.Time {
+	last := l.opened
+	if gave := l.api.Gave(); gave.After(last) {
+		last = gave
+	}
+	return last.Add(l.settle())
+}
 
 // Look asks whether the server answers. It never shows who has the lock: the error is then one with the meaning
 // lock.ErrNoLook.

@@ -73,7 +73,6 @@ var errUnsettled = errors.New("the FleetLock server has not said yes twice")
 func (r *releasing) once(ctx context.Context) (over bool, err error) {
 	settled := !time.Now().Before(r.settlesAt) // before the request, which may take long
 	err = r.api.SteadyState(context.WithoutCancel(ctx), r.name)
-	r.freedAt = time.Now().Add(r.settle())
 	r.released = r.released || err == nil
 	over = err == nil && r.yes
 	r.yes = err == nil && settled

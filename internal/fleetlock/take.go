@@ -43,7 +43,7 @@ func (t *taking) round(ctx context.Context) (lock.Obstacle, error) {
 
 // twice asks for the lock, lets the grant settle, and asks again.
 func (t *taking) twice(ctx context.Context) (lock.Obstacle, error) {
-	if !lock.Sleep(ctx, time.Until(t.freedAt)) {
+	if !lock.Sleep(ctx, time.Until(t.freedAt())) {
 		return lock.Obstacle{}, ctx.Err()
 	}
 	if t.Announce != nil {

@@ -46,7 +46,7 @@ var Wording = lock.Wording{
 	Server:     "Foreman",
 	Barred:     "Foreman bars this host (parameter can_acquire_update_locks)",
 	Where:      "Monitor > Distributed Locks",
-	Keys:       "foreman_url, client_crt and client_key",
+	Keys:       "lock_server, foreman_url, client_crt and client_key",
 	StaleAfter: 4 * time.Hour, // foreman_dlm's setting dlm_stale_time, by default
 }
 
@@ -193,10 +193,9 @@ func (l *Lock) elsewhere(view lock.View) error {
 		Text: fmt.Sprintf("this run asked %s for lock %q with %s, and may still hold it there; the configuration now names "+
 			"%s and %s, and what that server says (%s) proves nothing", then.Server, l.name, certificate(then.Client),
 			now.Server, certificate(now.Client), whoseNow(view)),
-		Next: fmt.Sprintf("set foreman_url, client_crt and client_key back, then `foreman-dlm-updater run`; "+
-			"or have an administrator free lock %s at %s (Monitor > Distributed Locks), then "+
-			"`foreman-dlm-updater state set STAGE` with the stage that `foreman-dlm-updater state show` names, "+
-			"and `foreman-dlm-updater run`", l.name, then.Server),
+		Next: fmt.Sprintf("set %s back, then `foreman-dlm-updater run`; or have an administrator free lock %s at %s (%s), "+
+			"then `foreman-dlm-updater state set STAGE` with the stage that `foreman-dlm-updater state show` names, "+
+			"and `foreman-dlm-updater run`", Wording.Keys, l.name, then.Server, Wording.Where),
 	}
 }
 

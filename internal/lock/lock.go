@@ -129,7 +129,8 @@ type Wording struct {
 	Barred string
 	// Where says where an administrator frees a lock: "Monitor > Distributed Locks".
 	Where string
-	// Keys are the configuration keys that name the server and this host: "foreman_url, client_crt and client_key".
+	// Keys are the configuration keys that name the server and this host: "lock_server, foreman_url, client_crt
+	// and client_key".
 	Keys string
 	// NoLook says that the protocol has no way to look at a lock; empty: it has.
 	NoLook string

@@ -21,7 +21,7 @@ import (
 // TestSentences is every sentence that there is, with its code.
 // wording is Foreman's.
 var wording = lock.Wording{Server: "Foreman", Barred: "Foreman bars this host (parameter can_acquire_update_locks)",
-	Where: "Monitor > Distributed Locks", Keys: "foreman_url, client_crt and client_key", StaleAfter: 4 * time.Hour}
+	Where: "Monitor > Distributed Locks", Keys: "lock_server, foreman_url, client_crt and client_key", StaleAfter: 4 * time.Hour}
 
 func TestSentences(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 24, 3, 0, time.Local)
@@ -130,13 +130,13 @@ func TestSentences(t *testing.T) {
 			origin: lock.Origin{Server: "https://old", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web held by web3 since 02:14, " +
 				"which was this run's own name when it took the lock; this run asked https://old for it as \"web3\": " +
-				"set foreman_url, client_crt and client_key back, or have an administrator free it there " +
+				"set lock_server, foreman_url, client_crt and client_key back, or have an administrator free it there " +
 				"(Monitor > Distributed Locks), then `foreman-dlm-updater state set update`; " +
 				"fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: free, Record: taken("web1", "web1"),
 			origin: lock.Origin{Server: "https://new", Client: "web1"}}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), but lock web is free; " +
-				"this run asked https://old for it as \"web1\": set foreman_url, client_crt and client_key back, " +
+				"this run asked https://old for it as \"web1\": set lock_server, foreman_url, client_crt and client_key back, " +
 				"or have an administrator free it there (Monitor > Distributed Locks), " +
 				"then `foreman-dlm-updater state set update`; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: other, Record: taken("web1", "web1"),
@@ -594,5 +594,19 @@ func TestNoLook(t *testing.T) {
 		if err := schema.Validate(asJSON(t, test.s)); err != nil {
 			t.Errorf("%s: %v", test.s.Sentence, err)
 		}
+	}
+}
+
+// TestHeldByHandWithoutLook: since when a lock is held that a person has taken, and that nobody can look at.
+func TestHeldByHandWithoutLook(t *testing.T) {
+	at := time.Date(2026, 11, 22, 2, 14, 0, 0, time.Local)
+	var s Status
+	s.SetNoLook()
+	if s.HeldSince() != nil || s.OrphanSince() != nil {
+		t.Error("held although nobody has taken it")
+	}
+	s.SetByHand("by root", at, 0)
+	if !s.HeldSince().Equal(at) || !s.OrphanSince().Equal(at) {
+		t.Errorf("%v, %v", s.HeldSince(), s.OrphanSince())
 	}
 }

@@ -386,6 +386,8 @@ func (s *Status) HeldSince() *time.Time {
 	switch {
 	case s.Lock.Self:
 		return s.Lock.Since
+	case s.noLook() && s.ByHand != "":
+		return s.handAt
 	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage), s.released() != nil:
 		return nil
 	}

@@ -85,13 +85,16 @@ func (r *run) notByHand(ctx context.Context) error {
 	if held == nil {
 		return nil
 	}
-	err = r.OpenLock(held.Lock, lock.Options{Config: r.ConfigPath, Origin: held.Origin}).Confirm(ctx)
+	l := r.OpenLock(held.Lock, lock.Options{Config: r.ConfigPath, Origin: held.Origin})
+	err = l.Confirm(ctx)
 	var lost *lock.Lost
 	switch {
 	case isAnswer(err) && !errors.As(err, &lost): // another server's answer proves nothing
 		return &lock.NotByRun{Lock: held.Lock, Config: r.ConfigPath, Who: held.Who}
 	case lost == nil:
 		return err
+	case l.Asked() && !l.Abandon(ctx): // the question was a request for the lock, which may still be granted
+		return &lock.NotByRun{Lock: held.Lock, Config: r.ConfigPath, Who: held.Who}
 	}
 	r.Log.Warn("lock by hand lost: its record is removed",
 		"lock", held.Lock, "taken", held.Who, "now", lost.Why)

@@ -61,6 +61,16 @@ type rules struct {
 	slots     int // as many hosts may be inside at once
 	maxFailed int // as many flags of others keep a host from beginning; 0: there are no flags
 	gated     bool
+	shared    bool // all slots are one lock, of which each host has at most one
+	guarded   bool // the server lets no claim overwrite another host's
+}
+
+// lockOf is the lock of an event. Of a shared one, each host has its own slot.
+func (r rules) lockOf(e entry) string {
+	if r.shared {
+		return e.Lock + " of " + e.Host
+	}
+	return e.Lock
 }
 
 // flagOf is the flag of a slot. A flag is called by the slots' first name.
@@ -190,11 +200,11 @@ func (v *verdict) take(e entry) {
 
 // changed takes a change of a lock's holder. Nobody may be in a guarded stage with it then.
 func (v *verdict) changed(e entry, h *progress) {
-	slot := v.slotOf(e.Host)
-	switch before := v.locks[e.Lock]; {
+	slot, name := v.slotOf(e.Host), v.lockOf(e)
+	switch before := v.locks[name]; {
 	case e.Kind == "release":
-		delete(v.locks, e.Lock)
-		h.refused = h.refused && slot != e.Lock
+		delete(v.locks, name)
+		h.refused = h.refused && slot != name
 	case isFlag(e.Lock):
 		v.flags++
 		if before.by != "" || flagOf(slot) != e.Lock {
@@ -206,15 +216,26 @@ func (v *verdict) changed(e entry, h *progress) {
 		if before.by != "" {
 			v.overwritten++
 		}
-		if slot != "" && slot != e.Lock {
-			v.flaw("%s has %s, and took %s", e.Host, slot, e.Lock)
+		if before.by != "" && v.guarded {
+			v.flaw("%s took %s from %s, and the server guards it", e.Host, name, before.by)
 		}
-		v.locks[e.Lock] = held{e.Host, v.at}
+		if slot != "" && slot != name {
+			v.flaw("%s has %s, and took %s", e.Host, slot, name)
+		}
+		v.locks[name] = held{e.Host, v.at}
+		v.slotsTaken(e.Lock)
 	}
 	for host, h := range v.hosts {
-		if slices.Contains(guarded, h.inside) && h.slot == e.Lock {
+		if slices.Contains(guarded, h.inside) && h.slot == name {
 			v.flaw("the lock changed hands (%s by %s) while %s was in %s", e.Kind, e.Host, host, h.inside)
 		}
+	}
+}
+
+// slotsTaken checks that a server has not granted more slots than it has.
+func (v *verdict) slotsTaken(lock string) {
+	if v.shared && len(v.locks) > v.slots {
+		v.flaw("the server has granted %d slots of %s", len(v.locks), lock)
 	}
 }
 

@@ -148,3 +148,37 @@ func TestProofOfBeginning(t *testing.T) {
 		})
 	}
 }
+
+// TestProofOfSharedLock: of a FleetLock server, all slots are one lock.
+func TestProofOfSharedLock(t *testing.T) {
+	for _, tt := range []struct{ name, text, flaw string }{
+		{"two in two slots", inside + as("web2", inside), ""},
+		{"three in two slots", inside + as("web2", inside) + as("web3", inside), "web3 began pre_update while "},
+		{"three slots of two", "web1 acquire\nweb2 acquire\nweb3 acquire\n", "the server has granted 3 slots of web"},
+		{"another host's release", inside + "web2 acquire\nweb2 release\n", ""},
+		{"its own slot lost", inside + "web1 release\n", "(release by web1) while web1 was in pre_update"},
+		{"no slot of its own", isDue + "web2 acquire\nweb1 begin pre_update\n", "web1 began pre_update without a lock"},
+		{"a slot kept after a refusal", isDue + "web1 acquire\nweb1 begin gate\nweb1 end gate no\nweb1 begin gate\n",
+			"web1 asked its gate again, which has said no, and has kept web of web1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := prove(history(tt.text), rules{slots: 2, gated: true, shared: true})
+			switch all := strings.Join(v.flaws, "\n"); {
+			case tt.flaw == "" && all != "":
+				t.Error(all)
+			case !strings.Contains(all, tt.flaw):
+				t.Errorf("found %q, not %q", all, tt.flaw)
+			}
+		})
+	}
+}
+
+// TestProofOfGuard: a guarded Foreman lets no claim overwrite another.
+func TestProofOfGuard(t *testing.T) {
+	for _, guarded := range []bool{false, true} {
+		v := prove(history("web1 acquire\nweb2 acquire\n"), rules{slots: 1, guarded: guarded})
+		if found := strings.Contains(strings.Join(v.flaws, "\n"), "web2 took web from web1"); found != guarded {
+			t.Errorf("guarded %v: %q", guarded, v.flaws)
+		}
+	}
+}

@@ -14,15 +14,34 @@ import (
 // says.
 type server struct {
 	dir, ledger, program string
-	window               string // how long it dwells between check and write
+	window               string // how long it dwells between check and write, if it is Foreman
+	lock                 lockServer
+	slots                int // of a FleetLock server
 	mu                   sync.Mutex
 	url                  string
 	cmd                  *exec.Cmd
 	heard                func(line string) // called with each line about a request, if set
 }
 
+// lockServer is a kind of lock server.
+type lockServer string
+
+const (
+	plainForeman   lockServer = "foreman"
+	guardedForeman lockServer = "guarded"
+	fleetLock      lockServer = "fleetlock" // as airlock
+)
+
 // misfortunes are what goes wrong with requests, a handful at a time: METHOD:KIND:TIMES:DELAY.
-var misfortunes = []string{
+var misfortunes = map[lockServer][]string{plainForeman: foremans, guardedForeman: foremans, fleetLock: {
+	"any:delay:6:60ms", "any:delay-answer:4:60ms", "pre-reboot:drop-before:1", "pre-reboot:drop-after:1",
+	"steady-state:drop-after:1", "pre-reboot:error-before:1", "pre-reboot:error-after:1", "steady-state:error-after:1",
+	"steady-state:error-before:1", "any:unavailable:2", "pre-reboot:html:1", "steady-state:html:1", "any:redirect:1",
+	"pre-reboot:empty-body:1", "any:huge:1", "pre-reboot:draining:2", "steady-state:early-release:2:60ms",
+	"pre-reboot:hang-after:1", "steady-state:hang-before:1",
+}}
+
+var foremans = []string{
 	"any:delay:6:60ms", "any:delay-answer:4:60ms", "get:drop-before:2", "put:drop-before:1",
 	"put:drop-after:1", "delete:drop-after:1", "put:error-before:1", "put:error-after:1", "delete:error-after:1",
 	"get:unavailable:2", "put:html:1", "get:html:1", "put:wrong-name:1", "put:no-holder:1", "put:empty-body:1",
@@ -37,9 +56,19 @@ func (s *server) start(trouble int) error {
 	if s.url != "" {
 		address = strings.TrimPrefix(s.url, "https://")
 	}
-	args := []string{"--listen", address, "--contention", "40ms", "--restore"}
-	for _, i := range rand.Perm(len(misfortunes))[:trouble] {
-		args = append(args, "--fault", misfortunes[i])
+	args := []string{"--listen", address, "--restore"}
+	switch s.lock {
+	case fleetLock:
+		args = append(args, "--fleetlock", "--group", fmt.Sprintf("web=%d", s.slots))
+	case guardedForeman:
+		args = append(args, "--guarded")
+		fallthrough
+	default:
+		args = append(args, "--contention", "40ms")
+	}
+	all := misfortunes[s.lock]
+	for _, i := range rand.Perm(len(all))[:trouble] {
+		args = append(args, "--fault", all[i])
 	}
 	return s.serve(args)
 }

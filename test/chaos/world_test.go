@@ -39,10 +39,11 @@ type world struct {
 // settings of a world that differ from test to test.
 type settings struct {
 	programs string // the directory of the programs
+	lock     lockServer
 	hosts    int
 	kills    int
 	window   string
-	slots    int  // more than one: there are gates that flap, a failure budget of 1, and pauses
+	slots    int  // more than one: there are gates that flap and pauses and, with Foreman, a failure budget of 1
 	broken   int  // one update out of so many is broken, until an operator comes; 0: none
 	calm     bool // no faults, no full disk, no restarts of the server
 	hasty    int  // one reboot out of so many is preceded by a timer that fires too early
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, o settings) *world {
 		w.mount(t, states)
 	}
 	w.server = &server{dir: w.dir, ledger: w.ledger.Name(),
-		program: filepath.Join(o.programs, "dlm-sandbox"), window: o.window}
+		program: filepath.Join(o.programs, "dlm-sandbox"), window: o.window, lock: o.lock, slots: o.slots}
 	// As an administrator should: two first claims that meet would break a lock's name.
 	for _, name := range w.lockNames() {
 		must(t, w.mark(entry{Kind: "enable", Lock: name}))
@@ -85,15 +86,20 @@ func newWorld(t *testing.T, o settings) *world {
 }
 
 func (w *world) rules() rules {
-	if w.slots > 1 {
-		return rules{slots: w.slots, maxFailed: 1, gated: true}
+	r := rules{slots: w.slots, gated: w.slots > 1, shared: w.lock == fleetLock,
+		guarded: w.lock == guardedForeman}
+	if r.gated && !r.shared {
+		r.maxFailed = 1
 	}
-	return rules{slots: 1}
+	return r
 }
 
 // lockNames are the slots, and the flags if there are any.
 func (w *world) lockNames() []string {
 	names := []string{"web"}
+	if w.lock == fleetLock {
+		return names
+	}
 	for k := 2; k <= w.slots; k++ {
 		names = append(names, fmt.Sprintf("web.slot%d", k))
 	}
@@ -160,10 +166,17 @@ func (w *world) addHost(t *testing.T, o settings, name, states string) {
 		"log_format": "json", "loglevel": "debug",
 		"lock_timeout": "2m", // if this test ends without us, so do they
 	}
-	if rules := w.rules(); rules.gated {
+	rules := w.rules()
+	if rules.gated {
 		withHooks = append(slices.Clone(stages), gate)
+		settings["gate_interval"] = "250ms"
+	}
+	switch {
+	case rules.shared:
+		maps.Copy(settings, map[string]string{"lock_server": "fleetlock", "fleetlock_url": w.server.url})
+	case rules.gated:
 		maps.Copy(settings, map[string]string{"lock_slots": strconv.Itoa(rules.slots),
-			"max_failed": strconv.Itoa(rules.maxFailed), "gate_interval": "250ms"})
+			"max_failed": strconv.Itoa(rules.maxFailed)})
 	}
 	for key, value := range settings {
 		config += key + " = " + value + "\n"
@@ -238,6 +251,9 @@ func (w *world) nothingLeft(v *verdict) {
 		if err != nil || !jsonLines(history) {
 			v.flaw("at the end the history of %s is %q, %v", h.name, history, err)
 		}
+	}
+	if w.lock == fleetLock { // which has no way to look: its record says all
+		return
 	}
 	out, err := w.living[0].updater("lock", "show").Output()
 	if err != nil || strings.Count(string(out), " is free") != len(w.lockNames()) {
@@ -351,7 +367,7 @@ func (w *world) account(v *verdict) string {
 	fmt.Fprintf(&b, "%5d runs finished\n%5d guarded stages begun\n%5d hooks cut short\n%5d reboots asked for and made\n"+
 		"%5d claims answered with yes\n%5d of them overwritten by another's\n",
 		v.finished, v.intervals, v.interrupted, v.rebooted, v.claims, v.overwritten)
-	if w.slots > 1 {
+	if w.rules().gated {
 		fmt.Fprintf(&b, "%5d refusals by a gate after the claim\n%5d gates too slow to answer\n%5d flags raised\n"+
 			"%5d runs begun beside another one\n%5d hosts inside at most\n",
 			v.refusals, v.unanswered, v.flags, v.beside, v.most)

@@ -2,4 +2,4 @@
 
 package sim
 
-func init() { usually = 200 } // the race detector makes a history ten times as expensive
+func init() { usually = 50 } // the race detector makes a history ten times as expensive

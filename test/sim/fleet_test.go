@@ -15,6 +15,7 @@ import (
 	"foreman-dlm-updater/internal/fleetsandbox"
 	"foreman-dlm-updater/internal/sandbox"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/workflow"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -61,11 +62,21 @@ func (w *world) fleetWindow(ctx context.Context, id, call string, gap fleetsandb
 func (w *world) fleetRecorded(e fleetsandbox.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	byAnother := e.ID != e.By && e.By != "admin" && e.By != "server"
 	if e.Kind == fleetsandbox.EventAcquire {
 		w.fleet.holders[e.ID] = true
 	} else {
 		delete(w.fleet.holders, e.ID)
-		w.overwritten += btoi(e.ID != e.By && e.By != "admin")
+		w.overwritten += btoi(byAnother)
+	}
+	for _, h := range w.hosts {
+		switch {
+		case h.name != e.ID:
+		case e.Kind == fleetsandbox.EventRelease:
+			h.lost = h.lost || byAnother
+		case h.lost:
+			h.regained = time.Now()
+		}
 	}
 	w.noteLocked("server", "%s of %s by %s; now held by %q", e.Kind, e.ID, e.By, w.heldLocked())
 	w.findLate(e.By, e.Group)
@@ -86,8 +97,8 @@ func (w *world) fleetAdminAct(r *random) {
 	w.actors.Go(func() {
 		w.note("admin", "a host elsewhere asks for a slot, for %s", after)
 		w.askElsewhere(fleetsandbox.PreReboot)
-		if w.sleep(after) {
-			w.askElsewhere(fleetsandbox.SteadyState)
+		w.sleep(after)
+		for w.askElsewhere(fleetsandbox.SteadyState) != http.StatusOK && w.sleep(time.Minute) {
 		}
 	})
 }
@@ -95,16 +106,78 @@ func (w *world) fleetAdminAct(r *random) {
 // slotTakenAway: the host's slot is taken from it by somebody's decision. The caller holds mu.
 func (h *host) slotTakenAway() { h.freed, h.inside = time.Now(), "" }
 
-func (w *world) askElsewhere(call string) {
+func (w *world) askElsewhere(call string) (status int) {
 	body := fmt.Sprintf(`{"client_params":{"id":%q,"group":%q}}`, elsewhere, lockName)
 	req, err := http.NewRequest(http.MethodPost, fleetURL+"/v1/"+call, bytes.NewReader([]byte(body)))
 	if err != nil {
 		panic(err) // impossible
 	}
 	req.Header.Set("Fleet-Lock-Protocol", "true")
-	if _, err := w.fleet.Transport(elsewhere).RoundTrip(req); err != nil {
+	res, err := w.fleet.Transport(elsewhere).RoundTrip(req)
+	if err != nil {
 		panic(err) // it has no faults
 	}
+	return res.StatusCode
+}
+
+// handOf is the record that a person has the slot.
+type handOf struct{ *invocation }
+
+func (h handOf) Load() (*workflow.Holding, error) {
+	if err := h.step("read the by-hand record"); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.host.hand {
+		return nil, nil
+	}
+	return &workflow.Holding{Lock: lockName, Who: "an operator"}, nil
+}
+
+// Clear removes the record: the server has said that the slot is another host's. From now on it is nobody's business.
+func (h handOf) Clear() error {
+	if err := h.step("remove the by-hand record"); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.host.hand, h.manual[lockName] = false, false
+	h.noteLocked(h.name, "the by-hand record is removed")
+	h.mu.Unlock()
+	h.checkHolder()
+	return nil
+}
+
+// acquireOnRecord is `lock acquire`: the record is written before the lock is asked for, and removed if this host
+// certainly does not hold it.
+func (inv *invocation) acquireOnRecord(w *workflow.Workflow, wait bool) error {
+	record, err := w.Store.Load()
+	if err != nil {
+		return err
+	}
+	runHasLock := record.InProgress() && workflow.HasLock(record.Stage)
+	inv.mu.Lock()
+	earlier, wrote := inv.host.hand, false
+	inv.mu.Unlock()
+	how := workflow.ByHand{Name: lockName, Wait: wait, Has: runHasLock || earlier}
+	if !runHasLock {
+		how.Announce = func(string) error {
+			if err := inv.step("write the by-hand record"); err != nil {
+				return err
+			}
+			inv.mu.Lock()
+			defer inv.mu.Unlock()
+			inv.host.hand, wrote = true, true
+			return nil
+		}
+	}
+	l, err := w.TakeLock(inv.ctx, how)
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if err != nil && wrote && !earlier && l.NotOurs() && !inv.isDead() {
+		inv.host.hand, inv.host.manual[lockName] = false, false
+	}
+	return err
 }
 
 const fleetURL = "https://fleetlock.example.com"
@@ -193,10 +266,13 @@ func (inv *invocation) sends(call string) {
 func (inv *invocation) asksForSlot() {
 	h, l := inv.host, inv.look(lockName)
 	l.asked = true
-	if inv.byHand {
+	if inv.byHand || h.hand && h.disk.stage() == state.LockGet { // then the record of a person names it
 		return
 	}
 	h.run.claimed[lockName] = true
+	if l.rowSince.IsZero() {
+		h.lost = false
+	}
 	switch since := time.Since(h.gaveBack); {
 	case l.final:
 		inv.breaksLocked("%s sends a pre-reboot after its last steady-state", inv.name)
@@ -315,6 +391,7 @@ func (inv *invocation) entersTwiceGranted(stage state.Stage, l *looks) {
 	if !l.twice {
 		inv.breaksLocked("%s: stage %s begins, and no two grants in a row were a settle time apart", inv.name, stage)
 	}
+	inv.host.unknowing = inv.regained.After(l.row)
 }
 
 // TestBrokenPromises: if a FleetLock server forgets its holders, or two replicas of it count for themselves, more hosts
@@ -323,13 +400,12 @@ func (inv *invocation) entersTwiceGranted(stage state.Stage, l *looks) {
 func TestBrokenPromises(t *testing.T) {
 	for _, asks := range []lockServer{forgetful, replicas} {
 		t.Run(string(asks), func(t *testing.T) {
-			n := number(t, "HISTORIES", usually) / 20
+			n := number(t, "HISTORIES", usually) / 5
 			all := histories(t, asks, n, (*result).flaw)
-			if all.twoInside < n/100 {
-				t.Errorf("in %d of %d histories more hosts were inside than there are slots: the oracle sees little",
-					all.twoInside, n)
+			if n >= 100 && all.twoInside == 0 {
+				t.Errorf("in none of %d histories more hosts were inside than there are slots: the oracle sees nothing", n)
 			}
-			if asks == forgetful && all.told == 0 {
+			if asks == forgetful && n >= 100 && all.told == 0 {
 				t.Error("no host that was inside was told that another one has the lock")
 			}
 		})

@@ -51,7 +51,7 @@ var fleetMistakes = []*mistake{
 	{"the record not synced", 10, false, func(inv *invocation, w *workflow.Workflow) {
 		w.Store = storeOf{inv, state.Store{Path: "state", Disk: unsynced{diskOf{inv}}}}
 	}},
-	{"another host's lock doesn't stop the run", 100, false, func(_ *invocation, w *workflow.Workflow) {
+	{"another host's lock doesn't stop the run", 200, false, func(_ *invocation, w *workflow.Workflow) {
 		wrapLock(w, func(l workflow.Lock) workflow.Lock { return heedless{l} })
 	}},
 	{"one steady-state is enough", 500, false, func(inv *invocation, _ *workflow.Workflow) {
@@ -60,7 +60,7 @@ var fleetMistakes = []*mistake{
 	{"the second steady-state is sent at once", 200, false, func(inv *invocation, w *workflow.Workflow) {
 		wrapLock(w, func(l workflow.Lock) workflow.Lock { return rash{l, inv} })
 	}},
-	{"refused, so nothing to give back", 200, false, func(inv *invocation, _ *workflow.Workflow) {
+	{"refused, so nothing to give back", 500, false, func(inv *invocation, _ *workflow.Workflow) {
 		inv.fleetAPI = &resigned{API: inv.fleetAPI}
 	}},
 	{"the lock asked for after the release", 10, false, func(inv *invocation, _ *workflow.Workflow) {

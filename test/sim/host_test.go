@@ -28,11 +28,19 @@ type host struct {
 	inhibited time.Time
 	// manual are the locks that an operator has taken or forgotten by hand, and answers for.
 	manual map[string]bool
+	// hand: a record on the disk says that a person has the slot of a FleetLock server.
+	hand bool
 	// inside is the lock with which it has begun a guarded stage. It is empty once the host has come to post_update, or
 	// lost the lock by somebody's decision.
 	inside string
 	// freed is when somebody last took this host's slot of a FleetLock server from it by hand.
 	freed time.Time
+	// lost: another host was written after this one, which the server had granted a slot. regained is when it got one again
+	// after that.
+	lost     bool
+	regained time.Time
+	// unknowing: it is inside, and had no way to learn that it had lost its slot and regained it between two grants.
+	unknowing bool
 	// gaveBack is when the last steady-state was answered, or sent if it had no answer.
 	gaveBack time.Time
 	begin

@@ -263,6 +263,7 @@ func (inv *invocation) workflow() *workflow.Workflow {
 	}
 	if inv.fleet != nil {
 		inv.useFleet(log)
+		w.Hand = handOf{inv}
 	}
 	if inv.mistake != nil {
 		inv.mistake.make(inv, w)

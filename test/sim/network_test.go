@@ -39,7 +39,7 @@ func (n network) fate(call, lock string) fate {
 	if n.plan.late && r.chance(0.2) {
 		f.lag = r.part(5 * n.locks.Settle)
 	}
-	if n.asks.breaksItsPromise() && r.chance(0.1) {
+	if n.asks.breaksItsPromise() && r.chance(0.3) {
 		f.fault = n.ownFault(call)
 		return f
 	}

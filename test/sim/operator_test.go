@@ -42,6 +42,9 @@ func (h *host) byHand(act int, wait bool, stage state.Stage) {
 		name := h.lockInQuestion()
 		h.invoke("by hand: lock acquire", func(inv *invocation, w *workflow.Workflow) error {
 			inv.takeOver(name)
+			if inv.fleet != nil {
+				return inv.acquireOnRecord(w, wait)
+			}
 			_, err := w.TakeLock(inv.ctx, workflow.ByHand{Name: name, Wait: wait})
 			return err
 		})
@@ -83,7 +86,7 @@ func (h *host) releaseByHand(name string) {
 		if err == nil {
 			inv.mu.Lock()
 			defer inv.mu.Unlock()
-			inv.host.manual[name] = false
+			inv.host.manual[name], inv.host.hand = false, false
 		}
 		return err
 	})
@@ -151,7 +154,7 @@ func (h *host) orphan() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, name := range h.lockNames() {
-		if h.manual[name] || h.holds(h.name, name) && h.disk.content == nil && h.running == nil {
+		if h.manual[name] || h.hand || h.holds(h.name, name) && h.disk.content == nil && h.running == nil {
 			return name
 		}
 	}

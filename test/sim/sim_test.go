@@ -15,8 +15,8 @@ import (
 
 func inBubble(t *testing.T, f func()) { synctest.Test(t, func(*testing.T) { f() }) }
 
-// usually is how many histories are played where HISTORIES doesn't say it.
-var usually = 2000
+// usually is how many histories of a lock server are played where HISTORIES doesn't say it.
+var usually = 500
 
 // number reads a number from the environment.
 func number(t *testing.T, key string, otherwise int) int {

@@ -86,6 +86,7 @@ func (a *tally) add(r result) {
 	a.raised, a.exceeded, a.beside = a.raised+r.raised, a.exceeded+r.exceeded, a.beside+r.beside
 	a.requests, a.spoiled, a.stumbled = a.requests+r.requests, a.spoiled+r.spoiled, a.stumbled+r.stumbled
 	a.overwritten, a.told = a.overwritten+r.overwritten, a.told+r.told
+	a.unknowable += btoi(r.unknowable > 0)
 	a.twoInside += btoi(r.twoInside != "")
 	if r.late == "" {
 		return
@@ -110,7 +111,8 @@ func (a tally) String() string {
 			"changed the lock, or refused the change, if it is guarded; ", a.otherSlot, a.raised, a.exceeded, a.stumbled)
 	} else {
 		text += fmt.Sprintf("%d slots were lost to a host that was written later; hosts that were inside heard %d times that "+
-			"another host has the lock; ", a.overwritten, a.told)
+			"another host has the lock; in %d histories too many were inside, since one of them had lost its slot between two "+
+			"grants and regained it; ", a.overwritten, a.told, a.unknowable)
 	}
 	return text + fmt.Sprintf("in %d histories a request that was written later than the settle time changed the holder, "+
 		"which broke an invariant in %d (it takes the lock) and %d (it releases it); in %d histories more hosts were inside "+

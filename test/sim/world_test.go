@@ -179,6 +179,9 @@ type beginnings struct {
 	// overwritten counts slots that a host lost because another one was written after it.
 	overwritten int
 	told        int // refusals that a host heard while it was inside
+	// unknowable counts the stages that a host began while another one was inside, since one of them had lost its slot
+	// between two grants and regained it.
+	unknowable int
 }
 
 func newWorld(asks lockServer, seed uint64, m *mistake, verbose bool) *world {
