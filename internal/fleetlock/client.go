@@ -174,7 +174,7 @@ func (c *Client) once(ctx context.Context, call, group string) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && heldByOther(a):
+	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && a.Status == http.StatusLocked:
 		return nil
 	}
 	return c.explain(a, purposes[call], group)
@@ -256,8 +256,11 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 		RetryAfter: mtls.RetryAfter(a.Header)}
 	detail := "answers " + statusText(a.Status) + saying(said)
 	switch refused := purpose == "take"; {
-	case refused && heldByOther(a):
+	case refused && a.Status == http.StatusLocked:
 		return &Refusal{a.Status, said.Value, true}
+	case refused && a.Status == http.StatusConflict:
+		// fleetlock-consul says 409 to all that fails, also if consul does (internal/server, internal/storage).
+		return &Refusal{a.Status, said.Value, said.Value == "" || strings.Contains(said.Value, "already locked")}
 	case refused && a.Status == http.StatusInternalServerError && said.Kind != "":
 		// airlock's kind "failed_lock" is also for a lost race, and for an etcd that fails (internal/lock/semaphore.go).
 		return &Refusal{a.Status, said.Value, strings.HasSuffix(said.Value, " semaphore slots currently locked")}
@@ -285,7 +288,7 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	case slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed}, a.Status):
 		e.Meaning, e.Why = lock.ErrMisconfigured, "there is no FleetLock server at fleetlock_url"
 		detail += fmt.Sprintf(" for %s/v1/…: correct fleetlock_url", c.base)
-	case a.Status < 500 && a.Status != http.StatusTooManyRequests:
+	case a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Status != http.StatusConflict:
 		e.Meaning, e.Why = nil, "the answer is not a FleetLock server's"
 	}
 	e.Err = fmt.Errorf("%s lock %q: the FleetLock server %s", purpose, group, detail)
@@ -328,11 +331,6 @@ func said(text string) string {
 		return ""
 	}
 	return fmt.Sprintf(", saying %q", text)
-}
-
-// heldByOther reports whether a server says that another host has the lock.
-func heldByOther(a *mtls.Answer) bool {
-	return a.Status == http.StatusConflict || a.Status == http.StatusLocked
 }
 
 // isPage reports whether a body is a web page: a proxy's, or a web server's own.
