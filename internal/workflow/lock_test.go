@@ -730,7 +730,7 @@ func TestLockByHand(t *testing.T) {
 		{"ours before", false, notNow, true, false, false, "later", []string{"take by hand, now"}, "left as it is"},
 		{"a signal", true, context.Canceled, false, true, true, "later", []string{"take by hand", "abandon"}, ""},
 		{"on record as ours", false, unavailable, false, false, false, "later", []string{"take by hand, now"},
-			"left as it is"},
+			"nothing is given back, and the record stays"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
