@@ -21,7 +21,8 @@ import (
 // TestSentences is every sentence that there is, with its code.
 // wording is Foreman's.
 var wording = lock.Wording{Server: "Foreman", Barred: "Foreman bars this host (parameter can_acquire_update_locks)",
-	Where: "Monitor > Distributed Locks", Keys: "lock_server, foreman_url, client_crt and client_key", StaleAfter: 4 * time.Hour}
+	Where: "Monitor > Distributed Locks", Keys: "lock_server, foreman_url, client_crt and client_key",
+	StaleAfter: 4 * time.Hour}
 
 func TestSentences(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 24, 3, 0, time.Local)

@@ -624,7 +624,7 @@ func TestGiveFails(t *testing.T) {
 					l.give = func() error {
 						if name == "a signal" {
 							w.stop()
-							pause(context.Background(), ReleaseGrace+time.Second)
+							lock.Sleep(context.Background(), ReleaseGrace+time.Second)
 						}
 						return answer.err
 					}
@@ -730,7 +730,7 @@ func TestLockByHand(t *testing.T) {
 		{"ours before", false, notNow, true, false, false, "later", []string{"take by hand, now"}, "left as it is"},
 		{"a signal", true, context.Canceled, false, true, true, "later", []string{"take by hand", "abandon"}, ""},
 		{"on record as ours", false, unavailable, false, false, false, "later", []string{"take by hand, now"},
-			"nothing is given back, and the record stays"},
+			"the record stays"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
