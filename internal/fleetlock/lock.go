@@ -203,9 +203,9 @@ func (l *Lock) askSettled(ctx context.Context) error {
 	return l.ask(ctx)
 }
 
-// claim sends the request. A signal does not cut it short: the server may grant it even if nobody waits for the answer.
+// claim sends the request.
 func (l *Lock) claim(ctx context.Context) error {
-	err := l.api.PreReboot(context.WithoutCancel(ctx), l.name)
+	err := l.api.PreReboot(ctx, l.name)
 	var untaken *Untaken
 	if l.notOurs = !l.Asked() && errors.As(err, &untaken); l.notOurs {
 		return err

@@ -72,7 +72,7 @@ var errUnsettled = errors.New("the FleetLock server has not said yes twice")
 // once sends one release. over: it is certain that this host does not hold the lock.
 func (r *releasing) once(ctx context.Context) (over bool, err error) {
 	settled := !time.Now().Before(r.settlesAt) // before the request, which may take long
-	err = r.api.SteadyState(context.WithoutCancel(ctx), r.name)
+	err = r.api.SteadyState(ctx, r.name)
 	r.released = r.released || err == nil
 	over = err == nil && r.yes
 	r.yes = err == nil && settled
