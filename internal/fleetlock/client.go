@@ -161,7 +161,7 @@ func (c *Client) Identity() (url, id string) {
 func (c *Client) once(ctx context.Context, call, group string) error {
 	id, err := c.ID()
 	if err != nil {
-		return err
+		return &namelessError{err}
 	}
 	var ask struct {
 		Params struct {
@@ -306,11 +306,17 @@ func (e *Untaken) Unwrap() error { return e.error }
 // nothing was sent.
 func provesUntaken(err error) bool {
 	var unknown *unknownGroupError
+	var nameless *namelessError
 	var name *net.DNSError
 	var network *net.OpError
-	return errors.As(err, &unknown) || errors.As(err, &name) || errors.Is(err, mtls.ErrCredentials) ||
-		errors.As(err, &network) && network.Op == "dial"
+	return errors.As(err, &unknown) || errors.As(err, &nameless) || errors.As(err, &name) ||
+		errors.Is(err, mtls.ErrCredentials) || errors.As(err, &network) && network.Op == "dial"
 }
+
+// namelessError: this host can't find out its own name, so it has sent nothing.
+type namelessError struct{ error }
+
+func (e *namelessError) Unwrap() error { return e.error }
 
 // unknownGroupError: the server knows no such group.
 type unknownGroupError struct{ text string }
