@@ -76,7 +76,8 @@ func (r *Refusal) Error() string {
 
 // PreReboot asks for a lock, and repeats that after errors that may pass. nil: granted, now or before, and only that
 // (status 200). The errors are *Refusal and *lock.Error. After any of them the server may still have granted the lock,
-// or grant it later, unless the *lock.Error is in an *Untaken.
+// or grant it later, unless the *lock.Error is in an *Untaken. The end of ctx does not cut a request short, since the
+// server may grant it even if nobody waits for the answer; but it is not repeated then.
 func (c *Client) PreReboot(ctx context.Context, group string) error {
 	return c.repeat(ctx, "pre-reboot", group)
 }
@@ -95,22 +96,25 @@ func (c *Client) SteadyState(ctx context.Context, group string) error {
 
 func (c *Client) repeat(ctx context.Context, call, group string) error {
 	var backoff time.Duration
-	untaken := true
+	untaken, whole := true, ctx
+	if call == "pre-reboot" {
+		whole = context.WithoutCancel(ctx)
+	}
 	for try := 0; ; try++ {
-		err := c.once(ctx, call, group)
+		err := c.once(whole, call, group)
 		untaken = untaken && provesUntaken(err)
-		if !mayPass(err) || try >= c.Retries {
-			if untaken {
-				err = &Untaken{err}
+		if mayPass(err) && try < c.Retries {
+			backoff = lock.Backoff(backoff)
+			wait := max(backoff-c.Pace.RandomBelow(backoff/2), lock.RetryAfter(err))
+			c.Log.Debug("retrying", "lock", group, "wait", wait.Round(time.Millisecond), "error", err)
+			if lock.Sleep(ctx, wait) {
+				continue
 			}
-			return err
 		}
-		backoff = lock.Backoff(backoff)
-		wait := max(backoff-c.Pace.RandomBelow(backoff/2), lock.RetryAfter(err))
-		c.Log.Debug("retrying", "lock", group, "wait", wait.Round(time.Millisecond), "error", err)
-		if !lock.Sleep(ctx, wait) {
-			return err
+		if untaken {
+			err = &Untaken{err}
 		}
+		return err
 	}
 }
 
@@ -157,7 +161,7 @@ func (c *Client) Identity() (url, id string) {
 func (c *Client) once(ctx context.Context, call, group string) error {
 	id, err := c.ID()
 	if err != nil {
-		return err
+		return &namelessError{err}
 	}
 	var ask struct {
 		Params struct {
@@ -174,7 +178,7 @@ func (c *Client) once(ctx context.Context, call, group string) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && heldByOther(a):
+	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && a.Status == http.StatusLocked:
 		return nil
 	}
 	return c.explain(a, purposes[call], group)
@@ -256,8 +260,11 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 		RetryAfter: mtls.RetryAfter(a.Header)}
 	detail := "answers " + statusText(a.Status) + saying(said)
 	switch refused := purpose == "take"; {
-	case refused && heldByOther(a):
+	case refused && a.Status == http.StatusLocked:
 		return &Refusal{a.Status, said.Value, true}
+	case refused && a.Status == http.StatusConflict:
+		// fleetlock-consul says 409 to all that fails, also if consul does (internal/server, internal/storage).
+		return &Refusal{a.Status, said.Value, said.Value == "" || strings.Contains(said.Value, "already locked")}
 	case refused && a.Status == http.StatusInternalServerError && said.Kind != "":
 		// airlock's kind "failed_lock" is also for a lost race, and for an etcd that fails (internal/lock/semaphore.go).
 		return &Refusal{a.Status, said.Value, strings.HasSuffix(said.Value, " semaphore slots currently locked")}
@@ -285,7 +292,7 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	case slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed}, a.Status):
 		e.Meaning, e.Why = lock.ErrMisconfigured, "there is no FleetLock server at fleetlock_url"
 		detail += fmt.Sprintf(" for %s/v1/…: correct fleetlock_url", c.base)
-	case a.Status < 500 && a.Status != http.StatusTooManyRequests:
+	case a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Status != http.StatusConflict:
 		e.Meaning, e.Why = nil, "the answer is not a FleetLock server's"
 	}
 	e.Err = fmt.Errorf("%s lock %q: the FleetLock server %s", purpose, group, detail)
@@ -302,6 +309,7 @@ func (e *Untaken) Unwrap() error { return e.error }
 // no connection came about. A server reads no request of a client whose certificate it refuses.
 func provesUntaken(err error) bool {
 	var unknown *unknownGroupError
+	var nameless *namelessError
 	var name *net.DNSError
 	var network *net.OpError
 	for _, unsent := range []error{mtls.ErrCredentials, mtls.ErrNotTLS, mtls.ErrUntrusted, mtls.ErrRefused} {
@@ -309,8 +317,14 @@ func provesUntaken(err error) bool {
 			return true
 		}
 	}
-	return errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &network) && network.Op == "dial"
+	return errors.As(err, &unknown) || errors.As(err, &nameless) || errors.As(err, &name) ||
+		errors.As(err, &network) && network.Op == "dial"
 }
+
+// namelessError: this host can't find out its own name, so it has sent nothing.
+type namelessError struct{ error }
+
+func (e *namelessError) Unwrap() error { return e.error }
 
 // unknownGroupError: the server knows no such group.
 type unknownGroupError struct{ text string }
@@ -332,11 +346,6 @@ func said(text string) string {
 		return ""
 	}
 	return fmt.Sprintf(", saying %q", text)
-}
-
-// heldByOther reports whether a server says that another host has the lock.
-func heldByOther(a *mtls.Answer) bool {
-	return a.Status == http.StatusConflict || a.Status == http.StatusLocked
 }
 
 // isPage reports whether a body is a web page: a proxy's, or a web server's own.
