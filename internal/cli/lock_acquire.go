@@ -60,7 +60,10 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	}
 	var l workflow.Lock
 	if runHasLock { // the run releases it
-		l, err = work.TakeLock(p.Context, how)
+		if l, err = work.TakeLock(p.Context, how); err == nil && record.Story != nil && !record.Story.Released.IsZero() {
+			record.Story.Released = time.Time{} // else `status` would still say so
+			err = state.Store{Path: c.State}.Save(*record)
+		}
 	} else {
 		l, err = hand.take(p.Context, p, work, how)
 	}

@@ -230,7 +230,7 @@ func (s *Status) failedText() string {
 			s.raisedText(", and flag %s was raised for this host"), s.elsewhereText(), s.runCommand())
 	}
 	kept := "lock kept"
-	if at := s.released(); at != nil {
+	if at := s.released(); at != nil && !s.Lock.Self {
 		kept = "lock released by hand " + s.clock(*at)
 	}
 	return fmt.Sprintf("%s, %s%s%s; fix it, then %s", text, kept, s.raisedText(", flag %s up"), s.elsewhereText(),

@@ -214,6 +214,9 @@ func (r *run) confirmOnce(ctx context.Context) {
 	var lost *lock.Lost
 	var elsewhere *lock.Elsewhere
 	switch {
+	case err == nil:
+		r.story.Released = time.Time{}
+		r.lock.KeepAlive()
 	case errors.As(err, &lost):
 		r.held = No
 	case !errors.As(err, &elsewhere):
