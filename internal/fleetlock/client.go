@@ -306,14 +306,19 @@ type Untaken struct{ error }
 func (e *Untaken) Unwrap() error { return e.error }
 
 // provesUntaken reports whether an error proves that the request has taken nothing: the server knows no such group, or
-// nothing was sent.
+// no connection came about. A server reads no request of a client whose certificate it refuses.
 func provesUntaken(err error) bool {
 	var unknown *unknownGroupError
 	var nameless *namelessError
 	var name *net.DNSError
 	var network *net.OpError
+	for _, unsent := range []error{mtls.ErrCredentials, mtls.ErrNotTLS, mtls.ErrUntrusted, mtls.ErrRefused} {
+		if errors.Is(err, unsent) {
+			return true
+		}
+	}
 	return errors.As(err, &unknown) || errors.As(err, &nameless) || errors.As(err, &name) ||
-		errors.Is(err, mtls.ErrCredentials) || errors.As(err, &network) && network.Op == "dial"
+		errors.As(err, &network) && network.Op == "dial"
 }
 
 // namelessError: this host can't find out its own name, so it has sent nothing.
