@@ -13,6 +13,7 @@ import (
 	"foreman-dlm-updater/internal/host"
 	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
+	"foreman-dlm-updater/internal/status"
 	"foreman-dlm-updater/internal/workflow"
 )
 
@@ -213,9 +214,16 @@ func (p *Process) showLock(c *config.Config, kind, name string, more func(lock.V
 		if err != nil {
 			return view, err
 		}
+		byHand := ""
+		if hold, _ := byhand.Beside(c.State).Read(); hold != nil && hold.Lock == name {
+			byHand = s.ByHand
+		}
+		if name != s.Lock.Name { // what this host remembers is about another lock
+			s = &status.Status{At: s.At, Lock: status.Lock{Name: name, NoLook: true}, Wording: s.Wording, ByHand: byHand}
+		}
 		text := s.Holder()
-		if s.ByHand != "" {
-			text += ", by hand: " + s.ByHand
+		if byHand != "" {
+			text += ", by hand: " + byHand
 		}
 		fmt.Fprintln(p.Stdout, p.withConfig(text))
 		return view, nil

@@ -153,6 +153,9 @@ func lookAtHand(s *status.Status, c *config.Config) *byhand.Hold {
 			who += fmt.Sprintf(", at %s as %q, which the configuration does not name any more", hold.Server, hold.Client)
 		}
 		s.SetByHand(who, hold.Since, hold.PID)
+		if lockServer(c).NoLook != "" && s.Stage == "" { // lookAtFormer would find no other lock
+			s.Lock.Name = hold.Lock
+		}
 		return hold
 	}
 	return nil

@@ -76,7 +76,8 @@ func (r *Refusal) Error() string {
 
 // PreReboot asks for a lock, and repeats that after errors that may pass. nil: granted, now or before, and only that
 // (status 200). The errors are *Refusal and *lock.Error. After any of them the server may still have granted the lock,
-// or grant it later, unless the *lock.Error is in an *Untaken.
+// or grant it later, unless the *lock.Error is in an *Untaken. The end of ctx does not cut a request short, since the
+// server may grant it even if nobody waits for the answer; but it is not repeated then.
 func (c *Client) PreReboot(ctx context.Context, group string) error {
 	return c.repeat(ctx, "pre-reboot", group)
 }
@@ -95,22 +96,25 @@ func (c *Client) SteadyState(ctx context.Context, group string) error {
 
 func (c *Client) repeat(ctx context.Context, call, group string) error {
 	var backoff time.Duration
-	untaken := true
+	untaken, whole := true, ctx
+	if call == "pre-reboot" {
+		whole = context.WithoutCancel(ctx)
+	}
 	for try := 0; ; try++ {
-		err := c.once(ctx, call, group)
+		err := c.once(whole, call, group)
 		untaken = untaken && provesUntaken(err)
-		if !mayPass(err) || try >= c.Retries {
-			if untaken {
-				err = &Untaken{err}
+		if mayPass(err) && try < c.Retries {
+			backoff = lock.Backoff(backoff)
+			wait := max(backoff-c.Pace.RandomBelow(backoff/2), lock.RetryAfter(err))
+			c.Log.Debug("retrying", "lock", group, "wait", wait.Round(time.Millisecond), "error", err)
+			if lock.Sleep(ctx, wait) {
+				continue
 			}
-			return err
 		}
-		backoff = lock.Backoff(backoff)
-		wait := max(backoff-c.Pace.RandomBelow(backoff/2), lock.RetryAfter(err))
-		c.Log.Debug("retrying", "lock", group, "wait", wait.Round(time.Millisecond), "error", err)
-		if !lock.Sleep(ctx, wait) {
-			return err
+		if untaken {
+			err = &Untaken{err}
 		}
+		return err
 	}
 }
 
@@ -157,7 +161,7 @@ func (c *Client) Identity() (url, id string) {
 func (c *Client) once(ctx context.Context, call, group string) error {
 	id, err := c.ID()
 	if err != nil {
-		return err
+		return &namelessError{err}
 	}
 	var ask struct {
 		Params struct {
@@ -302,14 +306,25 @@ type Untaken struct{ error }
 func (e *Untaken) Unwrap() error { return e.error }
 
 // provesUntaken reports whether an error proves that the request has taken nothing: the server knows no such group, or
-// nothing was sent.
+// no connection came about. A server reads no request of a client whose certificate it refuses.
 func provesUntaken(err error) bool {
 	var unknown *unknownGroupError
+	var nameless *namelessError
 	var name *net.DNSError
 	var network *net.OpError
-	return errors.As(err, &unknown) || errors.As(err, &name) || errors.Is(err, mtls.ErrCredentials) ||
+	for _, unsent := range []error{mtls.ErrCredentials, mtls.ErrNotTLS, mtls.ErrUntrusted, mtls.ErrRefused} {
+		if errors.Is(err, unsent) {
+			return true
+		}
+	}
+	return errors.As(err, &unknown) || errors.As(err, &nameless) || errors.As(err, &name) ||
 		errors.As(err, &network) && network.Op == "dial"
 }
+
+// namelessError: this host can't find out its own name, so it has sent nothing.
+type namelessError struct{ error }
+
+func (e *namelessError) Unwrap() error { return e.error }
 
 // unknownGroupError: the server knows no such group.
 type unknownGroupError struct{ text string }

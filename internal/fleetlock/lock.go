@@ -88,8 +88,7 @@ func (l *Lock) Name() string { return l.name }
 func (l *Lock) Asked() bool { return !l.settlesAt.IsZero() }
 
 // NotOurs reports whether this host has certainly given the lock back, or no request of the run can have taken it. A
-// refusal does not show that: a request that
-// was sent before it may still be granted.
+// refusal does not show that: a request that was sent before it may still be granted.
 func (l *Lock) NotOurs() bool { return l.notOurs }
 
 // WasOurs is false: nothing shows whether this host held the lock before it asked.
@@ -203,9 +202,17 @@ func (l *Lock) askSettled(ctx context.Context) error {
 	return l.ask(ctx)
 }
 
-// claim sends the request. A signal does not cut it short: the server may grant it even if nobody waits for the answer.
+// claim sends the request, unless this host has another name by now: a wait may last for days.
 func (l *Lock) claim(ctx context.Context) error {
-	err := l.api.PreReboot(context.WithoutCancel(ctx), l.name)
+	if l.moved() {
+		if l.Asked() {
+			return l.elsewhere()
+		}
+		l.notOurs = true
+		return &lock.NotNow{Text: fmt.Sprintf("this host was %q at the FleetLock server when it began to wait, and is %q now",
+			l.origin.Client, l.now().Client)}
+	}
+	err := l.api.PreReboot(ctx, l.name)
 	var untaken *Untaken
 	if l.notOurs = !l.Asked() && errors.As(err, &untaken); l.notOurs {
 		return err

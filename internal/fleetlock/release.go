@@ -15,9 +15,6 @@ import (
 func (l *Lock) Give(ctx context.Context) error { return l.give(ctx, false) }
 
 func (l *Lock) give(ctx context.Context, perhaps bool) error {
-	if l.moved() {
-		return l.elsewhere()
-	}
 	r := &releasing{Lock: l, perhaps: perhaps}
 	if l.ReleaseTimeout > 0 {
 		r.deadline = time.Now().Add(l.ReleaseTimeout)
@@ -41,6 +38,9 @@ type releasing struct {
 // run releases until the server has said yes twice in a row, a settle time apart.
 func (r *releasing) run(ctx context.Context) error {
 	for backoff := lock.Backoff(0); ; backoff = lock.Backoff(backoff) {
+		if r.moved() { // also while it tries
+			return r.elsewhere()
+		}
 		over, err := r.once(ctx)
 		switch {
 		case over:
@@ -72,7 +72,7 @@ var errUnsettled = errors.New("the FleetLock server has not said yes twice")
 // once sends one release. over: it is certain that this host does not hold the lock.
 func (r *releasing) once(ctx context.Context) (over bool, err error) {
 	settled := !time.Now().Before(r.settlesAt) // before the request, which may take long
-	err = r.api.SteadyState(context.WithoutCancel(ctx), r.name)
+	err = r.api.SteadyState(ctx, r.name)
 	r.released = r.released || err == nil
 	over = err == nil && r.yes
 	r.yes = err == nil && settled

@@ -275,13 +275,7 @@ func TestTooMany(t *testing.T) {
 	}{
 		{"two replicas", contest{lock: fleetLock, slots: 1, flags: []string{"--dialect", "heathcliff", "--fault",
 			"pre-reboot:replicas:0:300ms"}}, nil},
-		{"no settle time", contest{lock: plainForeman, slots: 1, window: 150 * time.Millisecond}, func(t *testing.T) map[string]string {
-			m := mistakes[0]
-			path, source := m.make(t)
-			mutant := filepath.Join(t.TempDir(), "mutant.go")
-			must(t, os.WriteFile(mutant, []byte(source), 0o644))
-			return map[string]string{path: mutant}
-		}},
+		{"no settle time", contest{lock: plainForeman, slots: 1, window: 150 * time.Millisecond}, withoutSettleTime},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -294,7 +288,8 @@ func TestTooMany(t *testing.T) {
 				overlay = tt.overlay(t)
 			}
 			c := tt.contest
-			c.programs, c.window, c.hosts = build(t, overlay), cmp.Or(c.window, window), hosts
+			c.programs, c.hosts = build(t, overlay), hosts
+			c.window = cmp.Or(c.window, window)
 			result := c.play(t, 1)
 			if result.most < 2 || !slices.ContainsFunc(result.flaws, func(f string) bool {
 				return strings.Contains(f, "hosts were inside at once")
@@ -303,4 +298,13 @@ func TestTooMany(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withoutSettleTime is the source of a program that believes a claim at once.
+func withoutSettleTime(t *testing.T) map[string]string {
+	i := slices.IndexFunc(mistakes, func(m mistake) bool { return m.name == "no settle time" })
+	path, source := mistakes[i].make(t)
+	mutant := filepath.Join(t.TempDir(), "mutant.go")
+	must(t, os.WriteFile(mutant, []byte(source), 0o644))
+	return map[string]string{path: mutant}
 }

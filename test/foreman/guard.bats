@@ -293,6 +293,23 @@ HINT:  Keep one of each name"
     is "$(holder)" 1
 }
 
+@test "psql that stops halfway, or whose network breaks: the database lets go of the table" {
+    lock web
+    local script
+    for script in install remove; do # the first leaves nothing, the second all of it
+        mkfifo "$BATS_TEST_TMPDIR/$script"
+        psql -X -f "$BATS_TEST_TMPDIR/$script" >/dev/null 2>&1 3>&- &
+        exec 4>"$BATS_TEST_TMPDIR/$script"
+        sed '/^COMMIT/d' "$guard/lock-guard-$script.sql" >&4
+        eventually waits_in_transaction 1
+        PGOPTIONS="-c lock_timeout=20s" hold 1 4>&-
+        exec 4>&-
+        wait
+        if [[ $script == install ]]; then absent; file install; fi
+    done
+    guarded
+}
+
 @test "two people install it at the same time" {
     mkfifo "$BATS_TEST_TMPDIR/fifo"
     psql -XAtq -f "$BATS_TEST_TMPDIR/fifo" 3>&- &

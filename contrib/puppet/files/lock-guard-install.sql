@@ -12,8 +12,10 @@
 \set QUIET on
 \set SHOW_CONTEXT never
 BEGIN;
--- Requests that write a lock queue up behind this transaction. Rather than hold them up, it gives up.
+-- Requests that write a lock queue up behind this transaction. Rather than hold them up, it gives up: also if psql is
+-- stopped halfway, or its network breaks.
 SET LOCAL lock_timeout = '3s';
+SET LOCAL idle_in_transaction_session_timeout = '5s';
 -- Nothing that a user of the database has created takes the place of PostgreSQL's own functions.
 SET LOCAL search_path = pg_catalog;
 SET LOCAL foreman_dlm_updater.changed = 'no';

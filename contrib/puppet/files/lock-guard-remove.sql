@@ -8,8 +8,10 @@
 \set QUIET on
 \set SHOW_CONTEXT never
 BEGIN;
--- Requests for a lock queue up behind this transaction. Rather than hold them up, it gives up.
+-- Requests for a lock queue up behind this transaction. Rather than hold them up, it gives up: also if psql is stopped
+-- halfway, or its network breaks.
 SET LOCAL lock_timeout = '3s';
+SET LOCAL idle_in_transaction_session_timeout = '5s';
 SET LOCAL search_path = pg_catalog;
 
 DO $$
