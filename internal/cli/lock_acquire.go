@@ -61,6 +61,10 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	var l workflow.Lock
 	if runHasLock { // the run releases it
 		l, err = work.TakeLock(p.Context, how)
+		if s := record.Story; err == nil && s != nil && !(s.Released.IsZero() && s.Lost.IsZero()) {
+			s.Released, s.Lost = time.Time{}, time.Time{} // else `status` would still say so
+			err = state.Store{Path: c.State}.Save(*record)
+		}
 	} else {
 		l, err = hand.take(p.Context, p, work, how)
 	}

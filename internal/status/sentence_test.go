@@ -43,6 +43,7 @@ func TestSentences(t *testing.T) {
 	failed := &state.Error{Time: at, Stage: state.Update, Hook: "50-apt", Message: "exit 100"}
 	inhibitors := []string{`"backup" (pid 812, uid 0): "dump"`}
 	of := func(config string) *state.Record { return &state.Record{Taken: &state.Taken{Config: config}} }
+	releasedByHand := &state.Record{Story: &state.Story{Released: at}}
 	const goOn = "go on with `foreman-dlm-updater run`"
 	tests := []struct {
 		s    Status
@@ -121,6 +122,8 @@ func TestSentences(t *testing.T) {
 			Running, "stage lock_release is running since 02:14 (pid 7); lock web held by this host, and disabled in Foreman"},
 
 		{Status{Stage: state.Update, Error: failed, Lock: mine}, Failed,
+			"stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
+		{Status{Stage: state.Update, Error: failed, Lock: mine, Record: releasedByHand}, Failed, // and taken again
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
 		{Status{Stage: state.Update, Error: failed, Lock: dark}, Failed,
 			"stage update failed 02:14 in 50-apt (exit 100), lock kept; fix it, then `foreman-dlm-updater run`"},
