@@ -118,8 +118,9 @@ bin/cyclonedx-gomod:
 	$(INSTALL) github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 
 HISTORIES ?= 100000
-sim: ## play HISTORIES (100000) histories of a cluster in which everything goes wrong; SEED=N shows one
-	HISTORIES=$(HISTORIES) SEED=$(SEED) LOCK=$(LOCK) GOGC=400 $(GO) test -count=1 -v -timeout 5h -run 'TestHistories$$' ./test/sim/
+sim: ## play HISTORIES (100000) of a cluster with each lock server, or LOCK, in which all goes wrong; SEED=N shows one
+	HISTORIES=$(HISTORIES) SEED=$(SEED) LOCK=$(LOCK) GOGC=400 \
+	  $(GO) test -count=1 -v -timeout 5h -run 'TestHistories$$' ./test/sim/
 
 MEETINGS ?= 2000
 sim-race: ## measure the race that no client can close, in MEETINGS (2000) meetings for each settle time and latency
@@ -132,12 +133,12 @@ scale: build ## what a fleet that waits for a lock costs Foreman, and how long i
 	$(GO) run ./tools/scale
 
 KILLS ?= 400
-chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes), and prove that none worked when it might not
+chaos: ## kill real updaters on 8 hosts KILLS times (400: minutes); prove that none worked when it might not; or LOCK
 	KILLS=$(KILLS) LOCK=$(LOCK) $(GO) test -count=1 -v -timeout 60m ./test/chaos
 
 ROUNDS ?= 200
 rounds: ## update 8 hosts ROUNDS (200) times with each kind of lock server, and count how many are inside at once
-	ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 5h -run 'TestRounds$$|TestTooMany$$' ./test/chaos
+	ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 5h -run 'TestRounds|TestTooMany' ./test/chaos
 
 demo: ## five hosts that update two at a time, and one that fails, to look at; LOCK=fleetlock: with FleetLock
 	@echo "Building the demonstration: seconds, or minutes if Go's cache is empty ..."

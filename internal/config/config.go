@@ -155,7 +155,7 @@ const KernelBootID = "/proc/sys/kernel/random/boot_id"
 func (c *Config) keys(hookStages []string) []key {
 	return slices.Concat([]key{
 		{"lock_server", string(Foreman), refused, c.lockServer, "foreman or fleetlock"},
-		{"lock_name", "", required, c.lockName, "the lock's name in Foreman"},
+		{"lock_name", "", required, c.lockName, "the lock's name in Foreman, or the group of the FleetLock server"},
 		{"foreman_url", "", ifForeman, serverURL(&c.ForemanURL, "Foreman knows the host by its certificate", false),
 			"a URL such as https://foreman.example.com"},
 		{"fleetlock_url", "", ifFleetLock, serverURL(&c.FleetLockURL, "its host is not a loopback address", true),

@@ -355,7 +355,7 @@ func TestInvalid(t *testing.T) {
 	)
 	//bad:Configuration: line want
 	for _, tt := range []struct{ line, want string }{
-		{"lock_name =", "is empty; give the lock's name in Foreman"},
+		{"lock_name =", "is empty; give the lock's name in Foreman, or the group of the FleetLock server"},
 		{"lock_name = 12", `"12"` + digit},
 		{"lock_name = 1st-floor", `"1st-floor"` + digit},
 		{"lock_name = +1", `"+1"` + digit},

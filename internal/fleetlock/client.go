@@ -178,7 +178,7 @@ func (c *Client) once(ctx context.Context, call, group string) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && heldByOther(a):
+	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && a.Status == http.StatusLocked:
 		return nil
 	}
 	return c.explain(a, purposes[call], group)
@@ -260,8 +260,11 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 		RetryAfter: mtls.RetryAfter(a.Header)}
 	detail := "answers " + statusText(a.Status) + saying(said)
 	switch refused := purpose == "take"; {
-	case refused && heldByOther(a):
+	case refused && a.Status == http.StatusLocked:
 		return &Refusal{a.Status, said.Value, true}
+	case refused && a.Status == http.StatusConflict:
+		// fleetlock-consul says 409 to all that fails, also if consul does (internal/server, internal/storage).
+		return &Refusal{a.Status, said.Value, said.Value == "" || strings.Contains(said.Value, "already locked")}
 	case refused && a.Status == http.StatusInternalServerError && said.Kind != "":
 		// airlock's kind "failed_lock" is also for a lost race, and for an etcd that fails (internal/lock/semaphore.go).
 		return &Refusal{a.Status, said.Value, strings.HasSuffix(said.Value, " semaphore slots currently locked")}
@@ -289,7 +292,7 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	case slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed}, a.Status):
 		e.Meaning, e.Why = lock.ErrMisconfigured, "there is no FleetLock server at fleetlock_url"
 		detail += fmt.Sprintf(" for %s/v1/…: correct fleetlock_url", c.base)
-	case a.Status < 500 && a.Status != http.StatusTooManyRequests:
+	case a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Status != http.StatusConflict:
 		e.Meaning, e.Why = nil, "the answer is not a FleetLock server's"
 	}
 	e.Err = fmt.Errorf("%s lock %q: the FleetLock server %s", purpose, group, detail)
@@ -303,14 +306,19 @@ type Untaken struct{ error }
 func (e *Untaken) Unwrap() error { return e.error }
 
 // provesUntaken reports whether an error proves that the request has taken nothing: the server knows no such group, or
-// nothing was sent.
+// no connection came about. A server reads no request of a client whose certificate it refuses.
 func provesUntaken(err error) bool {
 	var unknown *unknownGroupError
 	var nameless *namelessError
 	var name *net.DNSError
 	var network *net.OpError
+	for _, unsent := range []error{mtls.ErrCredentials, mtls.ErrNotTLS, mtls.ErrUntrusted, mtls.ErrRefused} {
+		if errors.Is(err, unsent) {
+			return true
+		}
+	}
 	return errors.As(err, &unknown) || errors.As(err, &nameless) || errors.As(err, &name) ||
-		errors.Is(err, mtls.ErrCredentials) || errors.As(err, &network) && network.Op == "dial"
+		errors.As(err, &network) && network.Op == "dial"
 }
 
 // namelessError: this host can't find out its own name, so it has sent nothing.
@@ -338,11 +346,6 @@ func said(text string) string {
 		return ""
 	}
 	return fmt.Sprintf(", saying %q", text)
-}
-
-// heldByOther reports whether a server says that another host has the lock.
-func heldByOther(a *mtls.Answer) bool {
-	return a.Status == http.StatusConflict || a.Status == http.StatusLocked
 }
 
 // isPage reports whether a body is a web page: a proxy's, or a web server's own.

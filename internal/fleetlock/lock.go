@@ -88,8 +88,7 @@ func (l *Lock) Name() string { return l.name }
 func (l *Lock) Asked() bool { return !l.settlesAt.IsZero() }
 
 // NotOurs reports whether this host has certainly given the lock back, or no request of the run can have taken it. A
-// refusal does not show that: a request that
-// was sent before it may still be granted.
+// refusal does not show that: a request that was sent before it may still be granted.
 func (l *Lock) NotOurs() bool { return l.notOurs }
 
 // WasOurs is false: nothing shows whether this host held the lock before it asked.

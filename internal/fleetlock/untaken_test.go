@@ -1,6 +1,7 @@
 package fleetlock
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -46,6 +47,8 @@ func TestUntaken(t *testing.T) {
 	refused := fails(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
 	nobody := fails(&net.DNSError{Err: "no such host", Name: "fleetlock.example.com", IsNotFound: true})
 	cut := fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})
+	untrusted := fails(&tls.CertificateVerificationError{Err: errors.New("no")})
+	barred := fails(&net.OpError{Op: "remote error", Err: tls.AlertError(48)})
 	tests := []struct {
 		name    string
 		answers replies
@@ -56,6 +59,9 @@ func TestUntaken(t *testing.T) {
 		{"no connection", replies{refused}, false, true},
 		{"no connection, then an unknown group", replies{refused, unknown}, false, true},
 		{"no such name", replies{nobody}, false, true},
+		{"a server of another CA", replies{untrusted}, false, true},
+		{"our certificate is refused", replies{barred}, false, true},
+		{"connection cut, then our certificate is refused", replies{cut, barred}, false, false},
 		{"connection cut", replies{cut}, false, false},
 		{"connection cut, then none", replies{cut, refused}, false, false},
 		{"connection cut, then an unknown group", replies{cut, unknown}, false, false},

@@ -264,7 +264,7 @@ func TestGateAfterTheClaim(t *testing.T) {
 		var holder []string
 		w.on[Waiting] = func() {
 			go func() { // after the release
-				pause(w.t.Context(), 2*time.Minute)
+				lock.Sleep(w.t.Context(), 2*time.Minute)
 				holder = append(holder, w.foreman.holder())
 			}()
 		}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 )
 
@@ -106,7 +107,7 @@ func killAndFinish(t *testing.T, at int, reboot string, powerCut bool) int {
 		if w.disk == nil && w.foreman.holder() == "" && len(w.effects("hook post_update/start ended")) > 0 {
 			break
 		}
-		pause(t.Context(), w.settings.RebootTimeout+time.Minute)
+		lock.Sleep(t.Context(), w.settings.RebootTimeout+time.Minute)
 	}
 	if w.disk != nil || w.foreman.holder() != "" {
 		t.Fatalf("not finished: state %+v, holder %q\n%q", w.disk, w.foreman.holder(), w.trace)

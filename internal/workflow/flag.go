@@ -51,7 +51,7 @@ func (r *run) raiseFlag(ctx context.Context, name string, patience time.Duration
 	l, began := r.OpenLock(name, lock.Options{Config: r.ConfigPath}), time.Now()
 	err := l.Take(ctx, lock.Terms{Purpose: lock.ForFlag})
 	for backoff := lock.Backoff(0); errors.Is(err, lock.ErrUnavailable) && time.Since(began) < patience; {
-		if !pause(ctx, backoff) {
+		if !lock.Sleep(ctx, backoff) {
 			break
 		}
 		err, backoff = l.Take(ctx, lock.Terms{Purpose: lock.ForFlag}), lock.Backoff(backoff)
@@ -89,7 +89,7 @@ func (r *run) lowerFlags(ctx context.Context, patience time.Duration) bool {
 		if r.Flags = r.LowerFlags(ctx, r.Flags); len(r.Flags) == 0 {
 			return true
 		}
-		if time.Since(began) >= patience || !pause(ctx, backoff) {
+		if time.Since(began) >= patience || !lock.Sleep(ctx, backoff) {
 			return false
 		}
 	}

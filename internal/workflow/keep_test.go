@@ -302,7 +302,7 @@ func TestLockNameChanged(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	long := func(w *world, stage state.Stage, d time.Duration) {
 		w.hooks[stage] = []fakeHook{{"long", func([]string) HookResult {
-			pause(context.Background(), d)
+			lock.Sleep(context.Background(), d)
 			return HookResult{}
 		}}}
 	}
@@ -329,7 +329,7 @@ func TestRefresh(t *testing.T) {
 		}, "failed", following(state.Update), "lock lost"},
 		{"lost, and ours again: somebody may have had it in between", func(w *world) {
 			w.hooks[state.Update] = []fakeHook{{"long", func([]string) HookResult {
-				pause(context.Background(), 90*time.Minute)
+				lock.Sleep(context.Background(), 90*time.Minute)
 				w.foreman.hold("me")
 				return HookResult{}
 			}}}
@@ -340,7 +340,7 @@ func TestRefresh(t *testing.T) {
 			never(w, state.Update)
 			w.foreman.before = w.at(state.Update, "GET", func() error {
 				w.foreman.hold("other")
-				pause(context.Background(), 90*time.Minute) // within which a refresh looks, too
+				lock.Sleep(context.Background(), 90*time.Minute) // within which a refresh looks, too
 				return unreachable()
 			})
 		}, "failed", state.Update, "lock lost"},
@@ -348,7 +348,7 @@ func TestRefresh(t *testing.T) {
 			w.needsReboot()
 			w.announcing = func() {
 				w.foreman.hold("other")
-				pause(context.Background(), 90*time.Minute)
+				lock.Sleep(context.Background(), 90*time.Minute)
 			}
 			w.onReboot = func() error { w.t.Error("rebooted"); return nil }
 		}, "failed", state.Reboot, "lock lost"},

@@ -189,7 +189,7 @@ func (r *run) confirm(ctx context.Context, limit time.Duration) error {
 				"error", err, "next", lock.FindCause)
 			r.waits(lock.Wait{Why: why, Err: err})
 		}
-		if !pause(ctx, min(backoff, left)) {
+		if !lock.Sleep(ctx, min(backoff, left)) {
 			return errStopped
 		}
 	}
@@ -267,7 +267,7 @@ func (r *run) releaseLock(ctx context.Context) (outcome, error) {
 func graceful(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		pause(longer, grace)
+		lock.Sleep(longer, grace)
 		cancel()
 	})
 	return longer, func() { stop(); cancel() }

@@ -624,7 +624,7 @@ func TestGiveFails(t *testing.T) {
 					l.give = func() error {
 						if name == "a signal" {
 							w.stop()
-							pause(context.Background(), ReleaseGrace+time.Second)
+							lock.Sleep(context.Background(), ReleaseGrace+time.Second)
 						}
 						return answer.err
 					}

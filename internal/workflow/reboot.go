@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 )
 
@@ -38,7 +39,7 @@ func (r *run) reboot(ctx context.Context) (outcome, error) {
 			lastBy = by
 			r.Log.Warn("reboot inhibited; trying again", "by", by, "for", left.Round(time.Second), "error", err)
 		}
-		if !pause(ctx, min(backoff, left)) {
+		if !lock.Sleep(ctx, min(backoff, left)) {
 			return "", errStopped
 		}
 		if err := r.guard(ctx); err != nil { // the last look at the lock was long ago

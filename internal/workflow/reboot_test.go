@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,7 +37,7 @@ func TestRebootWithProof(t *testing.T) {
 			}
 			w.trace = nil
 			for range 3 { // the timer, or somebody's hand
-				pause(t.Context(), 4*time.Minute)
+				lock.Sleep(t.Context(), 4*time.Minute)
 				if err := w.invoke(atBoot); err != nil {
 					t.Errorf("while the reboot is pending: %v", err)
 				}
@@ -68,7 +69,7 @@ func TestRebootOverdue(t *testing.T) {
 			t.Fatal(err)
 		}
 		for asked := 2; asked <= w.settings.MaxReboots; asked++ {
-			pause(t.Context(), w.settings.RebootTimeout)
+			lock.Sleep(t.Context(), w.settings.RebootTimeout)
 			w.log.Reset()
 			if err := w.invoke(false); err != nil {
 				t.Fatal(err)
@@ -77,7 +78,7 @@ func TestRebootOverdue(t *testing.T) {
 				t.Errorf("asked %d times, want %d; log %s", len(w.effects("reboot")), asked, w.log)
 			}
 		}
-		pause(t.Context(), w.settings.RebootTimeout)
+		lock.Sleep(t.Context(), w.settings.RebootTimeout)
 		err := w.invoke(false)
 		var stage *StageError
 		if kind(err) != "failed" || !errors.As(err, &stage) || stage.Held != Yes ||
@@ -307,7 +308,7 @@ func TestRebootInhibited(t *testing.T) {
 		{"a command that hangs as long", func(w *world) {
 			w.inhibits(time.Hour)
 			w.onReboot = func() error {
-				pause(w.t.Context(), w.settings.RebootTimeout)
+				lock.Sleep(w.t.Context(), w.settings.RebootTimeout)
 				return errors.New("timed out after 15m0s")
 			}
 		}, "failed", 1, state.Reboot, "timed out after 15m0s; gave up after", "", Yes},
@@ -321,7 +322,7 @@ func TestRebootInhibited(t *testing.T) {
 		}, "failed", 4, state.Reboot, `lock "web" is not this host's any more: held by web2`, "", No},
 		{"the lock is lost while the next try is written down", func(w *world) {
 			w.inhibits(time.Hour)
-			w.locks.Refresh, w.announcing = time.Minute, func() { pause(context.Background(), 25*time.Second) }
+			w.locks.Refresh, w.announcing = time.Minute, func() { lock.Sleep(context.Background(), 25*time.Second) }
 			w.foreman.after = func(string) error {
 				if len(w.effects("reboot")) > 0 {
 					time.AfterFunc(time.Second, func() { w.foreman.hold("web2") })

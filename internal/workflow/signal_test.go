@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foreman-dlm-updater/internal/dlm"
+	"foreman-dlm-updater/internal/lock"
 	"foreman-dlm-updater/internal/state"
 )
 
@@ -275,7 +276,7 @@ func TestSignalAfterAnUnansweredClaim(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				w.hooks[state.PostUpdate] = []fakeHook{{"long", func([]string) HookResult {
-					pause(t.Context(), time.Hour+time.Minute)
+					lock.Sleep(t.Context(), time.Hour+time.Minute)
 					return HookResult{}
 				}}}
 				test.setup(w)

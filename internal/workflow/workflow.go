@@ -186,7 +186,7 @@ func (r *run) saveInTime(ctx context.Context, waits bool, prepare func()) error 
 			}
 			lastError = err.Error()
 		}
-		if !pause(ctx, backoff) {
+		if !lock.Sleep(ctx, backoff) {
 			return errStopped
 		}
 	}
@@ -266,18 +266,6 @@ func (r *run) fail(ctx context.Context, err error) error {
 		r.raiseFlag(ctx, flag, flagPatience)
 	}
 	return failure
-}
-
-// pause waits for d. It returns false if the context ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // clock writes a time for a sentence.

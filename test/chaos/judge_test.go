@@ -14,7 +14,7 @@ func turn(host string, reboots bool) (lines []entry) {
 	}
 	stage := func(stage, answer string) { add("begin", stage, ""); add("end", stage, answer) }
 	stage("needs_update", "yes")
-	lines = append(lines, entry{Kind: "acquire", Host: host, Lock: fleetLockGroup})
+	lines = append(lines, entry{Kind: "acquire", Host: host, Lock: "web"})
 	stage("pre_update", "no")
 	stage("update", "no")
 	if reboots {
@@ -29,7 +29,7 @@ func turn(host string, reboots bool) (lines []entry) {
 			lines[i].Rebooted = 1
 		}
 	}
-	return append(lines, entry{Kind: "release", Host: host, Lock: fleetLockGroup})
+	return append(lines, entry{Kind: "release", Host: host, Lock: "web"})
 }
 
 // TestJudge: what a ledger shows is found, also between two stages and while a host is down.
@@ -64,14 +64,14 @@ func TestJudge(t *testing.T) {
 		{"between two stages", within("end", "pre_update"), 1, 2, "2 hosts were inside at once"},
 		{"while the first is down", within("asked", ""), 1, 2, "b began pre_update while a was in reboot"},
 		{"without a slot", without(after, "acquire", ""), 1, 1, "a began pre_update without a lock"},
-		{"a slot that stays", after[:len(after)-1], 1, 1, "at the end group.slot1 is b's"},
+		{"a slot that stays", after[:len(after)-1], 1, 1, "at the end web of b is b's"},
 		{"a host that never ends", without(after, "end", "post_update"), 1, 1, "at the end a"},
 		{"a host that did nothing", a, 1, 1, "b did nothing"},
 		{"no reboot", without(without(after, "asked", ""), "boot", ""), 1, 2, "0 reboots of 2 hosts"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := judge(tt.entries, []string{"a", "b"}, contest{slots: tt.slots, fleetLock: true})
+			got := judge(tt.entries, []string{"a", "b"}, contest{lock: fleetLock, slots: tt.slots})
 			found := slices.ContainsFunc(got.flaws, func(f string) bool { return strings.Contains(f, tt.flaw) })
 			if got.most != tt.most || tt.flaw == "" && len(got.flaws) > 0 || tt.flaw != "" && !found {
 				t.Errorf("want %d inside, and %q: %s", tt.most, tt.flaw, fmt.Sprintf("%+v", got))

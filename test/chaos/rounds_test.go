@@ -27,32 +27,22 @@ const (
 
 // contest is a kind of lock server.
 type contest struct {
-	name      string
-	hosts     int
-	slots     int
-	fleetLock bool
-	flags     []string // of the server
-	faults    []string // of which each round has six
-	programs  string   // the directory of the programs
-	window    time.Duration
-}
-
-// survivable are faults that a run outlives: 202 while the server drains the host, an early answer to a release, and
-// lost, late or wrong answers, before and after the change.
-var survivable = []string{
-	"pre-reboot:draining:2", "steady-state:early-release:4:60ms", "pre-reboot:drop-before:2", "pre-reboot:drop-after:2",
-	"steady-state:drop-before:1", "steady-state:drop-after:1", "pre-reboot:hang-after:1", "steady-state:hang-after:1",
-	"pre-reboot:delay-answer:3:120ms", "steady-state:delay-answer:2:120ms", "any:delay:4:60ms",
-	"pre-reboot:error-after:2", "steady-state:error-after:1", "pre-reboot:unavailable:2", "pre-reboot:html:1",
-	"steady-state:html:1", "any:huge:1",
+	name     string
+	lock     lockServer
+	hosts    int
+	slots    int
+	flags    []string // of the server
+	trouble  int      // how many kinds of misfortunes each round has
+	programs string   // the directory of the programs
+	window   time.Duration
 }
 
 var contests = []contest{
-	{name: "Foreman", slots: 1},
-	{name: "Foreman, guarded", slots: 1, flags: []string{"--guarded"}},
-	{name: "FleetLock", slots: 1, fleetLock: true},
-	{name: "FleetLock, three slots", slots: 3, fleetLock: true},
-	{name: "FleetLock, with faults", slots: 1, fleetLock: true, faults: survivable},
+	{name: "Foreman", lock: plainForeman, slots: 1},
+	{name: "Foreman, guarded", lock: guardedForeman, slots: 1, flags: []string{"--guarded"}},
+	{name: "FleetLock", lock: fleetLock, slots: 1},
+	{name: "FleetLock, three slots", lock: fleetLock, slots: 3},
+	{name: "FleetLock, with faults", lock: fleetLock, slots: 1, trouble: 6},
 }
 
 // tally is what rounds show.
@@ -90,38 +80,31 @@ func TestRounds(t *testing.T) {
 		t.Parallel()
 	}
 	programs := build(t, nil)
-	var table strings.Builder
-	row := func(cells ...any) { fmt.Fprintf(&table, "%-24s %7v %8v %8v %7v %6v %8v %8v\n", cells...) }
-	row("server", "rounds", "updates", "reboots", "inside", "lost", "spoiled", "seconds")
-	results, took := make([]tally, len(contests)), make([]time.Duration, len(contests))
-	play := func(i int) {
-		c, began := contests[i], time.Now()
-		c.programs, c.window, c.hosts = programs, window, hosts
-		results[i] = c.play(t, n)
-		took[i] = time.Since(began)
-		t.Logf("%s: %d rounds in %.0f s", c.name, n, took[i].Seconds())
-	}
-	var all sync.WaitGroup
-	for i := range contests {
-		if asked {
-			play(i) // one after the other: the seconds count
-		} else {
-			all.Go(func() { play(i) })
-		}
-	}
-	all.Wait()
+	rows := make([]string, len(contests))
+	const form = "%-24s %7v %8v %8v %7v %6v %8v %8v\n"
+	t.Cleanup(func() { // when the parallel ones have ended, too
+		title := fmt.Sprintf(form, "server", "rounds", "updates", "reboots", "inside", "lost", "spoiled", "seconds")
+		t.Logf("%d hosts in each round; inside: at most, at once; lost: races; spoiled: answers\n%s%s", hosts, title,
+			strings.Join(rows, ""))
+	})
 	for i, c := range contests {
-		r := results[i]
-		row(c.name, r.rounds, r.updates, r.reboots, fmt.Sprintf("%d of %d", r.most, c.slots), r.lost, r.spoiled,
-			fmt.Sprintf("%.0f", took[i].Seconds()))
-		for _, flaw := range r.flaws {
-			t.Errorf("%s: %s", c.name, flaw)
-		}
-		if asked && n >= 50 && (r.lost == 0 || r.most < c.slots || len(c.faults) > 0 && r.spoiled == 0) {
-			t.Errorf("%s: it proves little: no race was lost, not all slots were ever used, or no answer was spoiled", c.name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if !asked { // else one after the other: the seconds count
+				t.Parallel()
+			}
+			began := time.Now()
+			c.programs, c.window, c.hosts = programs, window, hosts
+			r := c.play(t, n)
+			rows[i] = fmt.Sprintf(form, c.name, r.rounds, r.updates, r.reboots, fmt.Sprintf("%d of %d", r.most, c.slots), r.lost,
+				r.spoiled, fmt.Sprintf("%.0f", time.Since(began).Seconds()))
+			for _, flaw := range r.flaws {
+				t.Error(flaw)
+			}
+			if asked && n >= 50 && (r.lost == 0 || r.most < c.slots || c.trouble > 0 && r.spoiled == 0) {
+				t.Error("it proves little: no race was lost, not all slots were ever used, or no answer was spoiled")
+			}
+		})
 	}
-	t.Logf("%d hosts in each round; inside: at most, at once; lost: races; spoiled: answers\n%s", hosts, &table)
 }
 
 // play plays rounds, some of them side by side.
@@ -170,7 +153,7 @@ func (c contest) round(ctx context.Context, dir string) (result tally) {
 
 // judge says what the ledger of a round shows.
 func judge(entries []entry, hosts []string, c contest) tally {
-	v := prove(numbered(entries), rules{slots: c.slots})
+	v := prove(entries, rules{slots: c.slots, shared: c.lock == fleetLock, guarded: c.lock == guardedForeman})
 	v.complete(hosts)
 	result := tally{rounds: 1, updates: v.finished, reboots: v.rebooted, lost: v.overwritten, flaws: v.flaws}
 	result.most = mostInside(entries)
@@ -197,32 +180,6 @@ func mostInside(entries []entry) (most int) {
 		}
 	}
 	return most
-}
-
-// fleetLockGroup marks the events of a FleetLock server, which are about one of several slots.
-const fleetLockGroup = "group"
-
-// numbered gives each slot of a FleetLock server's group a name of its own: the first that is free. A server that
-// grants too many thus seems to have too many slots.
-func numbered(entries []entry) []entry {
-	entries = slices.Clone(entries)
-	var holders []string
-	for i, e := range entries {
-		if e.Lock != fleetLockGroup {
-			continue
-		}
-		slot := slices.Index(holders, e.Host)
-		if slot < 0 && e.Kind == "acquire" {
-			if slot = slices.Index(holders, ""); slot < 0 {
-				slot, holders = len(holders), append(holders, "")
-			}
-			holders[slot] = e.Host
-		} else if slot >= 0 && e.Kind == "release" {
-			holders[slot] = ""
-		}
-		entries[i].Lock = fmt.Sprintf("%s.slot%d", fleetLockGroup, slot+1)
-	}
-	return entries
 }
 
 // round is a round that is being played.
@@ -278,18 +235,17 @@ func (r *round) serve(s *server) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	flags := append([]string{"--listen", "127.0.0.1:0"}, r.flags...)
-	if r.fleetLock {
-		flags = append(flags, "--fleetlock", "--group", fmt.Sprintf("%s=%d", fleetLockGroup, r.slots))
+	if r.lock == fleetLock {
+		flags = append(flags, "--fleetlock", "--group", fmt.Sprintf("web=%d", r.slots))
 	} else { // as an administrator should: two first claims that meet would break a lock's name
 		if err := os.WriteFile(r.ledger, []byte(`{"kind":"enable","lock":"web"}`+"\n"), 0o644); err != nil {
 			return err
 		}
 		flags = append(flags, "--restore")
 	}
-	if len(r.faults) > 0 {
-		for _, i := range rand.Perm(len(r.faults))[:6] {
-			flags = append(flags, "--fault", r.faults[i])
-		}
+	all := misfortunes[r.lock]
+	for _, i := range rand.Perm(len(all))[:r.trouble] {
+		flags = append(flags, "--fault", all[i])
 	}
 	return s.serve(flags)
 }
@@ -299,19 +255,11 @@ func (r *round) heard(line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case strings.Contains(line, "lost a race"), !r.fleetLock && strings.Contains(line, " PUT web -> 500"):
+	case strings.Contains(line, "lost a race"), r.lock == guardedForeman && strings.Contains(line, " PUT web -> 500"):
 		r.lost++
 	case strings.Contains(line, "-> no answer"), strings.Contains(line, "-> 202"), strings.Contains(line, "-> 503"):
 		r.spoiled++
 	}
-}
-
-// lockName is the lock that the hosts ask for.
-func (c contest) lockName() string {
-	if c.fleetLock {
-		return fleetLockGroup
-	}
-	return "web"
 }
 
 // TestTooMany: a round shows it if a server grants too many slots, or if hosts believe a claim at once.
@@ -325,15 +273,9 @@ func TestTooMany(t *testing.T) {
 		contest
 		overlay func(*testing.T) map[string]string
 	}{
-		{"two replicas", contest{slots: 1, fleetLock: true, flags: []string{"--dialect", "heathcliff", "--fault",
+		{"two replicas", contest{lock: fleetLock, slots: 1, flags: []string{"--dialect", "heathcliff", "--fault",
 			"pre-reboot:replicas:0:300ms"}}, nil},
-		{"no settle time", contest{slots: 1, window: 150 * time.Millisecond}, func(t *testing.T) map[string]string {
-			m := mistakes[0]
-			path, source := m.make(t)
-			mutant := filepath.Join(t.TempDir(), "mutant.go")
-			must(t, os.WriteFile(mutant, []byte(source), 0o644))
-			return map[string]string{path: mutant}
-		}},
+		{"no settle time", contest{lock: plainForeman, slots: 1, window: 150 * time.Millisecond}, withoutSettleTime},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -346,7 +288,8 @@ func TestTooMany(t *testing.T) {
 				overlay = tt.overlay(t)
 			}
 			c := tt.contest
-			c.programs, c.window, c.hosts = build(t, overlay), cmp.Or(c.window, window), hosts
+			c.programs, c.hosts = build(t, overlay), hosts
+			c.window = cmp.Or(c.window, window)
 			result := c.play(t, 1)
 			if result.most < 2 || !slices.ContainsFunc(result.flaws, func(f string) bool {
 				return strings.Contains(f, "hosts were inside at once")
@@ -355,4 +298,13 @@ func TestTooMany(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withoutSettleTime is the source of a program that believes a claim at once.
+func withoutSettleTime(t *testing.T) map[string]string {
+	i := slices.IndexFunc(mistakes, func(m mistake) bool { return m.name == "no settle time" })
+	path, source := mistakes[i].make(t)
+	mutant := filepath.Join(t.TempDir(), "mutant.go")
+	must(t, os.WriteFile(mutant, []byte(source), 0o644))
+	return map[string]string{path: mutant}
 }

@@ -22,7 +22,7 @@ func (h *runner) path(name string) string { return filepath.Join(h.dir, name) }
 // addHosts makes the hosts of a round: certificates, configuration, hooks.
 func (r *round) addHosts(s *server) error {
 	flag := "--foreman-url"
-	if r.fleetLock {
+	if r.lock == fleetLock {
 		flag = "--fleetlock-url"
 	}
 	args := append([]string{"issue", "--dir", filepath.Join(r.dir, "ca"), flag, s.url}, r.names()...)
@@ -34,7 +34,7 @@ func (r *round) addHosts(s *server) error {
 		name, connection, _ := strings.Cut(block, "\n")
 		h := &runner{name: name, dir: filepath.Join(r.dir, name), ledger: r.ledger,
 			program: filepath.Join(r.programs, "foreman-dlm-updater")}
-		if err := h.make(connection, r.lockName(), i); err != nil {
+		if err := h.make(connection, i); err != nil {
 			return err
 		}
 		r.runners = append(r.runners, h)
@@ -43,7 +43,7 @@ func (r *round) addHosts(s *server) error {
 }
 
 // make fills the host's directory. An odd version, which every other host gets, needs a reboot.
-func (h *runner) make(connection, lockName string, i int) error {
+func (h *runner) make(connection string, i int) error {
 	if err := os.Mkdir(h.dir, 0o755); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (h *runner) make(connection, lockName string, i int) error {
 		return err
 	}
 	for key, value := range map[string]string{
-		"lock_name": lockName, "state": h.path("state"), "lock": h.path("lock"), "boot_id_file": h.path("boot_id"),
+		"lock_name": "web", "state": h.path("state"), "lock": h.path("lock"), "boot_id_file": h.path("boot_id"),
 		"reboot_cmd": h.path("reboot.sh"), "lock_settle": "250ms", "lock_retry_interval": "400ms",
 		"lock_retry_jitter": "100ms", "http_timeout": "1s", "http_retries": "0", "log_format": "json",
 		"lock_timeout": "2m", // if this test ends without us, so do they

@@ -96,7 +96,7 @@ func failsWithSlot(t *testing.T, bad, other *host) {
 	bad.checkEnd(2)
 	says(other, `^lock fleet acquired: this host begins no update until`, "lock", "acquire")
 	says(other, `by hand: by `, "status")
-	says(other, `^lock fleet released$`, "lock", "release")
+	says(other, `^lock fleet released\n$`, "lock", "release")
 	last := bad.lockEvents()
 	if n := len(last); n < 2 || last[n-2].Host != other.cn || last[n-1].Host != other.cn {
 		t.Errorf("the last events of the group are not %s's: %v", other.cn, kinds(last))

@@ -376,8 +376,12 @@ func says(res *http.Response) word {
 		if !bytes.HasPrefix(body, []byte("<")) {
 			return granted
 		}
-	case http.StatusConflict, http.StatusLocked:
+	case http.StatusLocked:
 		return refused
+	case http.StatusConflict:
+		if strings.Contains(problem.Value, "already locked") { // else consul may have failed
+			return refused
+		}
 	case http.StatusInternalServerError:
 		if strings.HasSuffix(problem.Value, "semaphore slots currently locked") { // else etcd may have failed
 			return refused

@@ -20,7 +20,7 @@ var fleetMistakes = []*mistake{
 	{"one grant is enough", 10, false, func(inv *invocation, _ *workflow.Workflow) {
 		inv.fleetAPI = &content{API: inv.fleetAPI}
 	}},
-	{"the second grant is asked for at once", 2000, false, func(inv *invocation, w *workflow.Workflow) {
+	{"the second grant is asked for at once", 500, false, func(inv *invocation, w *workflow.Workflow) {
 		inv.credulous = true
 		w.OpenLock = func(name string, o lock.Options) workflow.Lock {
 			server := &hurried{swift: swift{inv.fleetAPI}, settle: inv.locks.Settle}

@@ -78,7 +78,7 @@ func (w *world) recorded(e sandbox.Event) {
 	w.lateRelease = w.lateRelease || w.late == http.MethodDelete
 }
 
-// findLate looks whether a change that was just written by a host is a request that comes too late. The caller holds mu.
+// findLate looks whether a change that a host has just written is a request that comes too late. The caller holds mu.
 func (w *world) findLate(by, lock string) {
 	for _, a := range w.asked {
 		if took := time.Since(a.since); a.who == by && a.lock == lock && !a.written && took > w.locks.Settle {

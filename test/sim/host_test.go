@@ -35,8 +35,8 @@ type host struct {
 	inside string
 	// freed is when somebody last took this host's slot of a FleetLock server from it by hand.
 	freed time.Time
-	// lost: another host was written after this one, which the server had granted a slot. regained is when it got one again
-	// after that.
+	// lost: another host was written after this one, which the server had granted a slot. regained is when it got one
+	// again after that.
 	lost     bool
 	regained time.Time
 	// unknowing: it is inside, and had no way to learn that it had lost its slot and regained it between two grants.

@@ -391,8 +391,8 @@ func (inv *invocation) enters(stage state.Stage) {
 	if inv.fleet != nil {
 		inv.entersTwiceGranted(stage, l)
 	}
-	if inv.row(slot).taken.After(l.selfAt) || inv.fleet != nil && h.freed.After(l.row) { // by somebody's decision, and it can't know
-		return
+	if inv.row(slot).taken.After(l.selfAt) || inv.fleet != nil && h.freed.After(l.row) {
+		return // by somebody's decision, and it can't know
 	}
 	inside, unknowing := 1, h.unknowing
 	for _, other := range inv.world.hosts {

@@ -188,8 +188,8 @@ func (n network) deliver(req *http.Request, f fate, answers chan<- *http.Respons
 	}
 }
 
-// ask hands a request to the server, which works on it whatever becomes of the client. It is late if it is written later
-// than the settle time after since.
+// ask hands a request to the server, which works on it whatever becomes of the client. It is late if it is written
+// later than the settle time after since.
 func (n network) ask(req *http.Request, since time.Time, f fleetsandbox.Fault) *http.Response {
 	call, lock := asksFor(req)
 	ctx, answered := n.arrives(n.name, call, lock, since)

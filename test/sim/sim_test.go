@@ -31,7 +31,8 @@ func number(t *testing.T, key string, otherwise int) int {
 	return n
 }
 
-// servers are the lock servers to play with: those that LOCK names, or all. Of each, one history out of so many is played.
+// servers are the lock servers to play with: the one that LOCK names, or all. Of each, one history out of so many is
+// played.
 func servers(t *testing.T) map[lockServer]int {
 	all := map[lockServer]int{plainForeman: 1, fleetLock: 1, guardedForeman: 4}
 	only := lockServer(os.Getenv("LOCK"))

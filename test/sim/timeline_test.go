@@ -110,9 +110,9 @@ func (a tally) String() string {
 			"another host's flag up; Foreman itself answered %d with 500 though the change was made, because another host had "+
 			"changed the lock, or refused the change, if it is guarded; ", a.otherSlot, a.raised, a.exceeded, a.stumbled)
 	} else {
-		text += fmt.Sprintf("%d slots were lost to a host that was written later; hosts that were inside heard %d times that "+
-			"another host has the lock; in %d histories too many were inside, since one of them had lost its slot between two "+
-			"grants and regained it; ", a.overwritten, a.told, a.unknowable)
+		text += fmt.Sprintf("%d slots were lost to a host that was written later; hosts that were inside heard %d times "+
+			"that another host has the lock; in %d histories too many were inside, since one of them had lost its slot between "+
+			"two grants and regained it; ", a.overwritten, a.told, a.unknowable)
 	}
 	return text + fmt.Sprintf("in %d histories a request that was written later than the settle time changed the holder, "+
 		"which broke an invariant in %d (it takes the lock) and %d (it releases it); in %d histories more hosts were inside "+
