@@ -60,15 +60,18 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	}
 	var l workflow.Lock
 	if runHasLock { // the run releases it
-		if l, err = work.TakeLock(p.Context, how); err == nil && record.Story != nil && !record.Story.Released.IsZero() {
-			record.Story.Released = time.Time{} // else `status` would still say so
-			err = state.Store{Path: c.State}.Save(*record)
-		}
+		l, err = work.TakeLock(p.Context, how)
 	} else {
 		l, err = hand.take(p.Context, p, work, how)
 	}
 	if err != nil {
 		return err
+	}
+	if record.InProgress() && record.Story != nil && !record.Story.Released.IsZero() {
+		record.Story.Released = time.Time{} // else `status` would still say so
+		if err := (state.Store{Path: c.State}).Save(*record); err != nil {
+			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v\n", err)
+		}
 	}
 	closeLog()
 	what, name := "acquired", l.Name()
