@@ -61,15 +61,17 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 	var l workflow.Lock
 	if runHasLock { // the run releases it
 		l, err = work.TakeLock(p.Context, how)
-		if s := record.Story; err == nil && s != nil && !(s.Released.IsZero() && s.Lost.IsZero()) {
-			s.Released, s.Lost = time.Time{}, time.Time{} // else `status` would still say so
-			err = state.Store{Path: c.State}.Save(*record)
-		}
 	} else {
 		l, err = hand.take(p.Context, p, work, how)
 	}
 	if err != nil {
 		return err
+	}
+	if record.InProgress() && record.Story != nil && !(record.Story.Released.IsZero() && record.Story.Lost.IsZero()) {
+		record.Story.Released, record.Story.Lost = time.Time{}, time.Time{} // else `status` would still say so
+		if err := (state.Store{Path: c.State}).Save(*record); err != nil {
+			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v\n", err)
+		}
 	}
 	closeLog()
 	what, name := "acquired", l.Name()
