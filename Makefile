@@ -76,9 +76,9 @@ bin/vulndb-%:
 	dir=$$($(GO) mod download -json golang.org/x/vulndb@$* | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
 	rm -rf $@.new && bin/indexdb -vulns "$$dir/data/osv" -out $@.new && mv $@.new $@
 
-unit: ## unit tests and testscript, with the race detector; 1,125 simulated histories
+unit: ## unit tests and testscript, with the race detector; 675 simulated histories
 	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 60m ./... # `make lint` vets
-	$(GO) test -timeout 60m ./test/sim/ # with the race detector it plays 111
+	$(GO) test -timeout 60m ./test/sim/ # with the race detector it plays 112
 
 test-rules: ## the alerts for Prometheus, by promtool
 	@if command -v promtool >/dev/null; then \

@@ -71,7 +71,7 @@ type grammar struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-const description = `Updates this host while it holds its cluster's lock in Foreman.
+const description = `Updates this host while it holds its cluster's lock.
 
 Exit codes: 0 done, nothing to do, or a reboot is under way; 1 a stage failed, or the state can't be read or ` +
 	`written; 64 wrong command line; 75 not now, try later; 77 the lock server refuses this host or can't be trusted; ` +

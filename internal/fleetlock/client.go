@@ -131,7 +131,8 @@ func (c *Client) Probe(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	if a.Status >= 400 && a.Status < 500 && (kindOf(a.Body).Kind != "" || a.Status == http.StatusMethodNotAllowed) {
+	if isRefused := a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden; !isRefused &&
+		a.Status >= 400 && a.Status < 500 && (kindOf(a.Body).Kind != "" || a.Status == http.StatusMethodNotAllowed) {
 		return nil
 	}
 	return c.explain(a, "look for the server of", group)
@@ -271,7 +272,7 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 	case a.Status < 500 && a.Status >= 400 && said.Kind == "unknown_group":
 		e.Temporary, e.Meaning, e.Why = false, lock.ErrMisconfigured, ""
 		e.Next = fmt.Sprintf("correct lock_name, or add the group %s to the server's configuration", group)
-		e.Err = &unknownGroupError{fmt.Sprintf("%s lock %q: the FleetLock server knows no group %[2]q (%s%s)", purpose, group,
+		e.Err = &deniedError{fmt.Sprintf("%s lock %q: the FleetLock server knows no group %[2]q (%s%s)", purpose, group,
 			statusText(a.Status), saying(said))}
 		return e
 	case a.Status == http.StatusAccepted:
@@ -296,6 +297,9 @@ func (c *Client) explain(a *mtls.Answer, purpose, group string) error {
 		e.Meaning, e.Why = nil, "the answer is not a FleetLock server's"
 	}
 	e.Err = fmt.Errorf("%s lock %q: the FleetLock server %s", purpose, group, detail)
+	if a.Status == http.StatusForbidden && said.Kind == "certificate_refused" { // contrib/fleetlock/nginx.conf
+		e.Err = &deniedError{e.Err.Error()}
+	}
 	return e
 }
 
@@ -305,10 +309,10 @@ type Untaken struct{ error }
 // Unwrap returns what the last try failed with.
 func (e *Untaken) Unwrap() error { return e.error }
 
-// provesUntaken reports whether an error proves that the request has taken nothing: the server knows no such group, or
-// no connection came about. A server reads no request of a client whose certificate it refuses.
+// provesUntaken reports whether an error proves that the request has taken nothing: the server has denied it, or no
+// connection came about. A server reads no request of a client whose certificate it refuses.
 func provesUntaken(err error) bool {
-	var unknown *unknownGroupError
+	var denied *deniedError
 	var nameless *namelessError
 	var name *net.DNSError
 	var network *net.OpError
@@ -317,7 +321,7 @@ func provesUntaken(err error) bool {
 			return true
 		}
 	}
-	return errors.As(err, &unknown) || errors.As(err, &nameless) || errors.As(err, &name) ||
+	return errors.As(err, &denied) || errors.As(err, &nameless) || errors.As(err, &name) ||
 		errors.As(err, &network) && network.Op == "dial"
 }
 
@@ -326,10 +330,10 @@ type namelessError struct{ error }
 
 func (e *namelessError) Unwrap() error { return e.error }
 
-// unknownGroupError: the server knows no such group.
-type unknownGroupError struct{ text string }
+// deniedError: the server knows no such group, or its proxy refuses this host's certificate.
+type deniedError struct{ text string }
 
-func (e *unknownGroupError) Error() string { return e.text }
+func (e *deniedError) Error() string { return e.text }
 
 func saying(said problem) string {
 	switch {

@@ -65,6 +65,23 @@ func TestProbeIsNoCall(t *testing.T) {
 	}
 }
 
+// TestProbeRefused: a proxy that refuses the certificate says so in JSON, as contrib/fleetlock/nginx.conf does.
+func TestProbeRefused(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		c := answered(func(r *http.Request) *http.Response {
+			return response(r, status, "application/json", certificateRefused)
+		})
+		var e *lock.Error
+		err := c.Probe(t.Context(), "web")
+		if !errors.As(err, &e) || e.Meaning != lock.ErrRefused || !strings.Contains(err.Error(), "certificate: NONE") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+// certificateRefused is what contrib/fleetlock/nginx.conf answers to a host without a certificate.
+const certificateRefused = `{"kind":"certificate_refused","value":"certificate: NONE, id: "}`
+
 // TestAnswers: what each answer means. The kinds and texts are those of the four servers, and what a proxy may say.
 func TestAnswers(t *testing.T) {
 	const page, plain, json = "text/html", "text/plain; charset=utf-8", "application/json"

@@ -62,6 +62,8 @@ func TestUntaken(t *testing.T) {
 		{"a server of another CA", replies{untrusted}, false, true},
 		{"our certificate is refused", replies{barred}, false, true},
 		{"connection cut, then our certificate is refused", replies{cut, barred}, false, false},
+		{"the proxy refuses our certificate", replies{says(403, certificateRefused)}, false, true},
+		{"some proxy refuses us", replies{says(403, "")}, false, false},
 		{"connection cut", replies{cut}, false, false},
 		{"connection cut, then none", replies{cut, refused}, false, false},
 		{"connection cut, then an unknown group", replies{cut, unknown}, false, false},

@@ -21,6 +21,9 @@ type Story struct {
 	Acquired time.Time `json:"acquired,omitzero"`
 	// Released is when a person released the lock of this run; zero: nobody did since the run last took it.
 	Released time.Time `json:"released,omitzero"`
+	// Lost is when the lock server said that another host has the lock of this run; zero: it has not since the run last
+	// took it.
+	Lost time.Time `json:"lost,omitzero"`
 	// WaitedMS is how long the run has waited in all, without the wait in progress.
 	WaitedMS int64 `json:"waited_ms,omitempty"`
 	// WaitedFor is what the run has waited for, in the order in which it first did: "lock", or a question (package lock).

@@ -232,6 +232,8 @@ func (s *Status) failedText() string {
 	kept := "lock kept"
 	if at := s.released(); at != nil && !s.Lock.Self {
 		kept = "lock released by hand " + s.clock(*at)
+	} else if at := s.lost(); at != nil && !s.Lock.Self {
+		kept = "lock lost: another host had it " + s.clock(*at)
 	}
 	return fmt.Sprintf("%s, %s%s%s; fix it, then %s", text, kept, s.raisedText(", flag %s up"), s.elsewhereText(),
 		s.runCommand())
@@ -305,9 +307,11 @@ func (s *Status) holderText() string {
 // rememberedText says what this host remembers of a lock that nobody can look at.
 func (s *Status) rememberedText() string {
 	what := "not this host's"
-	switch since, released := s.OutOfServiceSince(), s.released(); {
+	switch since, released, lost := s.OutOfServiceSince(), s.released(), s.lost(); {
 	case released != nil:
 		what = fmt.Sprintf("not this host's (released by hand %s)", s.clock(*released))
+	case lost != nil:
+		what = fmt.Sprintf("not this host's (another host had it %s)", s.clock(*lost))
 	case since != nil:
 		what = "this run's since " + s.clock(*since)
 	case s.OutOfService():

@@ -336,6 +336,15 @@ func (s *Status) released() *time.Time {
 	return timeOrNil(s.Record.Story.Released)
 }
 
+// lost is when the lock server said that another host has the run's lock, which the run takes again when it goes on;
+// nil: it has not.
+func (s *Status) lost() *time.Time {
+	if s.Record == nil || s.Record.Story == nil {
+		return nil
+	}
+	return timeOrNil(s.Record.Story.Lost)
+}
+
 // noLook reports whether nobody can look at the lock, even if the server answers.
 func (s *Status) noLook() bool { return s.Lock.NoLook || !s.Lock.Seen && s.Wording.NoLook != "" }
 
@@ -388,7 +397,8 @@ func (s *Status) HeldSince() *time.Time {
 		return s.Lock.Since
 	case s.noLook() && s.ByHand != "":
 		return s.handAt
-	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage), s.released() != nil:
+	case s.Lock.Seen, s.Record == nil, s.Record.Story == nil, !workflow.HasLock(s.Stage), s.released() != nil,
+		s.lost() != nil:
 		return nil
 	}
 	return timeOrNil(s.Record.Story.Acquired)

@@ -57,7 +57,8 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	err := r.lock.Take(ctx, terms)
 	switch {
 	case err == nil:
-		r.tookLock, r.held, r.obstacle, r.story.Released = true, Yes, lock.Wait{}, time.Time{}
+		r.tookLock, r.held, r.obstacle = true, Yes, lock.Wait{}
+		r.story.Released, r.story.Lost = time.Time{}, time.Time{}
 		r.Lock = r.lock.Name()
 		r.noteOrigin()
 	case ctx.Err() != nil:
@@ -215,7 +216,7 @@ func (r *run) confirmOnce(ctx context.Context) {
 	var elsewhere *lock.Elsewhere
 	switch {
 	case err == nil:
-		r.story.Released = time.Time{}
+		r.story.Released, r.story.Lost = time.Time{}, time.Time{}
 		r.lock.KeepAlive()
 	case errors.As(err, &lost):
 		r.held = No

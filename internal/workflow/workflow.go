@@ -222,6 +222,10 @@ func (r *run) fail(ctx context.Context, err error) error {
 	if r.lock.Lost() != nil { // also if the stage failed for another reason before anybody asked
 		r.held = No
 	}
+	if r.held != Yes && r.shownToOther.Load() && HasLock(r.Stage) {
+		r.story.Lost, r.story.Released = time.Now(), time.Time{} // for `status`, where nobody can look at the lock
+		r.unsaved = true
+	}
 	failure := &StageError{Stage: r.Stage, Run: r.RunID, Lock: r.Lock, Held: r.held, Err: err}
 	var refusal *Refusal
 	if errors.Is(err, errStopped) || errors.As(err, &refusal) {

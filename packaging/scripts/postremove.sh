@@ -24,9 +24,9 @@ if [ "${1:-}" = purge ]; then
         rm -f "$lib/timer-was-active" || true
         {
             echo "foreman-dlm-updater: a run is on record (stage $stage): services may be down, and this host may"
-            echo "hold the lock in Foreman. So $lib is kept, with the hooks and settings in $etc."
+            echo "hold the lock. So $lib is kept, with the hooks and settings in $etc."
             echo "To go on, install the package again, restore $etc/config.ini, which dpkg has"
-            echo "removed, and run: foreman-dlm-updater run. To give up, release the lock in Foreman (Monitor >"
+            echo "removed, and run: foreman-dlm-updater run. To give up, release the lock (in Foreman: Monitor >"
             echo "Distributed Locks), start the services, and remove both directories."
         } >&2
     else

@@ -22,8 +22,8 @@ esac
 case $(foreman-dlm-updater state show 2>/dev/null || echo "exit $?") in
 "no run in progress"* | "exit 78" | "exit 127") ;; # 78: the updater is not configured
 *)
-    echo "foreman-dlm-updater: a run is in progress. If this host holds the lock in Foreman, no other host updates." >&2
+    echo "foreman-dlm-updater: a run is in progress. If this host holds the lock, no other host updates." >&2
     echo "Services that the run stopped stay down. To go on, install the package again, and run: foreman-dlm-updater" \
-        "run. To give up, release the lock in Foreman (Monitor > Distributed Locks), and start the services." >&2
+        "run. To give up, release the lock (in Foreman: Monitor > Distributed Locks), and start the services." >&2
     ;;
 esac

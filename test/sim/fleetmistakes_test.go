@@ -28,7 +28,7 @@ var fleetMistakes = []*mistake{
 			return server.lock
 		}
 	}},
-	{"a refusal between two grants doesn't count", 500, false, func(inv *invocation, _ *workflow.Workflow) {
+	{"a refusal between two grants doesn't count", 200, false, func(inv *invocation, _ *workflow.Workflow) {
 		inv.fleetAPI = stubborn{inv.fleetAPI}
 	}},
 	{"202 taken for a grant", 100, false, func(inv *invocation, _ *workflow.Workflow) {
@@ -51,7 +51,7 @@ var fleetMistakes = []*mistake{
 	{"the record not synced", 10, false, func(inv *invocation, w *workflow.Workflow) {
 		w.Store = storeOf{inv, state.Store{Path: "state", Disk: unsynced{diskOf{inv}}}}
 	}},
-	{"another host's lock doesn't stop the run", 200, false, func(_ *invocation, w *workflow.Workflow) {
+	{"another host's lock doesn't stop the run", 500, false, func(_ *invocation, w *workflow.Workflow) {
 		wrapLock(w, func(l workflow.Lock) workflow.Lock { return heedless{l} })
 	}},
 	{"one steady-state is enough", 500, false, func(inv *invocation, _ *workflow.Workflow) {
@@ -123,13 +123,13 @@ func (s *hurried) SteadyState(ctx context.Context, group string) error {
 	return s.API.SteadyState(ctx, group)
 }
 
-// stubborn asks again after a refusal, and tells nobody.
+// stubborn asks again and again after a refusal, and tells nobody.
 type stubborn struct{ fleetlock.API }
 
 func (s stubborn) PreReboot(ctx context.Context, group string) error {
 	err := s.API.PreReboot(ctx, group)
-	if errors.As(err, new(*fleetlock.Refusal)) {
-		return s.API.PreReboot(ctx, group)
+	for i := 0; i < 20 && errors.As(err, new(*fleetlock.Refusal)) && pause(ctx, time.Minute); i++ {
+		err = s.API.PreReboot(ctx, group)
 	}
 	return err
 }

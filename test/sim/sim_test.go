@@ -16,7 +16,7 @@ import (
 func inBubble(t *testing.T, f func()) { synctest.Test(t, func(*testing.T) { f() }) }
 
 // usually is how many histories of a lock server are played where HISTORIES doesn't say it.
-var usually = 500
+var usually = 300
 
 // number reads a number from the environment.
 func number(t *testing.T, key string, otherwise int) int {
