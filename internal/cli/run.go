@@ -236,9 +236,9 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	var notByRun *lock.NotByRun
 	if errors.As(stage.Err, &notByRun) && notByRun.Who != "" { // perhaps another slot, which the run did not ask for
 		name = notByRun.Lock
-	} else {
+	} else if s := seen.Last().Status; s.Lock.Seen || s.Wording.NoLook == "" || stage.Held != workflow.No {
 		log.Log(level, "lock holder", "lock", name, "holder", seen.Holder())
-	}
+	} // else nobody can look, and a person may have it
 	if level == hclog.Error && workflow.Guarded(stage.Stage) { // after a failure in post_update, the next run does it
 		log.Log(level, "this host is out of service (pre_update has begun)", "to_give_the_run_up", bringBack)
 	}
