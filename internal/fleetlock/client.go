@@ -179,7 +179,8 @@ func (c *Client) once(ctx context.Context, call, group string) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Status == http.StatusOK && !isPage(a), call == "steady-state" && a.Status == http.StatusLocked:
+	case a.Status == http.StatusOK && !isPage(a),
+		call == "steady-state" && a.Status == http.StatusLocked && kindOf(a.Body).Kind != "": // else perhaps a proxy's
 		return nil
 	}
 	return c.explain(a, purposes[call], group)

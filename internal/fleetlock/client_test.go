@@ -134,6 +134,7 @@ func TestAnswers(t *testing.T) {
 		{409, plain,
 			`{"kind":"failed_lock","value":"context deadline exceeded"}`, refused(false), means(lock.ErrUnavailable, true),
 			"context deadline exceeded"},
+		{423, "", "", refused(true), means(nil, true), "423 Locked"},
 		{423, json, `{"kind":"lock_held","value":"reboot lease held by a"}`, refused(true), granted,
 			`reboot lease held by a`},
 		{429, json, "", means(lock.ErrUnavailable, true), means(lock.ErrUnavailable, true), "answers 429 Too Many"},
