@@ -37,6 +37,17 @@ func TestNameless(t *testing.T) {
 	})
 }
 
+// renamed is a host that is called "me" at first, and "new" later.
+func renamed(after time.Duration) func() (string, error) {
+	began := time.Now()
+	return func() (string, error) {
+		if time.Since(began) < after {
+			return "me", nil
+		}
+		return "new", nil
+	}
+}
+
 // TestRenamed: a certificate with another name that arrives while a run waits does not let the run ask under two names:
 // nobody would give back what it may have under the first.
 func TestRenamed(t *testing.T) {
@@ -52,9 +63,8 @@ func TestRenamed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite(t, fleetsandbox.Options{})
 				s.take("other")
-				name, began := "me", time.Now()
-				l := s.named(func() (string, error) { return name, nil }, lock.Options{})
-				time.AfterFunc(test.after, func() { name = "new" })
+				began := time.Now()
+				l := s.named(renamed(test.after), lock.Options{})
 				time.AfterFunc(10*time.Minute, func() { s.server.Free("web", "other") })
 				gate := func(context.Context, lock.Point) (lock.Wait, error) {
 					if time.Since(began) < time.Minute {
@@ -80,9 +90,9 @@ func TestRenamedRelease(t *testing.T) {
 		s := newSite(t, fleetsandbox.Options{})
 		s.take("me")
 		s.server.Inject(fleetsandbox.Fault{Call: fleetsandbox.SteadyState, Kind: fleetsandbox.DropBefore})
-		name, now := "me", lock.Origin{Server: "https://lock.example.com", Client: "me"}
-		l := s.named(func() (string, error) { return name, nil }, lock.Options{Claimed: true, Origin: &now})
-		time.AfterFunc(10*time.Minute, func() { name = "new"; s.server.ClearFaults() })
+		now := lock.Origin{Server: "https://lock.example.com", Client: "me"}
+		l := s.named(renamed(10*time.Minute), lock.Options{Claimed: true, Origin: &now})
+		time.AfterFunc(10*time.Minute, s.server.ClearFaults)
 		err := l.Give(t.Context())
 		var elsewhere *lock.Elsewhere
 		if !errors.As(err, &elsewhere) || l.Released() || l.NotOurs() {

@@ -21,7 +21,8 @@ type site struct {
 	server   *fleetsandbox.Server
 	settings Settings
 	retries  int
-	log      strings.Builder
+	logging  sync.Mutex
+	log      strings.Builder // guarded by logging while several hosts are at work
 	// around, if set, is asked before each request is sent.
 	around func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error)
 }
@@ -51,7 +52,7 @@ func (s *site) client(id string) *Client {
 }
 
 func (s *site) open(id string, o lock.Options) *Lock {
-	out := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: &s.log, DisableTime: true, Mutex: &sync.Mutex{}})
+	out := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: &s.log, DisableTime: true, Mutex: &s.logging})
 	return Open(s.client(id), s.settings, out, "web", o)
 }
 
