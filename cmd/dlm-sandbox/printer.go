@@ -52,7 +52,7 @@ func (p *printer) request(s *sandbox.Server, r sandbox.Request) {
 	p.line(line)
 }
 
-// fleetLockRequest prints a request, and who has the group's slots now.
+// fleetLockRequest prints a request, and the hosts that have the group's slots now.
 func (p *printer) fleetLockRequest(s *fleetsandbox.Server, r fleetsandbox.Request) {
 	what := printable(r.Path)
 	if r.Call != "" && r.Group != "" {

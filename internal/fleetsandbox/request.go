@@ -25,7 +25,7 @@ type request struct {
 	cn        string // of the verified client certificate, "" without one
 }
 
-// newRequest takes these parts from r, the body included; the error is that of a client that went away.
+// newRequest takes these parts from r, with the body. It returns an error if the client went away meanwhile.
 func newRequest(r *http.Request) (*request, error) {
 	in := &request{
 		ctx: r.Context(), method: r.Method, path: r.URL.EscapedPath(), protocol: r.Header.Get("fleet-lock-protocol"),

@@ -235,7 +235,7 @@ func TestEachConnectionShowsItsCertificate(t *testing.T) {
 	}
 }
 
-// TestLog: who took what, and who was refused.
+// TestLog: the log names each host that took or released a lock, or was refused.
 func TestLog(t *testing.T) {
 	s := start(t)
 	s.send(t, s.issue(t, "web1", sandbox.IssueOptions{}), post(take, params("x", "web")))

@@ -39,9 +39,9 @@ func (l locks) rows() (rows []string) {
 	return rows
 }
 
-// named gives a slot of a FleetLock server, whose events say only who has one of them, a name of its own: that of the
-// slot which the host has, or of the first that is free. If the server grants too many, the name is that of the group,
-// which is no slot.
+// named returns the name of the slot that an event is about. A FleetLock server's events name only the group and the
+// host: the slot is the one that the host has, or else the first that is free. If the server grants too many, named
+// returns the group, which is no slot.
 func (l locks) named(e entry, holders []string) string {
 	if !l.fleetLock || e.lock != lockName {
 		return e.lock
