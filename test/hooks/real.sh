@@ -57,8 +57,9 @@ one() { # FILE DEBIAN: runs it and prints its output in one piece, because other
     export BOOT_LAB_PKGS BOOT_LAB_SUITE
     out=$({ "$lab" up "$host" &&
         "$lab" exec "$host" bats --tap --timing --print-output-on-failure "/test/$1"; } 2>&1) || code=$?
+    [[ $code == 0 ]] || out+=$'\n'$("$lab" exec "$host" journalctl -b -n 100 --no-pager 2>&1 || :)
     "$lab" rm "$host"
-    [[ $code == 0 ]] || out+=$'\n'"FAILED: $1 on Debian $2"
+    [[ $code == 0 ]] || out+=$'\n'"FAILED: $1 on Debian $2, the last lines of its journal are above"
     printf '# %s on Debian %s: %d s\n%s\n' "$1" "$2" $((SECONDS - began)) "$out"
     return "$code"
 }

@@ -6,7 +6,7 @@ API=http://localhost:9093/api/v2
 
 prepare() {
     systemctl restart prometheus-alertmanager
-    curl -fsS --retry 50 --retry-delay 1 --retry-connrefused "${API%/api/v2}/-/ready" >/dev/null
+    curl -fs --retry 50 --retry-delay 1 --retry-connrefused "${API%/api/v2}/-/ready" >/dev/null
     local id
     for id in $(silences id); do curl -fsS -X DELETE "$API/silence/$id"; done
 }
@@ -16,6 +16,9 @@ silences() {
 for s in json.load(sys.stdin):
     if s["status"]["state"] == "active": print(s[sys.argv[1]])' "$1"
 }
+# one_for_more_than SECONDS: fails unless one silence is active, for longer than that. It may be another than before:
+# Alertmanager counts the beginning from when it got the request, which can be in another second than the hook's.
+one_for_more_than() { [[ $(silences id | wc -l) == 1 && $(seconds) -gt $1 ]]; }
 seconds() { echo $(($(date -d "$(silences endsAt)" +%s) - $(date +%s))); } # until the silence ends
 tell() { DLM_EVENT=$1 DLM_STAGE=${2:-update} run "$DLM_HOOKS_DIR/notify.d/alertmanager" <<<'{}'; }
 
@@ -31,12 +34,12 @@ tell() { DLM_EVENT=$1 DLM_STAGE=${2:-update} run "$DLM_HOOKS_DIR/notify.d/alertm
     setting alertmanager duration=900
     tell alive
     exits 0
-    [[ $(silences id) == "$id" && $(seconds) -gt 800 ]]
+    one_for_more_than 800
     setting alertmanager duration=1800
     tell rebooting post_update
     tell resumed post_update
     exits 0
-    [[ $(silences id) == "$id" && $(seconds) -gt 1700 ]]
+    one_for_more_than 1700
     tell finished lock_release
     exits 0
     [[ -z $(silences id) ]]
