@@ -84,8 +84,8 @@ func powerCut(t *testing.T, l *lab) {
 			}
 			want := []string{"acquire " + h.lock + " for " + h.cn, "release " + h.lock + " for " + h.cn}
 			if cut.stage == "lock_get" {
-				want = append([]string{"acquire " + h.lock + " for " + elsewhere, "release " + h.lock + " for " + elsewhere},
-					want...)
+				other := h.lock + " for " + h.otherHolder()
+				want = append([]string{"acquire " + other, "release " + other}, want...)
 			}
 			if diff := cmp.Diff(want, kinds(h.lockEvents())); diff != "" {
 				t.Errorf("what happened to the lock (-want +got):\n%s", diff)
@@ -157,8 +157,9 @@ func (h *host) awaitStage(stage string) {
 	})
 }
 
-// elsewhere is a holder of locks that is no host of the lab.
-const elsewhere = "elsewhere.example.com"
+// otherHolder is a holder of this host's lock that is no host of the lab. Each host has its own, since tests run at the
+// same time.
+func (h *host) otherHolder() string { return "other-than-" + h.cn }
 
 // lockElsewhere makes somebody else take the host's lock.
 func (h *host) lockElsewhere() { h.t.Helper(); h.elsewhere("acquire") }
@@ -167,15 +168,15 @@ func (h *host) lockElsewhereEnds() { h.t.Helper(); h.elsewhere("release") }
 
 func (h *host) elsewhere(action string) {
 	h.t.Helper()
-	dir := h.lab.path("elsewhere")
+	holder := h.otherHolder()
 	script := `set -eu
-		"$1" issue --dir "$2" ` + elsewhere + ` >/dev/null
+		"$1" issue --dir "$2" ` + holder + ` >/dev/null
 		mkdir -p "$3" && cd "$3"
-		printf '%s\n' '[main]' "lock_name = $4" 'foreman_url = https://server:8443' "client_crt = $2/` + elsewhere + `.pem" \
-		    "client_key = $2/` + elsewhere + `.key" "ca = $2/ca.pem" "state = $3/state" "lock = $3/lock" >config.ini
+		printf '%s\n' '[main]' "lock_name = $4" 'foreman_url = https://server:8443' "client_crt = $2/` + holder + `.pem" \
+		    "client_key = $2/` + holder + `.key" "ca = $2/ca.pem" "state = $3/state" "lock = $3/lock" >config.ini
 		exec "$5" -c "$3/config.ini" lock "$6"`
 	must(h.t, h.lab.script("net", "unshare", "--mount", "sh", "-c",
 		`mount --bind "$1" /etc/hosts; shift; exec sh -c "$@"`, "sh", h.lab.path("lab/etc-hosts"), script,
-		"sh", h.lab.path("given/bin/dlm-sandbox"), h.lab.path("given/ca"), dir, h.lock,
+		"sh", h.lab.path("given/bin/dlm-sandbox"), h.lab.path("given/ca"), h.lab.path(holder), h.lock,
 		h.lab.path("given/bin/foreman-dlm-updater"), action))
 }
