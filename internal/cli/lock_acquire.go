@@ -68,7 +68,7 @@ func (cmd *lockAcquireCmd) Run(p *Process, path configPath) error {
 		return err
 	}
 	if record.InProgress() && record.Story != nil && !(record.Story.Released.IsZero() && record.Story.Lost.IsZero()) {
-		record.Story.Released, record.Story.Lost = time.Time{}, time.Time{} // else `status` would still say so
+		record.Story.LockTaken() // else `status` would still say so
 		if err := (state.Store{Path: c.State}).Save(*record); err != nil {
 			fmt.Fprintf(p.Stderr, "foreman-dlm-updater: warning: %v\n", err)
 		}

@@ -73,7 +73,7 @@ func (*lockReleaseCmd) Run(p *Process, path configPath) error {
 	}
 	closeLog()
 	if run && record.Story != nil { // for `status`, where nobody can look at the lock
-		record.Story.Released, record.Story.Lost = time.Now(), time.Time{}
+		record.Story.LockReleased()
 		if err := (state.Store{Path: c.State}).Save(*record); err != nil {
 			return err
 		}

@@ -131,8 +131,9 @@ func (c *Client) Probe(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	if isRefused := a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden; !isRefused &&
-		a.Status >= 400 && a.Status < 500 && (kindOf(a.Body).Kind != "" || a.Status == http.StatusMethodNotAllowed) {
+	switch {
+	case a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden: // a proxy may say that in JSON, too
+	case a.Status == http.StatusMethodNotAllowed, a.Status >= 400 && a.Status < 500 && kindOf(a.Body).Kind != "":
 		return nil
 	}
 	return c.explain(a, "look for the server of", group)

@@ -158,7 +158,7 @@ func TestConfirmAgain(t *testing.T) {
 // TestReleaseOfAnotherLock: what one Lock has given back, the next one does not ask for at once.
 func TestReleaseOfAnotherLock(t *testing.T) {
 	with(t, nil, lock.Options{}, func(s *script, l *Lock) {
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // virtual
 		if err := Open(s, l.Settings, hclog.NewNullLogger(), "web", lock.Options{}).Give(context.Background()); err != nil {
 			t.Fatal(err)
 		}

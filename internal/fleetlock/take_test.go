@@ -140,7 +140,7 @@ func TestProvesNothing(t *testing.T) {
 				s := newSite(t, fleetsandbox.Options{Dialect: fleetsandbox.Heathcliff})
 				s.server.Inject(fleetsandbox.Fault{Call: fleetsandbox.PreReboot, Kind: kind, Status: 500, Location: "https://x/"})
 				go func() {
-					time.Sleep(time.Hour)
+					time.Sleep(time.Hour) // virtual
 					s.server.ClearFaults()
 				}()
 				began := time.Now()

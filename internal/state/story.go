@@ -85,6 +85,15 @@ func (s *Story) Add(step Step) {
 	}
 }
 
+// LockTaken notes that the run has its lock, or has it again.
+func (s *Story) LockTaken() { s.Released, s.Lost = time.Time{}, time.Time{} }
+
+// LockReleased notes that a person has just released the lock of this run.
+func (s *Story) LockReleased() { s.Released, s.Lost = time.Now(), time.Time{} }
+
+// LockLost notes that another host has the lock of this run now.
+func (s *Story) LockLost() { s.Released, s.Lost = time.Time{}, time.Now() }
+
 // Notes returns the notes of all hooks, each with the hook that left it.
 func (s *Story) Notes() (all []string) {
 	if s == nil {

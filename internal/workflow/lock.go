@@ -58,7 +58,7 @@ func (r *run) take(ctx context.Context, terms lock.Terms) error {
 	switch {
 	case err == nil:
 		r.tookLock, r.held, r.obstacle = true, Yes, lock.Wait{}
-		r.story.Released, r.story.Lost = time.Time{}, time.Time{}
+		r.story.LockTaken()
 		r.Lock = r.lock.Name()
 		r.noteOrigin()
 	case ctx.Err() != nil:
@@ -216,7 +216,7 @@ func (r *run) confirmOnce(ctx context.Context) {
 	var elsewhere *lock.Elsewhere
 	switch {
 	case err == nil:
-		r.story.Released, r.story.Lost = time.Time{}, time.Time{}
+		r.story.LockTaken()
 		r.lock.KeepAlive()
 	case errors.As(err, &lost):
 		r.held = No

@@ -223,7 +223,7 @@ func (r *run) fail(ctx context.Context, err error) error {
 		r.held = No
 	}
 	if r.held != Yes && r.shownToOther.Load() && HasLock(r.Stage) {
-		r.story.Lost, r.story.Released = time.Now(), time.Time{} // for `status`, where nobody can look at the lock
+		r.story.LockLost() // for `status`, where nobody can look at the lock
 		r.unsaved = true
 	}
 	failure := &StageError{Stage: r.Stage, Run: r.RunID, Lock: r.Lock, Held: r.held, Err: err}

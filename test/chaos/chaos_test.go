@@ -182,8 +182,8 @@ var mistakes = []mistake{
 		"which has said no, and has kept web of web"},
 }
 
-// make reads the file with the mistake in it.
-func (m mistake) make(t *testing.T) (path, source string) {
+// overlay writes the file with the mistake in it, for build.
+func (m mistake) overlay(t *testing.T) map[string]string {
 	t.Helper()
 	path, err := filepath.Abs("../../" + m.file)
 	must(t, err)
@@ -192,13 +192,15 @@ func (m mistake) make(t *testing.T) (path, source string) {
 	if n := strings.Count(string(text), m.right); n != 1 {
 		t.Fatalf("%s has changed: %q is in it %d times, not once. Fix the table mistakes", m.file, m.right, n)
 	}
-	return path, strings.Replace(string(text), m.right, m.wrong, 1)
+	mutant := filepath.Join(t.TempDir(), "mutant.go")
+	must(t, os.WriteFile(mutant, []byte(strings.Replace(string(text), m.right, m.wrong, 1)), 0o644))
+	return map[string]string{path: mutant}
 }
 
 // TestMistakesCanBeMade: the lines that TestMistakes changes are still there. `make test` leaves TestMistakes out.
 func TestMistakesCanBeMade(t *testing.T) {
 	for _, m := range mistakes {
-		t.Run(m.name, func(t *testing.T) { m.make(t) })
+		t.Run(m.name, func(t *testing.T) { m.overlay(t) })
 	}
 }
 
@@ -213,10 +215,7 @@ func TestMistakes(t *testing.T) {
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {
-			path, source := m.make(t)
-			mutant := filepath.Join(t.TempDir(), "mutant.go")
-			must(t, os.WriteFile(mutant, []byte(source), 0o644))
-			m.programs, m.calm, m.hasty = build(t, map[string]string{path: mutant}), true, 1
+			m.programs, m.calm, m.hasty = build(t, m.overlay(t)), true, 1
 			m.slots, m.window = max(m.slots, 1), cmp.Or(m.window, "1ms")
 			w := newWorld(t, m.settings)
 			v := w.run(t, time.Minute)

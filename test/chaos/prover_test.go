@@ -77,12 +77,7 @@ func TestProof(t *testing.T) {
 			if tt.flaw == "" || strings.HasPrefix(tt.flaw, "at the end") {
 				v.complete([]string{"web1"})
 			}
-			switch all := strings.Join(v.flaws, "\n"); {
-			case tt.flaw == "" && all != "":
-				t.Error(all)
-			case !strings.Contains(all, tt.flaw):
-				t.Errorf("found %q, not %q", all, tt.flaw)
-			}
+			finds(t, v, tt.flaw)
 		})
 	}
 }
@@ -139,12 +134,7 @@ func TestProofOfBeginning(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := prove(history(tt.text), rules{slots: 2, maxFailed: 1, gated: true})
-			switch all := strings.Join(v.flaws, "\n"); {
-			case tt.flaw == "" && all != "":
-				t.Error(all)
-			case !strings.Contains(all, tt.flaw):
-				t.Errorf("found %q, not %q", all, tt.flaw)
-			}
+			finds(t, v, tt.flaw)
 		})
 	}
 }
@@ -163,12 +153,7 @@ func TestProofOfSharedLock(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := prove(history(tt.text), rules{slots: 2, gated: true, shared: true})
-			switch all := strings.Join(v.flaws, "\n"); {
-			case tt.flaw == "" && all != "":
-				t.Error(all)
-			case !strings.Contains(all, tt.flaw):
-				t.Errorf("found %q, not %q", all, tt.flaw)
-			}
+			finds(t, v, tt.flaw)
 		})
 	}
 }
@@ -180,5 +165,16 @@ func TestProofOfGuard(t *testing.T) {
 		if found := strings.Contains(strings.Join(v.flaws, "\n"), "web2 took web from web1"); found != guarded {
 			t.Errorf("guarded %v: %q", guarded, v.flaws)
 		}
+	}
+}
+
+// finds fails unless the proof has found this flaw; empty: unless it has found none.
+func finds(t *testing.T, v *verdict, flaw string) {
+	t.Helper()
+	switch all := strings.Join(v.flaws, "\n"); {
+	case flaw == "" && all != "":
+		t.Error(all)
+	case !strings.Contains(all, flaw):
+		t.Errorf("found %q, not %q", all, flaw)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +38,7 @@ type contest struct {
 
 var contests = []contest{
 	{name: "Foreman", lock: plainForeman, slots: 1},
-	{name: "Foreman, guarded", lock: guardedForeman, slots: 1, flags: []string{"--guarded"}},
+	{name: "Foreman, guarded", lock: guardedForeman, slots: 1},
 	{name: "FleetLock", lock: fleetLock, slots: 1},
 	{name: "FleetLock, three slots", lock: fleetLock, slots: 3},
 	{name: "FleetLock, with faults", lock: fleetLock, slots: 1, trouble: 6},
@@ -205,7 +204,7 @@ func (r *round) run(ctx context.Context) (flaws []string) {
 		return []string{err.Error()}
 	}
 	s := &server{dir: r.dir, ledger: r.ledger, program: filepath.Join(r.programs, "dlm-sandbox"),
-		window: r.window.String(), heard: r.heard}
+		window: r.window.String(), lock: r.lock, slots: r.slots, heard: r.heard}
 	if err := r.serve(s); err != nil {
 		return []string{err.Error()}
 	}
@@ -234,18 +233,12 @@ func (r *round) run(ctx context.Context) (flaws []string) {
 func (r *round) serve(s *server) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	flags := append([]string{"--listen", "127.0.0.1:0"}, r.flags...)
-	if r.lock == fleetLock {
-		flags = append(flags, "--fleetlock", "--group", fmt.Sprintf("web=%d", r.slots))
-	} else { // as an administrator should: two first claims that meet would break a lock's name
+	flags := slices.Concat([]string{"--listen", "127.0.0.1:0"}, r.flags, s.kind(), someOf(misfortunes[r.lock], r.trouble))
+	if r.lock != fleetLock { // as an administrator should: two first claims that meet would break a lock's name
 		if err := os.WriteFile(r.ledger, []byte(`{"kind":"enable","lock":"web"}`+"\n"), 0o644); err != nil {
 			return err
 		}
 		flags = append(flags, "--restore")
-	}
-	all := misfortunes[r.lock]
-	for _, i := range rand.Perm(len(all))[:r.trouble] {
-		flags = append(flags, "--fault", all[i])
 	}
 	return s.serve(flags)
 }
@@ -303,8 +296,5 @@ func TestTooMany(t *testing.T) {
 // withoutSettleTime is the source of a program that believes a claim at once.
 func withoutSettleTime(t *testing.T) map[string]string {
 	i := slices.IndexFunc(mistakes, func(m mistake) bool { return m.name == "no settle time" })
-	path, source := mistakes[i].make(t)
-	mutant := filepath.Join(t.TempDir(), "mutant.go")
-	must(t, os.WriteFile(mutant, []byte(source), 0o644))
-	return map[string]string{path: mutant}
+	return mistakes[i].overlay(t)
 }

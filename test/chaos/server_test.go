@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -33,7 +34,7 @@ const (
 )
 
 // misfortunes are what goes wrong with requests, a handful at a time: METHOD:KIND:TIMES:DELAY.
-var misfortunes = map[lockServer][]string{plainForeman: foremans, guardedForeman: foremans, fleetLock: {
+var misfortunes = map[lockServer][]string{plainForeman: inForeman, guardedForeman: inForeman, fleetLock: {
 	"any:delay:6:60ms", "any:delay-answer:4:60ms", "pre-reboot:drop-before:1", "pre-reboot:drop-after:1",
 	"steady-state:drop-after:1", "pre-reboot:error-before:1", "pre-reboot:error-after:1", "steady-state:error-after:1",
 	"steady-state:error-before:1", "any:unavailable:2", "pre-reboot:html:1", "steady-state:html:1", "any:redirect:1",
@@ -41,7 +42,7 @@ var misfortunes = map[lockServer][]string{plainForeman: foremans, guardedForeman
 	"pre-reboot:hang-after:1", "steady-state:hang-before:1",
 }}
 
-var foremans = []string{
+var inForeman = []string{
 	"any:delay:6:60ms", "any:delay-answer:4:60ms", "get:drop-before:2", "put:drop-before:1",
 	"put:drop-after:1", "delete:drop-after:1", "put:error-before:1", "put:error-after:1", "delete:error-after:1",
 	"get:unavailable:2", "put:html:1", "get:html:1", "put:wrong-name:1", "put:no-holder:1", "put:empty-body:1",
@@ -56,21 +57,30 @@ func (s *server) start(trouble int) error {
 	if s.url != "" {
 		address = strings.TrimPrefix(s.url, "https://")
 	}
-	args := []string{"--listen", address, "--restore"}
-	switch s.lock {
-	case fleetLock:
-		args = append(args, "--fleetlock", "--group", fmt.Sprintf("web=%d", s.slots))
-	case guardedForeman:
-		args = append(args, "--guarded")
-		fallthrough
-	default:
+	args := slices.Concat([]string{"--listen", address, "--restore"}, s.kind(), someOf(misfortunes[s.lock], trouble))
+	if s.lock != fleetLock {
 		args = append(args, "--contention", "40ms")
 	}
-	all := misfortunes[s.lock]
-	for _, i := range rand.Perm(len(all))[:trouble] {
-		args = append(args, "--fault", all[i])
-	}
 	return s.serve(args)
+}
+
+// kind are the flags for the kind of lock server.
+func (s *server) kind() []string {
+	switch s.lock {
+	case fleetLock:
+		return []string{"--fleetlock", "--group", fmt.Sprintf("web=%d", s.slots)}
+	case guardedForeman:
+		return []string{"--guarded"}
+	}
+	return nil
+}
+
+// someOf are the flags for n of the faults, at random.
+func someOf(faults []string, n int) (flags []string) {
+	for _, i := range rand.Perm(len(faults))[:n] {
+		flags = append(flags, "--fault", faults[i])
+	}
+	return flags
 }
 
 // serve runs it with these flags. It returns when the server listens. The caller holds mu.
