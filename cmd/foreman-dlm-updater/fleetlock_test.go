@@ -34,6 +34,7 @@ type fleetKey struct{}
 //	fleetlock stop [NAME]    it listens no more
 //	fleetlock hold ID | free ID | fault KIND [CALL [TIMES]] | fix
 //	fleetlock held-by [ID...]                  fails unless just these hosts hold a slot
+//	fleetlock requests N                       fails unless it got so many requests
 //
 // Without NAME it is the server "first".
 func fleetLockCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -78,6 +79,10 @@ func fleetLockCommand(ts *testscript.TestScript, neg bool, args []string) {
 		first.Inject(fleetsandbox.Fault{Kind: kind, Call: arg(2), Times: times})
 	case "fix":
 		first.ClearFaults()
+	case "requests":
+		if got := len(first.Requests()); strconv.Itoa(got) != arg(1) {
+			ts.Fatalf("the server got %d requests, not %s", got, arg(1))
+		}
 	case "held-by":
 		if got := first.Holders(group); !slices.Equal(got, args[1:]) {
 			ts.Fatalf("the group is held by %q, not by %q", got, args[1:])

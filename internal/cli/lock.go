@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -206,13 +207,17 @@ func (*lockShowCmd) Run(p *Process, path configPath) error {
 	return nil
 }
 
-// showLock prints a line about a lock or a flag. more says what the line adds about one that is held.
+// showLock prints a line about a lock or a flag. more says what the line adds about one that is held. If the protocol
+// has no way to look, the line says what this host remembers, even if the server does not answer.
 func (p *Process) showLock(c *config.Config, kind, name string, more func(lock.View) string) (lock.View, error) {
 	view, err := lookAt(c, name, lock.Options{}, requests{c.HTTPTimeout, c.HTTPRetries}).Look(p.Context)
-	if errors.Is(err, lock.ErrNoLook) {
-		s, err := examine(p.Context, c, false)
-		if err != nil {
-			return view, err
+	if lockServer(c).NoLook != "" {
+		if errors.Is(err, lock.ErrNoLook) {
+			err = nil
+		}
+		s, unknown := examine(p.Context, c, true)
+		if unknown != nil {
+			return view, cmp.Or(err, unknown)
 		}
 		byHand := ""
 		if hold, _ := byhand.Beside(c.State).Read(); hold != nil && hold.Lock == name {
@@ -226,7 +231,7 @@ func (p *Process) showLock(c *config.Config, kind, name string, more func(lock.V
 			text += ", by hand: " + byHand
 		}
 		fmt.Fprintln(p.Stdout, p.withConfig(text))
-		return view, nil
+		return view, err
 	}
 	if err != nil {
 		return view, err

@@ -248,7 +248,7 @@ func tellStopped(log hclog.Logger, err error, seen *events.Watcher) {
 	}
 	switch stage.Held {
 	case workflow.Yes:
-		log.Log(level, "lock kept: no other host can have it until this one has finished",
+		log.Log(level, "lock kept: this host holds it until its run has finished",
 			"lock", name, "next", next)
 	case workflow.NotByRun:
 		log.Log(level, "this host holds the lock, but not for this run: the lock is left as it is",

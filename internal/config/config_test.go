@@ -226,6 +226,8 @@ func TestValid(t *testing.T) {
 			func(c *Config) any { return c.FleetLockURL.String() }, "http://[::1]"},
 		{"fleetlock_url = http://localhost/\nlock_server = fleetlock",
 			func(c *Config) any { return c.FleetLockURL.String() }, "http://localhost"},
+		{"fleetlock_url = http://LocalHost\nlock_server = fleetlock",
+			func(c *Config) any { return c.FleetLockURL.String() }, "http://LocalHost"},
 		{"fleetlock_id = web1.example.com\n" + fleetLock, func(c *Config) any { return c.FleetLockID }, "web1.example.com"},
 		{"fleetlock_id =\n" + fleetLock, func(c *Config) any { return c.FleetLockID }, ""},
 		{"lock_name = 1st-floor.A\n" + fleetLock, func(c *Config) any { return c.LockName }, "1st-floor.A"},

@@ -93,7 +93,7 @@ func serverURL(field **url.URL, why string, plainLoopback bool) parser {
 // isLoopback reports whether a host of a URL is this machine itself.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // checkLockServer reports keys that don't fit the lock server.

@@ -230,10 +230,14 @@ func (s *Status) failedText() string {
 			s.raisedText(", and flag %s was raised for this host"), s.elsewhereText(), s.runCommand())
 	}
 	kept := "lock kept"
-	if at := s.released(); at != nil && !s.Lock.Self {
-		kept = "lock released by hand " + s.clock(*at)
-	} else if at := s.lost(); at != nil && !s.Lock.Self {
-		kept = "lock lost: another host had it " + s.clock(*at)
+	switch released, lost := s.released(), s.lost(); {
+	case s.Lock.Self:
+	case released != nil:
+		kept = "lock released by hand " + s.clock(*released)
+	case lost != nil:
+		kept = "lock lost: another host had it " + s.clock(*lost)
+	case s.noLook():
+		kept = s.remembered(kept)
 	}
 	return fmt.Sprintf("%s, %s%s%s; fix it, then %s", text, kept, s.raisedText(", flag %s up"), s.elsewhereText(),
 		s.runCommand())
@@ -321,7 +325,12 @@ func (s *Status) rememberedText() string {
 	case s.Record != nil && !s.Record.ClaimSent.IsZero():
 		what = "asked for by this run"
 	}
-	return fmt.Sprintf("lock %s is %s, as far as this host remembers (%s)", s.Lock.Name, what, s.Wording.NoLook)
+	return s.remembered(fmt.Sprintf("lock %s is %s", s.Lock.Name, what))
+}
+
+// remembered adds to a statement that nobody can look whether it is still true.
+func (s *Status) remembered(text string) string {
+	return fmt.Sprintf("%s, as far as this host remembers (%s)", text, s.Wording.NoLook)
 }
 
 // sinceText says since when the lock is held. long: also how long that is, and when the server calls it stale.

@@ -583,7 +583,7 @@ func TestNoLook(t *testing.T) {
 		{Status{Stage: state.LockGet, Record: asked, Running: true, WaitingSince: &at}, Waiting,
 			"waiting 3 h 10 min for lock web (FleetLock has no way to look at a lock)"},
 		{Status{Stage: state.Update, Record: acquired, Error: failed}, Failed, "stage update failed 02:14 in 50-apt (exit " +
-			"100), lock kept; fix it, then `foreman-dlm-updater run`"},
+			"100), lock kept" + remembers + "; fix it, then `foreman-dlm-updater run`"},
 		{Status{ByHand: "by root since 02:14"}, Orphan, "no run in progress: lock web is this host's" + remembers +
 			", by hand: by root since 02:14; once nobody needs it, `foreman-dlm-updater lock release`"},
 	}

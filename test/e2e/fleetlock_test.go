@@ -85,7 +85,7 @@ func failsWithSlot(t *testing.T, bad, other *host) {
 			t.Errorf("%s: %s says %q, want %s", h.name, args, text, pattern)
 		}
 	}
-	says(bad, `^stage update failed ..:.. in 10-once .*, lock kept; fix it, then`, "status")
+	says(bad, `^stage update failed ..:.. in 10-once .*, lock kept, as far as this host .*; fix it, then`, "status")
 	says(bad, `^lock fleet is this run's since ..:.., as far as this host remembers`, "lock", "show")
 	says(bad, `DLM CRITICAL - stage update failed`, "check")
 	says(bad, `^a run is in progress: it goes on with stage update`, "plan")
