@@ -36,7 +36,11 @@ func TestNotify(t *testing.T) {
 		"sleep 100": {"debug notifier started <nil>", "warn notifier failed; the run does not depend on it timed out"},
 	} {
 		rec, log := newRecord()
-		Notify(&process.Runner{Log: log, Timeout: 50 * time.Millisecond}, "failed", sh(t, text), nil)
+		timeout := time.Minute
+		if text == "sleep 100" {
+			timeout = 50 * time.Millisecond
+		}
+		Notify(&process.Runner{Log: log, Timeout: timeout}, "failed", sh(t, text), nil)
 		var got []string
 		for _, e := range logged(t, rec) {
 			if e["@message"] != "ending the process group" {

@@ -60,8 +60,10 @@ func runByHand(path string) {
 
 // TestStopped: a hook that was stopped (SIGSTOP, SIGTTOU) hears TERM, and needs no KILL.
 func TestStopped(t *testing.T) {
-	r := &Runner{Timeout: 100 * time.Millisecond, Grace: 10 * time.Second}
-	res := run(r, sh(t, "trap 'exit 3' TERM; kill -STOP $$; exit 4"))
+	h := sh(t, "trap 'exit 3' TERM; kill -STOP $$; exit 4")
+	res := inTime(100*time.Millisecond, func(timeout time.Duration) Result {
+		return run(&Runner{Timeout: timeout, Grace: 10 * time.Second}, h)
+	})
 	if !res.TimedOut || res.Exit != 3 {
 		t.Errorf("%+v", res)
 	}
