@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"foreman-dlm-updater/internal/byhand"
@@ -334,6 +335,9 @@ func document(t *testing.T, path string) string {
 
 func put(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
+	// A process that a parallel test starts right now would have the file open for writing, and nobody could run it.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,9 @@ func sh(t testing.TB, text string) string {
 
 func write(t testing.TB, path, text string, mode os.FileMode) {
 	t.Helper()
+	// A process that a parallel test starts right now would have the file open for writing, and nobody could run it.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

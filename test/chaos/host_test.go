@@ -48,6 +48,14 @@ func (h *host) write(name, content string) error {
 	return os.Rename(h.path(name+".new"), h.path(name))
 }
 
+// writeScript writes an executable. If another test started a process meanwhile, that would have the file open for
+// writing, and nobody could run it.
+func writeScript(path string, script []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, script, 0o755)
+}
+
 // updater is the updater's command line on this host. It knows nothing of this machine's systemd.
 func (h *host) updater(args ...string) *exec.Cmd {
 	cmd := exec.Command(h.program, append([]string{"--config", h.path("config.ini")}, args...)...)

@@ -54,7 +54,7 @@ func (h *runner) make(connection string, i int) error {
 			return err
 		}
 		dir := h.path(stage + ".d")
-		if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "50-chaos"), script, 0o755)); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o755), writeScript(filepath.Join(dir, "50-chaos"), script)); err != nil {
 			return err
 		}
 		config += fmt.Sprintf("\n%s.d = %s", stage, dir)
@@ -71,7 +71,7 @@ func (h *runner) make(connection string, i int) error {
 	} {
 		config += fmt.Sprintf("\n%s = %s", key, value)
 	}
-	return errors.Join(os.WriteFile(h.path("reboot.sh"), script, 0o755),
+	return errors.Join(writeScript(h.path("reboot.sh"), script),
 		os.WriteFile(h.path("config.ini"), []byte(config+"\n"), 0o644),
 		os.WriteFile(h.path("installed"), []byte("0\n"), 0o644),
 		os.WriteFile(h.path("offered"), fmt.Appendf(nil, "%d\n", 1+i%2), 0o644), h.boot())

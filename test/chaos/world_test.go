@@ -185,11 +185,11 @@ func (w *world) addHost(t *testing.T, o settings, name, states string) {
 	must(t, err)
 	for _, stage := range withHooks {
 		dir := h.path(stage + ".d")
-		must(t, errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "50-chaos"), script, 0o755)))
+		must(t, errors.Join(os.Mkdir(dir, 0o755), writeScript(filepath.Join(dir, "50-chaos"), script)))
 		config += stage + ".d = " + dir + "\n"
 	}
 	script, err = os.ReadFile("host/reboot.sh")
-	must(t, errors.Join(err, os.WriteFile(h.path("reboot.sh"), script, 0o755), h.write("config.ini", config),
+	must(t, errors.Join(err, writeScript(h.path("reboot.sh"), script), h.write("config.ini", config),
 		h.write("installed", "0\n"), h.write("boot_id", "boot 0\n"), h.offer()))
 	h.log, err = os.Create(h.path("log"))
 	must(t, err)
