@@ -23,11 +23,13 @@ setup_file() {
     rabbitmqctl -q eval 'rabbit_amqqueue:declare({resource,<<"/">>,queue,<<"q1">>}, true, false,
         [{<<"x-queue-type">>,longstr,<<"quorum">>}], none, <<"acting">>).'
 }
+prepare() { setting rabbitmq timeout=300; } # on a busy machine, RabbitMQ's programs take minutes to start
 leader() { rabbitmqctl -q list_queues leader --no-table-headers; }
 gate() { hook gate/rabbitmq; }
 
 @test "the documented hooks, with a whole run that restarts the node" {
     documented_hooks rabbitmq
+    echo timeout=300 >>/etc/foreman_dlm_updater/hooks.conf.d/rabbitmq.conf
     yes
     [[ $(leader) == "rabbit@$HOSTNAME" ]]
     whole_run
