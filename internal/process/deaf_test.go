@@ -48,15 +48,20 @@ func TestUnreadLog(t *testing.T) {
 				wait()
 				cancel()
 			}
+			var res Result
 			select {
-			case res := <-results:
+			case res = <-results:
 				if res.Killed != test.kill || res.Exit != 7 && res.TimedOut == test.kill {
 					t.Errorf("%+v", res)
 				}
 			case <-time.After(20 * time.Second):
 				t.Fatal("whoever waits for the hook is held up by the log")
 			}
-			for _, e := range rec.entries(t, "ending the process group") {
+			ended := rec.entries(t, "ending the process group")
+			if (len(ended) == 1) != (res.TimedOut || res.Killed) {
+				t.Errorf("%d warnings that it was ended: %+v", len(ended), res)
+			}
+			for _, e := range ended {
 				pid := int(e["pgid"].(float64))
 				stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 				if err == nil && !strings.Contains(string(stat), ") Z ") {

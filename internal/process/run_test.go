@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -193,26 +194,32 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// fifo makes a FIFO with which a hook says how far it has come: reading blocks until it does.
+// fifo makes a FIFO in which a hook says with a line how far it has come. wait returns that line. If the hook never
+// says it, the test fails, and does not hang: it has the FIFO open at both ends, so that opening it waits for nobody.
 func fifo(t *testing.T) (path string, wait func() string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "fifo")
 	must(t, unix.Mkfifo(path, 0o600))
+	both, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	must(t, err)
+	t.Cleanup(func() { both.Close() })
 	return path, func() string {
-		text, err := os.ReadFile(path)
+		must(t, both.SetReadDeadline(time.Now().Add(time.Minute)))
+		line, err := bufio.NewReader(both).ReadString('\n')
 		if err != nil {
-			t.Error(err)
+			t.Errorf("the hook does not say how far it has come: %v", err)
 		}
-		return strings.TrimSpace(string(text))
+		return strings.TrimSpace(line)
 	}
 }
 
-// inTime calls f with ever longer timeouts until TERM no longer comes before the shell, on a busy machine, has set its
-// trap.
-func inTime(timeout time.Duration, f func(timeout time.Duration) Result) Result {
-	res := f(timeout)
-	for ; res.Signal != 0 && timeout < 10*time.Second; timeout *= 2 {
-		res = f(2 * timeout)
+// inTime calls f with a timeout, and with longer ones while its process is ended by another signal than expected: on a
+// busy machine TERM may come before a shell has set its trap.
+func inTime(expected syscall.Signal, f func(timeout time.Duration) Result) (res Result) {
+	for timeout := 100 * time.Millisecond; timeout < 20*time.Second; timeout *= 2 {
+		if res = f(timeout); res.Signal == expected {
+			break
+		}
 	}
 	return res
 }
@@ -227,15 +234,11 @@ func TestTimeout(t *testing.T) {
 	} {
 		var rec *record
 		h := sh(t, tt.text)
-		run := func(timeout time.Duration) Result {
+		res := inTime(tt.want.Signal, func(timeout time.Duration) Result {
 			var log hclog.Logger
 			rec, log = newRecord()
 			return run(&Runner{Log: log, Timeout: timeout, Grace: time.Minute}, h)
-		}
-		res := run(100 * time.Millisecond)
-		if tt.want.Signal == 0 {
-			res = inTime(100*time.Millisecond, run)
-		}
+		})
 		if diff := cmp.Diff(tt.want, res, plain); diff != "" {
 			t.Error(diff)
 		}

@@ -61,7 +61,7 @@ func runByHand(path string) {
 // TestStopped: a hook that was stopped (SIGSTOP, SIGTTOU) hears TERM, and needs no KILL.
 func TestStopped(t *testing.T) {
 	h := sh(t, "trap 'exit 3' TERM; kill -STOP $$; exit 4")
-	res := inTime(100*time.Millisecond, func(timeout time.Duration) Result {
+	res := inTime(0, func(timeout time.Duration) Result {
 		return run(&Runner{Timeout: timeout, Grace: 10 * time.Second}, h)
 	})
 	if !res.TimedOut || res.Exit != 3 {
